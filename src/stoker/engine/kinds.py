@@ -1,0 +1,111 @@
+"""The protocol every kind of step implements, and the registry that finds kinds.
+
+A kind turns one attempt of one step into *work*: a process for the engine to run (the
+fast path: no task, no pipe, no await), or a coroutine that ends with a `Result`. It
+never sees the graph, the journal or the scheduler. Third parties add a kind with an
+entry point in the group `stoker.kinds` that names a `Kind` instance:
+
+    [project.entry-points."stoker.kinds"]
+    greet = "my_package.greet:KIND"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from stoker.plan.model import InterruptPolicy, Plan, Step
+from stoker.process.spec import Exit, ProcessSpec
+
+
+class StepFailed(Exception):
+    """Raised by a kind: the attempt failed, and the message says why to a person."""
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """How an attempt ended, as its kind sees it."""
+
+    exit_code: int | None = None
+    error: str | None = None
+    """None: succeeded. Else the reason, for a person."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Beside what the step wrote to `$STOKER_OUTPUT`."""
+
+
+class ProcessWork(Struct, frozen=True, kw_only=True):
+    """A process to run, and how to read its end."""
+
+    spec: ProcessSpec
+    result: Callable[[Exit], Result] | None = None
+    """None: exit code 0 is success."""
+
+
+Work = ProcessWork | Coroutine[Any, Any, Result]
+
+
+class Attempt(Protocol):
+    """What a kind may know and use while it carries out one attempt. Implemented by the engine."""
+
+    run_id: str
+    step_id: str
+    number: int
+    """1 for the first attempt."""
+    token: str
+    """`run/step/number`: an idempotency key, the same when a crash makes the attempt start over."""
+    resumed: bool
+    """True if a crashed engine began this very attempt and `on_interrupt` is `adopt`."""
+    env: Mapping[str, str]
+    """The step's whole environment, rendered."""
+    cwd: str
+    stdin: bytes | None
+    directory: str
+    """The run's directory, for files a kind must keep (absolute, exists)."""
+    stdout_path: str
+    stderr_path: str
+    dry_run: bool
+
+    def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
+        """A process of this attempt: its environment, directory, logs and marker."""
+
+    async def execute(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[Exit, bytes]:
+        """Run a helper process of this attempt to its end; its stdout is returned (at most
+        16 MiB) and its stderr goes to the attempt's log. Cancelling ends its whole tree."""
+
+    def write(self, text: str, *, error: bool = False) -> None:
+        """Append to the attempt's log; secrets are redacted."""
+
+    async def run_plan(
+        self, plan: Plan, inputs: Mapping[str, Any], *, base_dir: str
+    ) -> Mapping[str, Any]:
+        """Run a nested plan as a run of its own under this attempt, or go on with it if a
+        crash cut it short; returns its outputs. Raises `StepFailed` if it does not succeed."""
+
+
+D = TypeVar("D", bound=Struct)
+
+
+class Kind(Protocol, Generic[D]):
+    """One kind of step."""
+
+    name: str
+    """The `step_def.type` it answers to."""
+    definition: type[D]
+    """Fields of `step_def` beside `type`: a frozen Struct that forbids unknown fields.
+    Strings in it are rendered (`${{ }}`) before `start` sees them."""
+    on_interrupt: InterruptPolicy
+    """Default for steps of this kind."""
+
+    def check(self, step: Step, definition: D) -> list[str]:
+        """Problems the types cannot express, found when the plan is loaded; no I/O."""
+
+    def tool(self, step: Step, definition: D) -> str:
+        """Default circuit-breaker key."""
+
+    def start(self, step: Step, definition: D, attempt: Attempt) -> Work:
+        """Begin. Must not block. Raises `StepFailed`."""

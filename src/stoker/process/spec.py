@@ -1,0 +1,45 @@
+"""What to execute and how it ended: the words between a caller and the spawner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+MARKER = "STOKER_ATTEMPT"
+"""Environment variable every child carries, `run/step/attempt`, inherited by all its
+descendants: how survivors are found, also double-forked ones."""
+
+
+class ProcessSpec(Struct, frozen=True, kw_only=True):
+    """A command line to execute directly, without a shell."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    """The whole environment; nothing is inherited beside it."""
+    cwd: str
+    stdout_path: str
+    stderr_path: str
+    marker: str
+    """Value of `MARKER`, set by the spawner."""
+    stdin: bytes | None = None
+    keeper_dir: str | None = None
+    """Run under a keeper that outlives this process and records the exit status there."""
+    grace_sec: float = 5.0
+    """Between asking the process tree to end (SIGTERM) and ending it (SIGKILL)."""
+
+
+class Exit(Struct, frozen=True, kw_only=True):
+    """How a process ended. Exactly one of `code` and `signal` is set, or neither if the
+    process is gone and nothing recorded its end."""
+
+    code: int | None = None
+    signal: int | None = None
+    cause: Literal["exited", "stopped", "lost"] = "exited"
+    """`stopped`: this side ended it."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell reports it: 128 + N for signal N."""
+        return self.code if self.signal is None else 128 + self.signal
