@@ -68,7 +68,6 @@ class Attempt(Protocol):
     """The run's directory, for files a kind must keep (absolute, exists)."""
     stdout_path: str
     stderr_path: str
-    dry_run: bool
 
     def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
         """A process of this attempt: its environment, directory, logs and marker."""
@@ -80,9 +79,7 @@ class Attempt(Protocol):
     def write(self, text: str, *, error: bool = False) -> None:
         """Append to the attempt's log; secrets are redacted."""
 
-    async def run_plan(
-        self, plan: Plan, inputs: Mapping[str, Any], *, base_dir: str
-    ) -> Mapping[str, Any]:
+    async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run a nested plan as a run of its own under this attempt, or go on with it if a
         crash cut it short; returns its outputs. Raises `StepFailed` if it does not succeed."""
 
@@ -100,6 +97,9 @@ class Kind(Protocol, Generic[D]):
     Strings in it are rendered (`${{ }}`) before `start` sees them."""
     on_interrupt: InterruptPolicy
     """Default for steps of this kind."""
+    takes_slot: bool
+    """Whether an attempt counts against the concurrency limits. False for what only waits
+    for others, such as a nested plan, whose own steps count."""
 
     def check(self, step: Step, definition: D) -> list[str]:
         """Problems the types cannot express, found when the plan is loaded; no I/O."""

@@ -1,0 +1,56 @@
+"""What `stoker approve` and `stoker reject` have in common."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Literal
+
+from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
+from stoker.cli.context import Context, UsageError
+from stoker.cli.show import no_step
+from stoker.engine.view import Standing, asks_a_person, read_run
+
+
+def register_answer(parser: argparse.ArgumentParser, name: str) -> None:
+    """The arguments of the command `name`."""
+    add_run(parser)
+    parser.add_argument("step", metavar="STEP", help="the step that waits")
+    parser.add_argument("--comment", default="", help="why; kept in the journal")
+    add_going_on(parser)
+    parser.epilog = (
+        "If no engine drives the run any more, it goes on here.\n\n"
+        f"examples:\n  stoker {name} last deploy --comment 'looked at the diff'\n"
+    )
+
+
+async def answer(
+    args: argparse.Namespace, context: Context, decision: Literal["approve", "reject"], done: str
+) -> int:
+    """Answer; `done` says what that was, for people. Returns the exit status."""
+    async with context.journal() as journal:
+        row = await context.find_run(journal, args.run)
+        refuse_if_over(row)
+        standing = await read_run(journal, row.run_id)
+        _check(standing, args.step)
+        return await ask_and_go_on(
+            args,
+            context,
+            journal,
+            row,
+            kind=decision,
+            payload={"step": args.step, "comment": args.comment},
+            done=f"{done} {args.step!r} of run {row.run_id}",
+        )
+
+
+def _check(standing: Standing, step_id: str) -> None:
+    """Raises `UsageError` if the step does not wait for an answer."""
+    state = standing.state
+    if step_id not in state.graph.index:
+        raise no_step(standing, step_id)
+    step = state[step_id]
+    if asks_a_person(step):
+        return
+    asking = [other.step.id for other in state.steps if asks_a_person(other)]
+    hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
+    raise UsageError(f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}")

@@ -1,0 +1,209 @@
+"""Asking something of a run: a live engine is told and answers; a run that nobody drives is
+gone on with here, or keeps the request for its next resume."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from stoker.cli import exit_codes, given
+from stoker.cli.context import Context, UsageError
+from stoker.cli.progress import add_progress, choose_view
+from stoker.engine.lifecycle import RUN_OVER
+from stoker.engine.run import CommandRefused
+from stoker.engine.view import activity
+from stoker.journal.base import LEASE_SECONDS, Command, CommandKind, Journal, RunRow
+from stoker.journal.events import COMMAND_REFUSED, Event
+from stoker.journal.waits import DeathWatch
+from stoker.plan.inputs import resolve
+from stoker.plan.model import Plan
+
+if TYPE_CHECKING:
+    from stoker.cli.view import View
+    from stoker.engine.engine import RunHandle
+    from stoker.engine.run import Outcome
+    from stoker.engine.state import RunState
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The argument that names a run."""
+    parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
+
+
+def add_going_on(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that go on with a run which nobody drives."""
+    parser.add_argument(
+        "--no-resume",
+        action="store_true",
+        help="if no engine drives the run, only leave the request for its next resume",
+    )
+    given.add_inputs(parser)
+    add_progress(parser)
+
+
+def refuse_if_over(row: RunRow) -> None:
+    """Raises `UsageError` for a run nothing can be asked of any more."""
+    if row.status in RUN_OVER:
+        raise UsageError(f"run {row.run_id} is over: it {_PAST[row.status]}")
+
+
+_PAST = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What became of a request."""
+
+    number: int
+    """The command's id."""
+    events: Sequence[Event] | None
+    """What has happened since, if a live engine dealt with it; None: nobody drives the run,
+    and the request stays in the journal."""
+
+
+async def ask(journal: Journal, row: RunRow, kind: CommandKind, payload: dict[str, Any]) -> Asked:
+    """Send a command and wait until the run's engine has dealt with it, if one lives.
+
+    Raises `CommandRefused`, `JournalError`.
+    """
+    run_id, loop = row.run_id, asyncio.get_running_loop()
+    woken = asyncio.Event()
+    watch = DeathWatch(woken.set)
+    deadline = loop.time() + LEASE_SECONDS
+    async with AsyncExitStack() as stack:
+        stack.callback(watch.close)
+        changes = await stack.enter_async_context(journal.changes())
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+
+        async def listen() -> None:
+            async for _ in changes:
+                woken.set()
+
+        number = await journal.send(Command(run_id=run_id, kind=kind, payload=payload, by=person()))
+        listening = group.create_task(listen())
+        stack.callback(listening.cancel)
+        while True:
+            woken.clear()
+            now = await journal.run(run_id)
+            if all(command.id != number for command in await journal.commands(run_id)):
+                events = await journal.events(run_id, after=row.last_sequence)
+                _raise_refusal(events, number)
+                return Asked(number, events)
+            if now.status in RUN_OVER:
+                raise CommandRefused(f"run {run_id} ended before it could {kind}")
+            doing = activity(now)
+            # A remote engine that does not answer for as long as its lease lasts is dead, or
+            # will refuse to give the run away.
+            if doing != "live" and not (doing == "remote" and loop.time() < deadline):
+                return Asked(number, None)
+            if now.engine is not None:
+                watch.watch(now.engine, LEASE_SECONDS)
+            await woken.wait()
+
+
+def _raise_refusal(events: Sequence[Event], number: int) -> None:
+    for event in events:
+        if event.type == COMMAND_REFUSED and event.data.get("id") == number:
+            raise CommandRefused(str(event.data["error"]))
+
+
+def person() -> str:
+    """Who asks: the name of the user this process belongs to."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+async def ask_and_go_on(
+    args: argparse.Namespace,
+    context: Context,
+    journal: Journal,
+    row: RunRow,
+    *,
+    kind: CommandKind,
+    payload: dict[str, Any],
+    done: str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> int:
+    """Ask, and go on with the run here if nobody drives it (unless `--no-resume`). `done` is
+    what to say once the run's engine has done it; `on_event` hears of every event since.
+    Raises what `ask` raises, and `UsageError` and `PlanError` for the inputs given."""
+    values: dict[str, Any] = {}
+    if not args.no_resume and activity(row) in ("parked", "interrupted"):
+        # Before the request is durable: one that cannot be gone on with is not left behind.
+        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+        values = given.inputs(args, plan, context)
+        resolve(plan, {**row.inputs, **values})
+    asked = await ask(journal, row, kind, payload)
+    output = context.output
+    if asked.events is not None:
+        for event in asked.events:
+            if on_event is not None:
+                on_event(event)
+        if done is not None:
+            output.note(done)
+        return exit_codes.SUCCEEDED
+    if args.no_resume:
+        output.note(f"nobody drives run {row.run_id}: the request waits for its next resume")
+        output.note(f"go on with it: {context.hint('resume', row.run_id)}")
+        return exit_codes.SUCCEEDED
+    view = Hearing(await choose_view(args, context, journal, row.plan_id), asked.number, on_event)
+    return await go_on(context, journal, row, values, view, park=not args.wait)
+
+
+async def go_on(
+    context: Context,
+    journal: Journal,
+    row: RunRow,
+    values: Mapping[str, Any],
+    view: Hearing,
+    *,
+    park: bool = True,
+) -> int:
+    """Drive the run in the foreground, the request being the first thing it deals with.
+    Returns the run's exit status. Raises `CommandRefused`, `PlanError`, `JournalError`."""
+    from stoker.cli.drive import drive
+
+    status = await drive(
+        context,
+        journal,
+        lambda engine: engine.resume(row.run_id, inputs=values, park=park),
+        view,
+    )
+    if view.refusal is not None:
+        raise CommandRefused(view.refusal)
+    return status
+
+
+class Hearing:
+    """A `View` that also listens for what becomes of one command."""
+
+    def __init__(
+        self, view: View, number: int, on_event: Callable[[Event], None] | None = None
+    ) -> None:
+        self._view = view
+        self._number = number
+        self._on_event = on_event
+        self.refusal: str | None = None
+        """Why the command was refused, if it was."""
+
+    def begin(self, handle: RunHandle) -> None:
+        self._view.begin(handle)
+
+    def see(self, event: Event) -> None:
+        if event.type == COMMAND_REFUSED and event.data.get("id") == self._number:
+            self.refusal = str(event.data["error"])
+        if self._on_event is not None:
+            self._on_event(event)
+        self._view.see(event)
+
+    def end(self, outcome: Outcome, state: RunState) -> None:
+        self._view.end(outcome, state)

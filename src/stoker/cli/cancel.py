@@ -1,0 +1,51 @@
+"""`stoker cancel`: end a run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from stoker.cli.ask import Hearing, add_run, ask, go_on, person, refuse_if_over
+from stoker.cli.context import Context
+from stoker.cli.exit_codes import CANCELED, SUCCEEDED
+from stoker.journal.base import Journal, RunRow
+from stoker.plan.inputs import declared
+from stoker.plan.model import Plan
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--reason", help="kept in the journal")
+    parser.epilog = (
+        "The steps that run are ended with all their processes. Returns once the run's engine\n"
+        "has begun to; a run that nobody drives is canceled at once.\n\n"
+        "examples:\n  stoker cancel last --reason 'wrong branch'\n"
+    )
+
+
+async def run(args: argparse.Namespace, context: Context) -> int:
+    async with context.journal() as journal:
+        row = await context.find_run(journal, args.run)
+        refuse_if_over(row)
+        reason = args.reason or f"canceled by {person()}"
+        asked = await ask(journal, row, "cancel", {"reason": reason})
+        if asked.events is not None:
+            context.output.note(f"run {row.run_id} is being canceled")
+            return SUCCEEDED
+        from stoker.cli.plain_view import PlainView
+
+        view = Hearing(PlainView(context, "quiet"), asked.number)
+        status = await go_on(context, journal, row, await _blanks(journal, row), view)
+    return SUCCEEDED if status == CANCELED else status
+
+
+async def _blanks(journal: Journal, row: RunRow) -> dict[str, Any]:
+    """Stand-ins for secret inputs: nothing will start that could read them."""
+    plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+    return {
+        name: ""
+        for name, declaration in declared(plan).items()
+        if declaration.required and name not in row.inputs
+    }

@@ -1,0 +1,132 @@
+"""Where a command works: the project's state directory, its journal, its output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stoker.cli.output import Output
+from stoker.project import locate
+
+if TYPE_CHECKING:
+    from stoker.engine.engine import Engine
+    from stoker.journal.base import Durability, Journal, RunRow
+
+_SHOWN = 5
+_SEARCHED = 100_000
+
+
+class UsageError(Exception):
+    """Asked for something that cannot be; the message tells the person what to do."""
+
+
+class Context:
+    """What every command is given. Nothing is touched or created before it is asked for."""
+
+    def __init__(
+        self,
+        output: Output,
+        *,
+        db: str | None = None,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.output = output
+        self.environment = environment
+        self.cwd = cwd or Path.cwd()
+        self._option = db
+        self._place = locate(db, cwd=self.cwd, environment=environment)
+        self.directory = self._place.directory
+        """The state directory, absolute; it may not exist yet."""
+        self.location = self._place.location
+        """The journal's path or URL."""
+
+    def create(self) -> None:
+        """Make the state directory. Raises `UsageError`."""
+        try:
+            self._place.create()
+        except OSError as error:
+            raise UsageError(
+                f"the state directory {self.directory} cannot be made: {error.strerror}"
+            ) from error
+
+    def is_fresh(self) -> bool:
+        """Whether the journal is a file that is not there yet."""
+        return self._place.file is not None and not self._place.file.exists()
+
+    @asynccontextmanager
+    async def journal(
+        self, *, create: bool = False, durability: Durability = "process"
+    ) -> AsyncIterator[Journal]:
+        """The journal, open; without `create` it must exist. Raises `JournalError`."""
+        from stoker.journal.open import open_journal
+
+        if create:
+            self.create()
+        elif self.is_fresh():
+            from stoker.journal.base import JournalError
+
+            raise JournalError(
+                f"there is no journal at {self.location}: nothing was run here yet "
+                "(`stoker run` makes one; --db or STOKER_DB names another)"
+            )
+        journal = await open_journal(self.location, durability=durability)
+        try:
+            yield journal
+        finally:
+            await journal.close()
+
+    def engine(
+        self,
+        journal: Journal,
+        *,
+        max_concurrency: int | None = None,
+        resources: Mapping[str, float | str] | None = None,
+    ) -> Engine:
+        """An engine on this project's state directory, with every kind of step."""
+        from stoker.engine.engine import Engine
+        from stoker.steps.registry import kinds
+
+        return Engine(
+            journal,
+            self.directory,
+            kinds(),
+            max_concurrency=max_concurrency,
+            resources=resources,
+        )
+
+    async def find_run(self, journal: Journal, name: str) -> RunRow:
+        """The run a person means: its id, a unique beginning of it, or `last` (also `-`) for
+        the newest one. Raises `UsageError`."""
+        from stoker.journal.base import UnknownRun
+
+        if name in ("last", "-"):
+            rows = await journal.runs(limit=_SEARCHED)
+            newest = next((row for row in rows if row.parent_run_id is None), None)
+            if newest is None:
+                raise UsageError("the journal holds no run yet")
+            return newest
+        try:
+            return await journal.run(name)
+        except UnknownRun:
+            pass
+        found = [row for row in await journal.runs(limit=_SEARCHED) if row.run_id.startswith(name)]
+        # A nested run's id begins with its parent's; the parent is what is meant.
+        own = [row for row in found if row.parent_run_id is None] or found
+        if name and len(own) == 1:
+            return own[0]
+        if not name or not own:
+            raise UsageError(f"no run {name!r} in {journal.location}; see `stoker list`")
+        shown = ", ".join(row.run_id for row in own[:_SHOWN])
+        more = ", ..." if len(own) > _SHOWN else ""
+        raise UsageError(f"{name!r} is the beginning of {len(own)} runs: {shown}{more}")
+
+    def hint(self, *words: str) -> str:
+        """A command line to go on with: `stoker WORDS`, on the same journal."""
+        from shlex import join
+
+        db = ("--db", self._option) if self._option and "@" not in self._option else ()
+        return join(("stoker", *words, *db))

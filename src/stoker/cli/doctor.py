@@ -1,0 +1,165 @@
+"""`stoker doctor`: what is installed, what is missing, how to get it; is the journal sound?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import sqlite3
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from stoker.cli import exit_codes
+from stoker.cli.context import Context
+
+_PYTHON: Final = (3, 11)
+_SQLITE: Final = (3, 35)
+_FILES: Final = 1024
+_DISK: Final = 1 << 30
+_GIB: Final = 1 << 30
+
+_COLOURS: Final = {"ok": "green", "absent": "yellow", "problem": "red"}
+
+
+class Finding(Struct, frozen=True):
+    """One thing looked at."""
+
+    name: str
+    status: Literal["ok", "absent", "problem"]
+    """`absent`: some kinds of steps or features do not work; `problem`: Stoker does not."""
+    detail: str
+    remedy: str = ""
+
+
+def register(parser: ArgumentParser) -> None:
+    """The arguments of `stoker doctor`."""
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.epilog = "Exit status: 0, or 1 if something keeps Stoker from working."
+
+
+async def run(args: Namespace, context: Context) -> int:
+    """Look, and tell."""
+    findings = [*_machine(), *_programs(), _disk(context), *await _journal(context)]
+    failed = any(finding.status == "problem" for finding in findings)
+    if args.json:
+        context.output.json({"ok": not failed, "findings": findings})
+        return exit_codes.FAILED if failed else exit_codes.SUCCEEDED
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = context.output.style(f"{finding.status:<7}", _COLOURS[finding.status])
+        context.output.line(f"{mark}  {finding.name:<{width}}  {finding.detail}")
+        if finding.remedy:
+            context.output.line(f"{'':<{width + 11}}{finding.remedy}")
+    return exit_codes.FAILED if failed else exit_codes.SUCCEEDED
+
+
+def _machine() -> Iterator[Finding]:
+    version = platform.python_version()
+    if sys.version_info >= _PYTHON:
+        yield Finding("python", "ok", f"{version} ({sys.executable})")
+    else:
+        yield Finding("python", "problem", version, "Stoker needs Python 3.11 or newer")
+    if sqlite3.sqlite_version_info >= _SQLITE:
+        yield Finding("sqlite", "ok", sqlite3.sqlite_version)
+    else:
+        yield Finding("sqlite", "problem", sqlite3.sqlite_version, "3.35 or newer is needed")
+    yield _pidfd()
+    yield _inotify()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= _FILES:
+        yield Finding("open files", "ok", f"{soft} (at most {hard})")
+    else:
+        yield Finding("open files", "absent", f"only {soft}: few steps at once", "ulimit -n 4096")
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    shown = "unlimited" if processes == resource.RLIM_INFINITY else str(processes)
+    yield Finding("processes", "ok", f"{shown}; {len(os.sched_getaffinity(0))} processors")
+
+
+def _pidfd() -> Finding:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (OSError, AttributeError) as error:
+        return Finding("pidfd", "problem", str(error), "Linux 5.4 or newer is needed")
+    return Finding("pidfd", "ok", f"Linux {platform.release()}")
+
+
+def _inotify() -> Finding:
+    limits = Path("/proc/sys/fs/inotify")
+    try:
+        instances = int((limits / "max_user_instances").read_text())
+        watches = int((limits / "max_user_watches").read_text())
+    except (OSError, ValueError) as error:
+        return Finding("inotify", "problem", f"no inotify: {error}")
+    detail = f"{instances} instances, {watches} watches a user"
+    if instances >= 64 and watches >= 8192:
+        return Finding("inotify", "ok", detail)
+    remedy = "sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=65536"
+    return Finding("inotify", "absent", f"{detail}: may not do for --watch and -f", remedy)
+
+
+def _programs() -> Iterator[Finding]:
+    yield _program("sh", ("sh",), "shell steps", "install a POSIX shell")
+    yield _program("git", ("git",), "git steps", "install git: https://git-scm.com/downloads")
+    yield _program(
+        "powershell",
+        ("pwsh", "powershell.exe"),
+        "powershell steps",
+        "install PowerShell: https://aka.ms/install-powershell",
+    )
+    from importlib.util import find_spec
+
+    if find_spec("asyncpg") is not None:
+        yield Finding("postgresql", "ok", "asyncpg is installed")
+    else:
+        yield Finding(
+            "postgresql",
+            "absent",
+            "no asyncpg: no journals on PostgreSQL",
+            "pip install 'stoker[postgres]'",
+        )
+
+
+def _program(name: str, commands: tuple[str, ...], use: str, remedy: str) -> Finding:
+    for command in commands:
+        if path := shutil.which(command):
+            return Finding(name, "ok", path)
+    return Finding(name, "absent", f"no {' or '.join(commands)} on PATH: no {use}", remedy)
+
+
+def _disk(context: Context) -> Finding:
+    place = context.directory
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    detail = f"{usage.free / _GIB:.1f} of {usage.total / _GIB:.1f} GiB free at {place}"
+    if not os.access(place, os.W_OK):
+        return Finding("disk", "problem", f"{place} cannot be written")
+    if usage.free < _DISK:
+        return Finding("disk", "absent", detail, "make room: `stoker gc` deletes old runs")
+    return Finding("disk", "ok", detail)
+
+
+async def _journal(context: Context) -> list[Finding]:
+    from stoker.journal.base import JournalError
+
+    if context.is_fresh():
+        return [Finding("journal", "ok", f"none yet; will be at {context.location}")]
+    try:
+        async with context.journal() as journal:
+            shown = journal.location
+            problems = await journal.check()
+            runs: list[Any] = await journal.runs(limit=1_000_000)
+    except JournalError as error:
+        return [Finding("journal", "problem", str(error))]
+    if not problems:
+        return [Finding("journal", "ok", f"{shown}: sound, {len(runs)} runs")]
+    return [
+        Finding("journal", "problem", f"{shown}: {problem}", "restore it from a backup")
+        for problem in problems
+    ]

@@ -1,0 +1,140 @@
+"""Driving a run in the foreground: the engine, the view, and what signals mean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from stoker.cli import exit_codes
+from stoker.engine.run import CommandRefused
+
+if TYPE_CHECKING:
+    from stoker.cli.context import Context
+    from stoker.cli.view import View
+    from stoker.engine.engine import Engine, RunHandle
+    from stoker.engine.run import Outcome
+    from stoker.journal.base import Journal
+
+
+async def drive(
+    context: Context,
+    journal: Journal,
+    begin: Callable[[Engine], Awaitable[RunHandle]],
+    view: View,
+    *,
+    resources: Mapping[str, float | str] | None = None,
+) -> int:
+    """Drive the run that `begin` starts or resumes until it is over, parks, or is suspended
+    by SIGTERM; returns the exit status.
+
+    Ctrl-C cancels the run, a second one ends this process and all of the run's at once.
+    Raises what `begin` raises, and `JournalError`.
+    """
+    output = context.output
+    loop = asyncio.get_running_loop()
+    output.out.attach(loop)
+    output.err.attach(loop)
+    try:
+        outcome = await _drive(context, context.engine(journal, resources=resources), begin, view)
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+    finally:
+        await output.out.detach()
+        await output.err.detach()
+    return exit_codes.BY_STATUS[outcome.status]
+
+
+async def _drive(
+    context: Context,
+    engine: Engine,
+    begin: Callable[[Engine], Awaitable[RunHandle]],
+    view: View,
+) -> Outcome:
+    async with asyncio.TaskGroup() as tasks:
+        stop = asyncio.Event()
+        async with engine:
+            handle = await begin(engine)
+            # Of a run that goes on, only what is new.
+            seen = 0 if handle.state.started_at is None else handle.state.sequence
+            view.begin(handle)
+            watching = tasks.create_task(_watch(context, handle, view, seen))
+            with _Signals(context, handle, stop, tasks):
+                stopping = tasks.create_task(stop.wait())
+                over = tasks.create_task(_over(handle))
+                await asyncio.wait({stopping, over}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+        outcome = await handle.wait()
+        await watching
+        view.end(outcome, handle.state)
+    return outcome
+
+
+async def _over(handle: RunHandle) -> None:
+    await handle.wait()
+
+
+async def _watch(context: Context, handle: RunHandle, view: View, after: int) -> None:
+    out = context.output.out
+    async for event in handle.events(after):
+        view.see(event)
+        await out.drained()
+
+
+class _Signals:
+    """While entered: Ctrl-C cancels, twice ends; SIGTERM and SIGHUP suspend."""
+
+    def __init__(
+        self, context: Context, handle: RunHandle, stop: asyncio.Event, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._context = context
+        self._handle = handle
+        self._stop = stop
+        self._tasks = tasks
+        self._interrupted = False
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+
+    def __exit__(self, *error: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _interrupt(self) -> None:
+        if self._interrupted:
+            kill(self._handle.run_id)
+            os._exit(exit_codes.CANCELED)
+        self._interrupted = True
+        self._context.output.note("canceling the run; Ctrl-C again ends it at once")
+        self._tasks.create_task(self._cancel())
+
+    async def _cancel(self) -> None:
+        try:
+            await self._handle.cancel("interrupted by Ctrl-C", by="cli")
+        except CommandRefused:
+            return  # it was over already
+
+
+def kill(run_id: str) -> None:
+    """End all processes of a run, and of those nested in it, by force and without waiting."""
+    from stoker.process.survivors import Scan, under
+
+    for process in Scan():
+        marker = process.marker
+        if under(f"{run_id}/", marker) or marker.startswith(f"{run_id}."):
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error a group of tasks ended with."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,56 @@
+"""`stoker extend`: give a run new steps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from stoker.cli.ask import add_run, ask, refuse_if_over
+from stoker.cli.context import Context
+from stoker.cli.exit_codes import SUCCEEDED
+from stoker.engine.view import read_run
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a list of steps or a map with `steps`, JSON or YAML; - for stdin",
+    )
+    parser.epilog = (
+        "New steps may depend on those the run has. They are validated against the whole run\n"
+        "before anything is changed.\n\n"
+        "examples:\n  stoker extend last more.yaml\n"
+    )
+
+
+async def run(args: argparse.Namespace, context: Context) -> int:
+    from stoker.plan.loader import load_steps
+    from stoker.steps.registry import kinds
+
+    text, name = _read(args.file)
+    async with context.journal() as journal:
+        row = await context.find_run(journal, args.run)
+        refuse_if_over(row)
+        state = (await read_run(journal, row.run_id)).state
+        whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
+        steps = load_steps(text, plan=whole, kinds=kinds(), name=name)
+        asked = await ask(journal, row, "extend", {"steps": text, "name": name})
+    count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    if asked.events is None:
+        context.output.note(f"nobody drives run {row.run_id}: {count} will be added when it is")
+        context.output.note(f"go on with it: {context.hint('resume', row.run_id)}")
+    else:
+        context.output.note(f"added {count} to run {row.run_id}")
+    return SUCCEEDED
+
+
+def _read(file: str) -> tuple[str, str]:
+    """The text, and what problems call it."""
+    if file == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace"), "<stdin>"
+    return Path(file).read_bytes().decode("utf-8", "replace"), file

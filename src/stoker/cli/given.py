@@ -1,0 +1,119 @@
+"""The values a person gives a plan: `--input`, `--inputs-file`, `--var`, the environment."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stoker.cli.context import Context, UsageError
+
+if TYPE_CHECKING:
+    from stoker.plan.model import Plan
+
+ENV_PREFIX: Final = "STOKER_INPUT_"
+
+
+def add_inputs(parser: ArgumentParser) -> None:
+    """The options that give inputs."""
+    parser.add_argument(
+        "--input",
+        "-i",
+        action="append",
+        default=[],
+        metavar="NAME=TEXT",
+        help="value of an input; NAME:=JSON for numbers, lists, ...; a secret one is better "
+        "given by $STOKER_INPUT_<NAME>",
+    )
+    parser.add_argument("--inputs-file", metavar="FILE", help="inputs as a JSON or YAML map")
+
+
+def add_variables(parser: ArgumentParser) -> None:
+    """The option that gives `${NAME}` variables."""
+    parser.add_argument(
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="replace ${NAME} everywhere in the plan",
+    )
+
+
+def variables(args: Namespace) -> dict[str, str]:
+    """What `--var` gave. Raises `UsageError`."""
+    return dict(_pair(text, "--var", "NAME=VALUE") for text in args.var)
+
+
+def inputs(args: Namespace, plan: Plan, context: Context) -> dict[str, Any]:
+    """The inputs given: by `--input`, else by the inputs file, else, secret ones, by the
+    environment. Secret variables are taken out of this process's environment, so that steps
+    do not inherit them. Raises `UsageError`, `PlanError`."""
+    from stoker.plan.inputs import declared
+
+    secret = [name for name, declaration in declared(plan).items() if declaration.secret]
+    values: dict[str, Any] = {}
+    for name in secret:
+        key = variable(name)
+        if key in context.environment:
+            values[name] = context.environment[key]
+            os.environ.pop(key, None)
+    if args.inputs_file is not None:
+        values |= _file(args.inputs_file)
+    on_command_line = dict(map(_input, args.input))
+    for name in on_command_line.keys() & set(secret):
+        context.output.note(
+            f"warning: the secret input {name!r} is on the command line, where other users of "
+            f"this machine can read it; give it by ${variable(name)} or --inputs-file"
+        )
+    return values | on_command_line
+
+
+def variable(name: str) -> str:
+    """The environment variable that may hold a secret input."""
+    return ENV_PREFIX + "".join(c if c.isalnum() else "_" for c in name).upper()
+
+
+def amounts(texts: Iterable[str]) -> dict[str, float | str]:
+    """Capacities given by `--resource`. Raises `UsageError`."""
+    from stoker.plan.quantity import quantity
+
+    found: dict[str, float | str] = {}
+    for text in texts:
+        name, amount = _pair(text, "--resource", "NAME=AMOUNT")
+        try:
+            found[name] = quantity(amount)
+        except ValueError as error:
+            raise UsageError(f"--resource {text}: {error}") from error
+    return found
+
+
+def _input(text: str) -> tuple[str, Any]:
+    name, value = _pair(text, "--input", "NAME=TEXT or NAME:=JSON")
+    if not name.endswith(":"):
+        return name, value
+    import json
+
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"--input {name}=...: the value is not JSON: {error}") from error
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.rstrip(":"):
+        # Not the text itself: it may be a secret.
+        shown = name if equals else "text without '='"
+        raise UsageError(f"{option}: expected {form}, found {shown!r}")
+    return name, value
+
+
+def _file(name: str) -> dict[str, Any]:
+    from stoker.plan.source import parse
+
+    value = parse(Path(name).read_bytes(), name=name).value
+    if not isinstance(value, dict):
+        raise UsageError(f"{name}: expected a map of inputs, found {type(value).__name__}")
+    return value

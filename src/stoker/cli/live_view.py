@@ -1,0 +1,187 @@
+"""Progress on a terminal: what runs and for how long, what is next, and a bar.
+
+The display has a thread of its own, because writing to a terminal can block (one keypress
+stops it) and must not stop the run. The thread is started, and rich imported, only when a
+run has lasted long enough for somebody to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from stoker.cli.estimate import Estimate
+from stoker.cli.output import printable, seconds
+from stoker.cli.plain_view import Detail, PlainView
+from stoker.journal.events import STEP_SETTLED
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from stoker.cli.context import Context
+    from stoker.engine.engine import RunHandle
+    from stoker.engine.run import Outcome
+    from stoker.engine.state import RunState
+    from stoker.journal.events import Event
+
+_PATIENCE_SEC: Final = 0.15
+_FRAME_SEC: Final = 0.1
+_ROWS: Final = 12
+_NEXT: Final = 3
+_SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class Row(Struct, frozen=True):
+    """A running step."""
+
+    step: str
+    elapsed: float
+    expected: float | None
+
+
+class Frame(Struct, frozen=True):
+    """All that the display shows at one moment."""
+
+    rows: tuple[Row, ...]
+    more: int
+    """Running steps that have no row."""
+    next: tuple[str, ...]
+    settled: int
+    total: int
+    failed: int
+    elapsed: float
+    remaining: float | None
+
+
+class LiveView:
+    """A display that is redrawn in place, with the lines of `PlainView` above it."""
+
+    def __init__(
+        self, context: Context, detail: Detail, durations: Mapping[str, float], width: int
+    ) -> None:
+        self._plain = PlainView(context, detail, self._line)
+        self._context = context
+        self._durations = durations
+        self._width = width
+        self._queue: SimpleQueue[str | Frame | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._failed = 0
+        self._timer: asyncio.TimerHandle
+        self._state: RunState
+        self._estimate: Estimate
+
+    def begin(self, handle: RunHandle) -> None:
+        self._state = handle.state
+        self._estimate = Estimate(handle.state, self._durations, self._width)
+        self._plain.begin(handle)
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_SEC, self._tick)
+
+    def see(self, event: Event) -> None:
+        self._estimate.see(event)
+        if event.type == STEP_SETTLED and event.data["status"] == "failed":
+            self._failed += 1
+        self._plain.see(event)
+
+    def end(self, outcome: Outcome, state: RunState) -> None:
+        self._timer.cancel()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        self._plain.end(outcome, state)
+
+    def _line(self, text: str) -> None:
+        if self._thread is None:
+            self._context.output.line(text)
+        else:
+            self._queue.put(text)
+
+    def _tick(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._show, name="display", daemon=True)
+            self._thread.start()
+        if self._queue.empty():  # else the terminal is slower than we are
+            self._queue.put(self._frame(time.time()))
+        self._timer = asyncio.get_running_loop().call_later(_FRAME_SEC, self._tick)
+
+    def _frame(self, now: float) -> Frame:
+        state, estimate = self._state, self._estimate
+        running = list(estimate.running.items())
+        return Frame(
+            rows=tuple(
+                Row(step, now - started, estimate.expected(step))
+                for step, started in running[:_ROWS]
+            ),
+            more=max(0, len(running) - _ROWS),
+            next=tuple(estimate.next(_NEXT)),
+            settled=len(state.steps) - state.unsettled,
+            total=len(state.steps),
+            failed=self._failed,
+            elapsed=now - (state.started_at or now),
+            remaining=estimate.remaining(now),
+        )
+
+    # In the thread.
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        console = Console(no_color=not self._context.output.out.colour, highlight=False)
+        live = Live(console=console, auto_refresh=False, transient=True)
+        try:
+            with live:
+                while (item := self._queue.get()) is not None:
+                    if isinstance(item, str):
+                        console.print(Text.from_ansi(item))
+                    else:
+                        live.update(render(item, console), refresh=True)
+        except OSError:
+            return  # the terminal is gone; the run goes on
+
+
+def render(frame: Frame, console: Console) -> RenderableType:
+    """The frame, not wider than the console."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    steps = Table.grid(padding=(0, 1))
+    turn = _SPINNER[int(frame.elapsed / _FRAME_SEC) % len(_SPINNER)]
+    for row in frame.rows:
+        usual = "" if row.expected is None else f"of about {seconds(row.expected)}"
+        name = Text(printable(row.step), overflow="ellipsis", no_wrap=True)
+        steps.add_row(
+            Text(turn if console.encoding.startswith("utf") else "*", "cyan"),
+            name,
+            Text(seconds(row.elapsed), "cyan"),
+            Text(usual, "dim"),
+        )
+    lines: list[RenderableType] = [steps] if frame.rows else []
+    if frame.more:
+        lines.append(Text(f"  and {frame.more} more", "dim"))
+    if frame.next:
+        following = Text(f"  next: {printable(', '.join(frame.next))}", "dim")
+        following.truncate(max(console.width, 10), overflow="ellipsis")
+        lines.append(following)
+    bar = Table.grid(padding=(0, 1))
+    left = "" if frame.remaining is None else f"about {seconds(frame.remaining)} left"
+    share = f"{100 * frame.settled // max(frame.total, 1)}%"
+    bar.add_row(
+        ProgressBar(total=max(frame.total, 1), completed=frame.settled, width=30),
+        Text(f"{frame.settled}/{frame.total}"),
+        Text(share, "bold"),
+        Text(seconds(frame.elapsed), "cyan"),
+        Text(f"{frame.failed} failed" if frame.failed else "", "red"),
+        Text(left, "dim"),
+    )
+    lines.append(bar)
+    return Group(*lines)

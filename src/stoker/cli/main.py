@@ -1,0 +1,182 @@
+"""The command `stoker`.
+
+Only the module of the chosen command is imported: a plan of one step is to be run within
+150 ms of pressing return, and imports are most of that.
+
+A command is a module `stoker.cli.NAME` with `register(parser)`, which adds its arguments,
+and `run(args, context)`, plain or `async`, which returns the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from stoker.cli import exit_codes
+from stoker.cli.context import Context, UsageError
+from stoker.cli.output import Output
+
+
+class Entry(NamedTuple):
+    """A row of the table of commands."""
+
+    help: str
+    journal: bool = True
+    """Works on a journal, so it takes `--db`."""
+
+    def module(self, name: str) -> Any:
+        return import_module(f"stoker.cli.{name}")
+
+
+COMMANDS: Final = {
+    "run": Entry("run a plan"),
+    "resume": Entry("go on with a run that was interrupted, suspended or waits"),
+    "rerun": Entry("run again from a step on, reusing what succeeded before it"),
+    "validate": Entry("check plan files; for CI and commit hooks", journal=False),
+    "plan": Entry("show a plan file or draw its graph", journal=False),
+    "schema": Entry("print the JSON Schema of plan files", journal=False),
+    "list": Entry("list runs, newest first"),
+    "show": Entry("show a run, its steps and what failed"),
+    "logs": Entry("print or follow what steps wrote"),
+    "events": Entry("print or follow a run's events"),
+    "stats": Entry("durations, retries, slowest steps and the critical path"),
+    "cancel": Entry("cancel a run"),
+    "pause": Entry("start no more steps of a run for now"),
+    "unpause": Entry("let a paused run go on"),
+    "next": Entry("release the next batch of a manual run"),
+    "approve": Entry("say yes to a step that waits for approval"),
+    "reject": Entry("say no to a step that waits for approval"),
+    "resolve": Entry("say what became of a quarantined step"),
+    "extend": Entry("add steps to a run"),
+    "gc": Entry("delete old runs and their logs"),
+    "doctor": Entry("check what is installed and whether the journal is sound"),
+    "completion": Entry("print a shell completion script", journal=False),
+}
+
+_EPILOG = """\
+examples:
+  stoker run plan.yaml --input target=prod
+  stoker show last
+  stoker resume last
+
+`stoker COMMAND --help` tells more. Exit status: 0 succeeded, 1 the run failed, 2 bad input,
+3 waiting for a person, 130 canceled.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    output = Output()
+    try:
+        args = _parser(words).parse_args(words)
+        context = Context(output, db=getattr(args, "db", None))
+        status = _run(args, context)
+        output.flush()
+    except BrokenPipeError:
+        return exit_codes.CLOSED_PIPE
+    except KeyboardInterrupt:
+        return exit_codes.CANCELED
+    except Exception as error:
+        message = _foreseen(error)
+        if message is None:
+            raise
+        try:
+            output.out.flush()
+            output.error(message)
+            output.err.flush()
+        except BrokenPipeError:
+            return exit_codes.CLOSED_PIPE
+        return exit_codes.BAD_INPUT
+    return status
+
+
+def _run(args: argparse.Namespace, context: Context) -> int:
+    if hasattr(args, "verbose"):
+        from stoker.log import configure
+
+        configure("info" if args.verbose else "warning")
+    result = COMMANDS[args.command].module(args.command).run(args, context)
+    if isinstance(result, int):
+        return result
+    import asyncio
+
+    status: int = asyncio.run(result)
+    return status
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these words: it knows only the command they name, if they name one."""
+    if words and words[0] in COMMANDS:
+        return parser(words[:1], filled=True)
+    return parser(tuple(COMMANDS), filled=False)
+
+
+def parser(
+    commands: Sequence[str] = tuple(COMMANDS), *, filled: bool = True
+) -> argparse.ArgumentParser:
+    """The parser of the command line with these commands, `filled` with their arguments."""
+    top = argparse.ArgumentParser(
+        prog="stoker",
+        description="Run plans: parallel, durable, resumable.",
+        epilog=_EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_Version, help="print the version and exit")
+    choice = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in commands:
+        entry = COMMANDS[name]
+        command = choice.add_parser(
+            name,
+            help=entry.help,
+            description=entry.help[0].upper() + entry.help[1:] + ".",
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+        )
+        if filled:
+            entry.module(name).register(command)
+            if entry.journal:
+                command.add_argument(
+                    "--db",
+                    metavar="PATH|URL",
+                    help="the journal (default: $STOKER_DB, else the project's .stoker/journal.db)",
+                )
+    return top
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps an epilog as written, and leaves room for the names before their help."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"stoker {version('stoker')}\n")
+
+
+def _foreseen(error: Exception) -> str | None:
+    """The message for an error that is the user's or the machine's; None for a fault here."""
+    from stoker.engine.run import CommandRefused
+    from stoker.journal.base import JournalError
+    from stoker.plan.errors import PlanError
+
+    if isinstance(error, PlanError):
+        count = len(error.problems)
+        return str(error) if count == 1 else f"{count} problems:\n{error}"
+    if isinstance(error, UsageError | JournalError | CommandRefused):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return None

@@ -1,0 +1,74 @@
+"""`stoker next`: release the next batch of a manual run."""
+
+from __future__ import annotations
+
+import argparse
+
+from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
+from stoker.cli.context import Context, UsageError
+from stoker.cli.output import Output, printable
+from stoker.engine.machine import Receipt
+from stoker.engine.state import RunState
+from stoker.engine.view import read_run
+from stoker.journal.events import RUN_ADVANCED, Event
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_going_on(parser)
+    parser.epilog = (
+        "Prints at once what was released (as JSON lines with --json), then, if no engine drives\n"
+        "the run, drives that batch until it has ended.\n\n"
+        "examples:\n  stoker next last\n"
+    )
+
+
+async def run(args: argparse.Namespace, context: Context) -> int:
+    async with context.journal() as journal:
+        row = await context.find_run(journal, args.run)
+        refuse_if_over(row)
+        if not row.options.get("manual"):
+            raise UsageError(
+                f"run {row.run_id} releases its steps by itself; `next` is for runs that were "
+                "started with --manual"
+            )
+        state = (await read_run(journal, row.run_id)).state
+        output = context.output
+        released: list[str] = []
+
+        def receipts(event: Event) -> None:
+            if event.type == RUN_ADVANCED:
+                released.extend(event.data["steps"])
+                for step_id in event.data["steps"]:
+                    _print(_receipt(state, step_id), output, json=args.json)
+
+        status = await ask_and_go_on(
+            args,
+            context,
+            journal,
+            row,
+            kind="next",
+            payload={},
+            on_event=receipts,
+        )
+        if not released and not args.no_resume:
+            output.note(f"nothing of run {row.run_id} was ready to be released")
+        return status
+
+
+def _receipt(state: RunState, step_id: str) -> Receipt:
+    index = state.graph.index.get(step_id)
+    if index is None:  # added since the run was read
+        return Receipt(step_id, f"{state.run_id}/{step_id}/1", step_id)
+    step = state.steps[index]
+    return Receipt(
+        step_id, f"{state.run_id}/{step_id}/{step.number + 1}", step.step.name or step_id
+    )
+
+
+def _print(receipt: Receipt, output: Output, *, json: bool) -> None:
+    if json:
+        output.json_line(receipt)
+    else:
+        name = f" ({printable(receipt.name)})" if receipt.name != receipt.step_id else ""
+        output.line(f"released {printable(receipt.step_id)}{name} as {receipt.execution_id}")

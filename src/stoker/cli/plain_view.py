@@ -1,0 +1,162 @@
+"""Progress as plain lines, for pipes, files and CI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from stoker.cli.output import printable, seconds
+from stoker.cli.summary import COLOURS, conclude
+from stoker.journal import events as ev
+from stoker.process.tail import last_lines
+
+if TYPE_CHECKING:
+    from stoker.cli.context import Context
+    from stoker.engine.engine import RunHandle
+    from stoker.engine.run import Outcome
+    from stoker.engine.state import RunState
+    from stoker.journal.events import Event
+
+Detail = Literal["quiet", "normal", "verbose"]
+
+_LONG: Final = 200
+"""Plans of more steps do not tell of each that succeeded."""
+_TAIL: Final = 10
+"""Lines of a failed step's log."""
+
+
+class PlainView:
+    """Lines with a time. `quiet`: nothing but the summary of a run that did not succeed;
+    `normal`: ends of steps, in long plans only those that did not succeed; `verbose`: starts
+    and retries too. `write` takes a finished line; default: stdout."""
+
+    def __init__(
+        self, context: Context, detail: Detail, write: Callable[[str], None] | None = None
+    ) -> None:
+        self._context = context
+        self._detail = detail
+        self._write = write or context.output.out.line
+        self._style = context.output.style
+        self._state: RunState
+        self._starting: dict[str, Event] = {}
+        """By step: its attempt under way, or the last one."""
+        self._tells: dict[str, Callable[[Event], None]] = {}
+
+    def begin(self, handle: RunHandle) -> None:
+        """The first line, with the run's id."""
+        self._state = state = handle.state
+        if self._detail == "quiet":
+            return
+        self._tells = {ev.STEP_SETTLED: self._settled, ev.COMMAND_REFUSED: self._refused}
+        every = self._detail == "verbose" or len(state.steps) <= _LONG
+        if every:
+            self._tells |= {
+                ev.STEP_WAITING: self._waiting,
+                ev.ATTEMPT_SETTLED: self._attempt_settled,
+                ev.APPROVAL_REQUESTED: self._asked,
+                ev.APPROVAL_DECIDED: self._decided,
+                ev.RUN_PAUSED: self._run,
+                ev.RUN_UNPAUSED: self._run,
+                ev.RUN_EXTENDED: self._extended,
+                ev.RUN_CANCELING: self._run,
+            }
+        if self._detail == "verbose":
+            self._tells[ev.ATTEMPT_STARTING] = self._started
+        self._every = every
+        word = "goes on" if state.sequence > 1 else "started"
+        total = f"{len(state.steps)} step{'s' if len(state.steps) != 1 else ''}"
+        self._say(time.time(), f"run {state.run_id} {word}: {state.plan.plan_id}, {total}")
+
+    def see(self, event: Event) -> None:
+        """At most a line, and the last lines of a failed step's log."""
+        if event.type == ev.ATTEMPT_STARTING:
+            self._starting[event.step or ""] = event
+        if tell := self._tells.get(event.type):
+            tell(event)
+
+    def end(self, outcome: Outcome, state: RunState) -> None:
+        """The summary."""
+        if self._detail != "quiet" or outcome.status != "succeeded":
+            conclude(self._context, outcome, state, self._context.output.out)
+
+    def _say(self, moment: float, text: str) -> None:
+        clock = time.strftime("%H:%M:%S", time.localtime(moment))
+        self._write(f"{self._style(clock, 'dim')} {text}")
+
+    def _started(self, event: Event) -> None:
+        number = f" (attempt {event.attempt})" if (event.attempt or 1) > 1 else ""
+        self._say(event.time, f"{event.step} started{number}")
+
+    def _attempt_settled(self, event: Event) -> None:
+        status = event.data["status"]
+        if status == "lost" or (status != "succeeded" and self._detail == "verbose"):
+            error = printable(str(event.data.get("error") or ""))
+            self._say(event.time, f"{event.step} attempt {event.attempt} {status}: {error}")
+
+    def _waiting(self, event: Event) -> None:
+        if event.data.get("for") == "backoff":
+            pause = seconds(event.data.get("delay_sec") or 0.0)
+            self._say(event.time, f"{event.step} failed, tries again in {pause}")
+        elif self._detail == "verbose":
+            self._say(event.time, f"{event.step} waits: {event.data.get('for')}")
+
+    def _asked(self, event: Event) -> None:
+        prompt = printable(event.data.get("prompt") or "")
+        self._say(
+            event.time, f"{event.step} waits for approval" + (f": {prompt}" if prompt else "")
+        )
+
+    def _decided(self, event: Event) -> None:
+        data = event.data
+        comment = f": {printable(data['comment'])}" if data.get("comment") else ""
+        word = {"approve": "approved", "reject": "rejected"}[data["decision"]]
+        self._say(event.time, f"{event.step} {word} by {printable(data.get('by') or '?')}{comment}")
+
+    def _run(self, event: Event) -> None:
+        reason = event.data.get("reason")
+        word = "aborting" if event.data.get("abort") else event.type.rpartition(".")[2]
+        text = f"run {word}" + (f": {printable(reason)}" if reason else "")
+        self._say(event.time, self._style(text, "yellow"))
+
+    def _extended(self, event: Event) -> None:
+        count = len(event.data["steps"])
+        self._say(
+            event.time, f"{count} steps added by {printable(event.data.get('source') or '?')}"
+        )
+
+    def _refused(self, event: Event) -> None:
+        self._say(event.time, f"{event.data['command']} refused: {printable(event.data['error'])}")
+
+    def _settled(self, event: Event) -> None:
+        data, step = event.data, event.step or ""
+        status = data["status"]
+        starting = self._starting.pop(step, None)
+        failed = status in ("failed", "quarantined")
+        if not failed and (not self._every or (status == "canceled" and starting is None)):
+            return
+        if status == "skipped" and self._state.aborting is not None:
+            return  # all that is left; the summary counts it
+        spent = f" in {seconds(event.time - starting.time)}" if starting is not None else ""
+        reason = (
+            f": {printable(data['reason'])}" if data.get("reason") and status != "canceled" else ""
+        )
+        mark = self._style(status, COLOURS.get(status, "dim"))
+        step_state = self._state[step]
+        aside = " (not critical)" if failed and not step_state.step.critical else ""
+        self._say(event.time, f"{step} {mark}{spent}{aside}{reason}")
+        if failed and starting is not None:
+            for line in log_tail(starting.data):
+                self._write(self._style(f"  | {line}", "dim"))
+
+
+def log_tail(attempt: dict[str, Any], count: int = _TAIL) -> list[str]:
+    """The last lines an attempt wrote to stderr, or else to stdout; `attempt` holds the paths."""
+    for key in ("stderr_path", "stdout_path"):
+        try:
+            lines = last_lines(attempt[key], count)
+        except (OSError, KeyError):
+            continue  # it wrote nothing there
+        if lines:
+            return [printable(line) for line in lines]
+    return []

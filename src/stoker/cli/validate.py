@@ -1,0 +1,81 @@
+"""`stoker validate FILE...`: a gate for CI and for commits."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stoker.cli import exit_codes, given
+from stoker.cli.context import Context
+
+if TYPE_CHECKING:
+    from stoker.plan.errors import Problem
+
+
+def register(parser: ArgumentParser) -> None:
+    """The arguments of `stoker validate`."""
+    parser.add_argument("files", metavar="FILE", nargs="+", help="plan files; - for stdin")
+    given.add_variables(parser)
+    parser.add_argument("--json", action="store_true", help="print every problem as JSON")
+    parser.epilog = (
+        "examples:\n  stoker validate plan.yaml ci/*.plan.json\n\n"
+        "Exit status: 0 if all files are valid, 2 if one is not. Warnings do not count.\n"
+        "--json prints a list of {file, ok, problems: [{line, column, pointer, severity, "
+        "message}]}."
+    )
+
+
+def run(args: Namespace, context: Context) -> int:
+    """Check every file, telling all problems of all of them."""
+    variables = given.variables(args)
+    reports = [(name, _problems(name, variables)) for name in args.files]
+    if args.json:
+        context.output.json([_report(name, problems) for name, problems in reports])
+    else:
+        for name, problems in reports:
+            for problem in problems:
+                context.output.err.line(str(problem))
+            if _is_valid(problems):
+                context.output.line(f"{name}: ok")
+    valid = all(_is_valid(problems) for _, problems in reports)
+    return exit_codes.SUCCEEDED if valid else exit_codes.BAD_INPUT
+
+
+def _problems(name: str, variables: Mapping[str, str]) -> tuple[Problem, ...]:
+    import sys
+
+    from stoker.plan.errors import PlanError
+    from stoker.plan.loader import load, loads
+    from stoker.steps.registry import kinds
+
+    try:
+        if name == "-":
+            text = sys.stdin.buffer.read()
+            loaded = loads(text, kinds=kinds(), name="<stdin>", variables=variables)
+        else:
+            loaded = load(name, kinds=kinds(), variables=variables)
+    except PlanError as error:
+        return error.problems
+    return loaded.warnings
+
+
+def _is_valid(problems: tuple[Problem, ...]) -> bool:
+    return all(problem.severity == "warning" for problem in problems)
+
+
+def _report(name: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    return {
+        "file": name,
+        "ok": _is_valid(problems),
+        "problems": [
+            {
+                "line": problem.line,
+                "column": problem.column,
+                "pointer": problem.pointer,
+                "severity": problem.severity,
+                "message": problem.message,
+            }
+            for problem in problems
+        ],
+    }

@@ -1,0 +1,161 @@
+"""One attempt as its kind sees it: the engine's side of `stoker.engine.kinds.Attempt`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from stoker.engine.outputs import artefact
+from stoker.plan.model import Plan
+from stoker.plan.template import as_text
+from stoker.process.redact import Redactor
+from stoker.process.spec import Exit, ProcessSpec
+
+MAX_ENV_VALUE = 100 * 1024
+"""Longer values go through a file: Linux takes 128 KiB in one environment string."""
+
+
+class RunPlan(Protocol):
+    """Starts a nested run under an attempt and waits for its end."""
+
+    def __call__(
+        self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
+    ) -> Awaitable[Mapping[str, Any]]: ...
+
+
+class Files:
+    """Where the files of one run live."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._logs = f"{directory}/logs"
+        self._outputs = f"{directory}/outputs"
+        self.artefacts = directory / "artefacts"
+
+    def create(self) -> None:
+        """Make the directories, readable by their owner only: raw logs may hold secrets."""
+        for path in (self.directory, self._logs, self._outputs):
+            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def logs(self, step_id: str, number: int) -> tuple[str, str]:
+        """Paths of stdout and stderr of an attempt."""
+        name = f"{self._logs}/{file_name(step_id)}.{number}"
+        return f"{name}.out", f"{name}.err"
+
+    def output(self, step_id: str, number: int) -> str:
+        """The file `$STOKER_OUTPUT` names."""
+        return f"{self._outputs}/{file_name(step_id)}.{number}"
+
+    def extension(self, step_id: str, number: int) -> str:
+        """The file `$STOKER_EXTEND` names."""
+        return f"{self._outputs}/{file_name(step_id)}.{number}.extend"
+
+    def keeper(self, step_id: str, number: int) -> str:
+        """Directory of an attempt's keeper."""
+        return f"{self.directory}/keepers/{file_name(step_id)}.{number}"
+
+    def value(self, step_id: str, number: int, name: str) -> Path:
+        """File for a consumed value that is too long for the environment."""
+        return Path(f"{self._outputs}/{file_name(step_id)}.{number}.{file_name(name)}")
+
+
+def file_name(step_id: str) -> str:
+    """The step's id where it can be a file name, else a digest of it."""
+    if step_id.isascii() and len(step_id) <= 128 and "/" not in step_id and step_id[0] != ".":
+        return step_id
+    import hashlib
+
+    return "sha256-" + hashlib.sha256(step_id.encode()).hexdigest()[:32]
+
+
+class LiveAttempt:
+    """See `stoker.engine.kinds.Attempt`."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        step_id: str,
+        number: int,
+        resumed: bool,
+        env: Mapping[str, str],
+        cwd: str,
+        stdin: bytes | None,
+        files: Files,
+        redactor: Redactor,
+        keep: bool,
+        run_plan: RunPlan,
+        engine_executor: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
+    ) -> None:
+        self.run_id = run_id
+        self.step_id = step_id
+        self.number = number
+        self.token = f"{run_id}/{step_id}/{number}"
+        self.resumed = resumed
+        self.env = env
+        self.cwd = cwd
+        self.stdin = stdin
+        self.directory = str(files.directory)
+        self.stdout_path, self.stderr_path = files.logs(step_id, number)
+        self._files = files
+        self._redactor = redactor
+        self._keep = keep
+        self._run_plan = run_plan
+        self._execute = engine_executor
+
+    def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
+        return ProcessSpec(
+            argv=tuple(argv),
+            env={**self.env, **env} if env else self.env,
+            cwd=self.cwd,
+            stdout_path=self.stdout_path,
+            stderr_path=self.stderr_path,
+            marker=self.token,
+            stdin=self.stdin,
+            keeper_dir=self._files.keeper(self.step_id, self.number) if self._keep else None,
+        )
+
+    async def execute(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[Exit, bytes]:
+        spec = ProcessSpec(
+            argv=tuple(argv),
+            env=self.env,
+            cwd=cwd or self.cwd,
+            stdout_path=self.stdout_path,
+            stderr_path=self.stderr_path,
+            marker=self.token,
+        )
+        return await self._execute(spec, self._redactor)
+
+    def write(self, text: str, *, error: bool = False) -> None:
+        path = self.stderr_path if error else self.stdout_path
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, self._redactor.text(text).encode())
+        finally:
+            os.close(descriptor)
+
+    async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._run_plan(self, plan, inputs)
+
+
+def consumed_env(
+    values: Mapping[str, Any], step_id: str, number: int, files: Files
+) -> dict[str, str]:
+    """`STOKER_INPUT_<NAME>` of what a step consumes; a value too long for the environment,
+    or one that travels as an artefact, is named by `STOKER_INPUT_<NAME>_FILE` instead."""
+    env: dict[str, str] = {}
+    for name, value in values.items():
+        key = "STOKER_INPUT_" + "".join(c if c.isalnum() else "_" for c in name).upper()
+        path = artefact(value)
+        if path is None:
+            content = as_text(value)
+            if len(content) <= MAX_ENV_VALUE:
+                env[key] = content
+                continue
+            file = files.value(step_id, number, name)
+            file.write_text(content)
+            path = str(file)
+        env[f"{key}_FILE"] = path
+    return env

@@ -1,0 +1,435 @@
+"""The engine: any number of runs at once over one journal.
+
+async with Engine(journal, directory, kinds) as engine:
+    run = await engine.start(plan)
+    async for event in run.events():
+        ...
+    outcome = await run.wait()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from stoker.engine.attempt import Files, LiveAttempt
+from stoker.engine.capacity import Capacity
+from stoker.engine.circuits import Circuits
+from stoker.engine.feed import Feed
+from stoker.engine.kinds import Kind, StepFailed
+from stoker.engine.launch import Launcher
+from stoker.engine.machine import Receipt, RunMachine
+from stoker.engine.options import RunOptions
+from stoker.engine.profile import demand, profile
+from stoker.engine.run import CommandRefused, Outcome, Run
+from stoker.engine.state import RunState
+from stoker.engine.uptodate import Fingerprints
+from stoker.journal.base import (
+    LEASE_SECONDS,
+    Command,
+    CommandKind,
+    Journal,
+    JournalError,
+    Lease,
+    NewRun,
+)
+from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
+from stoker.journal.identity import current_engine
+from stoker.log import get_logger
+from stoker.plan.graph import Graph
+from stoker.plan.inputs import Inputs, resolve
+from stoker.plan.model import Plan, Step
+from stoker.plan.template import as_text
+from stoker.process.redact import Redactor
+from stoker.process.spawner import Spawner
+from stoker.process.tree import end_all, marked
+
+log = get_logger(__name__)
+
+
+class RunHandle:
+    """A run of this engine."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.run_id = run.lease.run_id
+
+    async def wait(self) -> Outcome:
+        """How the run ends. Raises `JournalError` if the engine could not go on with it."""
+        return await asyncio.shield(self._ended)
+
+    def end(self, outcome: Outcome | Exception) -> None:
+        """Called by the engine, once."""
+        if isinstance(outcome, Outcome):
+            self._ended.set_result(outcome)
+        else:
+            self._ended.set_exception(outcome)
+            self._ended.exception()  # nobody has to wait for it
+
+    def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Every event with a sequence above `after`, then live ones until the run is over."""
+        return self._run.feed.read(after)
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands; read only."""
+        return self._run.machine.state
+
+    async def next(self) -> list[Receipt]:
+        """Release the next batch of a manual run; returns at once, results are events."""
+        receipts: list[Receipt] = await self._ask("next")
+        return receipts
+
+    async def extend(self, steps: str, *, by: str = "api") -> None:
+        """Add steps, a JSON or YAML document. Raises `PlanError`."""
+        await self._ask("extend", {"steps": steps}, by)
+
+    async def cancel(self, reason: str = "canceled", *, by: str = "api") -> None:
+        await self._ask("cancel", {"reason": reason}, by)
+
+    async def pause(self, *, by: str = "api") -> None:
+        """Start nothing more until `unpause`; what runs goes on."""
+        await self._ask("pause", {}, by)
+
+    async def unpause(self, *, by: str = "api") -> None:
+        await self._ask("unpause", {}, by)
+
+    async def approve(self, step: str, comment: str = "", *, by: str = "api") -> None:
+        """Raises `CommandRefused` if the step does not wait for approval."""
+        await self._ask("approve", {"step": step, "comment": comment}, by)
+
+    async def reject(self, step: str, comment: str = "", *, by: str = "api") -> None:
+        """Raises `CommandRefused` if the step does not wait for approval."""
+        await self._ask("reject", {"step": step, "comment": comment}, by)
+
+    async def resolve(self, step: str, outcome: str, comment: str = "", *, by: str = "api") -> None:
+        """Settle a quarantined step: `rerun`, `succeeded` or `failed`."""
+        await self._ask("resolve", {"step": step, "outcome": outcome, "comment": comment}, by)
+
+    async def _ask(
+        self, kind: CommandKind, payload: dict[str, Any] | None = None, by: str = "api"
+    ) -> Any:
+        if self._ended.done():
+            raise CommandRefused(f"run {self.run_id} is not running here any more")
+        command = Command(run_id=self.run_id, kind=kind, payload=payload or {}, by=by)
+        asked = asyncio.ensure_future(self._run.call(lambda now: self._run.obey(command, now)))
+        await asyncio.wait({asked, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            asked.cancel()
+            raise CommandRefused(f"run {self.run_id} ended before it could {kind}")
+        return asked.result()
+
+
+class Engine:
+    """Starts, resumes and drives runs. Use as an async context manager: leaving it suspends
+    what still runs, to be resumed later.
+
+    `directory` is the state directory (`.stoker`), where logs and outputs go;
+    `max_concurrency` bounds the steps of all runs together; `resources` are capacities of
+    named resources (`cpu` and `memory` are the machine's unless given).
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        directory: Path,
+        kinds: Mapping[str, Kind[Any]],
+        *,
+        max_concurrency: int | None = None,
+        resources: Mapping[str, float | str] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._directory = directory.absolute()
+        self._kinds = kinds
+        self._identity = current_engine()
+        self._capacity = Capacity(max_concurrency, {**_machine(), **dict(demand(resources or {}))})
+        self._circuits = Circuits(journal)
+        self._runs: dict[str, RunHandle] = {}
+        self._live: dict[str, Run] = {}
+        self._stack = AsyncExitStack()
+        self._closing = False
+        self._spawner: Spawner
+        self._tasks: asyncio.TaskGroup
+
+    async def __aenter__(self) -> Self:
+        self._spawner = Spawner(asyncio.get_running_loop())
+        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        await self._stack.enter_async_context(self._journal.inbox(self._identity, self._wake_all))
+        self._renewal = self._tasks.create_task(self._renew())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._closing = True
+        for run in list(self._live.values()):
+            run.suspend()
+        await asyncio.gather(*(h.wait() for h in self._runs.values()), return_exceptions=True)
+        self._renewal.cancel()
+        await self._stack.aclose()
+
+    async def start(
+        self,
+        plan: Plan,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        options: RunOptions | None = None,
+        run_id: str | None = None,
+        park: bool = True,
+        reuse: Mapping[str, Mapping[str, Any]] | None = None,
+        parent: tuple[str, str] | None = None,
+    ) -> RunHandle:
+        """Begin a run of a validated plan (`stoker.plan.loader`).
+
+        `park`: the run's task ends with outcome `waiting` when only a person can make it
+        go on; False: it stays and waits. `reuse`: outputs by id of steps that count as
+        succeeded. Raises `PlanError` for wrong inputs, `RunExists`.
+        """
+        options = options or RunOptions(cwd=str(Path.cwd()))
+        resolved = resolve(plan, inputs or {})
+        created = new_run(plan, resolved, options, run_id=run_id, parent=parent)
+        run_id = created.run_id
+        await self._journal.create_run(created)
+        lease = await self._journal.acquire(run_id, self._identity)
+        state = RunState(run_id, plan, Graph.build(plan.steps))
+        opening = _opening(state, reuse or {})
+        state.replay(opening)
+        return await self._launch(state, lease, resolved, options, park, opening)
+
+    async def resume(
+        self, run_id: str, *, inputs: Mapping[str, Any] | None = None, park: bool = True
+    ) -> RunHandle:
+        """Go on with a run where its journal stands. Secret inputs must be given again.
+
+        Raises `UnknownRun`, `RunBusy` (another engine has it), `PlanError` (inputs).
+        """
+        if run_id in self._live:
+            return self._runs[run_id]
+        row = await self._journal.run(run_id)
+        plan = msgspec.json.decode(await self._journal.plan_json(run_id), type=Plan)
+        resolved = resolve(plan, {**row.inputs, **(inputs or {})})
+        options = msgspec.convert(row.options, RunOptions)
+        lease = await self._journal.acquire(run_id, self._identity)
+        state = RunState(run_id, plan, Graph.build(plan.steps))
+        history = await self._journal.events(run_id)
+        # None yet: it was only stored (`new_run`), or its engine died before its first commit.
+        opening = () if history else _opening(state, {})
+        state.replay(history or opening)
+        await self._end_survivors(state)
+        return await self._launch(state, lease, resolved, options, park, opening)
+
+    run = start
+
+    def handle(self, run_id: str) -> RunHandle | None:
+        """A run of this engine, also one that is over."""
+        return self._runs.get(run_id)
+
+    async def _launch(
+        self,
+        state: RunState,
+        lease: Lease,
+        resolved: Inputs,
+        options: RunOptions,
+        park: bool,
+        opening: Sequence[Event],
+    ) -> RunHandle:
+        plan, run_id, inputs = state.plan, state.run_id, resolved.values
+        redactor = Redactor([as_text(inputs[name]) for name in resolved.secrets if inputs[name]])
+        files = Files(self._directory / "runs" / run_id)
+        files.create()
+        launcher = Launcher(
+            state,
+            files,
+            inputs=inputs,
+            env=os.environ,
+            cwd=options.cwd,
+            redactor=redactor,
+            run_plan=self._run_plan,
+            execute=self._execute,
+        )
+        self._capacity.declare(dict(demand(plan.globals.resources)))
+        resumed = not opening
+        machine = RunMachine(
+            state,
+            profile=lambda step: profile(plan, step, self._kinds),
+            describe=launcher.describe,
+            capacity=self._capacity,
+            wake=lambda: self._wake(run_id),
+            inputs=inputs,
+            env=launcher.env,
+            width=options.max_concurrency or plan.globals.max_concurrency or processors(),
+            redact=redactor.value if redactor else None,
+            manual=options.manual,
+            durations=await self._journal.durations(plan.plan_id),
+        )
+        run = Run(
+            machine=machine,
+            launcher=launcher,
+            lease=lease,
+            journal=self._journal,
+            spawner=self._spawner,
+            circuits=self._circuits,
+            fingerprints=Fingerprints(self._directory / "fingerprints", plan.plan_id),
+            read_steps=lambda text, name: self._read_steps(state, text, name),
+            redactor=redactor,
+            feed=Feed(run_id, self._journal, 0 if opening else state.sequence),
+            park=park,
+            opening=opening,
+        )
+        self._live[run_id] = run
+        handle = self._runs[run_id] = RunHandle(run)
+        self._tasks.create_task(self._drive(run, handle, resumed=resumed), name=f"run {run_id}")
+        return handle
+
+    def _read_steps(self, state: RunState, text: str, name: str) -> Sequence[Step]:
+        """New steps for a run, validated against all it has. Raises `PlanError`."""
+        from stoker.plan.loader import load_steps
+
+        plan = msgspec.structs.replace(state.plan, steps=tuple(s.step for s in state.steps))
+        return load_steps(text, name=name, plan=plan, kinds=self._kinds)
+
+    async def _drive(self, run: Run, handle: RunHandle, *, resumed: bool) -> None:
+        run_id = run.lease.run_id
+        ended: Outcome | Exception
+        try:
+            ended = await run.drive(self._identity.engine_id, resumed=resumed)
+        except Exception as error:
+            # One run's trouble is not another's: whoever waits for this run gets it.
+            log.exception("run cannot go on", run_id=run_id)
+            ended = error
+        finally:
+            del self._live[run_id]
+        try:
+            await self._journal.release(run.lease)
+        except JournalError as error:
+            log.warning("lease not released", run_id=run_id, error=str(error))
+        handle.end(ended)
+
+    async def _end_survivors(self, state: RunState) -> None:
+        """End processes a dead engine left behind, but for those that are to be adopted."""
+        adopted = {
+            f"{state.run_id}/{step.step.id}/{step.number}"
+            for step in state.steps
+            if step.status == "running"
+            and profile(state.plan, step.step, self._kinds).on_interrupt == "adopt"
+        }
+        left = {survivor.marker for survivor in marked(f"{state.run_id}/")} - adopted
+        for marker in left:
+            await end_all(marker)
+
+    async def _run_plan(
+        self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Run a nested plan as a run of its own; see `Attempt.run_plan`."""
+        run_id = f"{attempt.run_id}.{attempt.step_id}.{attempt.number}"
+        options = RunOptions(cwd=attempt.cwd)
+        if attempt.resumed:
+            handle = await self.resume(run_id, inputs=inputs, park=False)
+        else:
+            handle = await self.start(
+                plan,
+                inputs=inputs,
+                options=options,
+                run_id=run_id,
+                park=False,
+                parent=(attempt.run_id, attempt.step_id),
+            )
+        attempt.write(f"nested run {run_id}\n")
+        try:
+            outcome = await handle.wait()
+        except asyncio.CancelledError:
+            if not self._closing:  # a suspended run goes on later, and so does this one
+                with suppress(CommandRefused):
+                    await handle.cancel("the run it is nested in stopped it")
+                await handle.wait()
+            raise
+        if outcome.status != "succeeded":
+            raise StepFailed(f"nested run {run_id} {outcome.status}: {outcome.reason}")
+        return {
+            name: step.outputs[name]
+            for step in handle.state.steps
+            for name in step.step.provides
+            if name in step.outputs
+        }
+
+    async def _execute(self, spec: Any, redactor: Redactor) -> Any:
+        from stoker.process.run import run
+
+        return await run(self._spawner, spec, redactor)
+
+    def _wake(self, run_id: str) -> None:
+        if run := self._live.get(run_id):
+            run.wake()
+
+    def _wake_all(self) -> None:
+        for run in self._live.values():
+            run.look_at_inbox()
+
+    async def _renew(self) -> None:
+        """Keep the leases; a run whose lease is lost stops itself at its next commit."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                for lost in await self._journal.renew([r.lease for r in self._live.values()]):
+                    log.error("lease lost", run_id=lost.run_id)
+                    if run := self._live.get(lost.run_id):
+                        run.suspend()
+            except JournalError as error:
+                log.warning("leases not renewed", error=str(error))
+
+
+def new_run(
+    plan: Plan,
+    inputs: Inputs,
+    options: RunOptions,
+    *,
+    run_id: str | None = None,
+    parent: tuple[str, str] | None = None,
+) -> NewRun:
+    """What the journal is to keep of a new run; secret inputs are left out."""
+    return NewRun(
+        run_id=run_id or new_run_id(),
+        plan_id=plan.plan_id,
+        plan_version=str(plan.version),
+        plan_description=plan.description,
+        plan_json=msgspec.json.encode(plan),
+        inputs={name: v for name, v in inputs.values.items() if name not in inputs.secrets},
+        options=msgspec.to_builtins(options),
+        parent_run_id=parent[0] if parent else None,
+        parent_step_id=parent[1] if parent else None,
+    )
+
+
+def new_run_id() -> str:
+    """Sortable by time, unique enough to type: `20261121-151200-3f9ac2`."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + os.urandom(3).hex()
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _machine() -> dict[str, float]:
+    """Capacities of the resources every machine has: processors, and bytes of memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"cpu": float(processors()), "memory": float(memory)}
+
+
+def _opening(state: RunState, reuse: Mapping[str, Mapping[str, Any]]) -> list[Event]:
+    """The first events of a new run: its creation, and what it takes over from another."""
+    now = time.time()
+    events = [Event(state.run_id, 1, RUN_CREATED, now, data={"plan_id": state.plan.plan_id})]
+    for step_id, outputs in reuse.items():
+        data = {"status": "succeeded", "reason": "reused", "outputs": dict(outputs)}
+        events.append(Event(state.run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
+    return events
+
+
+__all__ = ["Engine", "RunHandle", "RunOptions", "Step", "new_run_id"]

@@ -1,0 +1,66 @@
+"""Live fan-out of a run's events.
+
+One bounded ring for all readers, and the journal behind it: a reader holds nothing but the
+sequence it has reached, so a slow one costs no memory and never slows the run; it reads
+what fell out of the ring from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from stoker.journal.base import Journal
+from stoker.journal.events import Event
+
+RING = 4096
+"""Events kept in memory."""
+
+
+class Feed:
+    """The events of one run, as they become durable."""
+
+    def __init__(self, run_id: str, journal: Journal, sequence: int) -> None:
+        self._run_id = run_id
+        self._journal = journal
+        self._ring: deque[Event] = deque(maxlen=RING)
+        self._last = sequence
+        self._changed: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Hand on events that are durable."""
+        self._ring.extend(events)
+        self._last = events[-1].sequence
+        self._notify()
+
+    def close(self) -> None:
+        """No more events will come from here; readers end once they have read all."""
+        self._closed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set_result(None)
+            self._changed = None
+
+    async def read(self, after: int = 0) -> AsyncIterator[Event]:
+        """Every event with a sequence above `after`, in order, without gap or duplicate."""
+        while True:
+            while after < self._last:
+                for event in await self._next(after):
+                    yield event
+                    after = event.sequence
+            if self._closed:
+                return
+            if self._changed is None:
+                self._changed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._changed)
+
+    async def _next(self, after: int) -> Sequence[Event]:
+        ring = self._ring
+        if ring and ring[0].sequence <= after + 1:
+            start = after + 1 - ring[0].sequence
+            return [ring[place] for place in range(start, min(len(ring), start + 256))]
+        return await self._journal.events(self._run_id, after=after, limit=1024)

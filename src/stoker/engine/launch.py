@@ -1,0 +1,179 @@
+"""From a decision to start to work under way, and from its end to a result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stoker.engine import outputs, scope
+from stoker.engine.attempt import Files, LiveAttempt, RunPlan, consumed_env
+from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
+from stoker.engine.profile import Profile
+from stoker.engine.state import RunState, StepState
+from stoker.plan.model import Scalar
+from stoker.plan.template import as_text, compile_template, render_value
+from stoker.process.redact import Redactor
+from stoker.process.spec import Exit, ProcessSpec
+
+
+class Launcher:
+    """Builds the attempts of one run.
+
+    `env` is what steps inherit (the engine's own environment), `cwd` the directory that
+    relative paths of the plan start from.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        files: Files,
+        *,
+        inputs: Mapping[str, Any],
+        env: Mapping[str, str],
+        cwd: str,
+        redactor: Redactor,
+        run_plan: RunPlan,
+        execute: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
+    ) -> None:
+        self._state = state
+        self._files = files
+        self._inputs = inputs
+        self._redactor = redactor
+        self._run_plan = run_plan
+        self._execute = execute
+        globals_ = state.plan.globals
+        names = {"inputs": inputs, "env": env, "run": {"id": state.run_id}}
+        self.env: Mapping[str, str] = {
+            **_merged(env, globals_.env, names),
+            "STOKER_RUN_ID": state.run_id,
+        }
+        self.cwd = str(Path(cwd, rendered(globals_.cwd or "", names)))
+
+    def scope(self, index: int) -> dict[str, Any]:
+        return scope.scope(self._state, index, inputs=self._inputs, env=self.env)
+
+    def describe(self, step: StepState, profile: Profile, number: int) -> dict[str, Any]:
+        """What the journal keeps of a new attempt."""
+        data = profile.describe(step.step, step.failures)
+        data["stdout_path"], data["stderr_path"] = self._files.logs(step.step.id, number)
+        return data
+
+    def begin(self, index: int, number: int, profile: Profile, *, resumed: bool) -> Work:
+        """Render the step and let its kind begin. Raises `StepFailed`, `EvaluationError`."""
+        step = self._state.steps[index].step
+        env = dict(self.env)
+        env["STOKER_STEP_ID"] = step.id
+        env["STOKER_OUTPUT"] = self._files.output(step.id, number)
+        env["STOKER_EXTEND"] = self._files.extension(step.id, number)
+        definition, cwd, stdin = profile.definition, step.cwd, step.stdin
+        if step.consumes:
+            values = scope.consumed(self._state, index)
+            env.update(consumed_env(values, step.id, number, self._files))
+        if not profile.plain or definition is None:
+            names = self.scope(index)
+            env = _merged(env, step.env, names)
+            cwd = rendered(cwd, names) if cwd else cwd
+            stdin = rendered(stdin, names) if stdin else stdin
+            if definition is None:
+                definition = self._definition(profile, names)
+        elif step.env:
+            env = _merged(env, step.env, {})
+        attempt = LiveAttempt(
+            run_id=self._state.run_id,
+            step_id=step.id,
+            number=number,
+            resumed=resumed,
+            env=env,
+            cwd=f"{self.cwd}/{cwd}" if cwd and cwd[0] != "/" else cwd or self.cwd,
+            stdin=stdin.encode() if stdin is not None else None,
+            files=self._files,
+            redactor=self._redactor,
+            keep=profile.on_interrupt == "adopt",
+            run_plan=self._run_plan,
+            engine_executor=self._execute,
+        )
+        return profile.kind.start(step, definition, attempt)
+
+    def _definition(self, profile: Profile, names: Mapping[str, Any]) -> msgspec.Struct:
+        rendered = render_value(profile.raw, names)
+        try:
+            converted = msgspec.convert(rendered, profile.kind.definition, strict=False)
+        except msgspec.ValidationError as error:
+            raise StepFailed(f"after rendering its templates, {error}") from error
+        assert isinstance(converted, msgspec.Struct)  # noqa: S101 - a kind's definition is one
+        return converted
+
+    def result(
+        self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
+    ) -> Result:
+        """What an attempt's end amounts to, with the outputs it wrote."""
+        if isinstance(end, Result):
+            result = end
+        elif work is not None and work.result is not None:
+            try:
+                result = work.result(end)
+            except StepFailed as error:
+                result = Result(exit_code=error.exit_code, error=str(error))
+        else:
+            result = Result(exit_code=end.exit_code, error=_why(end))
+        if result.error is not None:
+            return result
+        step_id = self._state.steps[index].step.id
+        try:
+            written = outputs.read(self._files.output(step_id, number))
+        except outputs.OutputError as error:
+            return Result(exit_code=result.exit_code, error=str(error))
+        if not written and not result.outputs:
+            return result
+        settled = outputs.settle({**result.outputs, **written}, self._files.artefacts)
+        return Result(exit_code=result.exit_code, outputs=settled)
+
+    def extension(self, index: int, number: int) -> str | None:
+        """Text of the new steps the attempt wrote to `$STOKER_EXTEND`."""
+        path = self._files.extension(self._state.steps[index].step.id, number)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read(outputs.MAX_FILE)
+
+    def keeper(self, index: int, number: int) -> str:
+        return self._files.keeper(self._state.steps[index].step.id, number)
+
+
+def _merged(
+    env: Mapping[str, str], more: Mapping[str, Scalar], names: Mapping[str, Any]
+) -> dict[str, str]:
+    """`env` with `more` rendered over it; a null takes the variable away."""
+    merged = dict(env)
+    for key, value in more.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = rendered(as_text(value), names)
+    return merged
+
+
+def rendered(text: str, names: Mapping[str, Any]) -> str:
+    """The text with its templates filled in. Raises `EvaluationError`."""
+    return compile_template(text).render_text(names) if "${{" in text else text
+
+
+def _why(end: Exit) -> str | None:
+    """The reason a process did not succeed, or None."""
+    if end.code == 0 and end.cause != "lost":
+        return None
+    if end.signal is not None:
+        import signal
+
+        try:
+            name = signal.Signals(end.signal).name
+        except ValueError:
+            name = str(end.signal)
+        return f"ended by signal {name}"
+    return f"exit code {end.code}" if end.code is not None else "its end was not recorded"

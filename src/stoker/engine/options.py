@@ -1,0 +1,14 @@
+"""How a run is to be run: what is journaled beside its plan, so that a resume needs no flags."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class RunOptions(Struct, frozen=True, kw_only=True):
+    cwd: str
+    """Where relative paths of the plan start from; absolute."""
+    max_concurrency: int | None = None
+    """Steps at once; default: the plan's, else the number of processors."""
+    manual: bool = False
+    """Only what `next` releases starts."""

@@ -1,0 +1,114 @@
+"""What a step hands on: the file named by `$STOKER_OUTPUT`.
+
+Either a JSON object, or lines `name=value`; a value of several lines is written as
+`name<<END`, the lines, and a line `END`. Sizes are bounded: a step's outputs to 16 MiB,
+and a value over 64 KiB travels as a file artefact, which the journal only names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+MAX_FILE: Final = 16 * 1024 * 1024
+MAX_INLINE: Final = 64 * 1024
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class OutputError(Exception):
+    """The step wrote something that is not outputs; the message says where and what."""
+
+
+def read(path: str) -> dict[str, Any]:
+    """The outputs a step wrote; empty if it wrote none. Raises `OutputError`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise OutputError(f"$STOKER_OUTPUT: {error.strerror}") from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise OutputError(
+            f"$STOKER_OUTPUT has more than {MAX_FILE} bytes; write a file and output its path"
+        )
+    return parse(content)
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """Outputs from the file's content. Raises `OutputError`."""
+    text = content.lstrip()
+    if text.startswith(b"{"):
+        try:
+            decoded = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise OutputError(f"$STOKER_OUTPUT starts like a JSON object, but {error}") from error
+        for name in decoded:
+            _check(name, "$STOKER_OUTPUT")
+        return dict(decoded)
+    return _lines(content.decode("utf-8", errors="replace").splitlines())
+
+
+def _lines(lines: list[str]) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        place = f"$STOKER_OUTPUT line {number}"
+        name, equals, value = line.partition("=")
+        heredoc, mark, end = line.partition("<<")
+        if mark and (not equals or len(heredoc) < len(name)):
+            collected: list[str] = []
+            for _, following in numbered:
+                if following == end:
+                    break
+                collected.append(following)
+            else:
+                raise OutputError(f"{place}: no line {end!r} ends the value of {heredoc!r}")
+            name, value = heredoc, "\n".join(collected)
+        elif not equals:
+            raise OutputError(f"{place}: expected name=value, found {line[:80]!r}")
+        _check(name, place)
+        outputs[name] = value
+    return outputs
+
+
+def _check(name: str, place: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise OutputError(f"{place}: {name[:80]!r} is not a name (letters, digits, '_', '.', '-')")
+
+
+def settle(outputs: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Move large values into files under `directory`; what is left is small enough to journal.
+
+    A moved value becomes `{"$file": path, "sha256": hex, "bytes": size}`.
+    """
+    settled: dict[str, Any] = {}
+    for name, value in outputs.items():
+        encoded = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        if len(encoded) <= MAX_INLINE:
+            settled[name] = value
+            continue
+        digest = hashlib.sha256(encoded).hexdigest()
+        path = directory / digest
+        directory.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(encoded)
+        temporary.replace(path)
+        settled[name] = {"$file": str(path), "sha256": digest, "bytes": len(encoded)}
+    return settled
+
+
+def artefact(value: Any) -> str | None:
+    """The path of a value that travels as a file, or None."""
+    if isinstance(value, dict) and isinstance(path := value.get("$file"), str):
+        return path
+    return None

@@ -1,0 +1,93 @@
+"""Is a step's work done already? By content, never by time stamps.
+
+A step with `outputs_files` is up to date if it succeeded before with the same definition,
+the same content of its `inputs_files`, and its outputs are still what it left behind. The
+remembered digests are a cache beside the journal: losing them only costs a rerun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from stoker.plan.model import Step
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """Digests of what a step read (with its definition) and of what it wrote."""
+
+    inputs: str
+    outputs: str
+
+
+class Fingerprints:
+    """The remembered fingerprints of one plan's steps."""
+
+    def __init__(self, directory: Path, plan_id: str) -> None:
+        self._directory = directory
+        self._plan_id = plan_id
+
+    def fresh(self, step: Step, cwd: str) -> bool:
+        """Whether the step may be skipped. Reads files: call it in a thread."""
+        try:
+            remembered = msgspec.json.decode(self._path(step).read_bytes(), type=Fingerprint)
+        except (OSError, msgspec.DecodeError):
+            return False
+        if any(not _matches(pattern, cwd) for pattern in step.outputs_files):
+            return False
+        return remembered == fingerprint(step, cwd)
+
+    def record(self, step: Step, cwd: str) -> None:
+        """Remember a success. Reads files: call it in a thread."""
+        path = self._path(step)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(msgspec.json.encode(fingerprint(step, cwd)))
+        temporary.replace(path)
+
+    def _path(self, step: Step) -> Path:
+        name = hashlib.sha256(f"{self._plan_id}\0{step.id}".encode()).hexdigest()
+        return self._directory / f"{name}.json"
+
+
+def fingerprint(step: Step, cwd: str) -> Fingerprint:
+    """What the step reads and writes now."""
+    definition = msgspec.json.encode(
+        (step.command, step.args, step.run, step.shell, step.step_def, step.env, step.stdin),
+        order="deterministic",
+    )
+    return Fingerprint(
+        _digest(step.inputs_files, cwd, definition), _digest(step.outputs_files, cwd, b"")
+    )
+
+
+def _digest(patterns: Iterable[str], cwd: str, seed: bytes) -> str:
+    digest = hashlib.sha256(seed)
+    for pattern in patterns:
+        digest.update(b"\0pattern\0" + pattern.encode())
+        for path in _matches(pattern, cwd):
+            digest.update(b"\0file\0" + os.fsencode(path))
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _matches(pattern: str, cwd: str) -> list[Path]:
+    """Files a pattern names, sorted: a path, a glob, or a directory with all below it."""
+    path = Path(cwd, pattern)
+    found = [path]
+    if any(c in pattern for c in "*?["):
+        root = Path(path.anchor)
+        found = list(root.glob(str(path.relative_to(root))))
+    return sorted(file for match in found for file in _files(match))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from (file for file in path.rglob("*") if file.is_file())
+    elif path.is_file():
+        yield path

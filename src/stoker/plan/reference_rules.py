@@ -1,0 +1,123 @@
+"""Expressions and templates: they parse, and name only what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from stoker.plan.errors import Problem, problem, show
+from stoker.plan.expression import ROOTS, ExpressionError, compile_expression
+from stoker.plan.model import Step
+from stoker.plan.references import Path, Reference, expressions, step_named, strings, templates
+from stoker.plan.suggest import did_you_mean
+from stoker.plan.template import compile_template
+
+_OUTCOME = ("status", "exit_code", "outputs")
+_RUN = ("id",)
+_PER_ITEM = frozenset(("item", "matrix", "index"))
+
+
+class Scope:
+    """The names a plan has for its expressions."""
+
+    def __init__(self, steps: Collection[str], inputs: Collection[str]) -> None:
+        self.steps = steps
+        self.inputs = inputs
+
+    def check_step(self, step: Step, path: Path) -> Iterator[Problem]:
+        """Problems in all texts of a step."""
+        for place, text in expressions(step):
+            yield from self._expression(step, text, (*path, *place))
+        for place, text in templates(step):
+            yield from self._template(step, text, (*path, *place))
+
+    def check_common(self, values: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+        """Problems in texts that hold for every step, where no step can be referred to."""
+        for place, text in strings(values, path):
+            yield from self._template(None, text, place)
+
+    def _expression(self, step: Step, text: str, path: Path) -> Iterator[Problem]:
+        try:
+            found = compile_expression(text).references
+        except ExpressionError as error:
+            yield problem(path, _syntax(error, text))
+            return
+        for reference in sorted(found):
+            if path[-1] == "foreach" and reference[0] in _PER_ITEM:
+                yield problem(path, f"'{reference[0]}' is not known before the step is expanded")
+            elif message := self._fault(step, reference):
+                yield problem(path, message)
+
+    def _template(self, step: Step | None, text: str, path: Path) -> Iterator[Problem]:
+        try:
+            found = compile_template(text).references
+        except ExpressionError as error:
+            yield problem(path, _syntax(error, text))
+            return
+        for reference in sorted(found):
+            if message := self._fault(step, reference):
+                yield problem(path, message)
+
+    def _fault(self, step: Step | None, reference: Reference) -> str | None:
+        root, *rest = reference
+        if root not in ROOTS:
+            return f"unknown name {show(root)}{did_you_mean(root, ROOTS)}; {_one_of(ROOTS)}"
+        if step is None and root in ("prev", "consumes", *_PER_ITEM):
+            return f"'{root}' belongs to a step; this holds for all of them"
+        match root:
+            case "prev":
+                return self._fault_of_prev(step, rest)
+            case "inputs" if rest and rest[0] not in self.inputs:
+                hint = did_you_mean(rest[0], self.inputs)
+                return f"the plan has no input {show(rest[0])}{hint}"
+            case "run" if rest and rest[0] not in _RUN:
+                return f"a run has no {show(rest[0])}; {_one_of(_RUN)}"
+        return _fault_of_own(step, root, rest) if step is not None else None
+
+    def _fault_of_prev(self, step: Step | None, rest: list[str]) -> str | None:
+        if not rest:
+            # In a step that is expanded, the rest may come from the item.
+            expanded = step is not None and (step.foreach or step.matrix)
+            return None if expanded else "'prev' needs the name of a step: prev.<step>.status"
+        if step_named(rest[0], self.steps) is None:
+            return f"unknown step {show(rest[0])}{did_you_mean(rest[0], self.steps)}"
+        if len(rest) > 1 and rest[1] not in _OUTCOME:
+            hint = did_you_mean(rest[1], _OUTCOME)
+            return f"a step has no {show(rest[1])}{hint}; {_one_of(_OUTCOME)}"
+        return None
+
+
+def _fault_of_own(step: Step, root: str, rest: list[str]) -> str | None:
+    """What is wrong with a look-up in what only this step has."""
+    match root:
+        case "consumes" if rest and rest[0] not in step.consumes:
+            hint = did_you_mean(rest[0], step.consumes)
+            return f"the step does not consume {show(rest[0])}{hint}"
+        case "item" if step.foreach is None:
+            return "'item' is known only in a step with foreach"
+        case "matrix":
+            if step.matrix is None:
+                return "'matrix' is known only in a step with matrix"
+            names = _axes(step.matrix)
+            if rest and rest[0] not in names:
+                return f"the matrix has no {show(rest[0])}{did_you_mean(rest[0], names)}"
+        case "index" if step.foreach is None and step.matrix is None:
+            return "'index' is known only in a step with foreach or matrix"
+    return None
+
+
+def _axes(matrix: Mapping[str, Any]) -> set[str]:
+    names = {name for name in matrix if name not in ("include", "exclude")}
+    added = matrix.get("include")
+    for entry in added if isinstance(added, list) else ():
+        if isinstance(entry, dict):
+            names.update(entry)
+    return names
+
+
+def _one_of(names: Collection[str]) -> str:
+    return f"known: {', '.join(sorted(names))}"
+
+
+def _syntax(error: ExpressionError, text: str) -> str:
+    return f"{error.message} (character {error.column} of {show(text)})"

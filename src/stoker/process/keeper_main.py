@@ -1,0 +1,243 @@
+"""The keeper: runs one command, outlives the engine that asked for it, records its end.
+
+    python -I -S -X utf8 keeper_main.py DIR < request
+
+The request is one line of JSON (see `keeper.Request`), then the command's stdin. DIR gets
+`keeper.json` when the command runs and `exit.json` when it is over. Started with all
+signals blocked, and it leaves them so: only SIGKILL ends it. Standard library only, and
+little of it: one of these sits beside every agent at work.
+"""
+
+# pathlib, contextlib and typing would cost more than all else here:
+# ruff: noqa: PTH100, PTH104, PTH110, PTH118, PTH120, PTH123, SIM105
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_YOUNG_SEC = 0.25
+_INTERVAL_SEC = 0.05
+_READ = 65536
+
+
+def main(directory: str) -> None:
+    """Keep one command; see the module."""
+    with open(0, "rb") as source:
+        line, _, stdin = source.read().partition(b"\n")
+    os.open(os.devnull, os.O_RDONLY)  # Takes the place of the request, descriptor 0.
+    request = json.loads(line)
+    del line
+    outputs = [Output(request["stdout_path"])]
+    if request["stderr_path"] != request["stdout_path"]:
+        outputs.append(Output(request["stderr_path"]))
+    if request["secrets"]:
+        redactor = sibling("redact").Redactor(request["secrets"])
+        for output in outputs:
+            output.redact(redactor.stream())
+    try:
+        pid = start(directory, request, stdin, outputs)
+    except (OSError, ValueError) as error:
+        outputs[-1].write(f"stoker: cannot start {request['argv'][0]}: {error}\n".encode())
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        record(directory, "exit.json", {"code": code, "signal": None, "time": time.time()})
+        return
+    record(
+        directory,
+        "keeper.json",
+        {
+            "pid": os.getpid(),
+            "started": started(os.getpid()),
+            "command_pid": pid,
+            "command_started": started(pid),
+            "marker": request["marker"],
+            "grace_sec": request["grace_sec"],
+        },
+    )
+    limit = request["log_limit"]
+    del request, stdin
+    watch(os.pidfd_open(pid), outputs, limit)
+    try:
+        os.killpg(pid, signal.SIGKILL)  # What is left of its group; the zombie holds the number.
+    except PermissionError:
+        pass  # A set-user-id member; it is not ours to end.
+    _, status = os.waitpid(pid, 0)
+    for output in outputs:
+        output.finish()
+        output.trim(limit)
+    killed = os.WIFSIGNALED(status)
+    end = {
+        "code": None if killed else os.WEXITSTATUS(status),
+        "signal": os.WTERMSIG(status) if killed else None,
+        "time": time.time(),
+    }
+    record(directory, "exit.json", end, sync=True)
+
+
+def start(directory: str, request: dict[str, Any], stdin: bytes, outputs: list[Output]) -> int:
+    """Start the command in its own session; returns its pid."""
+    os.chdir(request["cwd"])
+    if request["stdin_fifo"]:
+        fifo = os.path.join(directory, "stdin")
+        if not os.path.exists(fifo):
+            os.mkfifo(fifo, 0o600)
+        source = os.open(fifo, os.O_RDWR)  # For writing too, so that it never ends.
+    elif stdin:
+        source = os.memfd_create("stdin")
+        with open(os.dup(source), "wb") as file:
+            file.write(stdin)
+        os.lseek(source, 0, os.SEEK_SET)
+    else:
+        source = os.open(os.devnull, os.O_RDONLY)
+    try:
+        return os.posix_spawn(
+            request["executable"],
+            request["argv"],
+            request["env"],
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, source, 0),
+                (os.POSIX_SPAWN_DUP2, outputs[0].writing, 1),
+                (os.POSIX_SPAWN_DUP2, outputs[-1].writing, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        )
+    finally:
+        os.close(source)
+        for output in outputs:
+            output.started()
+
+
+def watch(pidfd: int, outputs: list[Output], limit: int) -> None:
+    """Return when the command is over; meanwhile pass on its output and bound its logs."""
+    poll = select.epoll()
+    poll.register(pidfd, select.EPOLLIN)
+    readers = {output.reading: output for output in outputs if output.reading >= 0}
+    for fd in readers:
+        poll.register(fd, select.EPOLLIN)
+    inotify: Any = None
+    due = time.monotonic() + _YOUNG_SEC if limit else None
+    while True:
+        timeout = None if due is None else max(0.0, due - time.monotonic())
+        over = False
+        for fd, _ in poll.poll(timeout):
+            if fd == pidfd:
+                over = True
+            elif fd in readers:
+                output = readers[fd]
+                if not output.read():
+                    del readers[fd]
+                    if not output.broken:
+                        poll.unregister(fd)
+            else:
+                inotify.read()
+                due = due or time.monotonic() + _INTERVAL_SEC
+        if over:
+            return
+        if due is not None and time.monotonic() >= due:
+            if inotify is None:
+                inotify = sibling("libc").Inotify()
+                poll.register(inotify.fd, select.EPOLLIN)
+            due = None
+            for output in outputs:
+                inotify.once(output.path)
+                output.trim(limit)
+
+
+class Output:
+    """One output of the command: its log, and the redacting pipe before it if any."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.log = self.writing = os.open(path, _LOG_FLAGS, 0o600)
+        self.reading = -1
+        self.broken = False
+        self.stream: Any = None
+
+    def redact(self, stream: Any) -> None:
+        """Have the command write to a pipe, and its output pass through `stream`."""
+        self.stream = stream
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+
+    def started(self) -> None:
+        """The command has its end of the pipe."""
+        if self.writing != self.log:
+            os.close(self.writing)
+
+    def read(self) -> int:
+        """Pass on what is there; returns how many bytes were read, 0 at the end."""
+        data = os.read(self.reading, _READ)
+        try:
+            self.write(self.stream.feed(data) if data else self.stream.flush())
+        except OSError as error:
+            # As if the command had written to a log that takes no more.
+            sys.stderr.write(f"{self.path}: {error}\n")
+            self.broken = True
+            os.close(self.reading)
+            return 0
+        return len(data)
+
+    def write(self, data: bytes) -> None:
+        """Append to the log."""
+        while data:
+            data = data[os.write(self.log, data) :]
+
+    def finish(self) -> None:
+        """The command is over: pass on what a pipe may hold, without waiting for more."""
+        left = 1 << 20 if self.stream and not self.broken else 0
+        try:
+            while left > 0 and (count := self.read()):
+                left -= count
+        except BlockingIOError:
+            self.write(self.stream.flush())
+
+    def trim(self, limit: int) -> None:
+        """Bound the log, where the file system can."""
+        if limit:
+            try:
+                sibling("libc").trim(self.path, limit)
+            except OSError as error:
+                sys.stderr.write(f"{self.path} cannot be bounded: {error}\n")
+
+
+def record(directory: str, name: str, content: dict[str, Any], *, sync: bool = False) -> None:
+    """Put a file in place whole."""
+    path = os.path.join(directory, name)
+    with open(path + ".new", "w") as file:
+        json.dump(content, file)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    os.rename(path + ".new", path)
+    if sync:
+        fd = os.open(directory, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+
+
+def started(pid: int) -> int:
+    """When `pid` was started, in clock ticks since boot."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])
+
+
+def sibling(name: str) -> Any:
+    """A module beside this file that needs nothing but the standard library."""
+    place = os.path.dirname(os.path.abspath(__file__))
+    if place not in sys.path:
+        sys.path.append(place)
+    return __import__(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

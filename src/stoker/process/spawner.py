@@ -1,0 +1,289 @@
+"""Starting processes and hearing of their end: the hot path.
+
+A process is started by posix_spawn; its logs are opened in the child, so no byte it
+writes passes through here, and its end is heard from a pidfd. There is no thread, task
+or await for it. Every process leads a session of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
+
+from stoker.process.resolve import Resolver, SpawnError, explain
+from stoker.process.spec import MARKER, Exit, ProcessSpec
+from stoker.process.tree import Ending, Sweeper
+
+if TYPE_CHECKING:
+    from stoker.process.logs import LogBounds
+    from stoker.process.pipes import Pipes
+    from stoker.process.redact import Redactor
+
+__all__ = ["Child", "SpawnError", "Spawner"]
+
+OnExit = Callable[[Exit], None]
+
+LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_NULL = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+# Ignored signals stay ignored across exec: a child starts with none ignored.
+DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+class Child:
+    """A running process and the tree beneath it. Made by `Spawner`."""
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        pid: int,
+        pidfd: int,
+        *,
+        marker: str,
+        grace: float,
+        on_exit: OnExit,
+        logs: tuple[str, ...] = (),
+        pipes: Pipes | None = None,
+    ) -> None:
+        """Takes over `pidfd` and `pipes`. `logs`: paths that `spawner.bounds` looks after."""
+        self.pid = pid
+        self._spawner = spawner
+        self._pidfd = pidfd
+        self._marker = marker
+        self._grace = grace
+        self._on_exit = on_exit
+        self._logs = logs
+        self._pipes = pipes
+        self._ending: Ending | None = None
+        self._stopped = False
+        self._exited = False
+        self._over = False
+        spawner.loop.add_reader(pidfd, self._ready)
+
+    def stop(self, grace: float | None = None) -> None:
+        """End the whole tree: SIGTERM, and SIGKILL after `grace` seconds (default: the
+        spec's). Returns at once; `on_exit` is called with cause `stopped` when nobody is
+        left. Again with a shorter grace: sooner. After the end: nothing."""
+        if self._over:
+            return
+        self._stopped = True
+        if grace is None:
+            grace = self._grace
+        if self._ending is None:
+            self._ending = self._end_tree(grace)
+        else:
+            self._ending.hasten(grace)
+
+    def _end_tree(self, grace: float) -> Ending:
+        return Ending(self._spawner.sweeper, self._marker, self._gone, grace=grace, group=self.pid)
+
+    def _ready(self) -> None:
+        """The process is over, and not yet reaped: its pid is still taken."""
+        self._exited = True
+        if self._ending is not None and self._ending.active:
+            self._spawner.loop.remove_reader(self._pidfd)
+        else:
+            self._finish()
+
+    def _gone(self) -> None:
+        """Nobody else is left of the tree."""
+        if self._exited:
+            self._finish()
+
+    def _finish(self) -> None:
+        exit_ = self._reap()
+        self._spawner.loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        if self._pipes is not None:
+            self._pipes.finish()
+        if self._spawner.bounds is not None:
+            self._spawner.bounds.discard(*self._logs)
+        self._over = True
+        self._on_exit(exit_)
+
+    def _reap(self) -> Exit:
+        # While the zombie holds the pid, no other group can have its number.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        try:
+            status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        except ChildProcessError:
+            status = None
+        if status is None:
+            # Somebody else in this process waited for it.
+            return Exit(cause="stopped" if self._stopped else "lost")
+        cause: Literal["stopped", "exited"] = "stopped" if self._stopped else "exited"
+        if status.si_code == os.CLD_EXITED:
+            return Exit(code=status.si_status, cause=cause)
+        return Exit(signal=status.si_status, cause=cause)
+
+
+class Spawner:
+    """Starts processes on one event loop. `bounds` keeps their logs bounded, if given."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, bounds: LogBounds | None = None) -> None:
+        self.loop = loop
+        self.bounds = bounds
+        self.sweeper = Sweeper(loop)
+        self.resolver = Resolver()
+
+    def spawn(
+        self,
+        spec: ProcessSpec,
+        on_exit: OnExit,
+        redactor: Redactor | None = None,
+        *,
+        pipes: Pipes | None = None,
+    ) -> Child:
+        """Start `spec`; `on_exit` is called on the loop, once, when it is over.
+
+        Both logs are appended to (mode 0600). What is left of the process's group when
+        it ends is killed. With a `redactor` that holds secrets, output passes through
+        this process and reaches the logs redacted. `pipes` takes the place of the logs
+        altogether. Raises `SpawnError`; then nothing was started and `pipes` are closed.
+        """
+        if spec.keeper_dir is not None:
+            from stoker.process.keeper import keep
+
+            return keep(self, spec, on_exit, redactor)
+        executable = ""
+        stdin = -1
+        try:
+            executable = self.resolver.resolve(spec)
+            if redactor and pipes is None:
+                from stoker.process.pipes import logged
+
+                pipes = logged(self.loop, spec.stdout_path, spec.stderr_path, redactor)
+            if spec.stdin is not None:
+                stdin = memory_file(spec.stdin)
+            pid = self._start(spec, executable, stdin, pipes)
+        except (OSError, ValueError, SpawnError) as error:
+            if pipes is not None:
+                pipes.close()
+            if isinstance(error, SpawnError):
+                raise
+            raise explain(spec, executable, error) from error
+        finally:
+            if stdin >= 0:
+                os.close(stdin)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            # No descriptor left to hear of its end with: it must not go on unheard.
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if pipes is not None:
+                pipes.close()
+            raise explain(spec, executable, error) from error
+        logs = (spec.stdout_path, spec.stderr_path)
+        if pipes is not None:
+            pipes.start()
+        if self.bounds is not None:
+            self.bounds.add(*logs)
+        return Child(
+            self,
+            pid,
+            pidfd,
+            marker=spec.marker,
+            grace=spec.grace_sec,
+            on_exit=on_exit,
+            logs=logs,
+            pipes=pipes,
+        )
+
+    def adopt(self, keeper_dir: str, on_exit: OnExit) -> Child | Exit | None:
+        """Go on with a process that a keeper has kept for an engine that is no more.
+
+        Still running: its `Child`; `on_exit` will be called. Over: its `Exit`. None: the
+        keeper died before it recorded an end, or never began; processes of the attempt
+        may be left (`tree.end_all`).
+        """
+        from stoker.process.keeper import adopt
+
+        return adopt(self, keeper_dir, on_exit)
+
+    def _start(self, spec: ProcessSpec, executable: str, stdin: int, pipes: Pipes | None) -> int:
+        env = {**spec.env, MARKER: spec.marker}
+        if spec.cwd != os.getcwd():  # noqa: PTH109
+            return _start_elsewhere(spec, executable, env, stdin, pipes)
+        actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]]
+        actions = [_NULL if stdin < 0 else (os.POSIX_SPAWN_DUP2, stdin, 0)]
+        if pipes is not None:
+            actions.append((os.POSIX_SPAWN_DUP2, pipes.stdout, 1))
+            actions.append((os.POSIX_SPAWN_DUP2, pipes.stderr, 2))
+        else:
+            actions.append((os.POSIX_SPAWN_OPEN, 1, spec.stdout_path, LOG_FLAGS, 0o600))
+            if spec.stderr_path == spec.stdout_path:
+                actions.append((os.POSIX_SPAWN_DUP2, 1, 2))
+            else:
+                actions.append((os.POSIX_SPAWN_OPEN, 2, spec.stderr_path, LOG_FLAGS, 0o600))
+        try:
+            return os.posix_spawn(
+                executable,
+                spec.argv,
+                env,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=DEFAULT_SIGNALS,
+            )
+        except (FileNotFoundError, PermissionError):
+            # Has PATH another such file since it was last searched?
+            self.resolver.forget(spec)
+            found = self.resolver.resolve(spec)
+            if found == executable:
+                raise
+        return self._start(spec, found, stdin, pipes)
+
+
+def _start_elsewhere(
+    spec: ProcessSpec, executable: str, env: dict[str, str], stdin: int, pipes: Pipes | None
+) -> int:
+    """posix_spawn cannot change the directory and chdir would change it for every thread:
+    Popen, which uses vfork, does both in the child for a tenth more time."""
+    import subprocess
+
+    opened = []
+    try:
+        if pipes is not None:
+            stdout, stderr = pipes.stdout, pipes.stderr
+        else:
+            stdout = os.open(spec.stdout_path, LOG_FLAGS | os.O_CLOEXEC, 0o600)
+            opened.append(stdout)
+            stderr = os.open(spec.stderr_path, LOG_FLAGS | os.O_CLOEXEC, 0o600)
+            opened.append(stderr)
+        process = subprocess.Popen(
+            spec.argv,
+            executable=executable,
+            env=env,
+            cwd=spec.cwd,
+            stdin=subprocess.DEVNULL if stdin < 0 else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            close_fds=False,
+            start_new_session=True,
+        )
+    except subprocess.SubprocessError as error:
+        raise OSError(None, str(error)) from error
+    finally:
+        for fd in opened:
+            os.close(fd)
+    process.returncode = 0  # Reaped by `Child`; Popen must neither wait nor warn.
+    return process.pid
+
+
+def memory_file(data: bytes) -> int:
+    """A file descriptor to read `data` from, backed by no file system."""
+    fd = os.memfd_create("stdin")
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd

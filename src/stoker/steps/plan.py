@@ -1,0 +1,74 @@
+"""Kind `plan`: another plan file, run as a run of its own under this step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import field
+from msgspec.structs import replace
+
+from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.plan.model import InterruptPolicy, Step
+from stoker.steps.kind import BaseKind, Definition
+
+DEPTH: Final = "STOKER_DEPTH"
+"""Environment variable that counts how many plans a step is nested in."""
+
+MAX_DEPTH: Final = 16
+"""Plans within plans; a plan that includes itself ends here."""
+
+
+class NestedPlan(Definition, frozen=True):
+    """A plan file and what it is given."""
+
+    path: str
+    """The plan file, relative to the step's directory."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """Values of the plan's inputs."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Values of `${NAME}` in the plan's text."""
+
+
+class PlanKind(BaseKind[NestedPlan]):
+    """Runs a nested plan; its outputs become the step's."""
+
+    name = "plan"
+    definition = NestedPlan
+    on_interrupt: InterruptPolicy = "adopt"
+    takes_slot = False
+
+    def check(self, step: Step, definition: NestedPlan) -> list[str]:
+        """A path."""
+        return [] if definition.path else ["path: expected a plan file, found nothing"]
+
+    def start(self, step: Step, definition: NestedPlan, attempt: Attempt) -> Work:
+        """Load the plan, then run it. Raises `StepFailed` beyond `MAX_DEPTH`."""
+        depth = int(attempt.env.get(DEPTH, "0")) + 1
+        if depth > MAX_DEPTH:
+            raise StepFailed(
+                f"{definition.path}: plans are nested more than {MAX_DEPTH} deep; "
+                "does a plan include itself?"
+            )
+        return _run(definition, attempt, depth)
+
+
+async def _run(definition: NestedPlan, attempt: Attempt, depth: int) -> Result:
+    from stoker.plan.errors import PlanError
+    from stoker.plan.loader import load
+    from stoker.steps.registry import kinds
+
+    path = Path(attempt.cwd) / definition.path
+    try:
+        loaded = load(path, kinds=kinds(), variables=definition.variables)
+    except PlanError as error:
+        raise StepFailed(f"the nested plan is not valid:\n{error}") from error
+    for warning in loaded.warnings:
+        attempt.write(f"{warning}\n", error=True)
+    shared = loaded.plan.globals
+    plan = replace(loaded.plan, globals=replace(shared, env={**shared.env, DEPTH: str(depth)}))
+    outputs = await attempt.run_plan(plan, definition.inputs)
+    return Result(outputs=dict(outputs))
+
+
+KIND = PlanKind()

@@ -1,0 +1,27 @@
+"""The kinds of steps that come with Stoker."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from stoker.engine.registry import Registry
+
+BUILT_IN: Final = {
+    "command": "stoker.steps.command:KIND",
+    "shell": "stoker.steps.shell:KIND",
+    "powershell": "stoker.steps.powershell:KIND",
+    "python": "stoker.steps.python:KIND",
+    "http": "stoker.steps.http:KIND",
+    "file": "stoker.steps.file:KIND",
+    "git": "stoker.steps.git:KIND",
+    "approval": "stoker.steps.approval:KIND",
+    "plan": "stoker.steps.plan:KIND",
+}
+"""`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""
+
+
+@cache
+def kinds() -> Registry:
+    """Every kind of step: the built-in ones and those of installed packages."""
+    return Registry(BUILT_IN)

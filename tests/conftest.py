@@ -1,0 +1,98 @@
+"""Fixtures for every area: a real PostgreSQL server, started once per test process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _postgres_program(name: str) -> str:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)]))
+    if found is None:
+        pytest.fail(f"{name} not found: these tests need a PostgreSQL server's programs")
+    return found
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a running server's database, without a search path."""
+    folder = Path(tempfile.mkdtemp(prefix="stoker-pg-", dir="/tmp"))  # a short socket path
+    user = _unprivileged_user()
+    if user is not None:
+        shutil.chown(folder, user)
+    data = folder / "data"
+    subprocess.run(
+        [
+            *(_postgres_program("initdb"), "-D", data, "-U", "stoker", "--auth=trust"),
+            *("--no-sync", "--encoding=UTF8", "--locale=C"),
+        ],
+        check=True,
+        capture_output=True,
+        user=user,
+        cwd=folder,
+    )
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": folder,
+        "fsync": "off",
+        "shared_buffers": "16MB",
+        "max_connections": "100",
+    }
+    server = subprocess.Popen(
+        [_postgres_program("postgres"), "-D", data]
+        + [f"--{key}={value}" for key, value in settings.items()],
+        stderr=subprocess.PIPE,
+        text=True,
+        user=user,
+        cwd=folder,
+    )
+    assert server.stderr is not None
+    said = []
+    for line in server.stderr:
+        said.append(line)
+        if "ready to accept connections" in line:
+            break
+    else:
+        pytest.fail(f"PostgreSQL did not start: {''.join(said)}")
+    drain = threading.Thread(target=server.stderr.read, daemon=True)
+    drain.start()
+    yield f"postgresql://stoker:hunter2@/postgres?host={folder}"
+    server.terminate()
+    server.wait()
+    drain.join()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """URL of a journal of this test's own, in a schema of its own, empty."""
+    import asyncpg
+
+    schema = f"t_{uuid.uuid4().hex}"
+
+    async def create() -> None:
+        connection = await asyncpg.connect(postgres_server)
+        await connection.execute(f"CREATE SCHEMA {schema}")
+        await connection.close()
+
+    asyncio.run(create())
+    return f"{postgres_server}&search_path={schema}"

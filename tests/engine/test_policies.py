@@ -1,0 +1,265 @@
+"""What a failure means for the rest, by real runs."""
+
+
+def test_steps_run_after_what_they_depend_on(execute):
+    run = execute(
+        [
+            {"id": "c", "run": "cat b.txt", "depends_on": ["b"]},
+            {"id": "b", "run": "cat a.txt > b.txt", "depends_on": ["a"]},
+            {"id": "a", "run": "echo made > a.txt"},
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.stdout("c") == "made\n"
+
+
+def test_abort_cancels_what_runs_and_skips_the_rest(execute):
+    run = execute(
+        [
+            {"id": "long", "run": "sleep 60"},
+            {"id": "bad", "run": "exit 3"},
+            {"id": "after", "command": "true", "depends_on": ["long"]},
+        ],
+        globals={"max_concurrency": 2},
+    )
+    assert run.outcome.status == "failed"
+    assert run.outcome.reason == "step 'bad' failed: exit code 3"
+    assert run.statuses == {"long": "canceled", "bad": "failed", "after": "skipped"}
+
+
+def test_skip_dependents_names_the_cause_and_the_rest_goes_on(execute):
+    run = execute(
+        [
+            {"id": "bad", "command": "false", "on_failure": "skip_dependents"},
+            {"id": "child", "command": "true", "depends_on": ["bad"]},
+            {"id": "grandchild", "command": "true", "depends_on": ["child"]},
+            {"id": "other", "command": "true"},
+        ]
+    )
+    assert run.outcome.status == "failed"
+    assert run.statuses["other"] == "succeeded"
+    assert run.reasons["child"] == "'bad' failed"
+    assert run.reasons["grandchild"] == "'child' was skipped"
+
+
+def test_continue_runs_dependents_and_a_critical_failure_still_counts(execute):
+    steps = [
+        {"id": "bad", "command": "false", "on_failure": "continue"},
+        {"id": "child", "command": "true", "depends_on": ["bad"]},
+    ]
+    run = execute(steps)
+    assert (run.outcome.status, run.statuses["child"]) == ("failed", "succeeded")
+    steps[0]["critical"] = False
+    run = execute(steps)
+    assert (run.outcome.status, run.statuses["child"]) == ("succeeded", "succeeded")
+
+
+def test_a_fallback_that_succeeds_settles_the_failure(execute):
+    run = execute(
+        [
+            {
+                "id": "bad",
+                "command": "false",
+                "on_failure": "fallback_step",
+                "fallback_step": "plan-b",
+                "provides": ["thing"],
+            },
+            {"id": "plan-b", "run": "echo thing=from-b > $STOKER_OUTPUT", "provides": ["thing"]},
+            {"id": "user", "run": "echo $STOKER_INPUT_THING", "consumes": ["thing"]},
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.stdout("user") == "from-b\n"
+
+
+def test_a_fallback_nobody_needs_is_skipped(execute):
+    run = execute(
+        [
+            {
+                "id": "good",
+                "command": "true",
+                "on_failure": "fallback_step",
+                "fallback_step": "b",
+            },
+            {"id": "b", "command": "false"},
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.reasons["b"] == "the fallback was not needed"
+
+
+def test_a_fallback_that_fails_leaves_the_failure(execute):
+    run = execute(
+        [
+            {
+                "id": "bad",
+                "command": "false",
+                "on_failure": "fallback_step",
+                "fallback_step": "b",
+            },
+            {"id": "b", "command": "false", "on_failure": "skip_dependents"},
+            {"id": "child", "command": "true", "depends_on": ["bad"]},
+        ]
+    )
+    assert run.outcome.status == "failed"
+    assert run.statuses["child"] == "skipped"
+
+
+def test_conditions_skip_and_satisfy(execute):
+    run = execute(
+        [
+            {"id": "a", "run": "echo n=3 > $STOKER_OUTPUT", "provides": ["n"]},
+            {"id": "b", "command": "true", "depends_on": ["a"], "condition": "inputs.go"},
+            {"id": "c", "command": "true", "depends_on": ["b"]},
+            {
+                "id": "d",
+                "command": "true",
+                "depends_on": ["a"],
+                "skip_if": ["prev.a.outputs.n == '3'"],
+            },
+            {"id": "e", "run": "echo ran", "condition": "prev.b.status == 'skipped'"},
+        ],
+        inputs={"go": False},
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.reasons["b"] == "condition is false: inputs.go"
+    assert run.statuses == dict(zip("abcde", ["succeeded", "skipped"] * 2 + ["succeeded"])) | {
+        "c": "succeeded",
+        "d": "skipped",
+    }
+
+
+def test_a_condition_waits_for_the_step_it_looks_at_whatever_its_result(execute):
+    run = execute(
+        [
+            {"id": "bad", "run": "exit 7", "on_failure": "skip_dependents", "critical": False},
+            {"id": "report", "run": "echo seven", "condition": "prev.bad.exit_code == 7"},
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.stdout("report") == "seven\n"
+
+
+def test_a_type_error_in_a_condition_fails_the_step_with_the_values(execute):
+    run = execute([{"id": "a", "command": "true", "condition": "inputs.n > 'x'"}], inputs={"n": 3})
+    assert run.outcome.status == "failed"
+    assert "inputs.n > 'x'" in run.reasons["a"]
+    assert "3" in run.reasons["a"]
+
+
+def test_retries_are_attempts_with_logs_of_their_own(execute, tmp_path):
+    run = execute(
+        [
+            {
+                "id": "flaky",
+                "run": f"echo try >> {tmp_path}/n; echo $(wc -l < {tmp_path}/n); "
+                f"test $(wc -l < {tmp_path}/n) -ge 3",
+                "retries": 3,
+                "retry": {"delay_sec": 0.01},
+            }
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert [(row.attempt, row.status) for row in run.attempts] == [
+        (1, "failed"),
+        (2, "failed"),
+        (3, "succeeded"),
+    ]
+    assert run.stdout("flaky") == "3\n"
+
+
+def test_only_the_named_exit_codes_are_retried(execute):
+    run = execute([{"id": "a", "run": "exit 4", "retries": 3, "retry": {"on_exit_codes": [5, 6]}}])
+    assert len(run.attempts) == 1
+
+
+def test_a_timeout_ends_the_whole_tree_and_may_be_retried(execute, tmp_path, alive):
+    run = execute(
+        [
+            {
+                "id": "slow",
+                "run": f"(setsid sleep 300 & echo $! > {tmp_path}/pid); sleep 300",
+                "timeout_sec": 0.3,
+                "retries": 1,
+            }
+        ]
+    )
+    assert [row.status for row in run.attempts] == ["timed_out", "timed_out"]
+    assert run.outcome.reason == "step 'slow' failed: timed out after 0.3 s"
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
+def test_hard_limits_of_step_and_run(execute):
+    run = execute(
+        [{"id": "a", "run": "sleep 60", "retries": 5}], globals={"max_step_duration_sec": 0.2}
+    )
+    assert "max_step_duration_sec" in run.outcome.reason
+    assert len(run.attempts) == 1
+    run = execute([{"id": "a", "run": "sleep 60"}], globals={"max_run_duration_sec": 0.2})
+    assert "max_run_duration_sec" in run.outcome.reason
+    assert run.statuses["a"] == "canceled"
+
+
+def test_a_step_that_cannot_start_fails_with_the_reason(execute):
+    run = execute([{"id": "a", "command": "no-such-program-anywhere"}])
+    assert run.outcome.status == "failed"
+    assert "no-such-program-anywhere" in run.reasons["a"]
+    assert run.attempts[0].exit_code == 127
+
+
+def test_strict_outputs(execute):
+    steps = [{"id": "a", "command": "true", "provides": ["x"]}]
+    assert execute(steps).outcome.status == "succeeded"
+    run = execute(steps, strict_outputs=True)
+    assert run.outcome.reason == "step 'a' failed: did not provide x (strict_outputs)"
+
+
+def test_large_output_does_not_deadlock(execute):
+    run = execute([{"id": "a", "run": "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"}])
+    assert run.outcome.status == "succeeded"
+    assert len(run.stdout("a")) == 1_000_000
+
+
+def test_a_plans_env_adds_to_the_environment(execute, monkeypatch):
+    monkeypatch.setenv("KEPT", "kept")
+    monkeypatch.setenv("DROPPED", "dropped")
+    run = execute(
+        [{"id": "a", "run": 'echo "$KEPT $ADDED ${DROPPED-gone} $PATH"', "env": {"DROPPED": None}}],
+        globals={"env": {"ADDED": "${{ inputs.x }}"}},
+        inputs={"x": "added"},
+    )
+    assert run.stdout("a").startswith("kept added gone /")
+
+
+def test_templates_reach_args_stdin_and_cwd(execute, tmp_path):
+    (tmp_path / "sub").mkdir()
+    run = execute(
+        [
+            {"id": "a", "run": 'echo \'{"d": "sub"}\' > $STOKER_OUTPUT', "provides": ["d"]},
+            {
+                "id": "b",
+                "command": "sh",
+                "args": ["-c", "echo $0; basename $PWD; cat", "${{ run.plan_id }}"],
+                "stdin": "in ${{ consumes.d }}",
+                "cwd": "${{ prev.a.outputs.d }}",
+                "consumes": ["d"],
+            },
+        ]
+    )
+    assert run.stdout("b") == "p\nsub\nin sub"
+
+
+def test_large_values_travel_as_files(execute):
+    run = execute(
+        [
+            {
+                "id": "a",
+                "run": "printf 'big=' > $STOKER_OUTPUT; head -c 200000 /dev/zero | tr '\\0' x "
+                ">> $STOKER_OUTPUT",
+                "provides": ["big"],
+            },
+            {"id": "b", "run": "wc -c < $STOKER_INPUT_BIG_FILE", "consumes": ["big"]},
+        ]
+    )
+    assert run.outputs["a"]["big"]["bytes"] == 200_000
+    assert run.stdout("b").strip() == "200000"
