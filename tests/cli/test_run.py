@@ -40,13 +40,13 @@ def test_a_plan_that_succeeds(project) -> None:
 
 def test_a_plan_that_fails_shows_why(project) -> None:
     plan = project.plan(
-        {"id": "bad", "run": "echo out; echo told $'\\033[31mso' >&2; exit 3"},
+        {"id": "bad", "run": r"echo out; printf 'told \033[31mso\n' >&2; exit 3"},
         {"id": "after", "run": "true", "depends_on": ["bad"]},
     )
     done = project.run("run", plan, "--run-id", "r")
     assert done.returncode == 1
     assert " bad failed in " in done.stdout
-    assert ": exit code 3\n  | told " in done.stdout
+    assert ": exit code 3\n  | told so\n" in done.stdout
     assert "\x1b" not in done.stdout
     assert "run r failed in " in done.stdout
     assert "1 skipped" in done.stdout
@@ -240,7 +240,7 @@ def test_detached_runs_go_on_alone(project) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "d\n", "")
     busy = project.run("resume", "d")
     assert busy.returncode == 2
-    assert "hold" in busy.stderr or "engine" in busy.stderr
+    assert "run d is being run by process" in busy.stderr
     # The engine has a child that waits at the gate; both end once it opens.
     engine = _engine_of(project.directory)
     (project.directory / "gate").write_text("go\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -172,19 +173,21 @@ def test_a_run_parks_when_only_a_person_can_help(execute):
     assert run.statuses["b"] == "succeeded"
 
 
-def test_manual_advance_runs_a_batch_at_a_time(execute, until):
+def test_manual_advance_runs_a_batch_at_a_time(execute, until, tmp_path):
     receipts = []
+    os.mkfifo(tmp_path / "gate")
 
     async def advance(handle):
         receipts.append([r.step_id for r in await handle.next()])
+        receipts.append(await handle.next())
+        (tmp_path / "gate").write_text("go")
         await until(handle, "step.settled", "b")
         await until(handle, "step.settled", "a")
         receipts.append([r.execution_id for r in await handle.next()])
-        receipts.append(await handle.next())
 
     run = execute(
         [
-            {"id": "a", "command": "true"},
+            {"id": "a", "run": "cat gate"},
             {"id": "b", "command": "true"},
             {"id": "c", "command": "true", "depends_on": ["a", "b"]},
         ],
@@ -194,8 +197,8 @@ def test_manual_advance_runs_a_batch_at_a_time(execute, until):
     )
     assert run.outcome.status == "succeeded"
     assert receipts[0] == ["a", "b"]
-    assert receipts[1][0].endswith("/c/1")
-    assert receipts[2] == []
+    assert receipts[1] == []
+    assert receipts[2][0].endswith("/c/1")
 
 
 def test_cancel_ends_a_tree_that_will_not_go(execute, tmp_path, alive):

@@ -226,19 +226,19 @@ def test_a_pid_used_again_is_not_adopted(bench, keep, tmp_path):
 def test_secrets_reach_neither_disk_nor_command_line(bench, keep, tmp_path):
     code = """
 import os
-os.write(1, b"my sec"); os.write(1, b"ret is out"); os.write(2, b"secret" * 20000)
+os.write(1, b"my h1d"); os.write(1, b"den is out"); os.write(2, b"h1dden" * 20000)
 """
     env = {"PATH": os.environ["PATH"], "TOKEN": "the-token"}
 
     async def main():
-        spec = keep("sh", "-c", 'cat; echo "$0"; read x', "ready", stdin=b"secret ", env=env)
-        started = bench.start(spec, Redactor(["secret", "the-token"]))
+        spec = keep("sh", "-c", 'cat; echo "$0"; read x', "ready", stdin=b"h1dden ", env=env)
+        started = bench.start(spec, Redactor(["h1dden", "the-token"]))
         await started.ended
         spec = keep(sys.executable, "-c", f"{code}\nprint()\ninput()", env=env, stdin_fifo=True)
-        started = bench.start(spec, Redactor(["secret", "the-token"]))
+        started = bench.start(spec, Redactor(["h1dden", "the-token"]))
         await bench.until("is out")
         with open(f"/proc/{started.child.pid}/cmdline", "rb") as cmdline:
-            assert b"secret" not in cmdline.read()
+            assert b"h1dden" not in cmdline.read()
         with open(f"/proc/{started.child.pid}/environ", "rb") as environ:
             assert b"the-token" not in environ.read()
         with (tmp_path / "keeper" / "stdin").open("w") as stdin:
@@ -251,7 +251,7 @@ os.write(1, b"my sec"); os.write(1, b"ret is out"); os.write(2, b"secret" * 2000
     for file in tmp_path.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
-            assert b"secret" not in content, file
+            assert b"h1dden" not in content, file
             assert b"the-token" not in content, file
             assert base64.b64encode(b"the-token")[:-4] not in content, file
 

@@ -223,7 +223,7 @@ def test_leaving_a_tail_leaves_nothing_open(tmp_path):
     asyncio.run(main())
 
 
-text_lines = st.lists(st.text(st.characters(exclude_characters="\r\n")), max_size=20)
+text_lines = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), max_size=20)
 
 
 @given(text_lines, st.booleans(), st.integers(1, 7))

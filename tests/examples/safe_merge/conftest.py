@@ -207,7 +207,7 @@ class World:
             "remote": before["remote"] | moved,
             "clone": before["clone"] | moved,
         }
-        assert self.git(self.a, "fsck", "--connectivity-only") == ""
+        assert self.git(self.a, "fsck", "--connectivity-only", "--no-dangling") == ""
 
 
 _LOGS = ("stdout_path", "stderr_path")

@@ -314,8 +314,7 @@ def test_one_command_restores_the_snapshot(conflicted: Any) -> None:
     before = world.standing()
     done = world.run()
     assert done.exit_code == 0, done.text
-    (line,) = (line for line in done.text.splitlines() if "undo with: " in line) or [""]
-    command = line.partition("undo with: ")[2]
+    command = world.log("r1", "conclude").partition("undo with: ")[2]
     subprocess.run(shlex.split(command), env=world.env, check=True)
     assert world.standing() == before
     assert world.git(world.a, "diff", "HEAD") == ""
