@@ -5,8 +5,7 @@ Every name is imported when it is first used, so that `import stoker` costs noth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers know the name; importing typing would cost 10 ms
 if TYPE_CHECKING:
     from stoker.api import RunResult as RunResult
     from stoker.api import StepResult as StepResult
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from stoker.api import open_engine as open_engine
     from stoker.api import run as run
     from stoker.engine.engine import Engine as Engine
-    from stoker.engine.engine import RunHandle as RunHandle
+    from stoker.engine.handle import RunHandle as RunHandle
     from stoker.engine.machine import Receipt as Receipt
     from stoker.engine.options import RunOptions as RunOptions
     from stoker.engine.run import CommandRefused as CommandRefused
@@ -48,7 +47,8 @@ _MODULES = {
         "open_engine",
         "run",
     ),
-    "stoker.engine.engine": ("Engine", "RunHandle"),
+    "stoker.engine.engine": ("Engine",),
+    "stoker.engine.handle": ("RunHandle",),
     "stoker.engine.machine": ("Receipt",),
     "stoker.engine.options": ("RunOptions",),
     "stoker.engine.run": ("CommandRefused", "Outcome"),
@@ -70,14 +70,16 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = list(_MODULE_OF)
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'stoker' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else no type checker could tell a misspelt name
 
-    value = globals()[name] = getattr(import_module(module), name)
-    return value
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'stoker' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(module), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
-from stoker.engine.engine import Engine, RunHandle
+from stoker.engine.engine import Engine
+from stoker.engine.handle import RunHandle
 from stoker.engine.options import RunOptions
 from stoker.journal.open import open_journal
 from stoker.plan import loader

@@ -39,6 +39,7 @@ class Project:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
         )
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:

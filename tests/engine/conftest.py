@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stoker.engine.engine import Engine, RunHandle
+from stoker.engine.engine import Engine
+from stoker.engine.handle import RunHandle
 from stoker.engine.options import RunOptions
 from stoker.engine.run import Outcome
 from stoker.journal.base import AttemptRow

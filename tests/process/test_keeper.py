@@ -88,6 +88,7 @@ asyncio.run(main())
 
     async def main():
         await bench.until("ready")
+        await bench.until("}", tmp_path / "keeper" / "keeper.json")
         process.kill()
         process.wait()
         ended = asyncio.get_running_loop().create_future()
@@ -107,6 +108,7 @@ def test_its_end_is_recorded_whatever_signals_come(bench, keep, tmp_path):
     async def main():
         started = bench.start(keep("sh", "-c", "echo ready; kill -STOP $$; sleep 1000"))
         await bench.until("ready")
+        await bench.until("}", tmp_path / "keeper" / "keeper.json")
         keeper = started.child.pid
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             os.killpg(keeper, number)
@@ -138,6 +140,7 @@ def test_stop_ends_the_tree_and_leaves_the_record(bench, keep, tmp_path, adopted
         await bench.until("ready")
         ended, child = started.ended, started.child
         if adopted:
+            await bench.until("}", tmp_path / "keeper" / "keeper.json")
             ended = asyncio.get_running_loop().create_future()
             child = adopt(tmp_path, ended.set_result)
         child.stop(grace)
@@ -176,8 +179,7 @@ def test_a_killed_keeper_takes_its_command_along(bench, keep, tmp_path):
     async def main():
         started = bench.start(keep("sh", "-c", "echo ready; sleep 1000"))
         await bench.until("ready")
-        while not (tmp_path / "keeper" / "keeper.json").exists():
-            await asyncio.sleep(0)
+        await bench.until("}", tmp_path / "keeper" / "keeper.json")
         os.kill(started.child.pid, signal.SIGKILL)
         assert await started.ended == Exit(cause="lost")
         assert bench.pids() == []
@@ -210,8 +212,7 @@ def test_a_pid_used_again_is_not_adopted(bench, keep, tmp_path):
     async def main():
         started = bench.start(keep("sh", "-c", "echo ready; read x", stdin_fifo=True))
         await bench.until("ready")
-        while not (tmp_path / "keeper" / "keeper.json").exists():
-            await asyncio.sleep(0)
+        await bench.until("}", tmp_path / "keeper" / "keeper.json")
         record = kept(tmp_path)
         stale = msgspec.structs.replace(record, started=record.started - 1)
         (tmp_path / "keeper" / "keeper.json").write_bytes(msgspec.json.encode(stale))

@@ -49,6 +49,30 @@ def test_exit_is_never_told_before_spawn_returns(bench):
     assert asyncio.run(main()) == Exit(code=0)
 
 
+def test_reaped_by_somebody_else_is_lost(bench):
+    async def main():
+        started = bench.start(bench.spec("true"))
+        os.waitpid(started.child.pid, 0)
+        return await started.ended
+
+    assert asyncio.run(main()) == Exit(cause="lost")
+
+
+def test_a_closed_spawner_leaves_processes_alone(bench):
+    async def main():
+        before = os.listdir("/proc/self/fd")
+        spawner = Spawner(asyncio.get_running_loop())
+        started = bench.start(bench.spec("sleep", "1000"), spawner=spawner)
+        spawner.close()
+        os.killpg(started.child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, started.child.pid, os.WEXITED)
+        await asyncio.sleep(0)
+        assert not started.ended.done()
+        assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # The child's pidfd.
+
+    asyncio.run(main())
+
+
 def test_its_working_directory(bench, tmp_path):
     before = os.getcwd()
     assert bench.run(bench.spec("pwd", "-P", cwd=str(tmp_path))) == Exit(code=0)
@@ -145,6 +169,7 @@ def test_no_descriptor_leaks_here(bench, tmp_path):
                     spawner.spawn(wrong, lambda _: None)
 
         await round_()
+        gc.collect()
         before = os.listdir("/proc/self/fd")
         for _ in range(10):
             await round_()

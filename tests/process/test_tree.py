@@ -59,7 +59,9 @@ def test_markers_are_compared_by_components():
 
 def test_marked_finds_descendants_and_never_itself(bench, monkeypatch):
     async def main():
-        started = bench.start(bench.spec("sh", "-c", "setsid sleep 1000 & echo ready; wait"))
+        started = bench.start(
+            bench.spec("sh", "-c", "setsid sh -c 'echo ready; exec sleep 1000' & wait")
+        )
         await bench.until("ready")
         found = marked(f"{bench.run_id}/")
         assert {one.marker for one in found} == {f"{bench.run_id}/step/1"}
@@ -218,7 +220,7 @@ def test_a_pid_used_again_is_not_signalled(bench, monkeypatch):
         older = structs.replace(found, started=found.started - 1)
         sent = []
         scans = [Stale(), Stale([older])]
-        monkeypatch.setattr(tree, "Scan", lambda: scans.pop())
+        monkeypatch.setattr(tree, "Scan", scans.pop)
         monkeypatch.setattr(tree, "_signal", lambda *arguments: sent.append(arguments))
         await end_all(f"{bench.run_id}/", grace=60)
         assert sent == []
@@ -260,7 +262,7 @@ def test_end_all_ends_what_a_dead_engine_left(bench):
         await bench.until("ready")
         assert await end_all(f"{bench.run_id}/step/1", grace=0.05) >= 4
         assert marked(f"{bench.run_id}/step/1") == []
-        assert await started.ended == Exit(signal=signal.SIGKILL)
+        assert (await started.ended).exit_code == 128 + signal.SIGKILL
         assert bench.pids() == [other.child.pid]
         assert await end_all(f"{bench.run_id}/", grace=60) == 1
         assert await other.ended == Exit(signal=signal.SIGTERM)

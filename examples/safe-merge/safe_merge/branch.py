@@ -61,7 +61,7 @@ def _move_checked_out(job: Job, git: Git, old: str, new: str) -> str:
     private_env = {"GIT_INDEX_FILE": str(private)}
     try:
         if crashed:
-            _finish(job, git, new, private_env)
+            _finish(job, git, old, new, private_env)
         elif git.text("status", "--porcelain", "--untracked-files=no"):
             return f"the local {job.target!r} is left: it is checked out with uncommitted changes"
         else:
@@ -88,13 +88,16 @@ def _claim(lock: Path, name: str) -> bool:
     return True
 
 
-def _finish(job: Job, git: Git, new: str, private: dict[str, str]) -> None:
+def _finish(job: Job, git: Git, old: str, new: str, private: dict[str, str]) -> None:
     """Finish a move that was cut short: every file it touches has either version, unless
     somebody edited it since. Raises `Refused`."""
-    local = job.known(job.backup("local"), "the snapshot")
-    merge = job.known(job.working("merge"), "the merge")
-    sides = {local: _files(git, local), merge: _files(git, merge)}
-    touched = git.names("diff", "--name-only", "--no-renames", "-z", local, merge)
+    known = (old, new, git.commit(job.backup("local")), git.commit(job.working("merge")))
+    sides = {commit: _files(git, commit) for commit in known if commit}
+    touched = {
+        path
+        for commit in sides
+        for path in git.names("diff", "--name-only", "--no-renames", "-z", commit, new)
+    }
     edited = [
         path
         for path in touched
@@ -103,7 +106,7 @@ def _finish(job: Job, git: Git, new: str, private: dict[str, str]) -> None:
     if edited:
         raise Refused(
             f"a crash cut the update of {git.directory} short, and these were edited since: "
-            f"{', '.join(edited)}; finish with: git reset {new}, and look at git diff"
+            f"{', '.join(sorted(edited))}; finish with: git reset {new}, and look at git diff"
         )
     git.text("read-tree", new, **private)
     for path in touched:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from safe_merge.git import Git
 
@@ -22,8 +21,7 @@ _SEEN: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     mode: str
     oid: str
 
@@ -33,8 +31,7 @@ class Entry:
         return self.mode.startswith("100")
 
 
-@dataclass(frozen=True)
-class Conflict:
+class Conflict(NamedTuple):
     """A path that git could not merge."""
 
     path: str

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from safe_merge.errors import GitFailed, Unreachable
 
@@ -18,12 +18,11 @@ _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false")
 
 
-@dataclass(frozen=True)
-class Git:
+class Git(NamedTuple):
     """Runs git in one directory."""
 
     directory: Path
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
 
     def run(
         self,

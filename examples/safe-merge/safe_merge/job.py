@@ -6,17 +6,15 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safe_merge.errors import Refused
 from safe_merge.git import Git
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One merge, as the plan's inputs describe it."""
 
     repository: Path
@@ -36,10 +34,9 @@ class Job:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Job:
-        """The job of the run this step belongs to: `MERGE_*` from the plan's inputs.
-        Raises `Refused`."""
+        """The job of the run this step belongs to: `MERGE_*` from the plan's inputs."""
         get = {name.removeprefix("MERGE_").lower(): value for name, value in env.items()}
-        job = cls(
+        return cls(
             repository=Path(get["repository"]),
             remote=get["remote"],
             source=get["source"],
@@ -55,10 +52,9 @@ class Job:
             allow_dirty=get["allow_dirty"] == "true",
             keep_snapshots=int(get["keep_snapshots"]),
         )
-        job._check()
-        return job
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `Refused` if the inputs make no sense."""
         if not self.repository.is_absolute() or not self.repository.is_dir():
             raise Refused(
                 f"repository: expected the absolute path of a clone, found {str(self.repository)!r}"
@@ -71,15 +67,15 @@ class Job:
         if self.source == self.target:
             raise Refused(f"source and target are the same branch: {self.source!r}")
 
-    @cached_property
+    @property
     def git(self) -> Git:
         """Git in the user's clone."""
         return Git(self.repository)
 
-    @cached_property
+    @property
     def common(self) -> Path:
         """The clone's git directory, shared by its worktrees."""
-        return self.repository / self.git.text("rev-parse", "--git-common-dir")
+        return _common(self.repository)
 
     @property
     def directory(self) -> Path:
@@ -144,3 +140,8 @@ class Job:
             return json.loads((self.directory / f"{name}.json").read_text())
         except FileNotFoundError:
             return default
+
+
+@cache
+def _common(repository: Path) -> Path:
+    return repository / Git(repository).text("rev-parse", "--git-common-dir")

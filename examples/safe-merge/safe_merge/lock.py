@@ -8,12 +8,10 @@ update: a holder that lost it, unknowingly, cannot push.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from safe_merge.errors import Refused, TryAgain, Unreachable
 from safe_merge.git import EMPTY
@@ -26,8 +24,7 @@ _ENGINE: Final = os.getppid()
 _TITLE: Final = "Stoker holds this branch for a merge"
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds a lock. `place` and `started` tell a live holder from a reused pid."""
 
     run: str
@@ -49,7 +46,7 @@ class Holder:
         return cls(
             run=job.run_id,
             clone=_clone(job),
-            host=socket.gethostname(),
+            host=os.uname().nodename,
             place=_place(),
             pid=pid,
             started=_started(pid) or 0,
@@ -62,7 +59,7 @@ class Holder:
         return (self.run, self.clone, self.host) == (
             job.run_id,
             _clone(job),
-            socket.gethostname(),
+            os.uname().nodename,
         )
 
     @classmethod
@@ -85,14 +82,14 @@ class Holder:
             return None
 
     def message(self) -> str:
-        fields = "\n".join(f"{name}: {value}" for name, value in asdict(self).items())
+        fields = "\n".join(f"{name}: {value}" for name, value in self._asdict().items())
         return f"{_TITLE}\n\n{fields}\n"
 
     def stale(self) -> str | None:
         """Why this holder no longer counts; None if it does."""
         if time.time() >= self.expires:
             return f"it expired at {_clock(self.expires)}"
-        here = self.host == socket.gethostname() and self.place == _place()
+        here = self.host == os.uname().nodename and self.place == _place()
         if here and _started(self.pid) != self.started:
             return f"its process {self.pid} on this host is gone"
         return None
@@ -133,7 +130,7 @@ def hold(job: Job) -> None:
     Raises `Refused`, `Unreachable`."""
     oid, holder = held(job)
     if holder.pid != _ENGINE or holder.started != _started(holder.pid):
-        current = replace(Holder.of(job, _ENGINE), since=holder.since)
+        current = Holder.of(job, _ENGINE)._replace(since=holder.since)
         if not _swap(job, oid, current):
             held(job)
 
@@ -142,7 +139,7 @@ def renewal(job: Job) -> tuple[str, str, str]:
     """The update that renews the lock, to go with another in one atomic push.
     Raises `Refused`, `Unreachable`."""
     oid, holder = held(job)
-    renewed = replace(holder, expires=time.time() + job.lock_ttl_sec)
+    renewed = holder._replace(expires=time.time() + job.lock_ttl_sec)
     return (_commit(job, renewed), job.lock_ref, oid)
 
 

@@ -1,19 +1,17 @@
-"""The phases of a merge, one for each step of the plan."""
+"""The phases of a merge, one for each step of the plan. Each is a process of its own, and
+imports no more than it needs."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from safe_merge import branch, lock, nested, policy, publish, report, scratch, snapshot, trial
 from safe_merge.errors import MergeError, Refused
 from safe_merge.job import Job
-from safe_merge.scan import scan
 
 Outputs = dict[str, Any]
 
@@ -22,6 +20,8 @@ def main(words: Sequence[str]) -> int:
     """Run one phase; returns its exit code (see `safe_merge.errors`)."""
     try:
         if words and words[0] == "restore" and len(words) == 5:
+            from safe_merge import snapshot
+
             repository, remote, target, run_id = words[1:]
             job = Job(Path(repository).absolute(), remote, "", target, run_id)
             _say("\n".join(snapshot.restore(job)))
@@ -48,16 +48,23 @@ def _first() -> bool:
 
 
 def _lock(job: Job) -> Outputs:
+    from safe_merge import lock
+
+    job.check()
     _say(lock.acquire(job))
     return {}
 
 
 def _scan(job: Job) -> Outputs:
+    from safe_merge.scan import scan
+
     _say(scan(job))
     return {}
 
 
 def _nested(job: Job) -> Outputs:
+    from safe_merge import nested
+
     found = nested.in_work_tree(job.git)
     unknown = nested.in_tree(job.git, "")
     if found or unknown:
@@ -69,15 +76,21 @@ def _nested(job: Job) -> Outputs:
 
 
 def _classify(job: Job) -> Outputs:
+    from safe_merge import policy
+
     rules = policy.load(job.policy)
     names = job.git.names("ls-files", "-z")
-    counts = Counter(rules.classify(name).name for name in names)
+    counts = dict.fromkeys((kind.name for kind in rules.classes), 0)
+    for name in names:
+        counts[rules.classify(name).name] += 1
     for kind in rules.classes:
         _say(f"{counts[kind.name]:6} {kind.name}: {kind.command or kind.rule}")
-    return {"classes": dict(counts)}
+    return {"classes": counts}
 
 
 def _snapshot(job: Job) -> Outputs:
+    from safe_merge import report, snapshot
+
     taken = snapshot.take(job)
     _say(f"{job.target} is {taken.remote} on {job.remote}, {taken.local or 'absent'} here")
     _say(f"restore with: {report.undo(job)}")
@@ -85,6 +98,8 @@ def _snapshot(job: Job) -> Outputs:
 
 
 def _fetch(job: Job) -> Outputs:
+    from safe_merge import lock
+
     lock.hold(job)
     git, mine = job.git, job.git.commit(job.source_ref)
     if job.source_ref in git.remote_refs(job.remote, job.source_ref):
@@ -102,12 +117,16 @@ def _fetch(job: Job) -> Outputs:
 
 
 def _merge(job: Job) -> Outputs:
+    from safe_merge import trial
+
     state = trial.merge(job)
     _say(f"{state}: {job.source} into {job.target}, tried in {job.worktree}")
     return {"state": state, "worktree": str(job.worktree)}
 
 
 def _resolve(job: Job) -> Outputs:
+    from safe_merge import trial
+
     if not _first():
         trial.merge(job)  # a killed attempt left half of its work
     found = trial.resolve(job)
@@ -117,17 +136,23 @@ def _resolve(job: Job) -> Outputs:
 
 
 def _commit(job: Job) -> Outputs:
+    from safe_merge import trial
+
     merged = trial.commit(job)
     _say(job.git.text("show", "--no-patch", "--format=%H%n%B", merged))
     return {"merge": merged}
 
 
 def _push(job: Job) -> Outputs:
+    from safe_merge import publish
+
     _say(publish.push(job))
     return {"merge": job.git.commit(job.working("merge"))}
 
 
 def _advance(job: Job) -> Outputs:
+    from safe_merge import branch
+
     merge = job.git.commit(job.working("merge"))
     if merge is not None:
         _say(branch.advance(job, merge))
@@ -135,16 +160,22 @@ def _advance(job: Job) -> Outputs:
 
 
 def _verify(job: Job) -> Outputs:
+    from safe_merge import publish
+
     _say(publish.verify(job))
     return {}
 
 
 def _restore(job: Job) -> Outputs:
+    from safe_merge import snapshot
+
     _say("\n".join(snapshot.restore(job)))
     return {}
 
 
 def _event(job: Job) -> Outputs:
+    from safe_merge import report
+
     statuses = json.loads(os.environ["MERGE_STATUSES"])
     event = report.record(job, statuses)
     _say(json.dumps(event, indent=1))
@@ -152,6 +183,8 @@ def _event(job: Job) -> Outputs:
 
 
 def _cleanup(job: Job) -> Outputs:
+    from safe_merge import lock, scratch, snapshot
+
     scratch.remove(job)
     _say(lock.release(job))
     job.git.delete_refs(job.working(""))
@@ -161,6 +194,8 @@ def _cleanup(job: Job) -> Outputs:
 
 
 def _conclude(job: Job) -> Outputs:
+    from safe_merge import report
+
     _say(report.conclude(job))
     return {}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from safe_merge.errors import Refused
 
@@ -16,8 +15,7 @@ SIDES: Final = ("ours", "theirs", "none")
 _FIELDS: Final = ("paths", "detect", "on_conflict", "command", "start_from")
 
 
-@dataclass(frozen=True)
-class FileClass:
+class FileClass(NamedTuple):
     """Files that are merged alike."""
 
     name: str
@@ -30,16 +28,11 @@ class FileClass:
     start_from: str = "theirs"
     """The side whose version is there when `command` starts."""
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(_regex, self.paths)) or r"(?!)")
-
     def takes(self, path: str, *, binary: bool) -> bool:
-        return (self.detect_binary and binary) or bool(self._pattern.fullmatch(path))
+        return (self.detect_binary and binary) or bool(_pattern(self.paths).fullmatch(path))
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """Classes in the order they are tried; the last one takes every file."""
 
     classes: tuple[FileClass, ...]
@@ -99,6 +92,11 @@ def _problems(name: str, entry: Any) -> Iterable[str]:
     start = entry.get("start_from", "theirs")
     if start not in SIDES:
         yield f"{name}.start_from: expected one of {', '.join(SIDES)}, found {start!r}"
+
+
+@cache
+def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_regex, globs)) or r"(?!)")
 
 
 def _regex(glob: str) -> str:

@@ -6,10 +6,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from safe_merge.conflict import BASE, OURS, THEIRS, Conflict, conflicts
 from safe_merge.errors import GitFailed, Refused
@@ -20,8 +19,7 @@ _SIDES = {"ours": OURS, "theirs": THEIRS}
 _MARKER = re.compile(rb"^(<{7}|\|{7}|>{7})( |\r?$)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(NamedTuple):
     """One path that was settled, or was not."""
 
     path: str
@@ -36,7 +34,7 @@ class Resolution:
         return f"{self.path}  [{self.kind}] {self.what}: {how}"
 
     def json(self) -> dict[str, object]:
-        return asdict(self)
+        return self._asdict()
 
 
 def by_policy(git: Git, policy: Policy) -> list[Resolution]:
@@ -123,6 +121,8 @@ def _take(git: Git, conflict: Conflict, side: int) -> None:
 
 
 def _unite(git: Git, conflict: Conflict) -> None:
+    import tempfile
+
     with tempfile.TemporaryDirectory() as directory:
         files = []
         for side in (OURS, BASE, THEIRS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from safe_merge.git import Git
@@ -37,6 +36,6 @@ def remove(job: Job) -> None:
 
 def discard(job: Job, run_id: str) -> None:
     """Remove what a dead run in this clone left behind; its snapshot stays."""
-    dead = replace(job, run_id=run_id)
+    dead = job._replace(run_id=run_id)
     remove(dead)
     job.git.delete_refs(dead.working(""))

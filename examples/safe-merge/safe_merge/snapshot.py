@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from safe_merge import branch
 from safe_merge.errors import Refused, Unreachable
@@ -14,8 +14,7 @@ TRAILER = "Stoker-Run"
 """In the merge's message: by it a merge is known to be the one of this run."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The target branch on the remote and, where there is one, in the clone."""
 
     remote: str
@@ -77,9 +76,9 @@ def _restore_remote(job: Job, base: str, now: str) -> str:
 
 def _restore_local(job: Job, base: str) -> str:
     local, before = job.git.commit(job.target_ref), job.git.commit(job.backup("local"))
-    if local is None or before is None or not _ours(job, local, base):
+    if local is None or before is None or (local != before and not _ours(job, local, base)):
         return f"the local {job.target!r} was not changed by this run"
-    return branch.move(job, local, before)
+    return branch.move(job, local, before)  # also from halfway, if a crash left it there
 
 
 def _ours(job: Job, commit: str, base: str) -> bool:

@@ -5,7 +5,6 @@ The plan runs these as steps; when the remote has moved, the push runs them all 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -49,7 +48,8 @@ def resolve(job: Job) -> list[Resolution]:
     left = [one for one in found if not one.settled]
     job.write("resolutions", [one.json() for one in found if one.settled])
     job.write("unresolved", [one.json() for one in left])
-    conflicts_file(job).write_text("".join(f"{one.path}\n" for one in left))
+    asked = [one.path for one in left if one.rule != "regenerate"]
+    conflicts_file(job).write_text("".join(f"{path}\n" for path in asked))
     job.write("others", _others(git, [one.path for one in left]))
     return found
 
@@ -147,6 +147,8 @@ def _settler(rule: str) -> str:
 
 def _others(git: Git, asked: Iterable[str]) -> str:
     """A digest of the index without the paths an agent was asked to settle."""
+    import hashlib
+
     excluded = set(asked)
     lines = git.names("ls-files", "--stage", "-z")
     kept = (line for line in lines if line.partition("\t")[2] not in excluded)

@@ -26,7 +26,7 @@ from stoker.plan.model import Plan
 
 if TYPE_CHECKING:
     from stoker.cli.view import View
-    from stoker.engine.engine import RunHandle
+    from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
 

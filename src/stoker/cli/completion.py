@@ -10,11 +10,14 @@ from stoker.cli.context import Context
 
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker completion`."""
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="whose script to print")
+    parser.add_argument(
+        "shell", choices=("bash", "zsh", "fish", "tcsh"), help="whose script to print"
+    )
     parser.epilog = (
         "examples:\n"
         "  stoker completion bash > ~/.local/share/bash-completion/completions/stoker\n"
-        "  stoker completion zsh > ~/.zfunc/_stoker"
+        "  stoker completion zsh > ~/.zfunc/_stoker\n"
+        "  stoker completion fish > ~/.config/fish/completions/stoker.fish"
     )
 
 

@@ -27,7 +27,7 @@ async def detach(
     """Store the run, start `stoker resume` for it in a new session, and print its id once
     that engine holds the run. Raises `UsageError` if it cannot."""
     from stoker.cli.run import run_id, run_options
-    from stoker.engine.engine import new_run
+    from stoker.engine.creation import new_run
     from stoker.plan.inputs import resolve
 
     resolved = resolve(loaded.plan, inputs)

@@ -14,7 +14,8 @@ from stoker.engine.run import CommandRefused
 if TYPE_CHECKING:
     from stoker.cli.context import Context
     from stoker.cli.view import View
-    from stoker.engine.engine import Engine, RunHandle
+    from stoker.engine.engine import Engine
+    from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.journal.base import Journal
 

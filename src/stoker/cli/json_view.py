@@ -10,7 +10,7 @@ from stoker.cli.summary import conclude
 
 if TYPE_CHECKING:
     from stoker.cli.context import Context
-    from stoker.engine.engine import RunHandle
+    from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
     from stoker.journal.events import Event

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from stoker.cli.context import Context
-    from stoker.engine.engine import RunHandle
+    from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
     from stoker.journal.events import Event

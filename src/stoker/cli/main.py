@@ -10,6 +10,7 @@ and `run(args, context)`, plain or `async`, which returns the exit status.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -69,6 +70,8 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    # Imports make much that lasts and no garbage: looking for some is a fifth of start-up.
+    gc.set_threshold(50_000, 20, 50)
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output()
     try:
@@ -76,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         context = Context(output, db=getattr(args, "db", None))
         status = _run(args, context)
         output.flush()
+        gc.freeze()  # nor is there any to look for on the way out
     except BrokenPipeError:
         return exit_codes.CLOSED_PIPE
     except KeyboardInterrupt:
@@ -95,15 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, context: Context) -> int:
-    if hasattr(args, "verbose"):
-        from stoker.log import configure
-
-        configure("info" if args.verbose else "warning")
     result = COMMANDS[args.command].module(args.command).run(args, context)
     if isinstance(result, int):
         return result
     import asyncio
 
+    from stoker.log import configure
+
+    # What a person must know is printed; the log is for whoever wants to know more.
+    configure("info" if getattr(args, "verbose", False) else "critical")
     status: int = asyncio.run(result)
     return status
 
@@ -123,7 +127,7 @@ def parser(
         prog="stoker",
         description="Run plans: parallel, durable, resumable.",
         epilog=_EPILOG,
-        formatter_class=_Formatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action=_Version, help="print the version and exit")
@@ -134,7 +138,7 @@ def parser(
             name,
             help=entry.help,
             description=entry.help[0].upper() + entry.help[1:] + ".",
-            formatter_class=_Formatter,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         if filled:
@@ -148,13 +152,6 @@ def parser(
     return top
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps an epilog as written, and leaves room for the names before their help."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30)
-
-
 class _Version(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
@@ -162,7 +159,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"stoker {version('stoker')}\n")
+        sys.stdout.write(f"stoker {version('stoker')}\n")
+        parser.exit()
 
 
 def _foreseen(error: Exception) -> str | None:

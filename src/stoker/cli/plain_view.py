@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from stoker.cli.output import printable, seconds
 from stoker.cli.summary import COLOURS, conclude
 from stoker.journal import events as ev
-from stoker.process.tail import last_lines
 
 if TYPE_CHECKING:
     from stoker.cli.context import Context
-    from stoker.engine.engine import RunHandle
+    from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
     from stoker.journal.events import Event
@@ -152,6 +151,8 @@ class PlainView:
 
 def log_tail(attempt: dict[str, Any], count: int = _TAIL) -> list[str]:
     """The last lines an attempt wrote to stderr, or else to stdout; `attempt` holds the paths."""
+    from stoker.process.tail import last_lines
+
     for key in ("stderr_path", "stdout_path"):
         try:
             lines = last_lines(attempt[key], count)

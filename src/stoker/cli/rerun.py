@@ -19,7 +19,8 @@ from stoker.engine.reuse import extensions, reusable
 from stoker.engine.view import Standing, activity, read_run
 
 if TYPE_CHECKING:
-    from stoker.engine.engine import Engine, RunHandle
+    from stoker.engine.engine import Engine
+    from stoker.engine.handle import RunHandle
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace, context: Context) -> int:
     from stoker.cli.drive import drive
     from stoker.cli.run import run_id
-    from stoker.engine.engine import new_run_id
+    from stoker.engine.creation import new_run_id
     from stoker.engine.options import RunOptions
 
     async with context.journal() as journal:

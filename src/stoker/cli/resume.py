@@ -11,7 +11,8 @@ from stoker.cli.output import printable
 from stoker.cli.progress import add_progress, choose_view
 
 if TYPE_CHECKING:
-    from stoker.engine.engine import Engine, RunHandle
+    from stoker.engine.engine import Engine
+    from stoker.engine.handle import RunHandle
     from stoker.journal.base import Journal, RunRow
 
 _ENDED = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}

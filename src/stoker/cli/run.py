@@ -11,7 +11,8 @@ from stoker.cli.context import Context, UsageError
 from stoker.cli.progress import add_progress, choose_view
 
 if TYPE_CHECKING:
-    from stoker.engine.engine import Engine, RunHandle
+    from stoker.engine.engine import Engine
+    from stoker.engine.handle import RunHandle
     from stoker.engine.options import RunOptions
     from stoker.plan.loader import LoadedPlan
 

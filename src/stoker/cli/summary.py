@@ -21,7 +21,16 @@ COLOURS: Final = {
     "waiting": "yellow",
     "suspended": "yellow",
 }
-_ORDER = ("succeeded", "skipped", "failed", "canceled", "quarantined", "waiting", "pending")
+_ORDER = (
+    "succeeded",
+    "skipped",
+    "failed",
+    "canceled",
+    "quarantined",
+    "running",
+    "waiting",
+    "pending",
+)
 _SHOWN = 20
 
 
@@ -70,7 +79,8 @@ def _next(context: Context, outcome: Outcome, state: RunState) -> list[str]:
     if outcome.status == "quarantined":
         return [
             f"{step.step.id}: {printable(step.reason or '')}; "
-            f"decide: {context.hint('resolve', run_id, step.step.id)} rerun|succeeded|failed"
+            f"decide: {context.hint('resolve', run_id, step.step.id, 'rerun')} "
+            "(or succeeded, failed)"
             for step in state.steps
             if step.status == "quarantined"
         ][:_SHOWN]

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -22,10 +21,12 @@ import msgspec
 from stoker.engine.attempt import Files, LiveAttempt
 from stoker.engine.capacity import Capacity
 from stoker.engine.circuits import Circuits
+from stoker.engine.creation import nested_run_id, new_run, opening_events
 from stoker.engine.feed import Feed
+from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import Kind, StepFailed
 from stoker.engine.launch import Launcher
-from stoker.engine.machine import Receipt, RunMachine
+from stoker.engine.machine import RunMachine
 from stoker.engine.options import RunOptions
 from stoker.engine.profile import demand, profile
 from stoker.engine.run import CommandRefused, Outcome, Run
@@ -33,99 +34,25 @@ from stoker.engine.state import RunState
 from stoker.engine.uptodate import Fingerprints
 from stoker.journal.base import (
     LEASE_SECONDS,
-    Command,
-    CommandKind,
     Journal,
     JournalError,
     Lease,
-    NewRun,
 )
-from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
+from stoker.journal.events import Event
 from stoker.journal.identity import current_engine
 from stoker.log import get_logger
 from stoker.plan.graph import Graph
 from stoker.plan.inputs import Inputs, resolve
 from stoker.plan.model import Plan, Step
 from stoker.plan.template import as_text
+from stoker.process.logs import LogBounds, LogWatch
 from stoker.process.redact import Redactor
 from stoker.process.spawner import Spawner
 from stoker.process.tree import end_all, marked
 
 log = get_logger(__name__)
 
-
-class RunHandle:
-    """A run of this engine."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.run_id = run.lease.run_id
-
-    async def wait(self) -> Outcome:
-        """How the run ends. Raises `JournalError` if the engine could not go on with it."""
-        return await asyncio.shield(self._ended)
-
-    def end(self, outcome: Outcome | Exception) -> None:
-        """Called by the engine, once."""
-        if isinstance(outcome, Outcome):
-            self._ended.set_result(outcome)
-        else:
-            self._ended.set_exception(outcome)
-            self._ended.exception()  # nobody has to wait for it
-
-    def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event with a sequence above `after`, then live ones until the run is over."""
-        return self._run.feed.read(after)
-
-    @property
-    def state(self) -> RunState:
-        """Where the run stands; read only."""
-        return self._run.machine.state
-
-    async def next(self) -> list[Receipt]:
-        """Release the next batch of a manual run; returns at once, results are events."""
-        receipts: list[Receipt] = await self._ask("next")
-        return receipts
-
-    async def extend(self, steps: str, *, by: str = "api") -> None:
-        """Add steps, a JSON or YAML document. Raises `PlanError`."""
-        await self._ask("extend", {"steps": steps}, by)
-
-    async def cancel(self, reason: str = "canceled", *, by: str = "api") -> None:
-        await self._ask("cancel", {"reason": reason}, by)
-
-    async def pause(self, *, by: str = "api") -> None:
-        """Start nothing more until `unpause`; what runs goes on."""
-        await self._ask("pause", {}, by)
-
-    async def unpause(self, *, by: str = "api") -> None:
-        await self._ask("unpause", {}, by)
-
-    async def approve(self, step: str, comment: str = "", *, by: str = "api") -> None:
-        """Raises `CommandRefused` if the step does not wait for approval."""
-        await self._ask("approve", {"step": step, "comment": comment}, by)
-
-    async def reject(self, step: str, comment: str = "", *, by: str = "api") -> None:
-        """Raises `CommandRefused` if the step does not wait for approval."""
-        await self._ask("reject", {"step": step, "comment": comment}, by)
-
-    async def resolve(self, step: str, outcome: str, comment: str = "", *, by: str = "api") -> None:
-        """Settle a quarantined step: `rerun`, `succeeded` or `failed`."""
-        await self._ask("resolve", {"step": step, "outcome": outcome, "comment": comment}, by)
-
-    async def _ask(
-        self, kind: CommandKind, payload: dict[str, Any] | None = None, by: str = "api"
-    ) -> Any:
-        if self._ended.done():
-            raise CommandRefused(f"run {self.run_id} is not running here any more")
-        command = Command(run_id=self.run_id, kind=kind, payload=payload or {}, by=by)
-        asked = asyncio.ensure_future(self._run.call(lambda now: self._run.obey(command, now)))
-        await asyncio.wait({asked, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
-            asked.cancel()
-            raise CommandRefused(f"run {self.run_id} ended before it could {kind}")
-        return asked.result()
+MAX_LOG_BYTES = 64 * 1024 * 1024
 
 
 class Engine:
@@ -134,7 +61,8 @@ class Engine:
 
     `directory` is the state directory (`.stoker`), where logs and outputs go;
     `max_concurrency` bounds the steps of all runs together; `resources` are capacities of
-    named resources (`cpu` and `memory` are the machine's unless given).
+    named resources (`cpu` and `memory` are the machine's unless given); of each log the
+    newest part and the beginning are kept, `max_log_bytes` at most.
     """
 
     def __init__(
@@ -145,22 +73,31 @@ class Engine:
         *,
         max_concurrency: int | None = None,
         resources: Mapping[str, float | str] | None = None,
+        max_log_bytes: int = MAX_LOG_BYTES,
     ) -> None:
         self._journal = journal
         self._directory = directory.absolute()
         self._kinds = kinds
         self._identity = current_engine()
         self._capacity = Capacity(max_concurrency, {**_machine(), **dict(demand(resources or {}))})
+        self._max_log_bytes = max_log_bytes
         self._circuits = Circuits(journal)
         self._runs: dict[str, RunHandle] = {}
-        self._live: dict[str, Run] = {}
+        """Those that are being driven."""
         self._stack = AsyncExitStack()
         self._closing = False
         self._spawner: Spawner
         self._tasks: asyncio.TaskGroup
 
     async def __aenter__(self) -> Self:
-        self._spawner = Spawner(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        watch = LogWatch(loop)
+        self._stack.callback(watch.close)
+        bounds = LogBounds(
+            watch, loop, limit=self._max_log_bytes, on_drop=_log_cut, on_refused=_log_unbounded
+        )
+        self._stack.callback(bounds.close)
+        self._spawner = Spawner(loop, bounds=bounds)
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         await self._stack.enter_async_context(self._journal.inbox(self._identity, self._wake_all))
         self._renewal = self._tasks.create_task(self._renew())
@@ -168,9 +105,10 @@ class Engine:
 
     async def __aexit__(self, *error: object) -> None:
         self._closing = True
-        for run in list(self._live.values()):
-            run.suspend()
-        await asyncio.gather(*(h.wait() for h in self._runs.values()), return_exceptions=True)
+        handles = list(self._runs.values())
+        for handle in handles:
+            handle.run.suspend()
+        await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
         self._renewal.cancel()
         await self._stack.aclose()
 
@@ -198,9 +136,9 @@ class Engine:
         await self._journal.create_run(created)
         lease = await self._journal.acquire(run_id, self._identity)
         state = RunState(run_id, plan, Graph.build(plan.steps))
-        opening = _opening(state, reuse or {})
+        opening = opening_events(state, reuse or {})
         state.replay(opening)
-        return await self._launch(state, lease, resolved, options, park, opening)
+        return await self._launch(state, lease, resolved, options, park=park, opening=opening)
 
     async def resume(
         self, run_id: str, *, inputs: Mapping[str, Any] | None = None, park: bool = True
@@ -209,8 +147,8 @@ class Engine:
 
         Raises `UnknownRun`, `RunBusy` (another engine has it), `PlanError` (inputs).
         """
-        if run_id in self._live:
-            return self._runs[run_id]
+        if handle := self._runs.get(run_id):
+            return handle
         row = await self._journal.run(run_id)
         plan = msgspec.json.decode(await self._journal.plan_json(run_id), type=Plan)
         resolved = resolve(plan, {**row.inputs, **(inputs or {})})
@@ -219,15 +157,15 @@ class Engine:
         state = RunState(run_id, plan, Graph.build(plan.steps))
         history = await self._journal.events(run_id)
         # None yet: it was only stored (`new_run`), or its engine died before its first commit.
-        opening = () if history else _opening(state, {})
+        opening = () if history else opening_events(state, {})
         state.replay(history or opening)
         await self._end_survivors(state)
-        return await self._launch(state, lease, resolved, options, park, opening)
+        return await self._launch(state, lease, resolved, options, park=park, opening=opening)
 
     run = start
 
     def handle(self, run_id: str) -> RunHandle | None:
-        """A run of this engine, also one that is over."""
+        """A run this engine is driving."""
         return self._runs.get(run_id)
 
     async def _launch(
@@ -236,6 +174,7 @@ class Engine:
         lease: Lease,
         resolved: Inputs,
         options: RunOptions,
+        *,
         park: bool,
         opening: Sequence[Event],
     ) -> RunHandle:
@@ -282,7 +221,6 @@ class Engine:
             park=park,
             opening=opening,
         )
-        self._live[run_id] = run
         handle = self._runs[run_id] = RunHandle(run)
         self._tasks.create_task(self._drive(run, handle, resumed=resumed), name=f"run {run_id}")
         return handle
@@ -304,7 +242,7 @@ class Engine:
             log.exception("run cannot go on", run_id=run_id)
             ended = error
         finally:
-            del self._live[run_id]
+            del self._runs[run_id]
         try:
             await self._journal.release(run.lease)
         except JournalError as error:
@@ -327,7 +265,7 @@ class Engine:
         self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Run a nested plan as a run of its own; see `Attempt.run_plan`."""
-        run_id = f"{attempt.run_id}.{attempt.step_id}.{attempt.number}"
+        run_id = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
         options = RunOptions(cwd=attempt.cwd)
         if attempt.resumed:
             handle = await self.resume(run_id, inputs=inputs, park=False)
@@ -364,51 +302,25 @@ class Engine:
         return await run(self._spawner, spec, redactor)
 
     def _wake(self, run_id: str) -> None:
-        if run := self._live.get(run_id):
-            run.wake()
+        if handle := self._runs.get(run_id):
+            handle.run.wake()
 
     def _wake_all(self) -> None:
-        for run in self._live.values():
-            run.look_at_inbox()
+        for handle in self._runs.values():
+            handle.run.look_at_inbox()
 
     async def _renew(self) -> None:
         """Keep the leases; a run whose lease is lost stops itself at its next commit."""
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             try:
-                for lost in await self._journal.renew([r.lease for r in self._live.values()]):
+                leases = [handle.run.lease for handle in self._runs.values()]
+                for lost in await self._journal.renew(leases):
                     log.error("lease lost", run_id=lost.run_id)
-                    if run := self._live.get(lost.run_id):
-                        run.suspend()
+                    if handle := self._runs.get(lost.run_id):
+                        handle.run.suspend()
             except JournalError as error:
                 log.warning("leases not renewed", error=str(error))
-
-
-def new_run(
-    plan: Plan,
-    inputs: Inputs,
-    options: RunOptions,
-    *,
-    run_id: str | None = None,
-    parent: tuple[str, str] | None = None,
-) -> NewRun:
-    """What the journal is to keep of a new run; secret inputs are left out."""
-    return NewRun(
-        run_id=run_id or new_run_id(),
-        plan_id=plan.plan_id,
-        plan_version=str(plan.version),
-        plan_description=plan.description,
-        plan_json=msgspec.json.encode(plan),
-        inputs={name: v for name, v in inputs.values.items() if name not in inputs.secrets},
-        options=msgspec.to_builtins(options),
-        parent_run_id=parent[0] if parent else None,
-        parent_step_id=parent[1] if parent else None,
-    )
-
-
-def new_run_id() -> str:
-    """Sortable by time, unique enough to type: `20261121-151200-3f9ac2`."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + os.urandom(3).hex()
 
 
 def processors() -> int:
@@ -422,14 +334,9 @@ def _machine() -> dict[str, float]:
     return {"cpu": float(processors()), "memory": float(memory)}
 
 
-def _opening(state: RunState, reuse: Mapping[str, Mapping[str, Any]]) -> list[Event]:
-    """The first events of a new run: its creation, and what it takes over from another."""
-    now = time.time()
-    events = [Event(state.run_id, 1, RUN_CREATED, now, data={"plan_id": state.plan.plan_id})]
-    for step_id, outputs in reuse.items():
-        data = {"status": "succeeded", "reason": "reused", "outputs": dict(outputs)}
-        events.append(Event(state.run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
-    return events
+def _log_cut(path: str, offset: int, size: int) -> None:
+    log.info("log cut", path=path, offset=offset, dropped=size)
 
 
-__all__ = ["Engine", "RunHandle", "RunOptions", "Step", "new_run_id"]
+def _log_unbounded(path: str, error: OSError) -> None:
+    log.warning("log cannot be bounded", path=path, error=str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from stoker.engine.attempt import Files, LiveAttempt, RunPlan, consumed_env
 from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
 from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
-from stoker.plan.model import Scalar
+from stoker.plan.model import Scalar, Step
 from stoker.plan.template import as_text, compile_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
@@ -56,6 +56,28 @@ class Launcher:
     def scope(self, index: int) -> dict[str, Any]:
         return scope.scope(self._state, index, inputs=self._inputs, env=self.env)
 
+    def filled_in(self, index: int) -> tuple[Step, str]:
+        """The step as it would run now, and its directory: all it depends on but files, so
+        that the up-to-date check compares values. Raises `EvaluationError`."""
+        step, names = self._state.steps[index].step, self.scope(index)
+        consumed = scope.consumed(self._state, index).items()
+        env = {**self._state.plan.globals.env, **step.env}
+        fields = (step.command, step.args, step.run, step.step_def, env, step.stdin)
+        command, args, run, step_def, env, stdin = render_value(fields, names)
+        env |= {f"STOKER_INPUT_{name}": as_text(value) for name, value in consumed}
+        filled = msgspec.structs.replace(
+            step,
+            command=command,
+            args=args,
+            run=run,
+            step_def=step_def,
+            env=env,
+            stdin=stdin,
+            inputs_files=tuple(_patterns(step.inputs_files, names)),
+            outputs_files=tuple(_patterns(step.outputs_files, names)),
+        )
+        return filled, str(Path(self.cwd, rendered(step.cwd or "", names)))
+
     def describe(self, step: StepState, profile: Profile, number: int) -> dict[str, Any]:
         """What the journal keeps of a new attempt."""
         data = profile.describe(step.step, step.failures)
@@ -79,7 +101,7 @@ class Launcher:
             cwd = rendered(cwd, names) if cwd else cwd
             stdin = rendered(stdin, names) if stdin else stdin
             if definition is None:
-                definition = self._definition(profile, names)
+                definition = self._definition(step, profile, names)
         elif step.env:
             env = _merged(env, step.env, {})
         attempt = LiveAttempt(
@@ -98,13 +120,18 @@ class Launcher:
         )
         return profile.kind.start(step, definition, attempt)
 
-    def _definition(self, profile: Profile, names: Mapping[str, Any]) -> msgspec.Struct:
+    def _definition(self, step: Step, profile: Profile, names: Mapping[str, Any]) -> msgspec.Struct:
         rendered = render_value(profile.raw, names)
         try:
-            converted = msgspec.convert(rendered, profile.kind.definition, strict=False)
+            converted: msgspec.Struct = msgspec.convert(
+                rendered, profile.kind.definition, strict=False
+            )
         except msgspec.ValidationError as error:
             raise StepFailed(f"after rendering its templates, {error}") from error
-        assert isinstance(converted, msgspec.Struct)  # noqa: S101 - a kind's definition is one
+        # What could not be checked when the plan was loaded, for its templates.
+        problems = profile.kind.check(step, converted)
+        if problems:
+            raise StepFailed("after rendering its templates: " + "; ".join(problems))
         return converted
 
     def result(
@@ -162,6 +189,12 @@ def _merged(
 def rendered(text: str, names: Mapping[str, Any]) -> str:
     """The text with its templates filled in. Raises `EvaluationError`."""
     return compile_template(text).render_text(names) if "${{" in text else text
+
+
+def _patterns(patterns: Sequence[str], names: Mapping[str, Any]) -> Iterator[str]:
+    """Names of files; an expression that gives a list gives many."""
+    for value in render_value(patterns, names):
+        yield from map(as_text, value if isinstance(value, list | tuple) else (value,))
 
 
 def _why(end: Exit) -> str | None:

@@ -304,12 +304,13 @@ class Run:
             child = self._spawner.spawn(work.spec, on_exit, self._redactor)
             if work.spec.keeper_dir is not None:
                 self._kept.add(index)
-        except StepFailed as error:
-            self._ended(index, number, None, Result(exit_code=error.exit_code, error=str(error)))
-        except SpawnError as error:
+        except (StepFailed, SpawnError) as error:
             self._ended(index, number, None, Result(exit_code=error.exit_code, error=str(error)))
         except (EvaluationError, ExpressionError, OSError) as error:
             self._ended(index, number, None, Result(error=str(error)))
+        except Exception as error:  # a kind is foreign code: its step answers for it
+            log.exception("kind of step broke", run_id=self.lease.run_id)
+            self._ended(index, number, None, Result(error=f"{type(error).__name__}: {error}"))
         else:
             self._children[index] = child
             self._note_pid(index, child.pid)
@@ -384,20 +385,25 @@ class Run:
             await self._report_tool(effect)
 
     async def _check_files(self, index: int) -> None:
-        step = self.machine.state.steps[index].step
+        found = None
         try:
-            fresh = await asyncio.to_thread(self._fingerprints.fresh, step, self._launcher.cwd)
-        except OSError as error:
+            step, cwd = self._launcher.filled_in(index)
+            found = await asyncio.to_thread(self._fingerprints.fresh, step, cwd)
+        except (OSError, EvaluationError) as error:
+            step = self.machine.state.steps[index].step
             log.warning("cannot read a step's files", step=step.id, error=str(error))
-            fresh = False
-        answer = "up to date" if fresh else None
-        self._fact(lambda now: self.machine.gate(index, "files", answer, now))
+        if found is None:
+            self._fact(lambda now: self.machine.gate(index, "files", None, now))
+        else:
+            values = found.values
+            self._fact(lambda now: self.machine.up_to_date(index, values, now))
 
     async def _record_files(self, index: int) -> None:
-        step = self.machine.state.steps[index].step
+        step, values = self.machine.state.steps[index].step, self.machine.state.steps[index].outputs
         try:
-            await asyncio.to_thread(self._fingerprints.record, step, self._launcher.cwd)
-        except OSError as error:
+            step, cwd = self._launcher.filled_in(index)
+            await asyncio.to_thread(self._fingerprints.record, step, cwd, dict(values))
+        except (OSError, EvaluationError) as error:
             log.warning("cannot remember a step's files", step=step.id, error=str(error))
 
     async def _claim(self, index: int) -> None:

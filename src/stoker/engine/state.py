@@ -30,6 +30,7 @@ class StepState:
         "expanded",
         "failures",
         "first_started",
+        "last_started",
         "number",
         "outputs",
         "parent",
@@ -52,6 +53,7 @@ class StepState:
         self.attempt_status: str = "pending"
         self.exit_code: int | None = None
         self.first_started: float | None = None
+        self.last_started: float | None = None
         self.outputs: dict[str, Any] = {}
         self.satisfied: bool | None = None
         """Whether dependents may run; None while that is open, also after a failure whose
@@ -240,6 +242,7 @@ class RunState:
         self._advance_attempt(state, "starting")
         state.number = event.attempt or 1
         state.reason = None
+        state.last_started = event.time
         if state.first_started is None:
             state.first_started = event.time
 

@@ -1,8 +1,9 @@
 """Is a step's work done already? By content, never by time stamps.
 
 A step with `outputs_files` is up to date if it succeeded before with the same definition,
-the same content of its `inputs_files`, and its outputs are still what it left behind. The
-remembered digests are a cache beside the journal: losing them only costs a rerun.
+the same content of its `inputs_files`, and its outputs are still what it left behind. What
+it put out then holds for those who ask for it now. All this is a cache beside the journal:
+losing it only costs a rerun.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from stoker.engine.outputs import artefact
 from stoker.plan.model import Step
 
 
@@ -22,31 +25,42 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
     inputs: str
     outputs: str
+    values: dict[str, Any] = {}
+    """The step's outputs."""
 
 
 class Fingerprints:
-    """The remembered fingerprints of one plan's steps."""
+    """The remembered fingerprints of one plan's steps. The steps it is given have their
+    templates filled in."""
 
     def __init__(self, directory: Path, plan_id: str) -> None:
         self._directory = directory
         self._plan_id = plan_id
+        self._read: dict[str, str] = {}
+        """Digests of inputs from before the steps ran: what changes meanwhile is not done."""
 
-    def fresh(self, step: Step, cwd: str) -> bool:
-        """Whether the step may be skipped. Reads files: call it in a thread."""
+    def fresh(self, step: Step, cwd: str) -> Fingerprint | None:
+        """What is remembered if the step may be skipped. Reads files: call it in a thread."""
+        found = fingerprint(step, cwd)
+        self._read[step.id] = found.inputs
         try:
             remembered = msgspec.json.decode(self._path(step).read_bytes(), type=Fingerprint)
         except (OSError, msgspec.DecodeError):
-            return False
-        if any(not _matches(pattern, cwd) for pattern in step.outputs_files):
-            return False
-        return remembered == fingerprint(step, cwd)
+            return None
+        files = filter(None, map(artefact, remembered.values.values()))
+        if any(not _matches(pattern, cwd) for pattern in (*step.outputs_files, *files)):
+            return None
+        same = (remembered.inputs, remembered.outputs) == (found.inputs, found.outputs)
+        return remembered if same else None
 
-    def record(self, step: Step, cwd: str) -> None:
-        """Remember a success. Reads files: call it in a thread."""
+    def record(self, step: Step, cwd: str, values: dict[str, Any]) -> None:
+        """Remember a success and its outputs. Reads files: call it in a thread."""
+        found = fingerprint(step, cwd)
+        read = self._read.pop(step.id, found.inputs)
         path = self._path(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(fingerprint(step, cwd)))
+        temporary.write_bytes(msgspec.json.encode(Fingerprint(read, found.outputs, values)))
         temporary.replace(path)
 
     def _path(self, step: Step) -> Path:

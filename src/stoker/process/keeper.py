@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from stoker.process.child import Child, OnExit
 from stoker.process.resolve import SpawnError, explain
-from stoker.process.spawner import LOG_FLAGS, Child, OnExit, Spawner, memory_file
+from stoker.process.spawner import LOG_FLAGS, Spawner, memory_file
 from stoker.process.spec import MARKER, Exit, ProcessSpec
 from stoker.process.survivors import look
 from stoker.process.tree import Ending

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from stoker.process.child import Child, OnExit
 from stoker.process.resolve import Resolver, SpawnError, explain
 from stoker.process.spec import MARKER, Exit, ProcessSpec
-from stoker.process.tree import Ending, Sweeper
+from stoker.process.tree import Sweeper
 
 if TYPE_CHECKING:
     from stoker.process.logs import LogBounds
@@ -25,100 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "SpawnError", "Spawner"]
 
-OnExit = Callable[[Exit], None]
-
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _NULL = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
 # Ignored signals stay ignored across exec: a child starts with none ignored.
 DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-
-
-class Child:
-    """A running process and the tree beneath it. Made by `Spawner`."""
-
-    def __init__(
-        self,
-        spawner: Spawner,
-        pid: int,
-        pidfd: int,
-        *,
-        marker: str,
-        grace: float,
-        on_exit: OnExit,
-        logs: tuple[str, ...] = (),
-        pipes: Pipes | None = None,
-    ) -> None:
-        """Takes over `pidfd` and `pipes`. `logs`: paths that `spawner.bounds` looks after."""
-        self.pid = pid
-        self._spawner = spawner
-        self._pidfd = pidfd
-        self._marker = marker
-        self._grace = grace
-        self._on_exit = on_exit
-        self._logs = logs
-        self._pipes = pipes
-        self._ending: Ending | None = None
-        self._stopped = False
-        self._exited = False
-        self._over = False
-        spawner.loop.add_reader(pidfd, self._ready)
-
-    def stop(self, grace: float | None = None) -> None:
-        """End the whole tree: SIGTERM, and SIGKILL after `grace` seconds (default: the
-        spec's). Returns at once; `on_exit` is called with cause `stopped` when nobody is
-        left. Again with a shorter grace: sooner. After the end: nothing."""
-        if self._over:
-            return
-        self._stopped = True
-        if grace is None:
-            grace = self._grace
-        if self._ending is None:
-            self._ending = self._end_tree(grace)
-        else:
-            self._ending.hasten(grace)
-
-    def _end_tree(self, grace: float) -> Ending:
-        return Ending(self._spawner.sweeper, self._marker, self._gone, grace=grace, group=self.pid)
-
-    def _ready(self) -> None:
-        """The process is over, and not yet reaped: its pid is still taken."""
-        self._exited = True
-        if self._ending is not None and self._ending.active:
-            self._spawner.loop.remove_reader(self._pidfd)
-        else:
-            self._finish()
-
-    def _gone(self) -> None:
-        """Nobody else is left of the tree."""
-        if self._exited:
-            self._finish()
-
-    def _finish(self) -> None:
-        exit_ = self._reap()
-        self._spawner.loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        if self._pipes is not None:
-            self._pipes.finish()
-        if self._spawner.bounds is not None:
-            self._spawner.bounds.discard(*self._logs)
-        self._over = True
-        self._on_exit(exit_)
-
-    def _reap(self) -> Exit:
-        # While the zombie holds the pid, no other group can have its number.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        try:
-            status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
-        except ChildProcessError:
-            status = None
-        if status is None:
-            # Somebody else in this process waited for it.
-            return Exit(cause="stopped" if self._stopped else "lost")
-        cause: Literal["stopped", "exited"] = "stopped" if self._stopped else "exited"
-        if status.si_code == os.CLD_EXITED:
-            return Exit(code=status.si_status, cause=cause)
-        return Exit(signal=status.si_status, cause=cause)
 
 
 class Spawner:
@@ -129,6 +40,37 @@ class Spawner:
         self.bounds = bounds
         self.sweeper = Sweeper(loop)
         self.resolver = Resolver()
+        # One descriptor for the loop to look at: its own readers cost several times more.
+        self._epoll: select.epoll | None = None
+        self._watched: dict[int, Callable[[], None]] = {}
+
+    def watch(self, pidfd: int, on_over: Callable[[], None]) -> None:
+        """Call `on_over` when the process of `pidfd` is over, until `unwatch`."""
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            self.loop.add_reader(self._epoll.fileno(), self._poll)
+        self._epoll.register(pidfd, select.EPOLLIN)
+        self._watched[pidfd] = on_over
+
+    def unwatch(self, pidfd: int) -> None:
+        """Undo `watch`, before `pidfd` is closed; nothing if it has been undone."""
+        if self._epoll is not None and self._watched.pop(pidfd, None) is not None:
+            self._epoll.unregister(pidfd)
+
+    def close(self) -> None:
+        """Hear of no process any more. Those that run are left alone."""
+        if self._epoll is not None:
+            self.loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+        self._watched.clear()
+
+    def _poll(self) -> None:
+        if self._epoll is None:
+            return
+        over = [self._watched[pidfd] for pidfd, _ in self._epoll.poll(0)]
+        for on_over in over:
+            on_over()
 
     def spawn(
         self,

@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -23,7 +26,10 @@ class Project:
     def __init__(self, path: Path) -> None:
         self.path = path
         (path / ".stoker").mkdir()
+        self.run_id = f"run-{uuid4().hex[:12]}"
+        """For the test's run: ids are told apart by no journal, but by the processes' markers."""
         self._running: list[subprocess.Popen[str]] = []
+        self._gates: dict[str, int] = {}
 
     def plan(self, *steps: dict[str, Any], **fields: Any) -> str:
         """Write `plan.json`; returns its name."""
@@ -77,14 +83,17 @@ class Project:
         os.mkfifo(self.path / f"{name}.gate")
         return {"id": name, "run": f"read word < {self.path}/{name}.gate; echo $word"}
 
-    def open_gate(self, name: str, word: str) -> None:
-        """Let the step go on; waits until it runs."""
-        with (self.path / f"{name}.gate").open("w") as gate:
-            gate.write(f"{word}\n")
+    def knock(self, name: str) -> None:
+        """Wait until the gate's step runs; it goes on waiting."""
+        path = self.path / f"{name}.gate"
+        opened: Future[int] = Future()
+        # In a thread: should the step never run, opening would wait for ever.
+        Thread(target=lambda: opened.set_result(os.open(path, os.O_WRONLY)), daemon=True).start()
+        self._gates[name] = opened.result(TIMEOUT)
 
-    def knock(self, name: str) -> int:
-        """Wait until the gate's step runs, and leave it waiting while the descriptor is open."""
-        return os.open(self.path / f"{name}.gate", os.O_WRONLY)
+    def open_gate(self, name: str, word: str) -> None:
+        """Let the step go on that was waited for."""
+        os.write(self._gates[name], f"{word}\n".encode())
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """SIGKILL, as a crash would have it."""
@@ -95,6 +104,8 @@ class Project:
         for process in self._running:
             process.kill()
             process.communicate()
+        for gate in self._gates.values():
+            os.close(gate)
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "stoker.cli", *words]

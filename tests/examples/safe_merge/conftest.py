@@ -135,7 +135,11 @@ class World:
 
     def run(self, run_id: str = "r1", clone: Path | None = None, **inputs: Any) -> Done:
         return self.stoker(
-            "run", str(EXAMPLE / "plan.yaml"), "--run-id", self.id(run_id), *self.inputs(clone, **inputs)
+            "run",
+            str(EXAMPLE / "plan.yaml"),
+            "--run-id",
+            self.id(run_id),
+            *self.inputs(clone, **inputs),
         )
 
     def stoker(self, *words: str) -> Done:
@@ -147,6 +151,19 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=120,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout)
+
+    def restore(self, run_id: str = "r1") -> Done:
+        """The one command that undoes a run's merge."""
+        words = (sys.executable, "-B", str(EXAMPLE / "merge.py"), "restore", str(self.a))
+        done = subprocess.run(
+            (*words, "origin", "main", self.id(run_id)),
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             check=False,
         )
         return Done(done.returncode, done.stdout)
@@ -213,9 +230,11 @@ class World:
 _LOGS = ("stdout_path", "stderr_path")
 
 
-def _environment(root: Path) -> dict[str, str]:
+def _environment(root: Path, cache: Path) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
+        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
         "GIT_CONFIG_GLOBAL": str(root / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "XDG_CACHE_HOME": str(root / "cache"),
@@ -223,7 +242,7 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 def _template(root: Path) -> World:
-    world = World(root, _environment(root))
+    world = World(root, _environment(root, root))
     (root / "gitconfig").write_text(
         "[user]\nname = Test\nemail = test@example.com\n[init]\ndefaultBranch = main\n"
         "[gc]\nauto = 0\n[core]\nfsync = none\n"
@@ -247,8 +266,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(template: Path, tmp_path: Path) -> World:
     root = tmp_path / "world"
-    shutil.copytree(template, root)
-    return World(root, _environment(root))
+    shutil.copytree(template, root, ignore=shutil.ignore_patterns("pycache"))
+    return World(root, _environment(root, template))
 
 
 @pytest.fixture

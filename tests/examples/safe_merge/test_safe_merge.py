@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -190,7 +189,9 @@ def test_a_failing_gate_leaves_everything_as_before(conflicted: Any) -> None:
 def test_what_cannot_be_verified_is_restored(conflicted: Any) -> None:
     """The remote takes the push and then undoes it: the clone's branch goes back too."""
     before = conflicted.standing()
-    undo = 'while read old new ref; do [ $ref != refs/heads/main ] || git update-ref $ref $old; done'
+    undo = (
+        "while read old new ref; do [ $ref != refs/heads/main ] || git update-ref $ref $old; done"
+    )
     hook(conflicted.remote, "post-receive", undo)
     done = conflicted.run()
     assert done.exit_code == 1
@@ -302,13 +303,6 @@ def test_a_remote_that_does_not_answer(conflicted: Any) -> None:
     assert conflicted.events()[0]["failed_step"] == "lock"
 
 
-def undo(world: Any) -> tuple[int, str]:
-    words = (sys.executable, str(EXAMPLE / "merge.py"), "restore", str(world.a), "origin", "main")
-    env = {**world.env, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run((*words, world.id("r1")), env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_one_command_restores_the_snapshot(conflicted: Any) -> None:
     world = conflicted
     before = world.standing()
@@ -319,9 +313,9 @@ def test_one_command_restores_the_snapshot(conflicted: Any) -> None:
     assert world.standing() == before
     assert world.git(world.a, "diff", "HEAD") == ""
     # Again: nothing left to do.
-    code, text = undo(world)
-    assert code == 0
-    assert "was not changed by this run" in text
+    again = world.restore()
+    assert again.exit_code == 0
+    assert "'main' of 'origin' was not changed by this run" in again.text
 
 
 def test_the_bundle_restores_what_the_refs_lost(conflicted: Any) -> None:
@@ -330,8 +324,8 @@ def test_the_bundle_restores_what_the_refs_lost(conflicted: Any) -> None:
     assert world.run().exit_code == 0
     for name in ("remote", "local"):
         world.git(world.a, "update-ref", "-d", f"refs/stoker/backup/{world.id('r1')}/{name}")
-    code, text = undo(world)
-    assert code == 0, text
+    done = world.restore()
+    assert done.exit_code == 0, done.text
     assert world.standing() == before
 
 
@@ -341,9 +335,9 @@ def test_a_merge_with_commits_on_top_is_not_undone(conflicted: Any) -> None:
     world.git(world.b, "pull", "--quiet", "origin", "main")
     top = world.commit(world.b, {"later.py": "later\n"}, "later")
     world.git(world.b, "push", "--quiet", "origin", "main")
-    code, text = undo(world)
-    assert code == 1
-    assert "revert it instead (git revert -m 1" in text
+    done = world.restore()
+    assert done.exit_code == 1
+    assert "revert it instead (git revert -m 1" in done.text
     assert world.git(world.remote, "rev-parse", "main") == top
 
 
@@ -354,5 +348,5 @@ def test_old_snapshots_are_forgotten(world: Any) -> None:
     newest = [world.id("r1"), world.id("r2")]
     refs = world.git(world.a, "for-each-ref", "--format=%(refname)", "refs/stoker")
     assert sorted({ref.split("/")[3] for ref in refs.splitlines()}) == newest
-    kept = os.listdir(world.a / ".git" / "stoker" / "merges")
+    kept = [path.name for path in (world.a / ".git" / "stoker" / "merges").iterdir()]
     assert sorted(kept) == newest

@@ -1,0 +1,38 @@
+# `make help` lists what there is. Every target sets up what it needs first.
+BIN := .venv/bin
+PYTEST_ARGS ?= -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup venv test format gate demo bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## programs the tests need, and .venv; does only what is missing
+	@scripts/setup
+
+venv:
+	@scripts/setup venv
+
+test: setup ## lint, format, types, imports and all tests; PYTEST_ARGS= replaces `-n auto`
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+format: venv ## format the code and fix what the linter can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+gate: setup ## the test gate on Stoker itself, run by Stoker: examples/test-gate
+	$(BIN)/stoker run examples/test-gate/plan.yaml --input project=$(CURDIR)
+
+demo: venv ## a safe merge of a real branch with real conflicts: examples/safe-merge
+	$(BIN)/python examples/safe-merge/demo.py
+
+bench: venv ## measure Stoker against its peers; takes several minutes
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets made
+	rm -rf .venv .venv-bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

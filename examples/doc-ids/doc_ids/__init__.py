@@ -1,0 +1,1 @@
+"""Ids of Markdown documents: found, traced through git history, restored."""

@@ -1,0 +1,110 @@
+"""Commands about plan files and about the installation: validate, schema, plan, doctor, ..."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from xml.etree import ElementTree
+
+import jsonschema
+import yaml
+
+
+def test_validate_is_a_gate(project) -> None:
+    good = project.plan({"id": "a", "run": "true"}, name="good.plan.json")
+    (project.directory / "bad.yaml").write_text(
+        "plan_id: bad\nsteps:\n  - id: a\n    run: x\n    depends_on: [b]\n    retires: 1\n"
+    )
+    done = project.run("validate", good)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "good.plan.json: ok\n", "")
+    done = project.run("validate", "bad.yaml", good, "none.json")
+    assert (done.returncode, done.stdout) == (2, "good.plan.json: ok\n")
+    problems = done.stderr.splitlines()
+    assert problems[0].startswith("bad.yaml:5:18: steps[0].depends_on[0]: unknown step 'b'")
+    assert problems[1].startswith("bad.yaml:6:5: steps[0].retires: unknown field 'retires'")
+    assert problems[2].startswith("none.json: cannot be read")
+    done = project.run("validate", "bad.yaml", "-", "--json", stdin=json.dumps({"plan_id": "x"}))
+    assert done.returncode == 2
+    bad, piped = json.loads(done.stdout)
+    assert (bad["file"], bad["ok"], len(bad["problems"])) == ("bad.yaml", False, 2)
+    assert bad["problems"][1] == {
+        "line": 6,
+        "column": 5,
+        "pointer": "/steps/0/retires",
+        "severity": "error",
+        "message": bad["problems"][1]["message"],
+    }
+    assert piped["ok"] is False
+    warned = project.plan({"id": "a", "run": "true"}, name="w.json")
+    done = project.run("validate", warned, "--var", "UNUSED=1")
+    assert done.returncode == 0
+    assert "warning" in done.stderr
+
+
+def test_schema_is_one_that_plans_satisfy(project) -> None:
+    schema = json.loads(project.run("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate({"plan_id": "p", "steps": [{"id": "a", "run": "x"}]}, schema)
+
+
+def test_plan_show_and_graph(project) -> None:
+    plan = project.plan(
+        {"id": "build", "command": "make", "args": ["all"], "provides": ["binary"]},
+        {"id": "test", "run": "ctest", "consumes": ["binary"], "retries": 1, "timeout_sec": 60},
+        {"id": "report", "run": "report", "condition": "prev.test.status == 'failed'"},
+        inputs={"key": {"secret": True, "default": "hunter2-xyz"}},
+    )
+    shown = project.run("plan", "show", plan).stdout
+    assert "3 steps in 3 waves" in shown
+    assert "      make all\n" in shown
+    assert "after build\n      timeout 60 s, 1 retry, consumes binary" in shown
+    assert "when settled: test" in shown
+    assert "hunter2-xyz" not in shown
+    assert json.loads(project.run("plan", "show", plan, "--json").stdout)["plan_id"] == "demo"
+    assert project.run("plan", "graph", plan).stdout.splitlines()[:4] == [
+        "wave 1",
+        "  build",
+        "wave 2",
+        "  test  (after build)",
+    ]
+    assert project.run("plan", "graph", plan, "--format", "svg", "-o", "p.svg").returncode == 0
+    ElementTree.parse(project.directory / "p.svg")
+    assert project.run("plan", "graph", plan, "--format", "mermaid").stdout.startswith("flowchart")
+    assert project.run("plan", "graph", plan, "--format", "dot").stdout.startswith("digraph")
+    done = project.run("plan", "graph", plan, "-o", "no/such/dir")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_doctor_finds_a_damaged_journal(project) -> None:
+    plan = project.plan({"id": "a", "run": "true"})
+    done = project.run("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    names = {finding["name"] for finding in json.loads(done.stdout)["findings"]}
+    assert names >= {"python", "sqlite", "journal", "disk", "git", "powershell", "inotify", "pidfd"}
+    assert project.run("run", plan, "-q").returncode == 0
+    assert ": sound, 1 runs" in project.run("doctor").stdout
+    journal = project.directory / ".stoker/journal.db"
+    data = bytearray(journal.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    journal.write_bytes(data)
+    done = project.run("doctor")
+    assert done.returncode == 1
+    assert "problem" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_completion_cover_every_command(project) -> None:
+    from stoker.cli.main import COMMANDS
+
+    listed = project.run("--help").stdout
+    assert {line.split()[0] for line in listed.splitlines() if line.strip()} >= set(COMMANDS)
+    script = project.run("completion", "bash").stdout
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    assert all(name in script for name in COMMANDS)
+    assert "--inputs-file" in script
+    assert project.run("--version").stdout.startswith("stoker ")
+
+
+def test_the_commit_hook_is_well_formed(pytestconfig) -> None:
+    [hook] = yaml.safe_load((pytestconfig.rootpath / ".pre-commit-hooks.yaml").read_text())
+    assert (hook["id"], hook["entry"]) == ("stoker-validate", "stoker validate")
