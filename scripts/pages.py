@@ -18,7 +18,9 @@ side by side.
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -150,8 +152,8 @@ def _steady(line: str) -> str:
 def _run(line: str, directory: Path) -> tuple[list[str], int]:
     environment = {name: value for name, value in os.environ.items() if "STOKER" not in name}
     tools = Path(sys.executable).parent
-    done = subprocess.run(
-        ["timeout", "--kill-after=5", str(_TIMEOUT_SEC), "bash", "-c", line],
+    process = subprocess.Popen(
+        ["bash", "-c", line],
         cwd=directory,
         env={
             **environment,
@@ -167,10 +169,17 @@ def _run(line: str, directory: Path) -> tuple[list[str], int]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    output = done.stdout.replace(str(directory.resolve()), STAND_IN)
-    return [line.rstrip() for line in output.splitlines()], done.returncode
+    try:
+        output, _ = process.communicate(timeout=_TIMEOUT_SEC)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = f"{process.communicate()[0]}(not over after {_TIMEOUT_SEC} s)\n"
+    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    output = output.replace(str(directory.resolve()), STAND_IN)
+    output = output.replace(f" by {pwd.getpwuid(os.getuid()).pw_name}", " by you")
+    return [line.rstrip() for line in output.splitlines()], status
 
 
 def main(write: bool, chosen: list[str]) -> int:

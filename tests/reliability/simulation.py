@@ -67,7 +67,7 @@ def draw_case(random: Random, *, crashes: int = 0, mischief: bool = False) -> Ca
     steps = _with_fallbacks(random, steps, 0)
     base = tuple(steps)
     for number in range(extra):
-        steps.append(_step(random, f"x{number}", steps))
+        steps.append(_step(random, f"x{number}", _normal(steps)))
     whole = _with_fallbacks(random, steps, len(base))
     plan = Plan(
         plan_id="p",
@@ -90,6 +90,12 @@ def draw_case(random: Random, *, crashes: int = 0, mischief: bool = False) -> Ca
         mischief=mischief,
         crashes=crashes,
     )
+
+
+def _normal(steps: Sequence[Step]) -> list[Step]:
+    """Without fallbacks, which nothing may depend on."""
+    fallbacks = {step.fallback_step for step in steps}
+    return [step for step in steps if step.id not in fallbacks]
 
 
 def _names(step: Step) -> list[str]:
@@ -281,8 +287,8 @@ class World:
             self.running[effect.step] = False
             self.consumed[step_id] = scope.consumed(state, effect.step)
         elif isinstance(effect, Stop):
-            assert effect.step in self.running
-            self.running[effect.step] = True
+            if effect.step in self.running:  # else it has just ended by itself
+                self.running[effect.step] = True
         elif isinstance(effect, SetTimer):
             self.timers.add((effect.kind, effect.step))
         elif isinstance(effect, ClearTimers):
@@ -362,7 +368,8 @@ class World:
         if stopped:
             result = Result(exit_code=143, error="stopped")
         elif outcome == 0:
-            result = Result(exit_code=0, outputs=outputs_of(step, step.id))
+            parent = self.watcher.steps[step.id.partition("[")[0]]
+            result = Result(exit_code=0, outputs=outputs_of(parent, step.id))
         else:
             result = Result(exit_code=outcome, error=f"exit code {outcome}")
         self.machine.attempt_ended(index, result, self.now)

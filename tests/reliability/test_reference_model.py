@@ -62,8 +62,12 @@ def ended_early(watcher, reference, *, left, canceled=False) -> dict[str, str]:
             end = reference.end(step) if step == parent.id else reference.executed(parent, step)
             assert settled[step] == end.status, step
             ends[step] = settled[step]
+        elif step not in running:
+            ends[step] = left
         else:
-            ends[step] = "canceled" if step in running else left
+            # One that was being ended for its timeout by then has failed.
+            timed_out = watcher.past[step][-1] == "timed_out"
+            ends[step] = "failed" if timed_out else "canceled"
     return ends
 
 

@@ -10,7 +10,9 @@ _FRONT = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _LINE = re.compile(rb"^id[ \t]*:(?P<value>(?:[ \t][^\r\n]*)?)(?=\r?$)", re.MULTILINE)
-_PLAIN = re.compile(r"""(?:"([^"\\]+)"|'([^']+)'|([^\s"'#&*!|>%@`{}\[\],][^#]*?))?\s*(?:(?<!\S)#.*)?""")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_PLAIN = re.compile(r""""([^"\\]*)"|'([^']*)'|([^"'&*!|>%@`{}\[\],].*)?""")
+_NULL = ("", "~", "null", "Null", "NULL")
 
 
 class NoPlace(Exception):
@@ -44,12 +46,12 @@ def read(content: bytes) -> FrontMatter | None:
         start = front.start("body")
         return FrontMatter(None, None, (start, start), front["eol"])
     line = lines[0]
-    text = line["value"].decode("utf-8", errors="replace").strip()
+    text = _COMMENT.sub("", line["value"].decode("utf-8", errors="replace")).strip()
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         raise NoPlace(f"has an id that is no plain value: {text!r}")
     value = next(filter(None, plain.groups()), "").strip()
-    return FrontMatter(value or None, line[0], line.span(), front["eol"])
+    return FrontMatter(None if value in _NULL else value, line[0], line.span(), front["eol"])
 
 
 def with_line(content: bytes, line: bytes) -> bytes:

@@ -61,7 +61,7 @@ class Git:
         """All that led to HEAD, newest first, every commit before its parents."""
         if not self._try("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
             return []
-        text = self._run("log", "--topo-order", "--format=%H %T %P", "HEAD").decode()
+        text = self._run("log", "--date-order", "--format=%H %T %P", "HEAD").decode()
         words = [line.split() for line in text.splitlines()]
         return [Commit(oid, tree, tuple(parents)) for oid, tree, *parents in words]
 
@@ -96,7 +96,7 @@ class Git:
         listed = self._run("diff", "--raw", "-z", "--no-abbrev", *_RENAME, "HEAD", "--", *MARKDOWN)
         fields = iter(_names(listed))
         changes = [_change(field, fields) for field in fields]
-        return {c.path: c.old_path for c in changes if c.old_path not in (None, c.path)}  # type: ignore[misc]
+        return {change.path: change.old_path for change in changes if change.old_path is not None}
 
     def contents(self, blobs: Sequence[str]) -> dict[str, bytes]:
         """Contents of blobs."""

@@ -14,6 +14,7 @@ import msgspec
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
+from stoker.cli.follow import one_error
 from stoker.cli.progress import add_progress, choose_view
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.run import CommandRefused
@@ -76,6 +77,7 @@ async def ask(journal: Journal, row: RunRow, kind: CommandKind, payload: dict[st
     watch = DeathWatch(woken.set)
     deadline = loop.time() + LEASE_SECONDS
     async with AsyncExitStack() as stack:
+        stack.enter_context(one_error())
         stack.callback(watch.close)
         changes = await stack.enter_async_context(journal.changes())
         group = await stack.enter_async_context(asyncio.TaskGroup())

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.follow import batches
+from stoker.cli.follow import batches, one_error
 from stoker.cli.log_printer import LogPrinter
 from stoker.cli.show import no_step
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
@@ -67,7 +67,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
                     output.note(f"nobody drives it now: {context.hint('resume', row.run_id)}")
                     output.flush()
                 follower = _Follower(standing, args.step, steps, printer)
-                await follower.run(journal, first)
+                with one_error():
+                    await follower.run(journal, first)
             else:
                 for attempt in first:
                     await printer.print(attempt)

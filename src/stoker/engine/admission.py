@@ -58,7 +58,7 @@ class Admission:
             return None
         found = self._pop_fitting()
         if found is None:
-            self._capacity.give_slot()
+            self._capacity.return_slot()
         else:
             self.active.add(found)
         return found

@@ -49,6 +49,11 @@ class Capacity:
         if self._free_slots is not None:
             self._free_slots -= 1
 
+    def return_slot(self) -> None:
+        """Take back a slot that was not used; nobody's chances have changed."""
+        if self._free_slots is not None:
+            self._free_slots += 1
+
     def give_slot(self) -> None:
         if self._free_slots is not None:
             self._free_slots += 1

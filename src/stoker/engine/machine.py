@@ -178,7 +178,8 @@ class RunMachine(Decisions):
 
     def timer(self, kind: TimerKind, index: int, now: float) -> None:
         self._record.now = now
-        self._record.timer_fired(kind, index)
+        if not self._record.timer_fired(kind, index):
+            return
         if kind == "run_limit":
             limit = self.state.plan.globals.max_run_duration_sec
             self._abort(f"the run took longer than max_run_duration_sec ({limit} s)")
@@ -313,6 +314,9 @@ class RunMachine(Decisions):
         self._priorities = self.state.graph.priorities(self._durations)
         for index in range(first, len(self.state.steps)):
             self._blockers.append(self._blockers_of(index))
+        if self._ending:
+            self._sweep()
+            return
         for index in range(first, len(self.state.steps)):
             step = self.state.steps[index]
             broken = next(

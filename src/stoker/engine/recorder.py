@@ -68,8 +68,12 @@ class Recorder:
         self._timers.add((kind, index))
         self._effects.append(SetTimer(kind, index, max(0.0, delay_sec)))
 
-    def timer_fired(self, kind: TimerKind, index: int) -> None:
+    def timer_fired(self, kind: TimerKind, index: int) -> bool:
+        """Whether it still counts: it may have been cleared since it went off."""
+        if (kind, index) not in self._timers:
+            return False
         self._timers.discard((kind, index))
+        return True
 
     def clear_timers(self, index: int, *kinds: TimerKind) -> None:
         if self._timers:

@@ -275,5 +275,8 @@ class RunState:
 
 
 def _stands_in(fallback: StepState) -> bool:
-    """Whether a settled fallback lets the dependents of the step it covers run."""
-    return bool(fallback.satisfied) and fallback.status != "skipped"
+    """Whether a settled fallback lets the dependents of the step it covers run: it succeeded,
+    or its own fallback did."""
+    if fallback.status == "failed" and fallback.step.on_failure == "fallback_step":
+        return bool(fallback.satisfied)
+    return fallback.status == "succeeded"

@@ -117,10 +117,12 @@ class Graph:
 
     def _order(self, number: int, step: Step) -> None:
         found: set[int] = set()
+        # The child of a foreach stands in for what its foreach step does.
+        covered = self._covered_names.get(step.id.partition("[")[0], ())
         for reference in references(step):
             if reference[0] == "prev" and len(reference) > 1:
                 name = step_named(reference[1], self.index)
-                if name is not None and name not in self._covered_names.get(step.id, ()):
+                if name is not None and name not in covered:
                     found.add(self.index[name])
         self.order_only[number] = tuple(sorted(found.difference(self.dependencies[number])))
         for other in self.order_only[number]:
@@ -155,15 +157,15 @@ class Graph:
             yield tuple(self.ids[number] for number in numbers)
         if not self.fallback_of:
             return
-        # When a step fails, its dependents wait for the fallback. The fallback's wait for the
-        # step is left out here: one that covers a whole chain of steps is no cycle.
+        # When a step fails, whoever waits for it waits for the fallback. The fallback's wait for
+        # the step is left out here: one that covers a whole chain of steps is no cycle.
         failed = self._waits()
         for fallback, covered in self.fallback_of.items():
             for step in covered:
                 if step in self.fallback_of:
                     failed[step] += (fallback,)
-                for dependent in self.dependents[step]:
-                    failed[dependent] += (fallback,)
+                for waiting in (*self.dependents[step], *self.followers[step]):
+                    failed[waiting] += (fallback,)
         for number in told:
             failed[number] = ()
         for numbers in _cycles(failed):

@@ -142,4 +142,4 @@ def _reason(graph: Graph, steps: Sequence[Step], waiting: int, other: int) -> st
         return f"{step.id} refers to prev.{name}"
     if other in graph.fallback_of.get(waiting, ()):
         return f"{step.id} is the fallback of {name}"
-    return f"{step.id} waits for {name} when that stands in for what it depends on"
+    return f"{step.id} waits for {name} when that stands in for what it waits for"

@@ -21,7 +21,7 @@ def test_a_live_run_is_asked_and_followed(stoker):
     logs = stoker.start("logs", run_id, "-f")
     tail = stoker.start("logs", run_id, "build", "-f", "--stdout")
     document = stoker.show(run_id)
-    assert (document["status"], document["activity"]) == ("running", run_id)
+    assert (document["status"], document["activity"]) == ("running", "live")
     assert document["engine"] == {"pid": running.pid, "alive": True}
 
     assert "is paused" in stoker("pause", run_id).stderr

@@ -109,9 +109,7 @@ def test_show_is_documented_and_matches_its_schema(stoker):
     both = stoker("logs", past, "broken", "--tail", "2")
     assert both.stdout == ""
     assert both.stderr == "line 30\nlast \x1b[31mred\n"
-    assert (
-        stoker("logs", past, "broken", "--stderr", "--tail", "1").stdout == "last \x1b[31mred\n"
-    )
+    assert stoker("logs", past, "broken", "--stderr", "--tail", "1").stdout == "last \x1b[31mred\n"
     assert stoker("logs", past).stdout == "fine | out\n"
     assert "fine | " in stoker("logs", past, "-f").stdout
     assert "no run 'nope'" in stoker("show", "nope", status=2).stderr
@@ -138,7 +136,7 @@ def test_times_are_measured_and_drawn(stoker):
 
 
 def test_gc_forgets_what_is_over_and_nothing_else(stoker):
-    asks, one, two, three = f"{stoker.run_id}-1", f"{stoker.run_id}-2", f"{stoker.run_id}-3", f"{stoker.run_id}-4"
+    asks, one, two, three = (f"{stoker.run_id}-{number}" for number in range(4))
     runs = stoker.path / ".stoker/runs"
     stoker.plan({"id": "ask", "step_def": {"type": "approval"}})
     stoker("run", "plan.json", "--run-id", asks, status=3)
@@ -155,8 +153,8 @@ def test_gc_forgets_what_is_over_and_nothing_else(stoker):
     assert len(list(runs.iterdir())) == 6
     assert "deleted 0 runs" in stoker("gc", "--older-than", "1h", "--keep", "0").stdout
     assert not stray.exists()
-    assert ff"deleted run {one}\ndeleted run {two}" in stoker("gc", "--keep", "1").stdout
-    assert sorted(path.name for path in runs.iterdir()) == [asks, "fresh", three]
+    assert f"deleted run {one}\ndeleted run {two}" in stoker("gc", "--keep", "1").stdout
+    assert sorted(path.name for path in runs.iterdir()) == ["fresh", asks, three]
     listed = json.loads(stoker("list", "--json").stdout)
     assert [row["run_id"] for row in listed] == [three, asks]
     assert [row["activity"] for row in listed] == ["over", "parked"]

@@ -76,10 +76,6 @@ class World:
     def remote(self) -> Path:
         return self.root / "remote.git"
 
-    @property
-    def db(self) -> Path:
-        return self.root / "state" / "journal.db"
-
     def git(self, where: Path, *words: str) -> str:
         done = subprocess.run(
             ("git", *words), cwd=where, env=self.env, capture_output=True, text=True, check=False
@@ -120,7 +116,7 @@ class World:
     def command(self, *words: str) -> tuple[str, ...]:
         """`stoker WORDS`, its process id in `engine.pid` before it begins."""
         note = f'echo $$ > "{self.root}/engine.pid"; exec "$@"'
-        return ("sh", "-c", note, "sh", *STOKER, *words, "--db", str(self.db))
+        return ("sh", "-c", note, "sh", *STOKER, *words)
 
     def inputs(self, clone: Path | None = None, **inputs: Any) -> list[str]:
         given = {
@@ -172,9 +168,23 @@ class World:
         """Start a run and return it, its events as JSON lines on its stdout."""
         plan = str(EXAMPLE / "plan.yaml")
         words = ("run", plan, "--json", "--run-id", self.id(run_id), *self.inputs(clone, **inputs))
+        return self._popen(*words)
+
+    def begin_again(self, run_id: str = "r1") -> Any:
+        """Resume a run, as `begin` starts one."""
+        return self._popen("resume", self.id(run_id), "--json")
+
+    def _popen(self, *words: str) -> Any:
+        command = self.command(*words)
         return subprocess.Popen(
-            self.command(*words), cwd=self.root, env=self.env, text=True, stdout=subprocess.PIPE
+            command, cwd=self.root, env=self.env, text=True, stdout=subprocess.PIPE
         )
+
+    def phases(self) -> list[str]:
+        """The plan's steps, in order, but for the one that is the fallback of another."""
+        graph = self.stoker("plan", "graph", str(EXAMPLE / "plan.yaml")).text
+        lines = [line for line in graph.splitlines() if line.startswith("  ")]
+        return [line.split()[0] for line in lines if "in place of" not in line]
 
     def step(self, run_id: str, step: str) -> dict[str, Any]:
         shown = json.loads(self.stoker("show", self.id(run_id), "--json").text)
@@ -235,6 +245,7 @@ def _environment(root: Path, cache: Path) -> dict[str, str]:
     return {
         **inherited,
         "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
+        "STOKER_DB": str(root / "state" / "journal.db"),
         "GIT_CONFIG_GLOBAL": str(root / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "XDG_CACHE_HOME": str(root / "cache"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import select
@@ -25,27 +26,16 @@ kill -9 "$(cat "$KILL_PID")"
 with `KILL_WHO=all` the phase that called it too."""
 
 LOCKED = "--force-with-lease=refs/stoker/locks/main:"
-PHASES = [
-    ("lock", LOCKED, "before", "all"),
+POINTS = [
     ("lock", LOCKED, "after", "all"),
-    ("scan", "var GIT_COMMITTER_IDENT", "before", "all"),
-    ("nested", "ls-files --others", "before", "all"),
     ("snapshot", "bundle create", "after", "all"),
-    ("fetch", "refs/heads/feature:refs/stoker", "after", "all"),
-    ("merge", "worktree add", "after", "all"),
     ("merge", "merge --no-ff", "after", "all"),
     ("resolve", "update-index -z --index-info", "after", "all"),
-    ("resolve", "merge-file", "before", "engine"),
-    ("commit", "write-tree", "before", "all"),
     ("commit", "reset --quiet --hard", "before", "all"),
     ("push", "--force-with-lease=refs/heads/main:", "before", "all"),
     ("push", "--force-with-lease=refs/heads/main:", "after", "all"),
-    ("push", "--force-with-lease=refs/heads/main:", "before", "engine"),
     ("advance", "read-tree -m -u", "before", "engine"),
-    ("advance", "read-tree -m -u", "before", "all"),
     ("advance", "read-tree -m -u", "after", "all"),
-    ("verify", "rev-list --objects", "before", "all"),
-    ("cleanup", "worktree remove", "after", "all"),
     ("cleanup", "origin :refs/stoker/locks/main", "after", "all"),
 ]
 
@@ -71,7 +61,7 @@ def assert_whole(world: Any, before: dict[str, Any]) -> None:
     assert local in (old, remote)
     if remote != old:
         assert world.git(world.remote, "log", "-1", "--format=%P", remote).split() == [old, feature]
-        assert world.show("uv.lock") == "a==1\nf==1\nm==1"
+        assert world.show("README.md") == "# App\n\n- base\n- main\n- feature"
     moved = {"refs/heads/main": local}
     assert now["clone"] == before["clone"] | moved
     assert (now["head"], now["status"]) == (before["head"], before["status"])
@@ -101,7 +91,7 @@ def run_and_kill(world: Any, at: str, when: str, who: str) -> None:
     wait_for_orphans(world.id("r1"))
 
 
-@pytest.mark.parametrize(("phase", "at", "when", "who"), PHASES)
+@pytest.mark.parametrize(("phase", "at", "when", "who"), POINTS)
 def test_kill_and_resume(conflicted: Any, phase: str, at: str, when: str, who: str) -> None:
     world = conflicted
     (world.a / "notes").write_text("put away\n")
@@ -118,18 +108,35 @@ def test_kill_and_resume(conflicted: Any, phase: str, at: str, when: str, who: s
     assert [one["status"] for one in world.step("r1", phase)["attempts"]][-1] == "succeeded"
 
 
-def test_kill_in_the_gate(conflicted: Any) -> None:
-    before = conflicted.standing()
-    once = f"mkdir {conflicted.root}/once && kill -9 $(cat {conflicted.root}/engine.pid); true"
-    assert conflicted.run(test_command=once).exit_code == -9
-    wait_for_orphans(conflicted.id("r1"))
-    assert_whole(conflicted, before)
-    done = conflicted.stoker("resume", conflicted.id("r1"))
-    assert done.exit_code == 0, done.text
-    conflicted.assert_merged(before)
+def test_kill_in_every_phase(unresolvable: Any) -> None:
+    """One run, killed as soon as it has begun a phase, resumed, killed in the next one."""
+    world = unresolvable
+    before = world.standing()
+    steps = world.phases()
+    agent = "printf 'one\\nboth\\nthree\\n' > app.py"
+    gate = f"mkdir {world.root}/once && kill -9 $(cat {world.root}/engine.pid); true"
+    engine = world.begin(agent_command=agent, test_command=gate)
+    for step in steps:
+        for line in engine.stdout:
+            event = json.loads(line)
+            if (event["type"], event["step"]) == ("attempt.starting", step):
+                break
+        else:
+            assert step == "gate" or engine.wait() == 0, step
+        if step != "gate":  # its command does it itself
+            engine.kill()
+        engine.communicate()
+        assert engine.returncode == -9
+        wait_for_orphans(world.id("r1"))
+        assert_whole(world, before)
+        engine = world.begin_again()
+    engine.communicate()
+    assert engine.returncode == 0
+    world.assert_merged(before)
+    assert world.show("app.py") == "one\nboth\nthree"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_kill_at_random(conflicted: Any, seed: int) -> None:
     """After any of its events; then the run is resumed, or another one follows it."""
     world, draw = conflicted, random.Random(seed)

@@ -1,0 +1,68 @@
+"""The one table everything ends up in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+_HEADS = ("measure", "who", "value", "x ninja", "x make", "x floor", "CPU s", "MB", "goal", "")
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One measured thing of one program."""
+
+    measure: str
+    who: str = "stoker"
+    value: float
+    unit: str
+    """`s`, `ms`, `us` or `MB`; `value` is in it."""
+    ninja: float | None = None
+    """Ratio to ninja in the same rounds."""
+    make: float | None = None
+    floor: float | None = None
+    """Ratio to what the system itself takes, or to what `measure` names."""
+    cpu: float | None = None
+    """Seconds, of all processes."""
+    peak: float | None = None
+    """Megabytes."""
+    goal: str = ""
+    met: bool | None = None
+
+
+def at_most(what: str, found: float, limit: float, unit: str = "") -> tuple[str, bool]:
+    """A goal in words, and whether it is met."""
+    return f"{what} <= {limit:g}{unit}", found <= limit
+
+
+def _cells(row: Row, previous: str) -> tuple[str, ...]:
+    def ratio(value: float | None) -> str:
+        return "" if value is None else f"{value:.2f}"
+
+    return (
+        row.measure if row.measure != previous else "",
+        row.who,
+        f"{row.value:.3g} {row.unit}" if row.value < 1000 else f"{row.value:,.0f} {row.unit}",
+        ratio(row.ninja),
+        ratio(row.make),
+        ratio(row.floor),
+        ratio(row.cpu),
+        "" if row.peak is None else f"{row.peak:.0f}",
+        row.goal,
+        "" if row.met is None else "met" if row.met else "MISSED",
+    )
+
+
+def render(rows: Iterable[Row]) -> str:
+    """The table as Markdown, which reads well as plain text too."""
+    lines = [_HEADS]
+    previous = ""
+    for row in rows:
+        lines.append(_cells(row, previous))
+        previous = row.measure
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
+    rule = tuple("-" * width for width in widths)
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in (lines[0], rule, *lines[1:])
+    )
