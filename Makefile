@@ -3,7 +3,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv test format gate demo bench clean
+.PHONY: help setup venv test format docs gate demo bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,10 @@ test: setup ## lint, format, types, imports and all tests; PYTEST_ARGS= replaces
 format: venv ## format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: venv ## bring the parts of the documentation that come from the code up to date
+	$(BIN)/python scripts/reference.py --write
+	$(BIN)/python scripts/pages.py --write
 
 gate: setup ## the test gate on Stoker itself, run by Stoker: examples/test-gate
 	$(BIN)/stoker run examples/test-gate/plan.yaml --input project=$(CURDIR)

@@ -62,7 +62,9 @@ def render(rows: Iterable[Row]) -> str:
         previous = row.measure
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
     rule = tuple("-" * width for width in widths)
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in (lines[0], rule, *lines[1:])
-    )
+
+    def line_of(cells: tuple[str, ...]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return f"| {' | '.join(padded)} |"
+
+    return "\n".join(line_of(cells) for cells in (lines[0], rule, *lines[1:]))

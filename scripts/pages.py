@@ -39,11 +39,11 @@ _TIMEOUT_SEC = 30
 _VARYING = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "TIME"),
-    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "TIME"),
     (re.compile(r"\b\d{10}\.\d+\b"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms|min|kB|KiB|MiB|GiB|B)\b"), "AMOUNT"),
     (re.compile(r"\b[0-9a-f]{40,64}\b"), "DIGEST"),
-    (re.compile(r'"pid": ?\d+'), '"pid": PID'),
+    (re.compile(r'engine="[0-9a-f]{16}"'), "engine=ENGINE"),
     (re.compile(r"\s+"), " "),
 )
 

@@ -129,7 +129,9 @@ def main(write: bool) -> int:
     """Tell what is out of date, or mend it; returns the number of files told."""
     files = outdated()
     for file, text in files.items():
-        sys.stdout.write(f"{file.relative_to(pages.ROOT)} {'written' if write else 'is outdated'}\n")
+        sys.stdout.write(
+            f"{file.relative_to(pages.ROOT)} {'written' if write else 'is outdated'}\n"
+        )
         if write:
             file.write_text(text)
     return 0 if write else len(files)

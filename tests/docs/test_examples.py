@@ -7,8 +7,9 @@ import re
 import pages
 import pytest
 
-_NOT_EXECUTED = ("text", "sh")
-"""`sh`: for the reader's own machine, such as setting up; `text`: nothing to execute."""
+_NOT_EXECUTED = ("text", "sh", "json")
+"""`sh`: for the reader's own machine, such as setting up; `text`: nothing to execute; `json`
+without a title: the document of `show --json`, which `test_reference` holds against its schema."""
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
 
 

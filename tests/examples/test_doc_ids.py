@@ -61,6 +61,7 @@ class Docs:
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             (sys.executable, "-m", "stoker.cli", *words),
+            check=False,
             cwd=self.directory,
             env=self.env,
             capture_output=True,

@@ -158,7 +158,11 @@ def _with_fallbacks(random: Random, steps: list[Step], first: int) -> list[Step]
         if len(steps) - first < 2:
             break
         origin, fallback = random.sample(range(first, len(steps)), 2)
-        if steps[origin].fallback_step is not None:
+        ids = [step.id for step in steps]
+        shared = [ids.index(s.fallback_step) for s in steps[first:] if s.fallback_step is not None]
+        if shared and random.random() < 0.4:
+            fallback = random.choice(shared)
+        if steps[origin].fallback_step is not None or origin == fallback:
             continue
         changed = list(steps)
         covering = {"on_failure": "fallback_step", "fallback_step": steps[fallback].id}
@@ -196,22 +200,23 @@ class World:
         self.watcher = Watcher(case.plan, width=case.width, capacities=CAPACITIES)
         self.consumed: dict[str, dict[str, Any]] = {}
         self.crashes = case.crashes
-        self.canceled = False
-        self.extension = list(case.extension)
         self.watcher.see(self.log[0][0])
         self.processes: dict[str, int] = {}
         """Attempts under way, by step: what outlives a crash if it is to be adopted."""
-        self._boot(resumed=False)
+        self._boot()
 
-    def _boot(self, *, resumed: bool) -> None:
+    def _boot(self) -> None:
         self.machine = self._machine(self.replayed())
+        # What a person asked for is asked again until it is in the journal.
+        self.canceled = self.machine.state.canceling is not None
+        self.extension = [s for s in self.case.extension if s.id not in self.watcher.steps]
         self.running: dict[int, bool] = {}
         """Attempts this engine waits for, and whether it has stopped them."""
         self.timers: set[tuple[str, int]] = set()
         self.claims: dict[int, tuple[str, ...]] = {}
         """In order of arrival."""
         self.unanswered: set[int] = set()
-        self.machine.begin(self.now, engine="e", resumed=resumed)
+        self.machine.begin(self.now, engine="e")
 
     def replayed(self) -> RunState:
         """The state the journal tells of."""
@@ -240,7 +245,8 @@ class World:
     def run(self) -> None:
         """Go on until the run is over; a run that is stuck is an `AssertionError`."""
         for _ in range(2000):
-            self._tick()
+            if not self._tick():
+                continue
             if self.machine.over:
                 return
             if self.crashes and self.random.random() < 0.2:
@@ -255,13 +261,14 @@ class World:
             self.now += self.random.choice((0.0, 0.5, 30.0))
         raise AssertionError("the run does not end")
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
+        """Decide, commit and act; False if there was a crash before the commit."""
         self.admitting = True
         self.machine.admit(self.now)
         self.admitting = False
         if self.crashes and self.random.random() < 0.1:
-            self._crash()  # before the commit: nothing of it has happened
-            return
+            self._crash()
+            return False
         events, effects = self.machine.take()
         if events:
             self.log.append(events)
@@ -269,10 +276,11 @@ class World:
             self.watcher.see(event)
         for effect in effects:
             self._perform(effect)
+        return True
 
     def _crash(self) -> None:
         self.crashes -= 1
-        self._boot(resumed=True)
+        self._boot()
 
     def _perform(self, effect: Any) -> None:
         state = self.machine.state

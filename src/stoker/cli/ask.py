@@ -198,9 +198,11 @@ class Hearing:
         """Why the command was refused, if it was."""
 
     def begin(self, handle: RunHandle) -> None:
+        """See `View`."""
         self._view.begin(handle)
 
     def see(self, event: Event) -> None:
+        """See `View`; `on_event` hears of it first."""
         if event.type == COMMAND_REFUSED and event.data.get("id") == self._number:
             self.refusal = str(event.data["error"])
         if self._on_event is not None:
@@ -208,4 +210,5 @@ class Hearing:
         self._view.see(event)
 
     def end(self, outcome: Outcome, state: RunState) -> None:
+        """See `View`."""
         self._view.end(outcome, state)

@@ -16,6 +16,7 @@ from stoker.plan.model import Plan
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker cancel`."""
     add_run(parser)
     parser.add_argument("--reason", help="kept in the journal")
     parser.epilog = (
@@ -26,6 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Cancel a run; one that nobody drives is settled here."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)

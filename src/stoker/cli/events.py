@@ -18,6 +18,7 @@ _SHOWN = 200
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker events`."""
     parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run is over")
     parser.add_argument("--jsonl", action="store_true", help="one JSON object on each line")
@@ -32,6 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Print or follow a run's events."""
     output = context.output
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)

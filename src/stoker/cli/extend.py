@@ -15,6 +15,7 @@ from stoker.engine.view import read_run
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker extend`."""
     add_run(parser)
     parser.add_argument(
         "file",
@@ -29,6 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Validate new steps and send them to the run. Raises `PlanError`."""
     from stoker.plan.loader import load_steps
     from stoker.steps.registry import kinds
 

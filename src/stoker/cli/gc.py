@@ -15,6 +15,7 @@ _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker gc`."""
     parser.add_argument(
         "--keep",
         type=_count,
@@ -37,6 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Delete what the options let go."""
     keep = args.keep if args.keep is not None else 0 if args.older_than is not None else _KEEP
     policy = Policy(keep=keep, older_than_sec=args.older_than or 0.0)
     output = context.output

@@ -16,6 +16,7 @@ from stoker.journal.events import RunStatus
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker list`."""
     parser.add_argument(
         "--status",
         action="append",
@@ -30,6 +31,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Print the newest runs."""
     output = context.output
     async with context.journal() as journal:
         rows = await journal.runs(limit=args.limit, plan_id=args.plan, status=args.status)
@@ -50,6 +52,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             words.append(printable(row.reason))
         elif doing == "parked":
             words.append(f"parked: {context.hint('show', row.run_id)}")
+        if row.parent_run_id is not None:
+            words.append(f"(nested in {row.parent_run_id})")
         output.line("  ".join(words))
     return SUCCEEDED
 

@@ -26,6 +26,7 @@ from stoker.process.logs import LogWatch
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker logs`."""
     parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
     parser.add_argument("step", nargs="?", metavar="STEP", help="one step; default: all of them")
     parser.add_argument(
@@ -46,6 +47,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Print or follow the logs of a run's steps."""
     output = context.output
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)

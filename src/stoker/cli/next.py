@@ -14,6 +14,7 @@ from stoker.journal.events import RUN_ADVANCED, Event
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker next`."""
     add_run(parser)
     add_going_on(parser)
     parser.epilog = (
@@ -24,6 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Release the next batch, and drive it here if nobody does."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)

@@ -10,12 +10,14 @@ from stoker.cli.exit_codes import SUCCEEDED
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker pause`."""
     add_run(parser)
     parser.add_argument("--reason", help="kept in the journal")
     parser.epilog = "examples:\n  stoker pause last\n"
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Ask the run's engine to start nothing more."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)

@@ -9,8 +9,10 @@ from stoker.cli.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker reject`."""
     register_answer(parser, "reject")
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Reject a step, and go on with the run here if nobody drives it."""
     return await answer(args, context, "reject", "rejected")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker rerun`."""
     parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
     parser.add_argument(
         "--from",
@@ -48,6 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Start the new run and drive it to its end."""
     from stoker.cli.drive import drive
     from stoker.cli.run import run_id
     from stoker.engine.creation import new_run_id

@@ -11,6 +11,7 @@ from stoker.engine.view import read_run
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker resolve`."""
     add_run(parser)
     parser.add_argument("step", metavar="STEP", help="the quarantined step")
     parser.add_argument(
@@ -25,6 +26,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Settle a quarantined step, and go on with the run here if nobody drives it."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)

@@ -31,6 +31,7 @@ _ORDER: Final = {
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker show`."""
     parser.add_argument(
         "run", nargs="?", default="last", metavar="RUN", help="id or its beginning (last)"
     )
@@ -46,6 +47,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Print where a run stands."""
     output = context.output
     if args.schema:
         output.json(schema())

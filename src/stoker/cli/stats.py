@@ -28,6 +28,7 @@ class Stats(Struct, frozen=True):
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker stats`."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("run", nargs="?", metavar="RUN", help="id or its beginning (last)")
     what.add_argument("--plan", metavar="PLAN_ID", help="the runs of a plan, not one run")
@@ -40,6 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Print times; draw them with `--gantt`."""
     output = context.output
     async with context.journal() as journal:
         if args.plan is not None:

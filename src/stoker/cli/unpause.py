@@ -9,6 +9,7 @@ from stoker.cli.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `stoker unpause`."""
     add_run(parser)
     add_going_on(parser)
     parser.epilog = (
@@ -18,6 +19,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
+    """Let the run go on, here if nobody drives it."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)

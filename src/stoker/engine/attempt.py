@@ -12,6 +12,7 @@ from stoker.plan.model import Plan
 from stoker.plan.template import as_text
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
+from stoker.process.spread import spread
 
 MAX_ENV_VALUE = 100 * 1024
 """Longer values go through a file: Linux takes 128 KiB in one environment string."""
@@ -36,8 +37,11 @@ class Files:
 
     def create(self) -> None:
         """Make the directories, readable by their owner only: raw logs may hold secrets."""
+        runs = self.directory.parent
+        runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spread(runs)
         for path in (self.directory, self._logs, self._outputs):
-            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            Path(path).mkdir(mode=0o700, exist_ok=True)
 
     def logs(self, step_id: str, number: int) -> tuple[str, str]:
         """Paths of stdout and stderr of an attempt."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from stoker.engine.options import RunOptions
-from stoker.engine.state import RunState
 from stoker.journal.base import JournalError, NewRun
 from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
+from stoker.plan.errors import PlanError, Problem
 from stoker.plan.inputs import Inputs
 from stoker.plan.model import Plan
 
@@ -30,26 +30,31 @@ def new_run(
     *,
     run_id: str | None = None,
     parent: tuple[str, str] | None = None,
+    reuse: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> NewRun:
-    """What the journal is to keep of a new run; secret inputs are left out.
+    """What the journal is to keep of a new run; of secret inputs only that they were given.
 
-    Raises `JournalError` for an id that cannot name a run's directory.
+    `parent` is the run and step it is nested in; `reuse` are outputs by id of steps that
+    count as succeeded. Raises `JournalError` for an id that cannot name a run's directory.
     """
     if run_id is not None and not _RUN_ID.fullmatch(run_id):
         raise JournalError(
             f"{run_id!r} cannot be a run's id: expected a letter or digit and then up to "
             f"{MAX_RUN_ID - 1} more characters of ASCII, without '/'"
         )
+    run_id = run_id or new_run_id()
+    secrets = tuple(sorted(name for name in inputs.secrets if inputs.values[name] is not None))
     return NewRun(
-        run_id=run_id or new_run_id(),
+        run_id=run_id,
         plan_id=plan.plan_id,
         plan_version=str(plan.version),
         plan_description=plan.description,
         plan_json=msgspec.json.encode(plan),
         inputs={name: v for name, v in inputs.values.items() if name not in inputs.secrets},
-        options=msgspec.to_builtins(options),
+        options=msgspec.to_builtins(msgspec.structs.replace(options, secrets=secrets)),
         parent_run_id=parent[0] if parent else None,
         parent_step_id=parent[1] if parent else None,
+        opening=_opening(run_id, plan, reuse or {}),
     )
 
 
@@ -68,11 +73,27 @@ def nested_run_id(run_id: str, step_id: str, number: int) -> str:
     return f"{run_id[: MAX_RUN_ID - 17]}.{hashlib.sha256(full.encode()).hexdigest()[:16]}"
 
 
-def opening_events(state: RunState, reuse: Mapping[str, Mapping[str, Any]]) -> list[Event]:
-    """The first events of a new run: its creation, and what it takes over from another."""
+def _opening(run_id: str, plan: Plan, reuse: Mapping[str, Mapping[str, Any]]) -> tuple[Event, ...]:
+    """The first events: the run's creation, and what it takes over from another."""
     now = time.time()
-    events = [Event(state.run_id, 1, RUN_CREATED, now, data={"plan_id": state.plan.plan_id})]
+    events = [Event(run_id, 1, RUN_CREATED, now, data={"plan_id": plan.plan_id})]
     for step_id, outputs in reuse.items():
         data = {"status": "succeeded", "reason": "reused", "outputs": dict(outputs)}
-        events.append(Event(state.run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
-    return events
+        events.append(Event(run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
+    return tuple(events)
+
+
+def require_secrets(names: Iterable[str], inputs: Inputs) -> None:
+    """Secrets are not stored: raises `PlanError` for those a resume was not given."""
+    missing = [name for name in names if inputs.values.get(name) is None]
+    if missing:
+        raise PlanError(
+            [
+                Problem(
+                    message="this secret input was given when the run began and is not stored; "
+                    "give it again",
+                    pointer=f"/inputs/{name}",
+                )
+                for name in missing
+            ]
+        )

@@ -12,24 +12,27 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from stoker.engine.attempt import Files, LiveAttempt
+from stoker.engine.attempt import Files
 from stoker.engine.capacity import Capacity
 from stoker.engine.circuits import Circuits
-from stoker.engine.creation import nested_run_id, new_run, opening_events
+from stoker.engine.creation import new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
-from stoker.engine.kinds import Kind, StepFailed
+from stoker.engine.kinds import Kind
 from stoker.engine.launch import Launcher
+from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.machine import RunMachine
+from stoker.engine.nested import run_nested
 from stoker.engine.options import RunOptions
 from stoker.engine.profile import demand, profile
-from stoker.engine.run import CommandRefused, Outcome, Run
+from stoker.engine.run import Outcome, Run
 from stoker.engine.state import RunState
 from stoker.engine.uptodate import Fingerprints
 from stoker.journal.base import (
@@ -37,8 +40,8 @@ from stoker.journal.base import (
     Journal,
     JournalError,
     Lease,
+    RunOver,
 )
-from stoker.journal.events import Event
 from stoker.journal.identity import current_engine
 from stoker.log import get_logger
 from stoker.plan.graph import Graph
@@ -75,7 +78,7 @@ class Engine:
         resources: Mapping[str, float | str] | None = None,
         max_log_bytes: int = MAX_LOG_BYTES,
     ) -> None:
-        self._journal = journal
+        self.journal = journal
         self._directory = directory.absolute()
         self._kinds = kinds
         self._identity = current_engine()
@@ -85,7 +88,6 @@ class Engine:
         self._runs: dict[str, RunHandle] = {}
         """Those that are being driven."""
         self._stack = AsyncExitStack()
-        self._closing = False
         self._spawner: Spawner
         self._tasks: asyncio.TaskGroup
 
@@ -99,12 +101,11 @@ class Engine:
         self._stack.callback(bounds.close)
         self._spawner = Spawner(loop, bounds=bounds)
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        await self._stack.enter_async_context(self._journal.inbox(self._identity, self._wake_all))
+        await self._stack.enter_async_context(self.journal.inbox(self._identity, self._wake_all))
         self._renewal = self._tasks.create_task(self._renew())
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._closing = True
         handles = list(self._runs.values())
         for handle in handles:
             handle.run.suspend()
@@ -131,36 +132,34 @@ class Engine:
         """
         options = options or RunOptions(cwd=str(Path.cwd()))
         resolved = resolve(plan, inputs or {})
-        created = new_run(plan, resolved, options, run_id=run_id, parent=parent)
-        run_id = created.run_id
-        await self._journal.create_run(created)
-        lease = await self._journal.acquire(run_id, self._identity)
-        state = RunState(run_id, plan, Graph.build(plan.steps))
-        opening = opening_events(state, reuse or {})
-        state.replay(opening)
-        return await self._launch(state, lease, resolved, options, park=park, opening=opening)
+        created = new_run(plan, resolved, options, run_id=run_id, parent=parent, reuse=reuse)
+        await self.journal.create_run(created)
+        lease = await self.journal.acquire(created.run_id, self._identity)
+        state = RunState(created.run_id, plan, Graph.build(plan.steps))
+        state.replay(created.opening)
+        return await self._launch(state, lease, resolved, options, park=park)
 
     async def resume(
         self, run_id: str, *, inputs: Mapping[str, Any] | None = None, park: bool = True
     ) -> RunHandle:
         """Go on with a run where its journal stands. Secret inputs must be given again.
 
-        Raises `UnknownRun`, `RunBusy` (another engine has it), `PlanError` (inputs).
+        Raises `UnknownRun`, `RunBusy` (another engine has it), `RunOver`, `PlanError` (inputs).
         """
         if handle := self._runs.get(run_id):
             return handle
-        row = await self._journal.run(run_id)
-        plan = msgspec.json.decode(await self._journal.plan_json(run_id), type=Plan)
-        resolved = resolve(plan, {**row.inputs, **(inputs or {})})
+        row = await self.journal.run(run_id)
+        if row.status in RUN_OVER:
+            raise RunOver(f"run {run_id} is over: it {row.status}")
+        plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
         options = msgspec.convert(row.options, RunOptions)
-        lease = await self._journal.acquire(run_id, self._identity)
+        resolved = resolve(plan, {**row.inputs, **(inputs or {})})
+        require_secrets(options.secrets, resolved)
+        lease = await self.journal.acquire(run_id, self._identity)
         state = RunState(run_id, plan, Graph.build(plan.steps))
-        history = await self._journal.events(run_id)
-        # None yet: it was only stored (`new_run`), or its engine died before its first commit.
-        opening = () if history else opening_events(state, {})
-        state.replay(history or opening)
+        state.replay(await self.journal.events(run_id))
         await self._end_survivors(state)
-        return await self._launch(state, lease, resolved, options, park=park, opening=opening)
+        return await self._launch(state, lease, resolved, options, park=park)
 
     run = start
 
@@ -176,7 +175,6 @@ class Engine:
         options: RunOptions,
         *,
         park: bool,
-        opening: Sequence[Event],
     ) -> RunHandle:
         plan, run_id, inputs = state.plan, state.run_id, resolved.values
         redactor = Redactor([as_text(inputs[name]) for name in resolved.secrets if inputs[name]])
@@ -189,11 +187,10 @@ class Engine:
             env=os.environ,
             cwd=options.cwd,
             redactor=redactor,
-            run_plan=self._run_plan,
+            run_plan=partial(run_nested, self),
             execute=self._execute,
         )
         self._capacity.declare(dict(demand(plan.globals.resources)))
-        resumed = not opening
         machine = RunMachine(
             state,
             profile=lambda step: profile(plan, step, self._kinds),
@@ -205,24 +202,23 @@ class Engine:
             width=options.max_concurrency or plan.globals.max_concurrency or processors(),
             redact=redactor.value if redactor else None,
             manual=options.manual,
-            durations=await self._journal.durations(plan.plan_id),
+            durations=await self.journal.durations(plan.plan_id),
         )
         run = Run(
             machine=machine,
             launcher=launcher,
             lease=lease,
-            journal=self._journal,
+            journal=self.journal,
             spawner=self._spawner,
             circuits=self._circuits,
             fingerprints=Fingerprints(self._directory / "fingerprints", plan.plan_id),
             read_steps=lambda text, name: self._read_steps(state, text, name),
             redactor=redactor,
-            feed=Feed(run_id, self._journal, 0 if opening else state.sequence),
+            feed=Feed(run_id, self.journal, state.sequence),
             park=park,
-            opening=opening,
         )
         handle = self._runs[run_id] = RunHandle(run)
-        self._tasks.create_task(self._drive(run, handle, resumed=resumed), name=f"run {run_id}")
+        self._tasks.create_task(self._drive(run, handle), name=f"run {run_id}")
         return handle
 
     def _read_steps(self, state: RunState, text: str, name: str) -> Sequence[Step]:
@@ -232,11 +228,11 @@ class Engine:
         plan = msgspec.structs.replace(state.plan, steps=tuple(s.step for s in state.steps))
         return load_steps(text, name=name, plan=plan, kinds=self._kinds)
 
-    async def _drive(self, run: Run, handle: RunHandle, *, resumed: bool) -> None:
+    async def _drive(self, run: Run, handle: RunHandle) -> None:
         run_id = run.lease.run_id
         ended: Outcome | Exception
         try:
-            ended = await run.drive(self._identity.engine_id, resumed=resumed)
+            ended = await run.drive(self._identity.engine_id)
         except Exception as error:
             # One run's trouble is not another's: whoever waits for this run gets it.
             log.exception("run cannot go on", run_id=run_id)
@@ -244,7 +240,7 @@ class Engine:
         finally:
             del self._runs[run_id]
         try:
-            await self._journal.release(run.lease)
+            await self.journal.release(run.lease)
         except JournalError as error:
             log.warning("lease not released", run_id=run_id, error=str(error))
         handle.end(ended)
@@ -260,41 +256,6 @@ class Engine:
         left = {survivor.marker for survivor in marked(f"{state.run_id}/")} - adopted
         for marker in left:
             await end_all(marker)
-
-    async def _run_plan(
-        self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Run a nested plan as a run of its own; see `Attempt.run_plan`."""
-        run_id = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
-        options = RunOptions(cwd=attempt.cwd)
-        if attempt.resumed:
-            handle = await self.resume(run_id, inputs=inputs, park=False)
-        else:
-            handle = await self.start(
-                plan,
-                inputs=inputs,
-                options=options,
-                run_id=run_id,
-                park=False,
-                parent=(attempt.run_id, attempt.step_id),
-            )
-        attempt.write(f"nested run {run_id}\n")
-        try:
-            outcome = await handle.wait()
-        except asyncio.CancelledError:
-            if not self._closing:  # a suspended run goes on later, and so does this one
-                with suppress(CommandRefused):
-                    await handle.cancel("the run it is nested in stopped it")
-                await handle.wait()
-            raise
-        if outcome.status != "succeeded":
-            raise StepFailed(f"nested run {run_id} {outcome.status}: {outcome.reason}")
-        return {
-            name: step.outputs[name]
-            for step in handle.state.steps
-            for name in step.step.provides
-            if name in step.outputs
-        }
 
     async def _execute(self, spec: Any, redactor: Redactor) -> Any:
         from stoker.process.run import run
@@ -315,7 +276,7 @@ class Engine:
             await asyncio.sleep(LEASE_SECONDS / 3)
             try:
                 leases = [handle.run.lease for handle in self._runs.values()]
-                for lost in await self._journal.renew(leases):
+                for lost in await self.journal.renew(leases):
                     log.error("lease lost", run_id=lost.run_id)
                     if handle := self._runs.get(lost.run_id):
                         handle.run.suspend()

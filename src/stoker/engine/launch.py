@@ -15,7 +15,7 @@ from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
 from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
 from stoker.plan.model import Scalar, Step
-from stoker.plan.template import as_text, compile_template, render_value
+from stoker.plan.template import as_text, compile_template, has_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
 
@@ -73,10 +73,15 @@ class Launcher:
             step_def=step_def,
             env=env,
             stdin=stdin,
-            inputs_files=tuple(_patterns(step.inputs_files, names)),
-            outputs_files=tuple(_patterns(step.outputs_files, names)),
+            inputs_files=tuple(_names(step.inputs_files, names)),
+            outputs_files=tuple(_names(step.outputs_files, names)),
         )
         return filled, str(Path(self.cwd, rendered(step.cwd or "", names)))
+
+    def locks(self, index: int) -> list[str]:
+        """Names of the locks a step needs. Raises `EvaluationError`."""
+        locks = self._state.steps[index].step.locks
+        return list(_names(locks, self.scope(index)) if has_template(locks) else locks)
 
     def describe(self, step: StepState, profile: Profile, number: int) -> dict[str, Any]:
         """What the journal keeps of a new attempt."""
@@ -191,9 +196,9 @@ def rendered(text: str, names: Mapping[str, Any]) -> str:
     return compile_template(text).render_text(names) if "${{" in text else text
 
 
-def _patterns(patterns: Sequence[str], names: Mapping[str, Any]) -> Iterator[str]:
-    """Names of files; an expression that gives a list gives many."""
-    for value in render_value(patterns, names):
+def _names(texts: Sequence[str], scope_: Mapping[str, Any]) -> Iterator[str]:
+    """Names of files or locks; an expression that gives a list gives many."""
+    for value in render_value(texts, scope_):
         yield from map(as_text, value if isinstance(value, list | tuple) else (value,))
 
 

@@ -32,7 +32,8 @@ from stoker.journal import events as ev
 from stoker.journal.events import Event
 from stoker.plan.expand import ExpansionError
 from stoker.plan.expression import EvaluationError, compile_expression, evaluate_condition
-from stoker.plan.model import Step
+from stoker.plan.model import Approval, Step
+from stoker.plan.template import compile_template, render_value
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -79,6 +80,8 @@ class RunMachine(Decisions):
         )
         self._inputs = inputs
         self._env = env
+        self.dormant: dict[int, str] = {}
+        """Active steps whose nested run waits for a person, and that run's id."""
         self._manual = manual
         self._durations = durations or {}
         self._blockers: list[int] = []
@@ -86,6 +89,8 @@ class RunMachine(Decisions):
         self._resolved: list[int] = []
         """Steps whose `satisfied` became known and whose dependents have not heard of it."""
         self._children_left: dict[int, int] = {}
+        self._called: set[int] = set()
+        """Fallbacks that are on their way, called by the first step that needed them."""
         state.on_resolved = self._resolved.append
 
     # What the run asks and tells.
@@ -97,7 +102,9 @@ class RunMachine(Decisions):
     @property
     def parked(self) -> bool:
         """Nothing will happen until a person acts."""
-        if self.over or self.active or self._asked or self._record.expects_timer:
+        if self.over or len(self.active) > len(self.dormant) or self._asked:
+            return False
+        if self._record.expects_timer:
             return False
         return self.state.status == "paused" or not self._admission
 
@@ -110,9 +117,10 @@ class RunMachine(Decisions):
         """What was decided since the last call."""
         return self._record.take()
 
-    def begin(self, now: float, *, engine: str, resumed: bool) -> None:
+    def begin(self, now: float, *, engine: str) -> None:
         """Start, or go on after the state was replayed from the journal."""
         self._record.now = now
+        resumed = self.state.started_at is not None
         self._record.emit(ev.RUN_STARTED, data={"engine": engine, "resumed": resumed})
         limit = self.state.plan.globals.max_run_duration_sec
         if limit is not None and self.state.started_at is not None:
@@ -121,10 +129,15 @@ class RunMachine(Decisions):
         if self._ending:
             self._sweep()
         self._resolved.clear()
+        # What is adopted has its locks still: it queues for them before all others.
+        running = [i for i, step in enumerate(self.state.steps) if step.status == "running"]
+        for index in running:
+            self._interrupted(index, self.state.steps[index])
+        seen = set(running)
         for index, step in enumerate(tuple(self.state.steps)):
-            if step.status == "running":
-                self._interrupted(index, step)
-            elif step.status == "waiting" and not step.expanded:
+            if index in seen:
+                continue
+            if step.status == "waiting" and not step.expanded:
                 self._ready(index, step)
             elif step.status in ("pending", "waiting") and not self._blockers[index]:
                 self._unblocked(index, step)
@@ -139,6 +152,7 @@ class RunMachine(Decisions):
     def attempt_ended(self, index: int, result: Result, now: float, *, lost: bool = False) -> None:
         """The attempt under way has ended, by itself or because it was stopped."""
         self._record.now = now
+        self.dormant.pop(index, None)
         self._ended(index, result, lost=lost)
         self._propagate()
 
@@ -148,8 +162,8 @@ class RunMachine(Decisions):
         self._record.now = now
         self._asked.discard(index)
         step = self.state.steps[index]
-        if index in self.active:
-            return  # an adopted attempt has its locks again
+        if index in self.active or self._record.expects("backoff", index):
+            return  # an attempt that was adopted, and may have ended since, has its locks again
         if step.status in STEP_OVER:
             if gate == "locks":
                 self._record.act(ReleaseLocks(index))
@@ -189,11 +203,12 @@ class RunMachine(Decisions):
         elif kind == "step_limit":
             self._hit_step_limit(index)
         elif kind == "backoff":
-            self._ask_circuit(index)
+            if index not in self._asked:  # else its locks, to go on with, are still to come
+                self._ask_circuit(index)
         elif kind == "circuit":
             self._ask(index, "circuit")
         elif kind == "approval":
-            approval = self.profile_of(index).approval
+            approval = self._approval(index)
             assert approval is not None  # noqa: S101 - only an approval sets this timer
             self._decide(index, approval.default, "nobody answered in time", "timeout")
         self._propagate()
@@ -366,10 +381,10 @@ class RunMachine(Decisions):
 
     def _unblocked(self, index: int, step: StepState) -> None:
         """A step nothing blocks: a fallback waits for its call, a manual step for its release."""
-        if self.state.graph.fallback_of.get(index):
-            self._consider_fallback(index)
-        elif step.expanded:
+        if step.expanded:
             self._rejoin(index, step)
+        elif self.state.graph.fallback_of.get(index):
+            self._consider_fallback(index)
         elif self._manual and step.step.id not in self.state.released and step.parent is None:
             self._held.append(index)
         else:
@@ -378,10 +393,11 @@ class RunMachine(Decisions):
     def _consider_fallback(self, index: int) -> None:
         """Run a fallback once a step it covers has failed; skip it once none can."""
         step = self.state.steps[index]
-        if step.status != "pending" or self._blockers[index]:
+        if step.status != "pending" or self._blockers[index] or index in self._called:
             return
         covered = [self.state.steps[origin] for origin in self.state.graph.fallback_of[index]]
         if any(origin.status == "failed" and origin.satisfied is None for origin in covered):
+            self._called.add(index)
             self._ready(index, step)
         elif all(origin.status in STEP_OVER for origin in covered):
             self._settle(index, "skipped", "the fallback was not needed", satisfied=True)
@@ -469,16 +485,32 @@ class RunMachine(Decisions):
     # Approval.
 
     def _approve(self, index: int, step: StepState) -> None:
-        profile = self.profile_of(index)
-        if profile.approval is None:
+        try:
+            approval = self._approval(index)
+        except (EvaluationError, msgspec.ValidationError) as error:
+            self._fail(index, f"approval: {error}")
+            return
+        if approval is None:
             self._granted(index, step)
             return
-        approval = profile.approval
         self._record.emit(ev.APPROVAL_REQUESTED, step.step.id, data=msgspec.to_builtins(approval))
         self._approval_timer(index, step)
 
+    def _approval(self, index: int) -> Approval | None:
+        """What a person must grant, its templates filled in. Raises `EvaluationError`, and
+        `msgspec.ValidationError` for a value of the wrong type."""
+        profile = self.profile_of(index)
+        approval = profile.approval
+        if profile.gate is not None:
+            raw = render_value(profile.raw, self._scope(index))
+            return profile.gate(msgspec.convert(raw, profile.kind.definition, strict=False))
+        if approval is None or "${{" not in approval.prompt:
+            return approval
+        prompt = compile_template(approval.prompt).render_text(self._scope(index))
+        return msgspec.structs.replace(approval, prompt=prompt)
+
     def _approval_timer(self, index: int, step: StepState) -> None:
-        approval = self.profile_of(index).approval
+        approval = self._approval(index)
         if approval is not None and approval.timeout_sec is not None and step.approval is not None:
             left = approval.timeout_sec - (self._record.now - step.approval)
             self._record.set_timer("approval", index, max(0.0, left))

@@ -10,5 +10,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """Where relative paths of the plan start from; absolute."""
     max_concurrency: int | None = None
     """Steps at once; default: the plan's, else the number of processors."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secret inputs that were given, and must be given again to resume."""
     manual: bool = False
     """Only what `next` releases starts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -33,6 +33,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     strict_outputs: bool
     skip_if: tuple[str, ...]
     approval: Approval | None
+    """Its prompt is not rendered."""
+    gate: Callable[[Any], Approval] | None
+    """The kind's way from a definition with templates to the approval, where that is one."""
     demand: Demand
     on_interrupt: InterruptPolicy
     takes_slot: bool
@@ -64,7 +67,7 @@ def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
     approval = set_.approval
     gate = getattr(kind, "gate", None)
     if gate is not None and definition is not None:
-        approval = gate(definition)
+        approval, gate = gate(definition), None
     return Profile(
         kind=kind,
         raw=raw,
@@ -78,6 +81,7 @@ def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
         strict_outputs=set_.strict_outputs,
         skip_if=set_.skip_if,
         approval=approval,
+        gate=gate,
         demand=tuple(sorted(set_.resources.items())),
         on_interrupt=step.on_interrupt or kind.on_interrupt,
         takes_slot=getattr(kind, "takes_slot", True),

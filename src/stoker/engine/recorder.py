@@ -64,6 +64,10 @@ class Recorder:
         """Whether time alone will make something happen, limits aside."""
         return any(kind not in _LIMITS for kind, _ in self._timers)
 
+    def expects(self, kind: TimerKind, index: int) -> bool:
+        """Whether this timer is set."""
+        return (kind, index) in self._timers
+
     def set_timer(self, kind: TimerKind, index: int, delay_sec: float) -> None:
         self._timers.add((kind, index))
         self._effects.append(SetTimer(kind, index, max(0.0, delay_sec)))

@@ -36,6 +36,7 @@ def reusable(state: RunState, again: Iterable[str]) -> dict[str, Mapping[str, An
             pending.append(graph.index[step.step.fallback_step])
         if step.parent is not None:
             pending.append(step.parent)
+        pending += step.children
     return {
         step.step.id: step.outputs
         for index, step in enumerate(state.steps)

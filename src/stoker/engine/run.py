@@ -89,7 +89,6 @@ class Run:
         redactor: Redactor,
         feed: Feed,
         park: bool,
-        opening: Sequence[Event] = (),
     ) -> None:
         self.machine = machine
         self.feed = feed
@@ -102,7 +101,9 @@ class Run:
         self._read_steps = read_steps
         self._redactor = redactor
         self._park = park
-        self._opening = list(opening)
+        self.on_parked: Callable[[bool], None] | None = None
+        """Told when the run begins or ceases to wait for nothing but a person."""
+        self._told_parked = False
         self._facts: deque[Callable[[float], None]] = deque()
         self._signal = asyncio.Event()
         self._children: dict[int, Child] = {}
@@ -136,6 +137,20 @@ class Run:
         self._suspended = True
         self._signal.set()
 
+    @property
+    def suspended(self) -> bool:
+        """Nothing more is driven here; a resume may go on."""
+        return self._suspended
+
+    def nested_parked(self, step_id: str, run_id: str, parked: bool) -> None:
+        """A run nested in a step can, or can no longer, go on only with a person's help."""
+        index = self.machine.state.graph.index[step_id]
+        if parked:
+            self.machine.dormant[index] = run_id
+        else:
+            self.machine.dormant.pop(index, None)
+        self._signal.set()
+
     async def call(self, decide: Callable[[float], T]) -> T:
         """Have the machine decide something; returns once the decision is durable."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -154,7 +169,7 @@ class Run:
 
     # The loop.
 
-    async def drive(self, engine_id: str, *, resumed: bool) -> Outcome:
+    async def drive(self, engine_id: str) -> Outcome:
         """Run until it is over, waits for a person, or is suspended.
 
         Raises `JournalError` (and `LeaseLost`) when decisions cannot be made durable; the
@@ -163,10 +178,10 @@ class Run:
         machine = self.machine
         try:
             async with asyncio.TaskGroup() as self._group:
-                machine.begin(time.time(), engine=engine_id, resumed=resumed)
+                machine.begin(time.time(), engine=engine_id)
                 while not self._suspended:
                     await self._tick()
-                    if machine.over or (self._park and machine.parked and not self._facts):
+                    if machine.over or self._parked():
                         break
                     if not self._facts and not self._inbox:
                         await self._signal.wait()
@@ -184,6 +199,14 @@ class Run:
             self.feed.close()
         return outcome
 
+    def _parked(self) -> bool:
+        """Whether to leave the loop because only a person can make the run go on."""
+        parked = self.machine.parked and not self._facts
+        if self.on_parked is not None and parked != self._told_parked:
+            self._told_parked = parked
+            self.on_parked(parked)
+        return self._park and parked
+
     def _outcome(self) -> Outcome:
         state = self.machine.state
         if self.machine.over:
@@ -193,6 +216,8 @@ class Run:
         waiting = [
             f"{step.step.id} ({step.reason})" for step in state.steps if step.status == "waiting"
         ]
+        for index, run_id in self.machine.dormant.items():
+            waiting.append(f"{state.steps[index].step.id} (for nested run {run_id})")
         return Outcome(state.run_id, "waiting", ", ".join(waiting) or "for the next batch")
 
     async def _tick(self) -> None:
@@ -223,9 +248,6 @@ class Run:
         self._replies.clear()
 
     async def _commit(self, events: Sequence[Event]) -> None:
-        if self._opening:
-            events = [*self._opening, *events]
-            self._opening.clear()
         steps = self.machine.state
         barrier = any(
             event.type == ATTEMPT_STARTING and steps[event.step or ""].step.effects == "once"
@@ -408,7 +430,14 @@ class Run:
 
     async def _claim(self, index: int) -> None:
         step = self.machine.state.steps[index].step
-        if await self._journal.claim_locks(self.lease, step.id, step.locks):
+        try:
+            locks = self._launcher.locks(index)
+        except EvaluationError as error:
+            self._wanted_locks.pop(index, None)
+            reason = f"locks: {error}"
+            self._fact(lambda now: self.machine.gate(index, "locks", reason, now))
+            return
+        if await self._journal.claim_locks(self.lease, step.id, locks):
             self._wanted_locks.pop(index, None)
             self._fact(lambda now: self.machine.gate(index, "locks", None, now))
 

@@ -220,7 +220,7 @@ class RunState:
         elif policy == "fallback_step" and state.step.fallback_step is not None:
             fallback = self[state.step.fallback_step]
             if fallback.satisfied is not None:
-                self._resolve(index, satisfied=_stands_in(fallback))
+                self._replace(index, fallback)
         else:
             self._resolve(index, satisfied=False)
 
@@ -231,9 +231,14 @@ class RunState:
         for covered in self.graph.fallback_of.get(index, ()):
             origin = self.steps[covered]
             if origin.status == "failed" and origin.satisfied is None:
-                # Whoever consumes what the origin provides gets it from its stand-in.
-                origin.outputs = {**origin.outputs, **state.outputs}
-                self._resolve(covered, satisfied=_stands_in(state))
+                self._replace(covered, state)
+
+    def _replace(self, index: int, fallback: StepState) -> None:
+        """Settle a failure by the fallback, which has settled itself."""
+        state = self.steps[index]
+        # Whoever consumes what the step provides gets it from its stand-in.
+        state.outputs = {**state.outputs, **fallback.outputs}
+        self._resolve(index, satisfied=_stands_in(fallback))
 
     # Attempts.
 

@@ -36,6 +36,10 @@ class RunBusy(JournalError):
     """Another live engine holds the run's lease."""
 
 
+class RunOver(JournalError):
+    """The run is settled: there is nothing to go on with."""
+
+
 class LeaseLost(JournalError):
     """This engine no longer holds the run's lease; it must not act on the run again."""
 
@@ -75,6 +79,8 @@ class NewRun(Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = field(default_factory=dict)
     parent_run_id: str | None = None
     parent_step_id: str | None = None
+    opening: tuple[Event, ...] = ()
+    """The run's first events, from sequence 1 on."""
 
 
 class RunRow(Struct, frozen=True, kw_only=True):
@@ -147,7 +153,7 @@ class Journal(Protocol):
 
     # Writing; only the lease's holder may.
     async def create_run(self, run: NewRun) -> None:
-        """Store plan and run (status pending, sequence 0). Raises `RunExists`."""
+        """Store plan, run (status pending) and opening events. Raises `RunExists`."""
 
     async def acquire(self, run_id: str, engine: EngineIdentity) -> Lease:
         """Take the run's lease. Raises `UnknownRun`, `RunBusy`."""

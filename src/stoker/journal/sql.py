@@ -82,6 +82,7 @@ class SqlJournal(ABC):
     async def create_run(self, run: NewRun) -> None:
         digest = rows.plan_digest(run)
         inputs, options = rows.encode(run.inputs), rows.encode(run.options)
+        opening = rows.event_tuples(run.run_id, run.opening) if run.opening else []
         plan = (run.plan_id, run.plan_version, run.plan_description, run.plan_json.decode())
         async with self._transaction() as session:
             now = await session.now()
@@ -94,8 +95,8 @@ class SqlJournal(ABC):
             )
             created = await session.fetch(
                 "INSERT INTO runs (run_id, plan_digest, plan_id, plan_version, inputs, options, "
-                "parent_run_id, parent_step_id, created_at) "
-                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING "
+                "parent_run_id, parent_step_id, created_at, last_sequence) "
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING "
                 "RETURNING run_id",
                 run.run_id,
                 digest,
@@ -106,9 +107,16 @@ class SqlJournal(ABC):
                 run.parent_run_id,
                 run.parent_step_id,
                 now,
+                len(opening),
             )
             if not created:
                 raise RunExists(f"run {run.run_id} exists already in {self.location}")
+            for event in opening:
+                await session.fetch(
+                    f"INSERT INTO run_events ({', '.join(rows.EVENT_COLUMNS)}) "  # noqa: S608
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    *event,
+                )
 
     async def acquire(self, run_id: str, engine: EngineIdentity) -> Lease:
         async with self._transaction() as session:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from stoker.process.tree import marked
 
 
@@ -62,7 +64,10 @@ def test_a_live_run_is_asked_and_followed(stoker):
     assert "is over: it succeeded" in stoker("cancel", run_id, status=2).stderr
 
 
-def test_a_live_run_is_canceled(stoker):
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_live_run_is_canceled(stoker, database, request, monkeypatch):
+    if database == "postgres":
+        monkeypatch.setenv("STOKER_DB", request.getfixturevalue("postgres_url"))
     run_id = stoker.run_id
     stoker.plan(stoker.gate("build"), {"id": "after", "run": "true", "depends_on": ["build"]})
     running = stoker.start("run", "plan.json", "--run-id", run_id)
@@ -122,3 +127,18 @@ def test_a_run_whose_engine_was_killed(stoker):
     assert stoker("cancel", run_id).stdout.startswith(f"run {run_id} canceled")
     assert not list(marked(f"{run_id}/"))
     assert set(stoker.statuses(run_id).values()) == {"canceled"}
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(stoker):
+    wait = stoker.gate("talk")["run"]
+    stoker.plan({"id": "talk", "run": f"yes | head -c 1000000; {wait}"})
+    running = stoker.start("run", "plan.json", "--run-id", stoker.run_id, "-q")
+    stoker.knock("talk")
+    for words in (("logs", stoker.run_id, "-f"), ("logs", stoker.run_id, "talk")):
+        process = stoker.start(*words)
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 141
+    stoker.open_gate("talk", "enough")
+    assert running.wait(60) == 0

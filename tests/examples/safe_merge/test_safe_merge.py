@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -273,7 +274,42 @@ def test_nested_repositories_are_found(conflicted: Any) -> None:
     assert world.standing() == before
 
 
-FOUND = ("deps", "vendor/committed", "vendor/untracked")
+FOUND = ("deps", "vendor/untracked")
+
+
+def test_fetching_is_retried(conflicted: Any) -> None:
+    """The remote does not answer once."""
+    programs = conflicted.root / "bin"
+    programs.mkdir()
+    (programs / "git").write_text(
+        f"""#!/bin/sh
+case "$*" in *refs/heads/feature:refs/stoker*)
+mkdir {conflicted.root}/once 2>/dev/null && echo could not read from remote >&2 && exit 128;;
+esac
+exec {shutil.which("git")} "$@"
+"""
+    )
+    (programs / "git").chmod(0o755)
+    conflicted.env["PATH"] = f"{programs}:{conflicted.env['PATH']}"
+    done = conflicted.run()
+    assert done.exit_code == 0, done.text
+    attempts = [one["exit_code"] for one in conflicted.step("r1", "fetch")["attempts"]]
+    assert attempts == [69, 0]
+
+
+def test_the_demonstration_merges(world: Any) -> None:
+    done = subprocess.run(
+        (sys.executable, "-B", str(EXAMPLE / "demo.py"), "--keep", str(world.root / "demo")),
+        env=world.env,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shop.py  [code] both modified: agent" in done.stdout
+    assert "requirements.lock  [lock_files] both modified: regenerate" in done.stdout
+    lock = (world.root / "demo" / "shop" / "requirements.lock").read_text()
+    assert lock == "celery==locked\nflask==locked\nredis==locked\n"
 
 
 def test_a_broken_policy_is_refused_with_all_its_faults(conflicted: Any) -> None:

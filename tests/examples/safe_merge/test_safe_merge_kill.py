@@ -121,8 +121,6 @@ def test_kill_in_every_phase(unresolvable: Any) -> None:
             event = json.loads(line)
             if (event["type"], event["step"]) == ("attempt.starting", step):
                 break
-        else:
-            assert step == "gate" or engine.wait() == 0, step
         if step != "gate":  # its command does it itself
             engine.kill()
         engine.communicate()

@@ -1,0 +1,1 @@
+"""A test gate: checks run and recorded, coverage read, a report written."""

@@ -1,0 +1,91 @@
+"""Plans within plans: a nested plan is a run of its own, under an attempt of its parent's.
+
+Its id follows from the attempt, so that a parent that goes on after a crash finds the run
+it had begun. Where only a person can make it go on, its parent is told, and can park too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from stoker.engine.attempt import LiveAttempt
+from stoker.engine.creation import nested_run_id
+from stoker.engine.handle import RunHandle
+from stoker.engine.kinds import StepFailed
+from stoker.engine.options import RunOptions
+from stoker.engine.run import CommandRefused, Run
+from stoker.engine.state import RunState
+from stoker.journal.base import Journal, RunOver, UnknownRun
+from stoker.plan.graph import Graph
+from stoker.plan.model import Plan
+
+if TYPE_CHECKING:
+    from stoker.engine.engine import Engine
+
+
+async def run_nested(
+    engine: Engine, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """See `Attempt.run_plan`."""
+    run_id = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
+    attempt.write(f"nested run {run_id}\n")
+    try:
+        handle = await _begin(engine, attempt, run_id, plan, inputs)
+    except RunOver:
+        state = await replayed(engine.journal, run_id)
+    else:
+        parent = engine.handle(attempt.run_id)
+        assert parent is not None  # noqa: S101 - the attempt is its
+        state = await _finish(handle, parent.run, attempt.step_id)
+    if state.status != "succeeded":
+        raise StepFailed(f"nested run {run_id} {state.status}: {state.reason}")
+    return {
+        name: step.outputs[name]
+        for step in state.steps
+        for name in step.step.provides
+        if name in step.outputs
+    }
+
+
+async def _begin(
+    engine: Engine, attempt: LiveAttempt, run_id: str, plan: Plan, inputs: Mapping[str, Any]
+) -> RunHandle:
+    if attempt.resumed:
+        with suppress(UnknownRun):  # the crash came before it was stored
+            return await engine.resume(run_id, inputs=inputs, park=False)
+    return await engine.start(
+        plan,
+        inputs=inputs,
+        options=RunOptions(cwd=attempt.cwd),
+        run_id=run_id,
+        park=False,
+        parent=(attempt.run_id, attempt.step_id),
+    )
+
+
+async def _finish(handle: RunHandle, parent: Run, step_id: str) -> RunState:
+    handle.run.on_parked = lambda parked: parent.nested_parked(step_id, handle.run_id, parked)
+    try:
+        await handle.wait()
+    except asyncio.CancelledError:
+        if parent.suspended:  # both go on later
+            handle.run.suspend()
+        else:
+            with suppress(CommandRefused):
+                await handle.cancel("the run it is nested in stopped it")
+        await handle.wait()
+        raise
+    return handle.state
+
+
+async def replayed(journal: Journal, run_id: str) -> RunState:
+    """The state of a run as its journal has it. Raises `UnknownRun`."""
+    plan = msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
+    state = RunState(run_id, plan, Graph.build(plan.steps))
+    state.replay(await journal.events(run_id))
+    return state
