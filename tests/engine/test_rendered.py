@@ -124,3 +124,12 @@ def test_a_lock_whose_name_has_no_value_fails_its_step(execute):
     run = execute([{"id": "a", "command": "true", "locks": ["${{ inputs.x.y }}"]}], inputs={"x": 1})
     assert run.outcome.status == "failed"
     assert run.reasons["a"].startswith("locks: cannot look up 'y'")
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path, built):
+    (tmp_path / "in[1].txt").write_text("one")
+    given = {"source": "in[1].txt"}
+    assert built(given)[0] == 1
+    assert built(given)[0] == 1
+    (tmp_path / "in[1].txt").write_text("two")
+    assert built(given)[0] == 2

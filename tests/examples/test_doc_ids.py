@@ -259,7 +259,9 @@ def test_only_the_chosen_tree_is_looked_at(broken: Docs) -> None:
     done = broken.run(root="docs")
     assert done.returncode == 0
     assert broken.steps()["scan"]["outputs"] == {"documents": 1, "problems": 1}
-    assert broken.run(root="nowhere").returncode == 1
+    for root in ("nowhere", ".."):
+        assert broken.run(root=root).returncode == 1
+        assert f"root: there is no directory {root}" in broken.stoker("logs", "last", "scan").stderr
 
 
 def test_without_a_repository_the_error_says_so(tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ class World:
         self.running: dict[int, bool] = {}
         """Attempts this engine waits for, and whether it has stopped them."""
         self.timers: set[tuple[str, int]] = set()
+        self.delays: dict[tuple[str, int], float] = {}
         self.claims: dict[int, tuple[str, ...]] = {}
         """In order of arrival."""
         self.unanswered: set[int] = set()
@@ -245,29 +246,29 @@ class World:
     def run(self) -> None:
         """Go on until the run is over; a run that is stuck is an `AssertionError`."""
         for _ in range(2000):
-            if not self._tick():
+            if not self.tick():
                 continue
             if self.machine.over:
                 return
             if self.crashes and self.random.random() < 0.2:
-                self._crash()
+                self.crash()
                 continue
             for number in range(self.random.choice((1, 1, 1, 2, 4))):
                 possible = self._possible()
                 if possible:
-                    self._happens(*self.random.choice(possible))
+                    self.happens(*self.random.choice(possible))
                 elif not number:
                     raise AssertionError(f"nothing can happen any more: {self._standing()}")
             self.now += self.random.choice((0.0, 0.5, 30.0))
         raise AssertionError("the run does not end")
 
-    def _tick(self) -> bool:
+    def tick(self) -> bool:
         """Decide, commit and act; False if there was a crash before the commit."""
         self.admitting = True
         self.machine.admit(self.now)
         self.admitting = False
         if self.crashes and self.random.random() < 0.1:
-            self._crash()
+            self.crash()
             return False
         events, effects = self.machine.take()
         if events:
@@ -278,7 +279,7 @@ class World:
             self._perform(effect)
         return True
 
-    def _crash(self) -> None:
+    def crash(self) -> None:
         self.crashes -= 1
         self._boot()
 
@@ -299,6 +300,7 @@ class World:
                 self.running[effect.step] = True
         elif isinstance(effect, SetTimer):
             self.timers.add((effect.kind, effect.step))
+            self.delays[effect.kind, effect.step] = effect.delay_sec
         elif isinstance(effect, ClearTimers):
             self.timers.difference_update((kind, effect.step) for kind in effect.kinds)
         elif isinstance(effect, Ask):
@@ -312,7 +314,7 @@ class World:
     def _standing(self) -> list[tuple[str, str, str | None]]:
         return [(s.step.id, s.status, s.reason) for s in self.machine.state.steps]
 
-    def _happens(self, kind: str, index: int) -> None:
+    def happens(self, kind: str, index: int) -> None:
         machine, now = self.machine, self.now
         if kind == "end":
             self._end(index)

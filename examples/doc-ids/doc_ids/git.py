@@ -43,16 +43,20 @@ class Git:
         self._directory = self.top
 
     def documents(self, root: str) -> list[str]:
-        """Markdown files that are tracked or new and not ignored; no symbolic links."""
+        """Markdown files below a directory of the repository that are tracked, or new and not
+        ignored; no symbolic links. Raises `GitFailed` if there is no such directory."""
+        directory, top = Path(self.top, root).resolve(), self.top.resolve()
+        if not directory.is_dir() or not directory.is_relative_to(top):
+            raise GitFailed(f"root: there is no directory {root} in {self.top}")
         listed = self._run(
             "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *MARKDOWN
         )
-        below = "" if root in ("", ".") else root.strip("/") + "/"
+        below = directory.relative_to(top)
         names = sorted(set(_names(listed)))
         return [
             name
             for name in names
-            if name.startswith(below)
+            if Path(name).is_relative_to(below)
             and (self.top / name).is_file()
             and not (self.top / name).is_symlink()
         ]

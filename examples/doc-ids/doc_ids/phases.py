@@ -35,10 +35,7 @@ def main(phase: str) -> int:
 
 
 def _scan(git: Git) -> int:
-    root = os.environ["DOC_IDS_ROOT"]
-    if not Path(git.top, root).is_dir():
-        raise NotADirectoryError(f"root: there is no directory {root} in {git.top}")
-    found = scan(git, root)
+    found = scan(git, os.environ["DOC_IDS_ROOT"])
     _save("scan.json", asdict(found))
     for problem in found.faults:
         what = f"{problem.id!r} is not the only one" if problem.id else problem.reason
@@ -109,6 +106,7 @@ def _choice() -> Choice:
 def _work(name: str) -> Path:
     directory = Path(os.environ["DOC_IDS_WORK"])
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / ".gitignore").write_text("*\n")
     return directory / name
 
 

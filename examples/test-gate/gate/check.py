@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
+from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Checked:
 
 def run(name: str, command: str, project: Path, reports: Path) -> int:
     """Run the check; its output goes to stdout and to `NAME.log` in the reports, how it ended
-    to `NAME.json`. Returns its exit code, 128 + N for signal N, as a shell says it."""
+    to `NAME.check.json`. Returns its exit code, 128 + N for signal N, as a shell says it."""
     began = time.monotonic()
     log = reports / f"{name}.log"
     with log.open("wb") as kept:
@@ -39,35 +39,36 @@ def run(name: str, command: str, project: Path, reports: Path) -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert process.stdout is not None
-        for line in process.stdout:
-            kept.write(line)
-            sys.stdout.buffer.write(line)
+        while process.stdout and (part := os.read(process.stdout.fileno(), 65536)):
+            kept.write(part)
+            sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
     code = process.wait()
     code = 128 - code if code < 0 else code
-    lines = log.read_bytes().decode(errors="replace").splitlines()[-TAIL:]
+    with log.open(errors="replace") as said:
+        lines = [line.rstrip("\n") for line in deque(said, TAIL)]
     checked = Checked(command, code, round(time.monotonic() - began, 2), lines)
-    (reports / f"{name}.json").write_text(json.dumps(asdict(checked), indent=1))
+    (reports / f"{name}.check.json").write_text(json.dumps(asdict(checked), indent=1))
     return code
 
 
 def read(name: str, reports: Path) -> Checked | None:
     """How a check ended; None if it never did."""
     try:
-        return Checked(**json.loads((reports / f"{name}.json").read_text()))
+        return Checked(**json.loads((reports / f"{name}.check.json").read_text()))
     except FileNotFoundError:
         return None
 
 
 def environment(project: Path, reports: Path, name: str) -> dict[str, str]:
     """The project's own virtual environment first; the tools beside Stoker last. Tests that
-    run at once keep their coverage data apart, where `coverage combine` finds it."""
+    run at once keep their coverage data apart, where `coverage combine` finds it. What a
+    check's own tests do with Stoker is not the output of this step."""
     path = (project / ".venv" / "bin", os.environ.get("PATH", ""), Path(sys.executable).parent)
     data = reports / ".coverage"
     return {
-        **{key: value for key, value in os.environ.items() if not key.startswith("STOKER_")},
+        **{key: os.environ[key] for key in os.environ.keys() - {"STOKER_OUTPUT", "STOKER_EXTEND"}},
         "PATH": os.pathsep.join(map(str, path)),
-        "GATE_REPORTS": shlex.quote(str(reports)),
+        "GATE_REPORTS": str(reports),
         "COVERAGE_FILE": str(data if name == "coverage" else f"{data}.{name}"),
     }

@@ -37,8 +37,9 @@ def _prepare(project: Path, reports: Path) -> int:
         sys.stderr.write(f"project: there is no directory {project}\n")
         return 1
     reports.mkdir(parents=True, exist_ok=True)
+    (reports / ".gitignore").write_text("*\n")
     for old in reports.iterdir():
-        if old.is_file():
+        if old.is_file() and old.name != ".gitignore":
             old.unlink()
     return 0
 

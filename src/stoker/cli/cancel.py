@@ -46,8 +46,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 async def _blanks(journal: Journal, row: RunRow) -> dict[str, Any]:
     """Stand-ins for secret inputs: nothing will start that could read them."""
     plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+    given = row.options.get("secrets", ())
     return {
         name: ""
         for name, declaration in declared(plan).items()
-        if declaration.required and name not in row.inputs
+        if (declaration.required or name in given) and name not in row.inputs
     }

@@ -12,6 +12,8 @@ from stoker.cli import exit_codes
 from stoker.engine.run import CommandRefused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stoker.cli.context import Context
     from stoker.cli.view import View
     from stoker.engine.engine import Engine
@@ -109,7 +111,7 @@ class _Signals:
 
     def _interrupt(self) -> None:
         if self._interrupted:
-            kill(self._handle.run_id)
+            kill(self._context.directory, self._handle.run_id)
             os._exit(exit_codes.CANCELED)
         self._interrupted = True
         self._context.output.note("canceling the run; Ctrl-C again ends it at once")
@@ -122,13 +124,15 @@ class _Signals:
             return  # it was over already
 
 
-def kill(run_id: str) -> None:
+def kill(state: Path, run_id: str) -> None:
     """End all processes of a run, and of those nested in it, by force and without waiting."""
+    from stoker.engine.attempt import realm
     from stoker.process.survivors import Scan, under
 
+    run = f"{realm(state)}/{run_id}"
     for process in Scan():
         marker = process.marker
-        if under(f"{run_id}/", marker) or marker.startswith(f"{run_id}."):
+        if under(f"{run}/", marker) or marker.startswith(f"{run}."):
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -29,8 +29,12 @@ class RunPlan(Protocol):
 class Files:
     """Where the files of one run live."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, state: Path, run_id: str) -> None:
+        """`state` is the state directory, shared by all runs of a journal."""
+        directory = state / "runs" / run_id
         self.directory = directory
+        self.marker = f"{realm(state)}/{run_id}"
+        """What the markers of the run's processes begin with."""
         self._logs = f"{directory}/logs"
         self._outputs = f"{directory}/outputs"
         self.artefacts = directory / "artefacts"
@@ -63,6 +67,14 @@ class Files:
     def value(self, step_id: str, number: int, name: str) -> Path:
         """File for a consumed value that is too long for the environment."""
         return Path(f"{self._outputs}/{file_name(step_id)}.{number}.{file_name(name)}")
+
+
+def realm(state: Path) -> str:
+    """Tells the runs of one state directory from those of others, which may have the same
+    ids: a process's marker begins with it."""
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(os.path.realpath(state))).hexdigest()[:12]
 
 
 def file_name(step_id: str) -> str:
@@ -103,6 +115,7 @@ class LiveAttempt:
         self.stdin = stdin
         self.directory = str(files.directory)
         self.stdout_path, self.stderr_path = files.logs(step_id, number)
+        self._marker = f"{files.marker}/{step_id}/{number}"
         self._files = files
         self._redactor = redactor
         self._keep = keep
@@ -116,7 +129,7 @@ class LiveAttempt:
             cwd=self.cwd,
             stdout_path=self.stdout_path,
             stderr_path=self.stderr_path,
-            marker=self.token,
+            marker=self._marker,
             stdin=self.stdin,
             keeper_dir=self._files.keeper(self.step_id, self.number) if self._keep else None,
         )
@@ -128,7 +141,7 @@ class LiveAttempt:
             cwd=cwd or self.cwd,
             stdout_path=self.stdout_path,
             stderr_path=self.stderr_path,
-            marker=self.token,
+            marker=self._marker,
         )
         return await self._execute(spec, self._redactor)
 

@@ -99,14 +99,23 @@ class Decisions:
     def _start(self, index: int) -> None:
         step, profile = self.state.steps[index], self.profile_of(index)
         number = step.number + 1
-        first = step.first_started is None
         data = self._describe(step, profile, number)
         self._record.emit(ev.ATTEMPT_STARTING, step.step.id, number, data)
         self._record.act(Start(index, number))
         if profile.timeout_sec is not None:
             self._record.set_timer("timeout", index, profile.timeout_sec)
-        if first and profile.step_limit_sec is not None:
-            self._record.set_timer("step_limit", index, profile.step_limit_sec)
+        self._limit(index, step, profile)
+
+    def _limit(self, index: int, step: StepState, profile: Profile) -> None:
+        """Bound the step over all its attempts, also those before a crash."""
+        limit = profile.step_limit_sec
+        if limit is not None and not self._record.expects("step_limit", index):
+            self._record.set_timer("step_limit", index, self._left(limit, step.first_started))
+
+    def _left(self, limit: float, since: float | None) -> float:
+        """Seconds left of a limit that counts from `since`, by the clock on the wall: never
+        more than all of it, also after that was set back."""
+        return limit if since is None else min(limit, limit - (self._record.now - since))
 
     def _adopt(self, index: int, step: StepState, profile: Profile) -> None:
         """Go on with the attempt a dead engine began; its limits count from that start."""
@@ -114,13 +123,10 @@ class Decisions:
         self._record.act(Start(index, step.number, resumed=True))
         if step.step.locks:
             self._ask(index, "locks")
-        spent = self._record.now - (step.first_started or self._record.now)
         if profile.timeout_sec is not None:
-            begun = step.last_started or self._record.now
-            left = profile.timeout_sec - (self._record.now - begun)
+            left = self._left(profile.timeout_sec, step.last_started)
             self._record.set_timer("timeout", index, left)
-        if profile.step_limit_sec is not None:
-            self._record.set_timer("step_limit", index, profile.step_limit_sec - spent)
+        self._limit(index, step, profile)
 
     def _ended(self, index: int, result: Result, *, lost: bool) -> None:
         self._admission.release(index)

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
-from stoker.engine.attempt import Files
+from stoker.engine.attempt import Files, realm
 from stoker.engine.capacity import Capacity
 from stoker.engine.circuits import Circuits
 from stoker.engine.creation import new_run, require_secrets
@@ -151,15 +151,19 @@ class Engine:
         row = await self.journal.run(run_id)
         if row.status in RUN_OVER:
             raise RunOver(f"run {run_id} is over: it {row.status}")
-        plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
-        options = msgspec.convert(row.options, RunOptions)
-        resolved = resolve(plan, {**row.inputs, **(inputs or {})})
-        require_secrets(options.secrets, resolved)
         lease = await self.journal.acquire(run_id, self._identity)
-        state = RunState(run_id, plan, Graph.build(plan.steps))
-        state.replay(await self.journal.events(run_id))
-        await self._end_survivors(state)
-        return await self._launch(state, lease, resolved, options, park=park)
+        try:
+            plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
+            options = msgspec.convert(row.options, RunOptions)
+            resolved = resolve(plan, {**row.inputs, **(inputs or {})})
+            require_secrets(options.secrets, resolved)
+            state = RunState(run_id, plan, Graph.build(plan.steps))
+            state.replay(await self.journal.events(run_id))
+            await self._end_survivors(state)
+            return await self._launch(state, lease, resolved, options, park=park)
+        except BaseException:
+            await self.journal.release(lease)
+            raise
 
     run = start
 
@@ -178,7 +182,7 @@ class Engine:
     ) -> RunHandle:
         plan, run_id, inputs = state.plan, state.run_id, resolved.values
         redactor = Redactor([as_text(inputs[name]) for name in resolved.secrets if inputs[name]])
-        files = Files(self._directory / "runs" / run_id)
+        files = Files(self._directory, run_id)
         files.create()
         launcher = Launcher(
             state,
@@ -247,13 +251,14 @@ class Engine:
 
     async def _end_survivors(self, state: RunState) -> None:
         """End processes a dead engine left behind, but for those that are to be adopted."""
+        run = f"{realm(self._directory)}/{state.run_id}"
         adopted = {
-            f"{state.run_id}/{step.step.id}/{step.number}"
+            f"{run}/{step.step.id}/{step.number}"
             for step in state.steps
             if step.status == "running"
             and profile(state.plan, step.step, self._kinds).on_interrupt == "adopt"
         }
-        left = {survivor.marker for survivor in marked(f"{state.run_id}/")} - adopted
+        left = {survivor.marker for survivor in marked(f"{run}/")} - adopted
         for marker in left:
             await end_all(marker)
 

@@ -174,6 +174,15 @@ class Launcher:
         with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read(outputs.MAX_FILE)
 
+    @property
+    def marker(self) -> str:
+        """What the markers of the run's processes begin with."""
+        return self._files.marker
+
+    def marker_of(self, index: int, number: int) -> str:
+        """The marker of an attempt's processes."""
+        return f"{self._files.marker}/{self._state.steps[index].step.id}/{number}"
+
     def keeper(self, index: int, number: int) -> str:
         return self._files.keeper(self._state.steps[index].step.id, number)
 

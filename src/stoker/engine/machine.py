@@ -124,7 +124,7 @@ class RunMachine(Decisions):
         self._record.emit(ev.RUN_STARTED, data={"engine": engine, "resumed": resumed})
         limit = self.state.plan.globals.max_run_duration_sec
         if limit is not None and self.state.started_at is not None:
-            self._record.set_timer("run_limit", -1, max(0.0, limit - (now - self.state.started_at)))
+            self._record.set_timer("run_limit", -1, self._left(limit, self.state.started_at))
         self._count_blockers()
         if self._ending:
             self._sweep()
@@ -512,8 +512,8 @@ class RunMachine(Decisions):
     def _approval_timer(self, index: int, step: StepState) -> None:
         approval = self._approval(index)
         if approval is not None and approval.timeout_sec is not None and step.approval is not None:
-            left = approval.timeout_sec - (self._record.now - step.approval)
-            self._record.set_timer("approval", index, max(0.0, left))
+            left = self._left(approval.timeout_sec, step.approval)
+            self._record.set_timer("approval", index, left)
 
     def _decide(self, index: int, decision: str, comment: str, by: str) -> None:
         step_id = self.state.steps[index].step.id

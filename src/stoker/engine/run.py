@@ -353,8 +353,15 @@ class Run:
             self._children[index] = found
             self._kept.add(index)
             self._note_pid(index, found.pid)
+        elif found is not None:
+            on_exit(found)
         else:
-            on_exit(found or Exit(cause="lost"))
+            self._task(self._end_lost(self._launcher.marker_of(index, number), on_exit))
+
+    async def _end_lost(self, marker: str, on_exit: Callable[[Exit], None]) -> None:
+        """The keeper is gone, but not perhaps what it kept."""
+        await end_all(marker)
+        on_exit(Exit(cause="lost"))
 
     async def _carry(self, index: int, number: int, work: Coroutine[Any, Any, Result]) -> None:
         try:
@@ -519,7 +526,7 @@ class Run:
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
         if self.machine.over:
-            await end_all(f"{self.lease.run_id}/")
+            await end_all(f"{self._launcher.marker}/")
 
 
 def _reply(done: asyncio.Future[T], value: Any, error: Exception | None) -> None:

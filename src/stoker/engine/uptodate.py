@@ -94,7 +94,7 @@ def _matches(pattern: str, cwd: str) -> list[Path]:
     """Files a pattern names, sorted: a path, a glob, or a directory with all below it."""
     path = Path(cwd, pattern)
     found = [path]
-    if any(c in pattern for c in "*?["):
+    if any(c in pattern for c in "*?[") and not path.exists():
         root = Path(path.anchor)
         found = list(root.glob(str(path.relative_to(root))))
     return sorted(file for match in found for file in _files(match))

@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 MARKER = "STOKER_ATTEMPT"
-"""Environment variable every child carries, `run/step/attempt`, inherited by all its
-descendants: how survivors are found, also double-forked ones."""
+"""Environment variable every child carries, such as `realm/run/step/attempt`, inherited by
+all its descendants: how survivors are found, also double-forked ones."""
 
 
 class ProcessSpec(Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ class Project:
         self.path = path
         (path / ".stoker").mkdir()
         self.run_id = f"run-{uuid4().hex[:12]}"
-        """For the test's run: ids are told apart by no journal, but by the processes' markers."""
+        """For the test's run."""
         self._running: list[subprocess.Popen[str]] = []
         self._gates: dict[str, int] = {}
 

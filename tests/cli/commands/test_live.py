@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from stoker.engine.attempt import realm
 from stoker.process.tree import marked
 
 
@@ -123,9 +124,9 @@ def test_a_run_whose_engine_was_killed(stoker):
     assert "will pause when it is resumed" in stoker("pause", run_id).stderr
     more = '[{"id": "more", "run": "true"}]'
     assert "1 step will be added" in stoker("extend", run_id, "-", stdin=more).stderr
-    assert list(marked(f"{run_id}/"))
+    assert list(marked(f"{realm(stoker.path / '.stoker')}/{run_id}/"))
     assert stoker("cancel", run_id).stdout.startswith(f"run {run_id} canceled")
-    assert not list(marked(f"{run_id}/"))
+    assert not list(marked(f"{realm(stoker.path / '.stoker')}/{run_id}/"))
     assert set(stoker.statuses(run_id).values()) == {"canceled"}
 
 

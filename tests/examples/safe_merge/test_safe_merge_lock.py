@@ -42,18 +42,22 @@ def place_lock(world: Any, **changes: Any) -> str:
     return oid
 
 
+def wait_for(run: Any, type_: str, step: str) -> dict[str, Any]:
+    """The first such event of a run's stream."""
+    events = map(json.loads, run.stdout)
+    found: dict[str, Any] = next(e for e in events if (e["type"], e["step"]) == (type_, step))
+    return found
+
+
 def test_second_merge_waits_or_is_refused(two: Any) -> None:
     gate = two.root / "gate"
     os.mkfifo(gate)
     first = two.begin("first", test_command=f"cat {gate}")
-    with gate.open("w"):  # blocks until the first is in its gate
+    with gate.open("r+b", buffering=0):
+        wait_for(first, "attempt.starting", "gate")
         refused = two.run("refused", clone=two.b, source="other", wait_for_lock="false")
         second = two.begin("second", clone=two.b, source="other")
-        for line in second.stdout:
-            event = json.loads(line)
-            if event["type"] == "step.waiting":
-                assert (event["step"], event["data"]["for"]) == ("lock", "backoff")
-                break
+        assert wait_for(second, "step.waiting", "lock")["data"]["for"] == "backoff"
     assert refused.exit_code == 1
     assert "branch 'main' of 'origin' is being merged into by run" in refused.text
     assert f"run {two.id('first')} on " in refused.text

@@ -1,0 +1,1 @@
+"""Sales of several shops: CSV files cleaned, summed up by month and published."""
