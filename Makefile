@@ -30,7 +30,7 @@ docs: venv ## bring the parts of the documentation that come from the code up to
 	$(BIN)/python scripts/pages.py --write
 
 gate: setup ## the test gate on Stoker itself, run by Stoker: examples/test-gate
-	$(BIN)/stoker run examples/test-gate/plan.yaml --input project=$(CURDIR)
+	PATH="$(CURDIR)/$(BIN):$$PATH" stoker run examples/test-gate/plan.yaml
 
 demo: venv ## a safe merge of a real branch with real conflicts: examples/safe-merge
 	$(BIN)/python examples/safe-merge/demo.py
@@ -39,4 +39,4 @@ bench: venv ## measure Stoker against its peers; takes several minutes
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis reports

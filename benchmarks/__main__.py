@@ -44,6 +44,9 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "scale": scale.measure,
 }
 
+_ALONE = {"handover", "lines", "floors", "many", "resume"}
+"""These need no peers."""
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -73,10 +76,12 @@ def main() -> int:
         if options.what == "profile":
             print(profile.profile(folder, options.steps, options.width))
             return 0
-        environment.ensure()
         bench = Bench(folder, 1 if options.quick else options.rounds)
         rows: list[Row] = []
-        for name in options.only or MEASURES:
+        names = options.only or list(MEASURES)
+        if not _ALONE.issuperset(names):
+            environment.ensure()
+        for name in names:
             rows += MEASURES[name](bench, quick=options.quick)
     finally:
         if not options.keep:

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 CORES = 2
 _TICKS = os.sysconf("SC_CLK_TCK")
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+"""Without settings such as PYTHONDONTWRITEBYTECODE, which makes every start compile anew."""
 
 
 class Failed(Exception):
@@ -55,7 +57,12 @@ def run(argv: Sequence[str | Path], folder: Path, *, exit_code: int = 0) -> Samp
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            argv,
+            cwd=folder,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.perf_counter() - began

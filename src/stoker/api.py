@@ -98,7 +98,7 @@ def checked(plan: Any) -> Plan:
     problems = list(decoded.problems)
     if decoded.plan is not None:
         found = validate(decoded.plan, kinds(), graph=Graph.build(decoded.plan.steps))
-        problems += (problem for problem in found if decoded.is_sound(problem.pointer))
+        problems += decoded.independent(found)
     if decoded.plan is None or any(problem.severity == "error" for problem in problems):
         raise PlanError(problems)
     return decoded.plan

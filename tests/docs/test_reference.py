@@ -43,7 +43,7 @@ def section(text, title):
 def test_every_field_of_a_plan_is_listed_with_its_default(struct):
     text = section((DOCS / "plan.md").read_text(), struct.__name__)
     listed = {name: default.strip() for name, default in _ROW.findall(text)}
-    assert listed == {field.name: shown(field) for field in fields(struct)}
+    assert listed == {field.encode_name: shown(field) for field in fields(struct)}
 
 
 def shown(field):

@@ -64,7 +64,6 @@ class Gate:
             **{name: value for name, value in os.environ.items() if "STOKER" not in name},
             "STOKER_DB": str(directory / "state" / "journal.db"),
         }
-        self.env.pop("COV_CORE_SOURCE", None)
         self.write("calc.py", CALC)
         self.write("unit/test_double.py", TEST.format(name="double", given=2, expected=4))
         self.write("whole/test_half.py", TEST.format(name="half", given=4, expected=2))

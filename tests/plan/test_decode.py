@@ -74,7 +74,7 @@ def test_decoding_never_raises_and_keeps_what_is_sound(raw: Any) -> None:
             {"plan_id": "p", "globls": {}},
             "globls: unknown field 'globls' (did you mean 'globals'?)",
         ),
-        ({"plan_id": "p", "zzz": {}}, "zzz: unknown field 'zzz'; allowed: description, globals"),
+        ({"plan_id": "p", "zzz": {}}, "zzz: unknown field 'zzz'; allowed: $schema, description"),
         ({"plan_id": None}, "plan_id: expected a string, found null"),
         ({"plan_id": "p", "version": []}, "version: expected a string or a number, found a list"),
         (
@@ -147,9 +147,11 @@ def test_the_sound_part_is_decoded_beside_the_problems() -> None:
     }
     decoded = decode(raw)
     assert decoded.plan is not None
-    assert [step.depends_on for step in decoded.plan.steps] == [(), (), ("a",), ()]
+    assert [step.depends_on for step in decoded.plan.steps] == [("b",), (), ("a",), ()]
     assert decoded.plan.steps[1].provides == ("r",)
     assert len(decoded.problems) == 9
     assert decoded.is_sound("/steps/0/command")
-    assert not decoded.is_sound("/steps/2/depends_on/0")
+    assert decoded.is_sound("/steps/2/depends_on/0")
+    assert not decoded.is_sound("/steps/2/timeout_sec")
+    assert not decoded.is_sound("/steps/3/depends_on/0")
     assert json.loads(json.dumps(raw)) == raw  # untouched

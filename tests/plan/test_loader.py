@@ -37,7 +37,6 @@ def test_loading_a_file(tmp_path: Path, kinds: Kinds, monkeypatch: pytest.Monkey
     Path("sub").mkdir()
     Path("sub/plan.yaml").write_text(YAML)
     loaded = load("sub/plan.yaml", kinds=kinds, variables={"WORD": "hi", "UNUSED": "x"})
-    assert loaded.base_dir == str(tmp_path / "sub")
     assert loaded.path == str(tmp_path / "sub" / "plan.yaml")
     assert loaded.plan.steps[1].env == {"A": "1", "B": "hi"}
     assert loaded.graph.dependencies == [(), (0,)]
@@ -47,9 +46,8 @@ def test_loading_a_file(tmp_path: Path, kinds: Kinds, monkeypatch: pytest.Monkey
     assert gc.isenabled()
 
 
-def test_loading_text(tmp_path: Path, kinds: Kinds) -> None:
-    loaded = loads(JSON, kinds=kinds, base_dir=tmp_path)
-    assert (loaded.path, loaded.base_dir) == (None, str(tmp_path))
+def test_loading_text(kinds: Kinds) -> None:
+    assert loads(JSON, kinds=kinds).path is None
     with pytest.raises(PlanError, match="<plan>:4:1: not valid YAML"):
         loads(JSON[:-4], kinds=kinds, format="yaml")
     assert gc.isenabled()

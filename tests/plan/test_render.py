@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.plan import render_dot, render_mermaid, render_svg, render_text
-from stoker.plan.drawing import action, edges, shortened
+from stoker.plan.drawing import action, edges
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 
@@ -99,4 +99,3 @@ def test_an_action_is_one_line_with_what_is_known_filled_in() -> None:
     assert action(http, scope) == "http url=http://h/3 retries=2"
     older = Step(id="s", command="ls", args=("*.c", "|", "wc"), shell=True)
     assert action(older) == "ls *.c | wc"
-    assert shortened("abcdef", 4) == "abc…"

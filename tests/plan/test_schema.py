@@ -35,6 +35,7 @@ def step(**fields: Any) -> dict[str, Any]:
     [
         plan(),
         plan(inputs={"a": 1, "b": {"required": True}, "c": None}, version=3, metadata={"x": [1]}),
+        plan(**{"$schema": "urn:stoker:plan"}),
         plan(globals={"resources": {"m": "8GiB"}, "circuit_breaker": {"on_open": "fail"}}),
         step(run="x", condition=None, skip_if=["true"], approval=True, retry={"delay_sec": 1}),
         step(command="x", args=[1, "a", None, True], env={"A": 1}, matrix={"a": [1]}),
@@ -56,6 +57,7 @@ def test_what_loads_is_valid(
         {"steps": [STEP]},
         plan(steps=[]),
         plan(unknown=1),
+        plan(**{"$schema": 3}),
         plan(globals={"max_concurrency": "2"}),
         step(command="x", dependson=["a"]),
         step(command="x", depends_on="a"),
@@ -81,6 +83,8 @@ def test_names_and_descriptions(kinds: Kinds) -> None:
     document = schema(kinds)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert document["$id"]
+    about = document["$defs"]["Plan"]["properties"]["$schema"]["description"]
+    assert about == "Where editors find the JSON Schema of this document."
     fields = document["$defs"]["Step"]["properties"]
     assert fields["run"]["description"] == "A line for `sh -c`."
     assert document["$defs"]["step_def.call"]["properties"]["url"]["description"] == "Where to."

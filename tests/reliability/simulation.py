@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from reference import Script, Watcher, outputs_of
+from reference import Watcher, outputs_of
 
 from stoker.engine import scope
 from stoker.engine.capacity import Capacity
@@ -112,8 +112,9 @@ def _outcomes(random: Random) -> tuple[Any, ...]:
 def _step(random: Random, step_id: str, before: Sequence[Step]) -> Step:
     ids = [step.id for step in before]
     fields: dict[str, Any] = {"id": step_id, "command": "true", "timeout_sec": 60}
-    fields["depends_on"] = sorted({random.choice(ids) for _ in range(random.choice((0, 1, 1, 2)))
-                                   if ids})
+    fields["depends_on"] = sorted(
+        {random.choice(ids) for _ in range(random.choice((0, 1, 1, 2))) if ids}
+    )
     fields["on_failure"] = random.choice(
         ("abort", "skip_dependents", "skip_dependents", "continue", "continue")
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from real import carry_out, plan_of
 
@@ -39,16 +37,22 @@ def test_output_files_that_are_none_fail_the_step(tmp_path, line, message):
 
 
 def test_any_text_a_step_puts_out_can_be_journaled(tmp_path):
+    failing = {"on_failure": "continue", "critical": False}
+    half = r"""printf '{"a": "\\ud800"}' > $STOKER_OUTPUT"""
     ran = carry_out(
         tmp_path,
         plan_of(
-            {"id": "a", "run": r"""printf '{"a": "\\ud800 \\u0000"}' > $STOKER_OUTPUT"""},
-            {"id": "b", "run": r"""printf 'a=\377\000\n' > $STOKER_OUTPUT"""},
-            {"id": "c", "run": r"""printf '{"a": 1e999, "b": 99999999999999999999999}'""" +
-             " > $STOKER_OUTPUT"},
+            {"id": "half a character", "run": half, **failing},
+            {"id": "no number", "run": """printf '{"a": 1e999}' > $STOKER_OUTPUT""", **failing},
+            {"id": "bytes", "run": r"""printf 'a=\377\000\033\n' > $STOKER_OUTPUT"""},
         ),
     )
-    assert ran.outcome.status in ("succeeded", "failed"), ran
+    assert ran.outcome.status == "succeeded"
+    assert ran.statuses == {
+        "half a character": "failed",
+        "no number": "failed",
+        "bytes": "succeeded",
+    }
     assert ran.problems == []
 
 
@@ -108,26 +112,6 @@ def test_a_log_directory_that_vanishes_fails_what_needs_it(tmp_path):
             {"id": "c", "command": "true", "depends_on": ["b"]},
         ),
     )
-    assert ran.statuses["a"] == "succeeded"
-    assert ran.outcome.status in ("succeeded", "failed")
+    assert ran.statuses == {"a": "succeeded", "b": "failed", "c": "failed"}
+    assert "b.1.out cannot be written: No such file or directory" in ran.reasons["b"]
     assert ran.problems == []
-
-
-def test_a_run_that_failed_to_commit_can_be_resumed_by_the_same_engine(tmp_path):
-    from stoker.engine.engine import Engine
-    from stoker.journal.base import JournalError
-    from stoker.journal.open import open_journal
-    from stoker.steps.registry import kinds
-
-    async def main():
-        journal = await open_journal(tmp_path / "journal.db")
-        async with Engine(journal, tmp_path, kinds()) as engine:
-            handle = await engine.start(plan_of({"id": "a", "run": "echo > go; sleep 0.2"}))
-            while not (tmp_path / "go").exists():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-            journal._db.execute(f"PRAGMA max_page_count = {pages}")
-            journal._db.execute("CREATE TEMP TABLE full(x)")
-            return handle, JournalError
-
-    assert main

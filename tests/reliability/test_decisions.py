@@ -11,11 +11,17 @@ from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 
 
-def world(*steps: dict, extension: tuple[dict, ...] = (), slots: int | None = None, **more) -> World:
+def world(
+    *steps: dict, extension: tuple[dict, ...] = (), slots: int | None = None, **more
+) -> World:
     """A world at its first commit; attempts end as `end` says."""
     given = {"max_concurrency": 9, "resources": {"gpu": 2.0, "licence": 1.0}, **more}
     plan = msgspec.convert(
-        {"plan_id": "p", "steps": [{"command": "true", **step} for step in steps], "globals": given},
+        {
+            "plan_id": "p",
+            "steps": [{"command": "true", **step} for step in steps],
+            "globals": given,
+        },
         Plan,
     )
     case = Case(
@@ -188,9 +194,7 @@ def test_the_limit_of_a_step_counts_over_a_crash_and_not_past_itself_when_the_cl
 
 
 def test_a_step_that_does_not_fit_does_not_keep_the_loop_spinning():
-    run = world(
-        {"id": "a", "resources": {"gpu": 2}}, {"id": "b", "resources": {"gpu": 2}}, slots=4
-    )
+    run = world({"id": "a", "resources": {"gpu": 2}}, {"id": "b", "resources": {"gpu": 2}}, slots=4)
     run.tick()  # the world fails if the machine wakes itself here
     assert statuses(run) == {"a": "running", "b": "pending"}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-import pytest
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import Reference
 from simulation import World, draw_case
 
 from stoker.engine.state import StepState
+from stoker.plan.model import Step
 
 reliability = settings(settings.get_profile("reliability"))
 randoms = st.randoms(use_true_random=False)
@@ -100,3 +101,34 @@ def test_a_run_that_crashes_again_and_again_ends_as_if_it_had_not(random):
 @given(randoms)
 def test_a_run_that_is_paused_or_canceled_and_crashes_ends_in_order(random):
     verify(carry_out(random, crashes=3, mischief=True))
+
+
+@reliability
+@given(randoms)
+def test_the_longest_remaining_path_goes_first(random):
+    """Of the steps that could start, none that starts has less behind it than one that waits."""
+    case = draw_case(random)
+    steps = tuple(
+        Step(id=step.id, command="true", depends_on=step.depends_on) for step in case.plan.steps
+    )
+    plan = msgspec.structs.replace(case.plan, steps=steps)
+    outcomes = {step.id: (0,) for step in steps}
+    world = World(
+        msgspec.structs.replace(case, plan=plan, extension=(), outcomes=outcomes, manual=False),
+        random,
+    )
+    world.run()
+    behind = dict.fromkeys(outcomes, 1)
+    for step in reversed(steps):
+        for before in step.depends_on:
+            behind[before] = max(behind[before], 1 + behind[step.id])
+    dependencies = {step.id: set(step.depends_on) for step in steps}
+    done: set[str] = set()
+    begun: set[str] = set()
+    for event in (event for batch in world.log for event in batch):
+        if event.type == "attempt.starting":
+            begun.add(event.step)
+            waiting = {name for name in outcomes if dependencies[name] <= done} - begun
+            assert all(behind[name] <= behind[event.step] for name in waiting)
+        elif event.type == "step.settled":
+            done.add(event.step)

@@ -69,6 +69,7 @@ def environment(project: Path, reports: Path, name: str) -> dict[str, str]:
     return {
         **{key: os.environ[key] for key in os.environ.keys() - {"STOKER_OUTPUT", "STOKER_EXTEND"}},
         "PATH": os.pathsep.join(map(str, path)),
+        "PYTHONUNBUFFERED": "1",  # so that it is shown as it runs
         "GATE_REPORTS": str(reports),
         "COVERAGE_FILE": str(data if name == "coverage" else f"{data}.{name}"),
     }

@@ -88,9 +88,7 @@ def load(args: Namespace, context: Context) -> LoadedPlan:
     variables = given.variables(args)
     if args.plan == "-":
         text = sys.stdin.buffer.read()
-        loaded = loader.loads(
-            text, kinds=kinds(), name="<stdin>", variables=variables, base_dir=context.cwd
-        )
+        loaded = loader.loads(text, kinds=kinds(), name="<stdin>", variables=variables)
     else:
         loaded = loader.load(args.plan, kinds=kinds(), variables=variables)
     for warning in loaded.warnings:

@@ -202,11 +202,13 @@ class Decisions:
         profile = self.profile_of(index)
         if step.attempt_status not in ("starting", "running"):
             self._ask_locks(index)  # a second crash, before the lost attempt was made good
+        elif profile.on_interrupt == "adopt":
+            self._adopt(index, step, profile)
+            if self._ending:
+                self._stop(index, "canceled", self.state.canceling or self.state.aborting or "")
         elif self._ending:
             self._end_attempt(index, "canceled", Result())
             self._settle(index, "canceled", self.state.canceling or self.state.aborting)
-        elif profile.on_interrupt == "adopt":
-            self._adopt(index, step, profile)
         else:
             self._lost(index, step, profile)
 

@@ -87,6 +87,8 @@ class Engine:
         self._circuits = Circuits(journal)
         self._runs: dict[str, RunHandle] = {}
         """Those that are being driven."""
+        self._unreleased: dict[str, Lease] = {}
+        """Leases that the journal could not take back when their runs ended here."""
         self._stack = AsyncExitStack()
         self._spawner: Spawner
         self._tasks: asyncio.TaskGroup
@@ -149,8 +151,9 @@ class Engine:
         if handle := self._runs.get(run_id):
             return handle
         row = await self.journal.run(run_id)
-        if row.status in RUN_OVER:
-            raise RunOver(f"run {run_id} is over: it {row.status}")
+        _refuse_if_over(run_id, row.status)
+        if unreleased := self._unreleased.get(run_id):
+            await self._release(unreleased)
         lease = await self.journal.acquire(run_id, self._identity)
         try:
             plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
@@ -159,10 +162,11 @@ class Engine:
             require_secrets(options.secrets, resolved)
             state = RunState(run_id, plan, Graph.build(plan.steps))
             state.replay(await self.journal.events(run_id))
+            _refuse_if_over(run_id, state.status)  # since its row was read
             await self._end_survivors(state)
             return await self._launch(state, lease, resolved, options, park=park)
         except BaseException:
-            await self.journal.release(lease)
+            await self._release(lease)
             raise
 
     run = start
@@ -243,11 +247,18 @@ class Engine:
             ended = error
         finally:
             del self._runs[run_id]
-        try:
-            await self.journal.release(run.lease)
-        except JournalError as error:
-            log.warning("lease not released", run_id=run_id, error=str(error))
+        await self._release(run.lease)
         handle.end(ended)
+
+    async def _release(self, lease: Lease) -> None:
+        """Give a lease back; if the journal fails, it is tried again before the next resume."""
+        self._unreleased[lease.run_id] = lease
+        try:
+            await self.journal.release(lease)
+        except JournalError as error:
+            log.warning("lease not released", run_id=lease.run_id, error=str(error))
+        else:
+            self._unreleased.pop(lease.run_id, None)
 
     async def _end_survivors(self, state: RunState) -> None:
         """End processes a dead engine left behind, but for those that are to be adopted."""
@@ -287,6 +298,11 @@ class Engine:
                         handle.run.suspend()
             except JournalError as error:
                 log.warning("leases not renewed", error=str(error))
+
+
+def _refuse_if_over(run_id: str, status: str) -> None:
+    if status in RUN_OVER:
+        raise RunOver(f"run {run_id} is over: it {status}")
 
 
 def processors() -> int:

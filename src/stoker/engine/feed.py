@@ -26,7 +26,7 @@ class Feed:
         self._journal = journal
         self._ring: deque[Event] = deque(maxlen=RING)
         self._last = sequence
-        self._changed: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._closed = False
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -41,9 +41,10 @@ class Feed:
         self._notify()
 
     def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set_result(None)
-            self._changed = None
+        waiting, self._waiting = self._waiting, []
+        for reader in waiting:
+            if not reader.done():  # not cancelled meanwhile
+                reader.set_result(None)
 
     async def read(self, after: int = 0) -> AsyncIterator[Event]:
         """Every event with a sequence above `after`, in order, without gap or duplicate."""
@@ -54,9 +55,9 @@ class Feed:
                     after = event.sequence
             if self._closed:
                 return
-            if self._changed is None:
-                self._changed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._changed)
+            changed = asyncio.get_running_loop().create_future()
+            self._waiting.append(changed)
+            await changed
 
     async def _next(self, after: int) -> Sequence[Event]:
         ring = self._ring

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -142,7 +141,7 @@ class Launcher:
     def result(
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
     ) -> Result:
-        """What an attempt's end amounts to, with the outputs it wrote."""
+        """What an attempt's end amounts to, with the outputs it wrote. Raises `OutputError`."""
         if isinstance(end, Result):
             result = end
         elif work is not None and work.result is not None:
@@ -155,24 +154,17 @@ class Launcher:
         if result.error is not None:
             return result
         step_id = self._state.steps[index].step.id
-        try:
-            written = outputs.read(self._files.output(step_id, number))
-        except outputs.OutputError as error:
-            return Result(exit_code=result.exit_code, error=str(error))
+        written = outputs.read(self._files.output(step_id, number))
         if not written and not result.outputs:
             return result
         settled = outputs.settle({**result.outputs, **written}, self._files.artefacts)
         return Result(exit_code=result.exit_code, outputs=settled)
 
     def extension(self, index: int, number: int) -> str | None:
-        """Text of the new steps the attempt wrote to `$STOKER_EXTEND`."""
+        """Text of the new steps the attempt wrote to `$STOKER_EXTEND`. Raises `OutputError`."""
         path = self._files.extension(self._state.steps[index].step.id, number)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return None
-        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read(outputs.MAX_FILE)
+        content = outputs.content_of(path, "$STOKER_EXTEND")
+        return None if content is None else content.decode(errors="replace")
 
     @property
     def marker(self) -> str:

@@ -7,7 +7,7 @@ it had begun. Where only a person can make it go on, its parent is told, and can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,15 @@ from stoker.engine.kinds import StepFailed
 from stoker.engine.options import RunOptions
 from stoker.engine.run import CommandRefused, Run
 from stoker.engine.state import RunState
-from stoker.journal.base import Journal, RunOver, UnknownRun
+from stoker.journal.base import Command, Journal, RunOver, UnknownRun
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan
 
 if TYPE_CHECKING:
     from stoker.engine.engine import Engine
+
+
+_STOPPED = "the run it is nested in stopped it"
 
 
 async def run_nested(
@@ -34,14 +37,16 @@ async def run_nested(
     """See `Attempt.run_plan`."""
     run_id = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
     attempt.write(f"nested run {run_id}\n")
+    parent = engine.handle(attempt.run_id)
+    assert parent is not None  # noqa: S101 - the attempt is its
     try:
-        handle = await _begin(engine, attempt, run_id, plan, inputs)
+        state = await _carry_out(
+            _begin(engine, attempt, parent.run, run_id, plan, inputs),
+            parent.run,
+            attempt.step_id,
+        )
     except RunOver:
         state = await replayed(engine.journal, run_id)
-    else:
-        parent = engine.handle(attempt.run_id)
-        assert parent is not None  # noqa: S101 - the attempt is its
-        state = await _finish(handle, parent.run, attempt.step_id)
     if state.status != "succeeded":
         raise StepFailed(f"nested run {run_id} {state.status}: {state.reason}")
     return {
@@ -53,9 +58,18 @@ async def run_nested(
 
 
 async def _begin(
-    engine: Engine, attempt: LiveAttempt, run_id: str, plan: Plan, inputs: Mapping[str, Any]
+    engine: Engine,
+    attempt: LiveAttempt,
+    parent: Run,
+    run_id: str,
+    plan: Plan,
+    inputs: Mapping[str, Any],
 ) -> RunHandle:
     if attempt.resumed:
+        if parent.ending:  # the first thing it hears of, before it starts anything again
+            cancel = Command(run_id=run_id, kind="cancel", payload={"reason": _STOPPED})
+            with suppress(UnknownRun):
+                await engine.journal.send(cancel)
         with suppress(UnknownRun):  # the crash came before it was stored
             return await engine.resume(run_id, inputs=inputs, park=False)
     return await engine.start(
@@ -68,16 +82,20 @@ async def _begin(
     )
 
 
-async def _finish(handle: RunHandle, parent: Run, step_id: str) -> RunState:
-    handle.run.on_parked = lambda parked: parent.nested_parked(step_id, handle.run_id, parked)
+async def _carry_out(begin: Coroutine[Any, Any, RunHandle], parent: Run, step_id: str) -> RunState:
+    # Stopping waits until it has begun: a run that goes on after a crash may have processes.
+    beginning = asyncio.ensure_future(begin)
     try:
+        handle = await asyncio.shield(beginning)
+        handle.run.on_parked = lambda parked: parent.nested_parked(step_id, handle.run_id, parked)
         await handle.wait()
     except asyncio.CancelledError:
+        handle = await beginning
         if parent.suspended:  # both go on later
             handle.run.suspend()
         else:
             with suppress(CommandRefused):
-                await handle.cancel("the run it is nested in stopped it")
+                await handle.cancel(_STOPPED)
         await handle.wait()
         raise
     return handle.state

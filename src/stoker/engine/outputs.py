@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,19 +28,36 @@ class OutputError(Exception):
 
 def read(path: str) -> dict[str, Any]:
     """The outputs a step wrote; empty if it wrote none. Raises `OutputError`."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
+    content = content_of(path, "$STOKER_OUTPUT")
+    if content is None:
         return {}
-    except OSError as error:
-        raise OutputError(f"$STOKER_OUTPUT: {error.strerror}") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-        content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise OutputError(
             f"$STOKER_OUTPUT has more than {MAX_FILE} bytes; write a file and output its path"
         )
     return parse(content)
+
+
+def content_of(path: str, name: str) -> bytes | None:
+    """Up to a byte more than `MAX_FILE` of what a step wrote to the file it knows as `name`;
+    None if there is no such file. Raises `OutputError` for anything but a plain file."""
+    try:
+        # Not to wait for a FIFO's writer.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OutputError(f"{name} is not a plain file any more")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -48,7 +66,7 @@ def parse(content: bytes) -> dict[str, Any]:
     if text.startswith(b"{"):
         try:
             decoded = msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise OutputError(f"$STOKER_OUTPUT starts like a JSON object, but {error}") from error
         for name in decoded:
             _check(name, "$STOKER_OUTPUT")

@@ -34,8 +34,9 @@ from stoker.engine.feed import Feed
 from stoker.engine.kinds import ProcessWork, Result, StepFailed
 from stoker.engine.launch import Launcher
 from stoker.engine.machine import RunMachine
+from stoker.engine.outputs import OutputError
 from stoker.engine.uptodate import Fingerprints
-from stoker.journal.base import Command, Journal, Lease
+from stoker.journal.base import Command, Journal, Lease, LeaseLost
 from stoker.journal.events import ATTEMPT_STARTING, COMMAND_REFUSED, Event
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError
@@ -44,13 +45,14 @@ from stoker.plan.model import Step
 from stoker.process.redact import Redactor
 from stoker.process.spawner import Child, Spawner, SpawnError
 from stoker.process.spec import Exit
-from stoker.process.tree import end_all
+from stoker.process.tree import end_all, marked
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
 _PID_DELAY_SEC = 0.01
+_KEEPER_DELAY_SEC = 0.01
 
 
 class Outcome(Struct, frozen=True):
@@ -107,7 +109,7 @@ class Run:
         self._facts: deque[Callable[[float], None]] = deque()
         self._signal = asyncio.Event()
         self._children: dict[int, Child] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._timers: dict[tuple[TimerKind, int], asyncio.TimerHandle] = {}
         self._wanted_locks: dict[int, None] = {}
         self._inbox = True
@@ -136,6 +138,12 @@ class Run:
         """Stop driving; what has no keeper is ended, and a later resume goes on."""
         self._suspended = True
         self._signal.set()
+
+    @property
+    def ending(self) -> bool:
+        """The run was canceled or aborted."""
+        state = self.machine.state
+        return state.canceling is not None or state.aborting is not None
 
     @property
     def suspended(self) -> bool:
@@ -175,19 +183,13 @@ class Run:
         Raises `JournalError` (and `LeaseLost`) when decisions cannot be made durable; the
         run's processes are ended then, and the journal says what a resume needs.
         """
-        machine = self.machine
         try:
             async with asyncio.TaskGroup() as self._group:
-                machine.begin(time.time(), engine=engine_id)
-                while not self._suspended:
-                    await self._tick()
-                    if machine.over or self._parked():
-                        break
-                    if not self._facts and not self._inbox:
-                        await self._signal.wait()
-                    self._signal.clear()
-                outcome = self._outcome()
-                self._suspended = True  # ends from here on are nobody's to journal
+                try:
+                    await self._loop(engine_id)
+                    outcome = self._outcome()
+                finally:
+                    self._suspended = True  # ends from here on are nobody's to journal
                 for task in self._tasks.values():
                     task.cancel()
         except ExceptionGroup as errors:
@@ -198,6 +200,16 @@ class Run:
                 timer.cancel()
             self.feed.close()
         return outcome
+
+    async def _loop(self, engine_id: str) -> None:
+        self.machine.begin(time.time(), engine=engine_id)
+        while not self._suspended:
+            await self._tick()
+            if self.machine.over or self._parked():
+                return
+            if not self._facts and not self._inbox:
+                await self._signal.wait()
+            self._signal.clear()
 
     def _parked(self) -> bool:
         """Whether to leave the loop because only a person can make the run go on."""
@@ -236,6 +248,8 @@ class Run:
             self._pids.clear()
         machine.admit(now)
         events, effects = machine.take()
+        if machine.over:
+            await self._end_stragglers()
         if events or self._applied:
             await self._commit(events)
         for effect in effects:
@@ -275,13 +289,7 @@ class Run:
                 self._drained = None
             return
         lost = isinstance(end, Exit) and end.cause == "lost"
-        result = self._launcher.result(index, number, work, end)
-        steps: Sequence[Step] = ()
-        if result.error is None:
-            try:
-                steps = self._extension(index, number)
-            except PlanError as error:
-                result = Result(exit_code=result.exit_code, error=f"$STOKER_EXTEND: {error}")
+        result, steps = self._what_came_of(index, number, work, end)
 
         def fact(now: float) -> None:
             self.machine.attempt_ended(index, result, now, lost=lost)
@@ -291,9 +299,23 @@ class Run:
 
         self._fact(fact)
 
-    def _extension(self, index: int, number: int) -> Sequence[Step]:
-        text = self._launcher.extension(index, number)
-        return self._read_steps(text, "$STOKER_EXTEND") if text and text.strip() else ()
+    def _what_came_of(
+        self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
+    ) -> tuple[Result, Sequence[Step]]:
+        """The result of an attempt that has ended, and the steps it adds to the run."""
+        code = end.exit_code
+        try:
+            result = self._launcher.result(index, number, work, end)
+            text = None if result.error else self._launcher.extension(index, number)
+            steps = self._read_steps(text, "$STOKER_EXTEND") if text and text.strip() else ()
+        except OutputError as error:
+            return Result(exit_code=code, error=str(error)), ()
+        except PlanError as error:
+            return Result(exit_code=code, error=f"$STOKER_EXTEND: {error}"), ()
+        except Exception as error:  # a kind is foreign code: its step answers for it
+            log.exception("an attempt's end broke", run_id=self.lease.run_id)
+            return Result(exit_code=code, error=f"{type(error).__name__}: {error}"), ()
+        return result, steps
 
     # Effects.
 
@@ -317,7 +339,7 @@ class Run:
             profile = self.machine.profile_of(index)
             work = self._launcher.begin(index, number, profile, resumed=start.resumed)
             if not isinstance(work, ProcessWork):
-                self._tasks[index] = self._task(self._carry(index, number, work))
+                self._carry(index, number, work)
                 return
             on_exit = partial(self._ended, index, number, work)
             if start.resumed:
@@ -349,39 +371,70 @@ class Run:
 
     def _adopt(self, index: int, number: int, on_exit: Callable[[Exit], None]) -> None:
         found = self._spawner.adopt(self._launcher.keeper(index, number), on_exit)
-        if isinstance(found, Child):
-            self._children[index] = found
-            self._kept.add(index)
-            self._note_pid(index, found.pid)
-        elif found is not None:
-            on_exit(found)
+        if found is None:
+            self._tasks[index] = self._task(self._seek(index, number, on_exit))
         else:
-            self._task(self._end_lost(self._launcher.marker_of(index, number), on_exit))
+            self._found(index, found, on_exit)
 
-    async def _end_lost(self, marker: str, on_exit: Callable[[Exit], None]) -> None:
-        """The keeper is gone, but not perhaps what it kept."""
-        await end_all(marker)
-        on_exit(Exit(cause="lost"))
+    def _found(self, index: int, found: Child | Exit, on_exit: Callable[[Exit], None]) -> None:
+        if isinstance(found, Exit):
+            on_exit(found)
+            return
+        self._children[index] = found
+        self._kept.add(index)
+        self._note_pid(index, found.pid)
 
-    async def _carry(self, index: int, number: int, work: Coroutine[Any, Any, Result]) -> None:
+    async def _seek(self, index: int, number: int, on_exit: Callable[[Exit], None]) -> None:
+        """No word of a keeper: it was being started when the engine died, or it is gone, but
+        not perhaps what it kept."""
+        from stoker.process.keeper import has_begun
+
+        marker = self._launcher.marker_of(index, number)
+        place = self._launcher.keeper(index, number)
+        found: Child | Exit | None
         try:
-            result = await work
-        except StepFailed as error:
-            result = Result(exit_code=error.exit_code, error=str(error))
+            while not has_begun(place) and marked(marker):  # noqa: ASYNC110 - nobody's child
+                await asyncio.sleep(_KEEPER_DELAY_SEC)
+            found = self._spawner.adopt(place, on_exit)
+            if found is None:
+                await end_all(marker)
         except asyncio.CancelledError:
-            result = Result(error="canceled")
+            if self._suspended:
+                raise
+            await end_all(marker)
+            found = Exit(cause="stopped")
+        self._tasks.pop(index, None)
+        self._found(index, found or Exit(cause="lost"), on_exit)
+
+    def _carry(self, index: int, number: int, work: Coroutine[Any, Any, Result]) -> None:
+        task = self._tasks[index] = self._group.create_task(self._result_of(work))
+
+        def carried(task: asyncio.Task[Result]) -> None:
+            self._tasks.pop(index, None)
+            if task.cancelled():
+                work.close()  # stopped before it had begun, perhaps
+                result = Result(error="canceled")
+            else:
+                result = task.result()
+            self._ended(index, number, None, result)
+
+        task.add_done_callback(carried)
+
+    async def _result_of(self, work: Coroutine[Any, Any, Result]) -> Result:
+        try:
+            return await work
+        except StepFailed as error:
+            return Result(exit_code=error.exit_code, error=str(error))
         except Exception as error:  # a kind is foreign code: its step answers for it
             log.exception("kind of step broke", run_id=self.lease.run_id)
-            result = Result(error=f"{type(error).__name__}: {error}")
-        finally:
-            self._tasks.pop(index, None)
-        self._ended(index, number, None, result)
+            return Result(error=f"{type(error).__name__}: {error}")
 
     def _stop(self, index: int) -> None:
         if child := self._children.get(index):
             child.stop()
         elif task := self._tasks.get(index):
-            task.cancel()
+            # Not before it has begun: what it goes on with after a crash is its to end.
+            asyncio.get_running_loop().call_soon(task.cancel)
 
     def _set_timer(self, effect: SetTimer) -> None:
         kind, index = effect.kind, effect.step
@@ -517,7 +570,6 @@ class Run:
 
     async def _end_processes(self) -> None:
         """End what still runs and was not meant to outlive the engine."""
-        self._suspended = True
         for index in self._kept:
             self._children.pop(index, None)
         for child in self._children.values():
@@ -525,8 +577,16 @@ class Run:
         if self._children:
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
-        if self.machine.over:
-            await end_all(f"{self._launcher.marker}/")
+
+    async def _end_stragglers(self) -> None:
+        """End what steps left behind. Before the run settles: afterwards nobody would, if
+        this engine were killed. Raises `LeaseLost`: they may be another engine's then."""
+        prefix = f"{self._launcher.marker}/"
+        if not marked(prefix):
+            return
+        if await self._journal.renew([self.lease]):
+            raise LeaseLost(f"run {self.lease.run_id}: another engine has taken it over")
+        await end_all(prefix)
 
 
 def _reply(done: asyncio.Future[T], value: Any, error: Exception | None) -> None:

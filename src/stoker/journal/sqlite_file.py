@@ -25,7 +25,8 @@ _PLAIN = {
     sqlite3.SQLITE_IOERR: "the disk failed, or it is full or a file-size limit was met",
     sqlite3.SQLITE_READONLY: "the file or its directory is read-only",
     sqlite3.SQLITE_PERM: "no permission",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: not a file, no permission, or no such directory",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: not a file, no permission, no such directory, "
+    "or a read-only file system",
     sqlite3.SQLITE_BUSY: f"another process has kept it locked for {_BUSY_SEC:.0f} s",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore it from a copy or name another journal",
     sqlite3.SQLITE_NOTADB: "not a SQLite database",

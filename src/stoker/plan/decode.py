@@ -2,97 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stoker.plan.errors import Problem, path_of
+from stoker.plan.errors import Problem, path_of, pointer
 from stoker.plan.model import Plan
 
-_LISTS_OF_NAMES = ("depends_on", "provides", "consumes", "locks")
+T = TypeVar("T")
+Path = tuple[str, ...]
+
+_OF_PLAN = ("inputs",)
+_OF_STEP = ("consumes", "matrix")
+"""Fields in which a step finds only what is its own; in all others, what any step has."""
 
 
-class Decoded(Struct, frozen=True):
+class Decoded(Struct, Generic[T], frozen=True):
     """What decoding gave."""
 
-    plan: Plan | None
-    """With problems: the part of the plan that is sound, or None if there is too little."""
+    plan: T | None
+    """With problems: what is left when faulty values are mended, or None if that is no plan."""
     problems: list[Problem]
-    unsound: frozenset[tuple[str, ...]] = frozenset()
-    """Parts of `plan` that are not as they were written: `("steps", "3")`, `("globals",)`."""
+    unread: frozenset[Path] = frozenset()
+    """Where something else stands in `plan` than was written: `("steps", "3", "command")`."""
+    moved: Mapping[Path, Path] = {}
+    """Where a misspelt field is in `plan` -> where it was written."""
 
     def is_sound(self, pointer: str) -> bool:
-        """Whether the part that `pointer` leads into is as it was written."""
-        return part_of(path_of(pointer)) not in self.unsound
+        """Whether what stands at `pointer` is as it was written."""
+        path = path_of(pointer)
+        return not any(path[:length] in self.unread for length in range(1, len(path) + 1))
+
+    def independent(self, found: Iterable[Problem]) -> Iterator[Problem]:
+        """The problems found in `plan` that do not just follow from those that decoding has
+        told already, with the pointers of the document."""
+        # What a problem lacks may be in something that could not be read.
+        gaps = {path[:3] for path in self.unread}
+        of_any_step = {path[2:] for path in gaps if path[0] == "steps"}
+        for fault in found:
+            if fault.lacking in _OF_PLAN:
+                held = (fault.lacking,) in gaps
+            elif fault.lacking in _OF_STEP:
+                held = (*path_of(fault.pointer)[:2], fault.lacking) in gaps
+            else:
+                held = bool(fault.lacking) and not of_any_step.isdisjoint(((), (fault.lacking,)))
+            if not held and self.is_sound(fault.pointer):
+                yield written(fault, self.moved)
 
 
-def decode(raw: Any) -> Decoded:
-    """Decode a document. Raises nothing, whatever the document holds."""
+def decode(raw: Any, unread: Iterable[Path] = ()) -> Decoded[Plan]:
+    """Decode a plan; `unread` is where it is known not to be what was written. Raises nothing,
+    whatever the document holds."""
+    return decode_as(raw, Plan, unread)
+
+
+def decode_as(raw: Any, model: type[T], unread: Iterable[Path] = ()) -> Decoded[T]:
+    """Decode a document that holds a plan's fields, or some of them."""
+    known = frozenset(unread)
     try:
-        return Decoded(msgspec.convert(raw, Plan), [])
+        return Decoded(msgspec.convert(raw, model), [], known)
     except msgspec.ValidationError:
-        from stoker.plan.explain import MAX_FAULTS, explain
+        from stoker.plan.repair import repaired
 
-        problems = explain(raw, Plan)
-    if not isinstance(raw, dict) or len(problems) >= MAX_FAULTS:
-        return Decoded(None, problems)
-    repaired, unsound = _repair(raw, problems)
-    try:
-        return Decoded(msgspec.convert(repaired, Plan), problems, frozenset(unsound))
-    except msgspec.ValidationError:
-        return Decoded(None, problems)
+        return Decoded(*repaired(raw, model, known))
 
 
-def part_of(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The step, or else the top-level field, that `path` leads into."""
-    return path[:2] if path[:1] == ("steps",) else path[:1]
-
-
-def _repair(
-    raw: dict[str, Any], problems: list[Problem]
-) -> tuple[dict[str, Any], set[tuple[str, ...]]]:
-    """A copy of the document without its faulty fields, so that the rest can be validated in
-    the same go, and the parts that lost more than an unknown field."""
-    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(raw))
-    unsound: set[tuple[str, ...]] = set()
-    for fault in problems:
-        path = path_of(fault.pointer)
-        if fault.on_key:
-            _drop(document, path)
-            continue
-        unsound.add(part_of(path))
-        match path:
-            case ("steps", index, *rest) if isinstance(document.get("steps"), list):
-                _repair_step(document["steps"], int(index), rest)
-            case ("inputs", name, *_) if isinstance(document.get("inputs"), dict):
-                document["inputs"][name] = None
-            case (name, *_):
-                document.pop(name, None)
-    document.setdefault("plan_id", "")
-    return document, unsound
-
-
-def _repair_step(steps: list[Any], index: int, path: list[str]) -> None:
-    nameless = f"\0{index}"  # no step can be called that, so nothing refers to it
-    step = steps[index]
-    if not isinstance(step, dict):
-        steps[index] = {"id": nameless}
-    elif not path:
-        step.setdefault("id", nameless)
-    elif path[0] in _LISTS_OF_NAMES and isinstance(step.get(path[0]), str):
-        step[path[0]] = [step[path[0]]]  # what was meant: spares errors that only follow
-    else:
-        step.pop(path[0], None)
-        if path[0] == "id":
-            step["id"] = nameless
-
-
-def _drop(document: Any, path: tuple[str, ...]) -> None:
-    for part in path[:-1]:
-        if isinstance(document, list):
-            document = document[int(part)] if int(part) < len(document) else None
-        else:
-            document = document.get(part) if isinstance(document, dict) else None
-    if isinstance(document, dict):
-        document.pop(path[-1], None)
+def written(fault: Problem, moved: Mapping[Path, Path]) -> Problem:
+    """The problem where the document has it; for `moved` see `Decoded`."""
+    path = path_of(fault.pointer)
+    for length in range(len(path), 0, -1):
+        if path[:length] in moved:
+            path = (*moved[path[:length]], *path[length:])
+    return replace(fault, pointer=pointer(path))

@@ -60,11 +60,6 @@ def shown(value: Any) -> str:
     return shlex.quote(text) if isinstance(value, str) else text
 
 
-def shortened(text: str, width: int) -> str:
-    """At most `width` characters."""
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def _filled(value: Any, scope: Mapping[str, Any] | None) -> Any:
     if scope is None:
         return value

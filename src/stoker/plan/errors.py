@@ -28,6 +28,9 @@ class Problem(Struct, frozen=True, kw_only=True):
     severity: Severity = "error"
     on_key: bool = False
     """The key `pointer` ends in is meant, not its value."""
+    lacking: str = ""
+    """The field that lacks what would have made this right, where it is another one: `id` or
+    `provides` of some step, `inputs` of the plan, `consumes` of the step itself, ..."""
 
     def __str__(self) -> str:
         place = ":".join(
@@ -52,9 +55,16 @@ def problem(
     *,
     severity: Severity = "error",
     on_key: bool = False,
+    lacking: str = "",
 ) -> Problem:
     """A problem at `path`, for example `("steps", 3, "depends_on")`; not yet in a file."""
-    return Problem(message=message, pointer=pointer(path), severity=severity, on_key=on_key)
+    return Problem(
+        message=message,
+        pointer=pointer(path),
+        severity=severity,
+        on_key=on_key,
+        lacking=lacking,
+    )
 
 
 def warning(path: Sequence[str | int], message: str) -> Problem:

@@ -24,6 +24,7 @@ from stoker.plan.expression import (
 )
 from stoker.plan.model import Approval, Scalar, Step
 from stoker.plan.parser import parse
+from stoker.plan.step_rules import MAX_ID
 from stoker.plan.syntax import Literal, Lookup, Name, Node, literal, transform, unparse, walk
 from stoker.plan.template import as_text, compile_template, escape, map_strings
 from stoker.plan.values import described, same
@@ -31,7 +32,6 @@ from stoker.plan.values import described, same
 MAX_CHILDREN: Final = 10_000
 MAX_LABEL: Final = 80
 """Characters of an item that may stand in a child's id."""
-MAX_ID: Final = 200
 _MAX_MATCHES: Final = 1_000_000
 """Combinations times `include` and `exclude` entries: bounds the time `axes` takes."""
 

@@ -11,7 +11,7 @@ Steps are numbered as they stand in the plan. Three relations hold between them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stoker.plan.model import Step
 from stoker.plan.references import has_expression, may_hold_templates, references, step_named
@@ -128,17 +128,6 @@ class Graph:
         for other in self.order_only[number]:
             self.followers[other].append(number)
 
-    def ancestors(self, step: int) -> set[int]:
-        """All steps that `step` depends on, directly or not; without order and fallbacks."""
-        found: set[int] = set()
-        pending = list(self.dependencies[step])
-        while pending:
-            current = pending.pop()
-            if current not in found:
-                found.add(current)
-                pending.extend(self.dependencies[current])
-        return found
-
     def cycle(self) -> tuple[str, ...] | None:
         """The ids of one cycle, each waiting for the next and the last being the first
         again (`a -> b -> a`); None if there is none."""
@@ -165,7 +154,8 @@ class Graph:
                 if step in self.fallback_of:
                     failed[step] += (fallback,)
                 for waiting in (*self.dependents[step], *self.followers[step]):
-                    failed[waiting] += (fallback,)
+                    if waiting != fallback:  # `check_graph` tells that by itself
+                        failed[waiting] += (fallback,)
         for number in told:
             failed[number] = ()
         for numbers in _cycles(failed):
@@ -206,20 +196,6 @@ class Graph:
             for other in self.order_only[step]:
                 best[other] = max(best[other], length)
         return remaining
-
-    def critical_path(self, durations: Mapping[str, float] | None = None) -> list[int]:
-        """The chain of steps that takes longest, first step first. Fallbacks are not on it."""
-        remaining = self.priorities(durations)
-        path: list[int] = []
-        choices: Iterable[int] = [s for s in range(len(self.ids)) if s not in self.fallback_of]
-        while (step := max(choices, key=lambda s: (remaining[s], -s), default=-1)) >= 0:
-            path.append(step)
-            choices = [
-                s
-                for s in (*self.dependents[step], *self.followers[step])
-                if s not in self.fallback_of
-            ]
-        return path
 
     def _in_order(self) -> list[int]:
         """Steps after those they wait for, fallbacks like any other."""

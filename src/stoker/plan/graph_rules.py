@@ -46,19 +46,18 @@ def _names(graph: Graph, steps: Sequence[Step], first: int) -> Iterator[Problem]
             if name not in graph.index:
                 hint = did_you_mean(name, graph.index) if (hints := hints - 1) >= 0 else ""
                 path = ("steps", number, "depends_on", place)
-                yield problem(path, f"unknown step {show(name)}{hint}")
+                yield problem(path, f"unknown step {show(name)}{hint}", lacking="id")
         for place, name in enumerate(step.consumes):
             if name not in graph.providers:
                 hint = did_you_mean(name, graph.providers) if (hints := hints - 1) >= 0 else ""
                 path = ("steps", number, "consumes", place)
-                yield problem(path, f"no step provides {show(name)}{hint}")
+                yield problem(path, f"no step provides {show(name)}{hint}", lacking="provides")
     for number in range(first, len(steps)):
         fallback = steps[number].fallback_step
         if fallback is not None and fallback not in graph.index:
             hint = did_you_mean(fallback, graph.index) if (hints := hints - 1) >= 0 else ""
-            yield problem(
-                ("steps", number, "fallback_step"), f"unknown step {show(fallback)}{hint}"
-            )
+            message = f"unknown step {show(fallback)}{hint}"
+            yield problem(("steps", number, "fallback_step"), message, lacking="id")
 
 
 def _providers(graph: Graph, steps: Sequence[Step], first: int) -> Iterator[Problem]:
@@ -76,6 +75,7 @@ def _providers(graph: Graph, steps: Sequence[Step], first: int) -> Iterator[Prob
                     ("steps", number, "provides", place),
                     f"{show(name)} is provided by step {show(graph.ids[provider])} already; "
                     "expected one provider for each name",
+                    lacking="fallback_step",
                 )
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.plan.decode import decode
-from stoker.plan.errors import PlanError, Problem
+from stoker.plan.decode import decode, decode_as
+from stoker.plan.errors import PlanError, Problem, path_of
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 from stoker.plan.source import MAX_BYTES, Format, Source, parse
@@ -22,13 +21,12 @@ from stoker.plan.variables import substitute
 
 
 class LoadedPlan(Struct, frozen=True):
-    """A plan that can run."""
+    """A plan that can run. Relative paths in it start from the directory the run is started
+    in (`RunOptions.cwd`), those of a nested plan from the directory of its step."""
 
     plan: Plan
     graph: Graph
     warnings: tuple[Problem, ...]
-    base_dir: str
-    """Absolute; what relative paths in the plan are relative to."""
     path: str | None
     """The file, absolute; None if the plan came as text."""
 
@@ -39,10 +37,7 @@ def load(
     """Load a plan file. Raises `PlanError` with all problems, each with its place, also when
     the file cannot be read."""
     file = Path(path)
-    full = file.absolute()
-    with _uncollected():
-        source = parse(_read(file), name=str(file))
-        return _loaded(source, kinds, variables or {}, full, full.parent)
+    return _loaded(_read(file), str(file), None, kinds, variables, str(file.absolute()))
 
 
 def loads(
@@ -51,14 +46,10 @@ def loads(
     kinds: Kinds,
     name: str = "<plan>",
     variables: Mapping[str, str] | None = None,
-    base_dir: str | os.PathLike[str] = ".",
     format: Format | None = None,
 ) -> LoadedPlan:
     """Load a plan from text; `name` is what problems call it. Raises `PlanError`."""
-    directory = Path(base_dir).absolute()
-    with _uncollected():
-        source = parse(text, name=name, format=format)
-        return _loaded(source, kinds, variables or {}, None, directory)
+    return _loaded(text, name, format, kinds, variables, None)
 
 
 def load_steps(
@@ -72,19 +63,17 @@ def load_steps(
 ) -> tuple[Step, ...]:
     """Steps to add to a plan: a list of them, or a map `{steps: [...]}`. They are validated
     as an extension of `plan`. Raises `PlanError`."""
-    source = parse(text, name=name, format=format)
-    raw, problems = substitute(source, variables or {})
-    bare = isinstance(raw, list)
-    document = {"steps": raw} if bare else raw
-    steps: tuple[Step, ...] = ()
-    try:
-        steps = msgspec.convert(document, _Extension).steps
-    except msgspec.ValidationError:
-        from stoker.plan.explain import explain
-
-        problems += explain(document, _Extension)
-    else:
-        problems += validate_extension(plan, steps, kinds)
+    problems: list[Problem] = []
+    source = parse(text, name=name, format=format, duplicates=problems)
+    bare = isinstance(source.value, list)
+    twice = {(*(("steps",) if bare else ()), *path_of(fault.pointer)) for fault in problems}
+    raw, more = substitute(source, variables or {})
+    problems += more
+    decoded = decode_as({"steps": raw} if bare else raw, _Extension, twice)
+    problems += decoded.problems
+    steps = () if decoded.plan is None else decoded.plan.steps
+    if decoded.plan is not None:
+        problems += decoded.independent(validate_extension(plan, steps, kinds))
     if bare:
         problems = [replace(p, pointer=p.pointer.removeprefix("/steps")) for p in problems]
     _raise_errors(source, problems)
@@ -96,23 +85,26 @@ class _Extension(Struct, forbid_unknown_fields=True):
 
 
 def _loaded(
-    source: Source,
+    text: str | bytes,
+    name: str,
+    format: Format | None,
     kinds: Kinds,
-    variables: Mapping[str, str],
-    file: Path | None,
-    base_dir: Path,
+    variables: Mapping[str, str] | None,
+    path: str | None,
 ) -> LoadedPlan:
-    raw, problems = substitute(source, variables)
-    decoded = decode(raw)
-    problems += decoded.problems
-    if decoded.plan is None:
-        raise PlanError(source.place(problems))
-    graph = Graph.build(decoded.plan.steps)
-    found = validate(decoded.plan, kinds, graph=graph)
-    problems += (fault for fault in found if decoded.is_sound(fault.pointer))
-    warnings = tuple(_raise_errors(source, problems))
-    path = None if file is None else str(file)
-    return LoadedPlan(decoded.plan, graph, warnings, str(base_dir), path)
+    with _uncollected():
+        problems: list[Problem] = []
+        source = parse(text, name=name, format=format, duplicates=problems)
+        twice = [path_of(fault.pointer) for fault in problems]
+        raw, more = substitute(source, variables or {})
+        decoded = decode(raw, twice)
+        problems += [*more, *decoded.problems]
+        if decoded.plan is None:
+            raise PlanError(source.place(problems))
+        graph = Graph.build(decoded.plan.steps)
+        problems += decoded.independent(validate(decoded.plan, kinds, graph=graph))
+        warnings = tuple(_raise_errors(source, problems))
+        return LoadedPlan(decoded.plan, graph, warnings, path)
 
 
 @contextmanager

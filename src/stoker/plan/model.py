@@ -149,3 +149,5 @@ class Plan(Document, frozen=True):
     steps: tuple[Step, ...] = ()
     tags: tuple[str, ...] = ()
     ui_hints: dict[str, Any] = field(default_factory=dict)
+    schema_uri: str | None = field(default=None, name="$schema")
+    """Where editors find the JSON Schema of this document."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from stoker.plan.errors import Problem, problem, show
-from stoker.plan.expression import ROOTS, ExpressionError, compile_expression
+from stoker.plan.expression import ROOTS, Expression, ExpressionError, compile_expression
 from stoker.plan.model import Step
 from stoker.plan.references import Path, Reference, expressions, step_named, strings, templates
 from stoker.plan.suggest import did_you_mean
-from stoker.plan.template import compile_template
+from stoker.plan.template import Template, compile_template
 
 _OUTCOME = ("status", "exit_code", "outputs")
 _RUN = ("id",)
@@ -27,36 +27,38 @@ class Scope:
     def check_step(self, step: Step, path: Path) -> Iterator[Problem]:
         """Problems in all texts of a step."""
         for place, text in expressions(step):
-            yield from self._expression(step, text, (*path, *place))
+            yield from self._text(step, compile_expression, text, (*path, *place))
         for place, text in templates(step):
-            yield from self._template(step, text, (*path, *place))
+            yield from self._text(step, compile_template, text, (*path, *place))
 
     def check_common(self, values: Mapping[str, Any], path: Path) -> Iterator[Problem]:
         """Problems in texts that hold for every step, where no step can be referred to."""
         for place, text in strings(values, path):
-            yield from self._template(None, text, place)
+            yield from self._text(None, compile_template, text, place)
 
-    def _expression(self, step: Step, text: str, path: Path) -> Iterator[Problem]:
+    def _text(
+        self,
+        step: Step | None,
+        compiled: Callable[[str], Expression | Template],
+        text: str,
+        path: Path,
+    ) -> Iterator[Problem]:
         try:
-            found = compile_expression(text).references
+            found = compiled(text).references
         except ExpressionError as error:
-            yield problem(path, _syntax(error, text))
+            yield problem(path, f"{error.message} (character {error.column} of {show(text)})")
             return
         for reference in sorted(found):
-            if path[-1] == "foreach" and reference[0] in _PER_ITEM:
+            if path[2:] == ("foreach",) and reference[0] in _PER_ITEM:
                 yield problem(path, f"'{reference[0]}' is not known before the step is expanded")
             elif message := self._fault(step, reference):
-                yield problem(path, message)
+                yield problem(path, message, lacking=self._lacking(*reference))
 
-    def _template(self, step: Step | None, text: str, path: Path) -> Iterator[Problem]:
-        try:
-            found = compile_template(text).references
-        except ExpressionError as error:
-            yield problem(path, _syntax(error, text))
-            return
-        for reference in sorted(found):
-            if message := self._fault(step, reference):
-                yield problem(path, message)
+    def _lacking(self, root: str, name: str = "", *_: str) -> str:
+        """The field that would have what a wrong reference looks up."""
+        if root == "prev":
+            return "id" if name and step_named(name, self.steps) is None else ""
+        return root if root in ("inputs", "consumes", "matrix") else ""
 
     def _fault(self, step: Step | None, reference: Reference) -> str | None:
         root, *rest = reference
@@ -117,7 +119,3 @@ def _axes(matrix: Mapping[str, Any]) -> set[str]:
 
 def _one_of(names: Collection[str]) -> str:
     return f"known: {', '.join(sorted(names))}"
-
-
-def _syntax(error: ExpressionError, text: str) -> str:
-    return f"{error.message} (character {error.column} of {show(text)})"

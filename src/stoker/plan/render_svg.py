@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
-from stoker.plan.drawing import Edge, action, edges, shortened
+from stoker.plan.drawing import Edge, action, edges
 from stoker.plan.graph import Graph
+from stoker.plan.lexer import shortened
 from stoker.plan.model import Plan
 
 _BOX = (190, 40)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stoker.plan.drawing import action, shortened
+from stoker.plan.drawing import action
 from stoker.plan.graph import Graph
 from stoker.plan.inputs import declared
+from stoker.plan.lexer import shortened
 from stoker.plan.model import Plan, Step
 from stoker.plan.settings import settings
 

@@ -83,9 +83,10 @@ def _describe(definitions: dict[str, Any], model: type[Any]) -> None:
     uses; msgspec itself takes those of classes."""
     for cls in _models(model):
         definition = definitions.get(cls.__name__, {})
-        for name, text in _field_docs(cls).items():
-            if name in definition.get("properties", {}):
-                definition["properties"][name]["description"] = text
+        docs = _field_docs(cls)
+        for field in msgspec.structs.fields(cls):
+            if field.name in docs and field.encode_name in definition.get("properties", {}):
+                definition["properties"][field.encode_name]["description"] = docs[field.name]
 
 
 def _models(model: type[Any]) -> list[type[Any]]:

@@ -60,9 +60,17 @@ class Source(Struct, frozen=True):
         return placed
 
 
-def parse(data: str | bytes, *, name: str, format: Format | None = None) -> Source:
+def parse(
+    data: str | bytes,
+    *,
+    name: str,
+    format: Format | None = None,
+    duplicates: list[Problem] | None = None,
+) -> Source:
     """Read a document. `name` is what problems call it; the format is told by its suffix
-    (.json, .yaml, .yml), else by its first character. Raises `PlanError`."""
+    (.json, .yaml, .yml), else by its first character. A key that comes twice is a problem for
+    `duplicates`, and its last value is taken; without that list it is an error like all else.
+    Raises `PlanError`."""
     text = _decoded(data if isinstance(data, bytes) else _encoded(data, name), name)
     if not text.strip():
         raise _error(name, "the document is empty; expected a map", None)
@@ -74,13 +82,15 @@ def parse(data: str | bytes, *, name: str, format: Format | None = None) -> Sour
     source = Source(name, text, chosen, value)
     if value is None and chosen == "yaml":
         raise _error(name, "the document is empty; expected a map", None)
-    faults = list(_duplicates(source)) if duplicate else []
-    if duplicate and not faults:  # a key that is written as an alias
+    twice = list(_duplicates(source)) if duplicate else []
+    if duplicate and not twice:  # a key that is written as an alias
         raise _error(name, "a map has the same key twice", None)
-    if infinite or ("\\" in text and _SUSPECT.search(text)):
-        faults += _unfit(value, ())
-    if faults:
-        raise PlanError(source.place(faults))
+    suspect = infinite or ("\\" in text and _SUSPECT.search(text))
+    unfit = list(_unfit(value, ())) if suspect else []
+    if unfit or (twice and duplicates is None):
+        raise PlanError(source.place([*twice, *unfit]))
+    if duplicates is not None:
+        duplicates += twice
     return source
 
 

@@ -36,11 +36,6 @@ class Template(Struct, frozen=True, eq=False):
     references: frozenset[tuple[str, ...]]
     """What its expressions look up; see `Expression.references`."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it holds no expression."""
-        return not any(isinstance(part, Expression) for part in self.parts)
-
     def render(self, scope: Scope) -> Any:
         """The value: of the expression if the string is exactly one, else text.
         Raises `EvaluationError`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from stoker.plan.errors import Problem, problem, show
 from stoker.plan.graph import Graph
 from stoker.plan.graph_rules import check_graph
@@ -51,14 +53,8 @@ def validate_extension(plan: Plan, new_steps: Sequence[Step], kinds: Kinds) -> l
         problems.append(problem(("steps",), "an extension needs at least one step"))
     for fault in check_graph(graph, (*plan.steps, *new_steps), known):
         _, _, number, *rest = fault.pointer.split("/")
-        problems.append(
-            Problem(
-                message=fault.message,
-                pointer="/".join(("", "steps", str(int(number) - known), *rest)),
-                severity=fault.severity,
-                on_key=fault.on_key,
-            )
-        )
+        place = "/".join(("", "steps", str(int(number) - known), *rest))
+        problems.append(replace(fault, pointer=place))
     return problems
 
 

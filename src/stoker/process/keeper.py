@@ -168,6 +168,11 @@ def adopt(spawner: Spawner, keeper_dir: str, on_exit: OnExit) -> KeptChild | Exi
     return None if recorded is None else Exit(code=recorded.code, signal=recorded.signal)
 
 
+def has_begun(keeper_dir: str) -> bool:
+    """Whether a keeper got as far as to run its command there."""
+    return _kept(keeper_dir) is not None
+
+
 def _hold(pid: int, started: int) -> int | None:
     """A pidfd of the process `pid` that was started then; None if it is no more."""
     try:

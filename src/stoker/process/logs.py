@@ -14,6 +14,8 @@ from stoker.process.libc import IN_Q_OVERFLOW, Inotify, trim
 
 _YOUNG_SEC = 0.25
 _INTERVAL_SEC = 0.05
+_FASTEST = 16 << 30
+"""Bytes that no process can write to a file in a second."""
 
 
 class LogWatch:
@@ -99,15 +101,18 @@ class LogBounds:
             self._timer = self._loop.call_later(_YOUNG_SEC, self._age)
 
     def discard(self, *paths: str) -> None:
-        """The process is over: trim its logs a last time."""
+        """The process is over: trim its logs a last time, unless it was too short to fill them."""
+        now = self._loop.time()
         for path in paths:
             watched = self._watched.pop(path, None)
             if watched is not None:
                 watched.close()
                 if watched.given_up:
                     continue
-            elif self._young.pop(path, None) is None:
-                continue
+            else:
+                added = self._young.pop(path, None)
+                if added is None or (now - added) * _FASTEST < self.limit:
+                    continue
             self.trim(path)
 
     def close(self) -> None:

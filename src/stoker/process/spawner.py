@@ -28,8 +28,16 @@ __all__ = ["Child", "SpawnError", "Spawner"]
 
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _NULL = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-# Ignored signals stay ignored across exec: a child starts with none ignored.
-DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def ignored_signals() -> tuple[int, ...]:
+    """The signals this process ignores: these alone would stay so across exec, and to name
+    all of them would cost a system call each in every child."""
+    return tuple(
+        int(number)
+        for number in signal.valid_signals()
+        if signal.getsignal(number) is signal.SIG_IGN
+    )
 
 
 class Spawner:
@@ -40,6 +48,7 @@ class Spawner:
         self.bounds = bounds
         self.sweeper = Sweeper(loop)
         self.resolver = Resolver()
+        self._ignored = ignored_signals()
         # One descriptor for the loop to look at: its own readers cost several times more.
         self._epoll: select.epoll | None = None
         self._watched: dict[int, Callable[[], None]] = {}
@@ -170,7 +179,7 @@ class Spawner:
                 file_actions=actions,
                 setsid=True,
                 setsigmask=(),
-                setsigdef=DEFAULT_SIGNALS,
+                setsigdef=self._ignored,
             )
         except (FileNotFoundError, PermissionError):
             # Has PATH another such file since it was last searched?
