@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from stoker.api import loads as loads
     from stoker.api import open_engine as open_engine
     from stoker.api import run as run
+    from stoker.engine.commands import CommandRefused as CommandRefused
     from stoker.engine.engine import Engine as Engine
     from stoker.engine.handle import RunHandle as RunHandle
     from stoker.engine.machine import Receipt as Receipt
     from stoker.engine.options import RunOptions as RunOptions
-    from stoker.engine.run import CommandRefused as CommandRefused
     from stoker.engine.run import Outcome as Outcome
     from stoker.journal.base import JournalError as JournalError
     from stoker.journal.base import RunBusy as RunBusy
@@ -51,7 +51,8 @@ _MODULES = {
     "stoker.engine.handle": ("RunHandle",),
     "stoker.engine.machine": ("Receipt",),
     "stoker.engine.options": ("RunOptions",),
-    "stoker.engine.run": ("CommandRefused", "Outcome"),
+    "stoker.engine.commands": ("CommandRefused",),
+    "stoker.engine.run": ("Outcome",),
     "stoker.journal.base": ("JournalError", "RunBusy", "RunExists", "UnknownRun"),
     "stoker.journal.events": ("Event",),
     "stoker.plan.errors": ("PlanError", "Problem"),

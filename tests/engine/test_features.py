@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from stoker.engine.run import CommandRefused
+from stoker.engine.commands import CommandRefused
 from stoker.plan.errors import PlanError
 
 

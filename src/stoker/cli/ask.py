@@ -16,8 +16,8 @@ from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.follow import one_error
 from stoker.cli.progress import add_progress, choose_view
+from stoker.engine.commands import CommandRefused
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.engine.run import CommandRefused
 from stoker.engine.view import activity
 from stoker.journal.base import LEASE_SECONDS, Command, CommandKind, Journal, RunRow
 from stoker.journal.events import COMMAND_REFUSED, Event

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes
-from stoker.engine.run import CommandRefused
+from stoker.engine.commands import CommandRefused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -165,7 +165,7 @@ class _Version(argparse.Action):
 
 def _foreseen(error: Exception) -> str | None:
     """The message for an error that is the user's or the machine's; None for a fault here."""
-    from stoker.engine.run import CommandRefused
+    from stoker.engine.commands import CommandRefused
     from stoker.journal.base import JournalError
     from stoker.plan.errors import PlanError
 

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from stoker.engine.commands import CommandRefused
 from stoker.engine.machine import Receipt
-from stoker.engine.run import CommandRefused, Outcome, Run
+from stoker.engine.run import Outcome, Run
 from stoker.engine.state import RunState
 from stoker.journal.base import Command, CommandKind
 from stoker.journal.events import Event

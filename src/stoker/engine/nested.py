@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stoker.engine.attempt import LiveAttempt
+from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import nested_run_id
 from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import StepFailed
 from stoker.engine.options import RunOptions
-from stoker.engine.run import CommandRefused, Run
+from stoker.engine.run import Run
 from stoker.engine.state import RunState
 from stoker.journal.base import Command, Journal, RunOver, UnknownRun
 from stoker.plan.graph import Graph

@@ -98,7 +98,7 @@ def _is_deep(value: Any) -> bool:
 
 def _too_deep(text: str) -> Malformed:
     depth = 0
-    for match in re.finditer(r'"(?:[^"\\]|\\.)*+"|([{\[])|[}\]]', text, re.DOTALL):
+    for match in re.finditer(r'"(?:[^"\\]++|\\.)*"|([{\[])|[}\]]', text, re.DOTALL):
         depth += 1 if match[1] else 0 if match[0][0] == '"' else -1
         if depth > MAX_DEPTH:
             return Malformed(

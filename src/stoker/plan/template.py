@@ -53,8 +53,9 @@ class Template(Struct, frozen=True, eq=False):
 # The look-behind keeps a long run of dollars from being searched once per dollar.
 _OPENING = re.compile(r"(?<!\$)\$++\{\{")
 # Up to the closing braces; those inside quotes do not close.
+# Possessive only on plain sets: Python 3.11.2, which Debian 12 has, gets repeated groups wrong.
 _INSIDE = re.compile(
-    r"""((?:[^'"}]++|'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|\}(?!\}))*+)\}\}""", re.DOTALL
+    r"""((?:[^'"}]++|'(?:[^'\\]++|\\.)*'|"(?:[^"\\]++|\\.)*"|\}(?!\}))*)\}\}""", re.DOTALL
 )
 
 
