@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from stoker.cli.ask import ask
+from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import new_run
 from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
-from stoker.engine.commands import CommandRefused
 from stoker.journal.base import UnknownRun
 from stoker.journal.identity import current_engine
 from stoker.journal.open import open_journal
