@@ -387,4 +387,7 @@ def test_secrets_are_redacted_from_logs_events_and_errors(execute):
     journal = run.directory / "journal.db"
     everything = b"".join(p.read_bytes() for p in journal.parent.glob("journal.db*"))
     assert b"s3cr3t-value" not in everything
+    files = [path.read_bytes() for path in run.directory.rglob("*") if path.is_file()]
+    assert not any(b"s3cr3t-value" in content for content in files)
+    assert any(b"t=***" in content for content in files)
     assert "***" in run.reasons["b"]

@@ -142,6 +142,8 @@ class Launcher:
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
     ) -> Result:
         """What an attempt's end amounts to, with the outputs it wrote. Raises `OutputError`."""
+        if self._redactor:
+            self._mask(index, number)
         if isinstance(end, Result):
             result = end
         elif work is not None and work.result is not None:
@@ -157,8 +159,20 @@ class Launcher:
         written = outputs.read(self._files.output(step_id, number))
         if not written and not result.outputs:
             return result
-        settled = outputs.settle({**result.outputs, **written}, self._files.artefacts)
+        values = {**result.outputs, **written}
+        if self._redactor:  # what a kind put out itself is in no file yet
+            values = self._redactor.value(values)
+        settled = outputs.settle(values, self._files.artefacts)
         return Result(exit_code=result.exit_code, outputs=settled)
+
+    def _mask(self, index: int, number: int) -> None:
+        """Leave no secret in the files an attempt wrote for the engine."""
+        step_id = self._state.steps[index].step.id
+        for path in (self._files.output(step_id, number), self._files.extension(step_id, number)):
+            content = outputs.content_of(path, Path(path).name)
+            if content is not None:
+                stream = self._redactor.stream()
+                outputs.replace(path, stream.feed(content) + stream.flush())
 
     def extension(self, index: int, number: int) -> str | None:
         """Text of the new steps the attempt wrote to `$STOKER_EXTEND`. Raises `OutputError`."""

@@ -60,6 +60,16 @@ def content_of(path: str, name: str) -> bytes | None:
         os.close(descriptor)
 
 
+def replace(path: str, content: bytes) -> None:
+    """Write a file anew, all or nothing. Raises `OutputError`."""
+    temporary = f"{path}.new"
+    try:
+        Path(temporary).write_bytes(content)
+        os.replace(temporary, path)  # noqa: PTH105 - paths are text here
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+
+
 def parse(content: bytes) -> dict[str, Any]:
     """Outputs from the file's content. Raises `OutputError`."""
     text = content.lstrip()
