@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from reference import Watcher, outputs_of
+from semantics import Watcher, outputs_of
 
 from stoker.engine import scope
 from stoker.engine.capacity import Capacity

@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import Reference
+from semantics import Reference
 from simulation import World, draw_case
 
 from stoker.engine.state import StepState
