@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,8 @@ class Sample(Struct, frozen=True):
     own_cpu: float
     """Of these, the seconds of the program itself, without its children."""
     peak: int
-    """Bytes of memory of its largest process, at most."""
+    """Bytes of memory of its largest process; 0 if that is no more than this process has: the
+    kernel counts what a child shares with its parent before exec."""
 
 
 class Case(Struct, frozen=True):
@@ -67,6 +69,7 @@ def run(argv: Sequence[str | Path], folder: Path, *, exit_code: int = 0) -> Samp
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.perf_counter() - began
     own = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != exit_code:
@@ -76,7 +79,7 @@ def run(argv: Sequence[str | Path], folder: Path, *, exit_code: int = 0) -> Samp
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
         own_cpu=(int(own[11]) + int(own[12])) / _TICKS,
-        peak=usage.ru_maxrss * 1024,
+        peak=usage.ru_maxrss * 1024 if usage.ru_maxrss > mine else 0,
     )
 
 

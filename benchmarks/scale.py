@@ -25,7 +25,15 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
     linear = at_most("per step x", growth, _LINEAR)
     wall = ninja.median("wall")
     return [
-        Row(measure=f"{large.name}, width 8", who="ninja", value=wall, unit="s", ninja=1.0),
+        Row(
+            measure=f"{large.name}, width 8",
+            who="ninja",
+            value=wall,
+            unit="s",
+            ninja=1.0,
+            cpu=ninja.median("cpu"),
+            peak=ninja.median("peak") / 1e6,
+        ),
         Row(
             measure=f"{large.name}, width 8",
             value=ours.median("wall"),

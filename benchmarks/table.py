@@ -25,7 +25,7 @@ class Row(Struct, frozen=True, kw_only=True):
     cpu: float | None = None
     """Seconds, of all processes."""
     peak: float | None = None
-    """Megabytes."""
+    """Megabytes; 0 if less than can be told."""
     goal: str = ""
     met: bool | None = None
 
@@ -47,7 +47,7 @@ def _cells(row: Row, previous: str) -> tuple[str, ...]:
         ratio(row.make),
         ratio(row.floor),
         ratio(row.cpu),
-        "" if row.peak is None else f"{row.peak:.0f}",
+        f"{row.peak:.0f}" if row.peak else "",
         row.goal,
         "" if row.met is None else "met" if row.met else "MISSED",
     )

@@ -133,7 +133,8 @@ def test_what_is_left_of_its_group_is_killed(bench, keep):
 @pytest.mark.parametrize("adopted", [False, True])
 @pytest.mark.parametrize("grace", [0, 0.1])
 def test_stop_ends_the_tree_and_leaves_the_record(bench, keep, tmp_path, adopted, grace):
-    script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; sleep 1000"
+    # `exec`: a shell whose last child is killed before it would tell that as exit code 137.
+    script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; exec sleep 1000"
 
     async def main():
         started = bench.start(keep("sh", "-c", script))
