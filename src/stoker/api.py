@@ -152,6 +152,15 @@ def run(
     """
     import asyncio
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        raise RuntimeError(
+            "stoker.run() needs a thread without a running event loop: in a program that has "
+            "one, use `async with stoker.open_engine() as engine` and `await engine.run(plan)`"
+        )
     whole = checked(plan) if isinstance(plan, Plan) else load(plan)
     options = RunOptions(cwd=str(Path(cwd or ".").absolute()), max_concurrency=max_concurrency)
 

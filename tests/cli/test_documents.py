@@ -82,7 +82,7 @@ def test_doctor_finds_a_damaged_journal(project) -> None:
     names = {finding["name"] for finding in json.loads(done.stdout)["findings"]}
     assert names >= {"python", "sqlite", "journal", "disk", "git", "powershell", "inotify", "pidfd"}
     assert project.run("run", plan, "-q").returncode == 0
-    assert ": sound, 1 runs" in project.run("doctor").stdout
+    assert ": sound, 1 run\n" in project.run("doctor").stdout
     journal = project.directory / ".stoker/journal.db"
     data = bytearray(journal.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from stoker.cli.output import Stream, printable, seconds
+from stoker.cli.output import Stream, one_line, printable, seconds
 
 
 @pytest.fixture
@@ -114,3 +114,28 @@ def test_printable_takes_out_what_commands_a_terminal(text: str, shown: str) -> 
 )
 def test_durations_for_people(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+def test_what_was_written_before_a_run_is_not_kept_back_until_its_end(pipe) -> None:
+    reading, writing = pipe
+
+    async def main() -> None:
+        stream = Stream(writing, {})
+        stream.line("a warning")
+        stream.attach(asyncio.get_running_loop())
+        os.set_blocking(reading, False)
+        assert os.read(reading, 100) == b"a warning\n"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ship it?", "ship it?"),
+        ("a\nb\tc\r", "a\\nb\\tc"),
+        ("\x1b[31mx\u202ey\u2066\u200b\ufeff", "x\\u202ey\\u2066\\u200b\\ufeff"),
+    ],
+)
+def test_one_line_shows_what_would_deceive(text: str, shown: str) -> None:
+    assert one_line(text) == shown

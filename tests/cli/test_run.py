@@ -131,8 +131,8 @@ def test_bad_input_is_told_without_a_traceback(project) -> None:
         (("run", "none.json"), "none.json: cannot be read: No such file"),
         (("resume", "x"), "there is no journal at"),
         (("run", "plan.json", "--run-id", "a/b"), "--run-id 'a/b'"),
-        (("run", "plan.json", "--max-concurrency", "0"), "invalid positive number"),
-        (("frobnicate",), "invalid choice: 'frobnicate'"),
+        (("run", "plan.json", "--max-concurrency", "0"), "expected 1 or more, found 0"),
+        (("frobnicate",), "unknown command 'frobnicate'"),
     ):
         done = project.run(*words)
         assert (done.returncode, done.stdout) == (2, ""), words

@@ -234,9 +234,8 @@ def test_an_event_of_another_run_or_beyond_json_is_refused(within, make):
         lease = await make.leased(journal)
         with pytest.raises(JournalError, match="r2/1"):
             await journal.commit(lease, [make.event(1, "run.started", run_id="r2")])
-        for value in (object(), "\ud800"):
-            with pytest.raises(JournalError, match=r"r1/1 \(run.created\) cannot be kept"):
-                await journal.commit(lease, [make.event(1, "run.created", data={"x": value})])
+        with pytest.raises(JournalError, match=r"r1/1 \(run.created\) cannot be kept"):
+            await journal.commit(lease, [make.event(1, "run.created", data={"x": object()})])
         await journal.commit(lease, [make.event(1, "run.created", data={"x": math.pi})])
         assert await journal.check() == []
 

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stoker.journal import postgres_connection
-from stoker.journal.base import Command, JournalError
+from stoker.journal.base import Circuit, Command, JournalError
 from stoker.journal.open import open_journal
+from stoker.journal.sql import SqlJournal
 
 
 class Relay:
@@ -111,11 +112,55 @@ def test_a_read_whose_connection_dies_is_repeated(relayed, make):
 def test_another_transaction_whose_connection_dies_says_so(relayed, make):
     async def main():
         async with relayed() as (relay, journal, _, _):
-            lease = await make.leased(journal)
+            await make.leased(journal)
             relay.cut_replies = True
             with pytest.raises(JournalError, match="connection lost"):
-                await journal.claim_locks(lease, "s", ["db"])
-            assert await journal.claim_locks(lease, "s", ["db"])
+                await journal.send(Command(run_id="r1", kind="pause"))
+            assert await journal.send(Command(run_id="r1", kind="pause"))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cut", ["cut_replies", "cut_requests"])
+def test_what_can_be_done_twice_survives_a_dying_connection(relayed, make, cut):
+    async def main():
+        async with relayed() as (relay, journal, _, _):
+            lease = await make.leased(journal)
+
+            async def cut_off(call):
+                setattr(relay, cut, True)
+                result = await call
+                assert not getattr(relay, cut)
+                return result
+
+            assert await cut_off(journal.claim_locks(lease, "s", ["db"]))
+            assert await cut_off(journal.blocked_steps(lease)) == set()
+            await cut_off(journal.release_locks(lease, "s"))
+            assert await cut_off(journal.renew([lease])) == []
+            assert await cut_off(journal.put_circuit(Circuit(tool="make", failures=1)))
+            assert not await cut_off(journal.put_circuit(Circuit(tool="make", failures=2)))
+            assert (await cut_off(journal.circuit("make"))).failures == 1
+            assert await cut_off(journal.commands("r1")) == []
+
+    asyncio.run(main())
+
+
+def test_a_circuit_written_just_before_its_connection_died_counts_as_written(
+    relayed, make, monkeypatch
+):
+    async def main():
+        async with relayed() as (_, journal, _, _):
+            write, tries = SqlJournal.put_circuit, iter([True, False])
+
+            async def and_then_die(self, circuit):
+                written = await write(self, circuit)
+                if next(tries):
+                    raise postgres_connection.ConnectionLost("connection lost")
+                return written
+
+            monkeypatch.setattr(SqlJournal, "put_circuit", and_then_die)
+            assert await journal.put_circuit(Circuit(tool="make", failures=1, opened_at=1e9 / 3))
+            assert (await journal.circuit("make")).version == 1
 
     asyncio.run(main())
 

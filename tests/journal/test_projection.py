@@ -77,6 +77,8 @@ def by_hand(events: list[Event]) -> tuple[list, dict]:
                 row |= {"retries_attempted": event.attempt - 1}
                 row |= {"run_id": event.run_id, "step_id": event.step, "attempt": event.attempt}
                 row |= {"started_at": event.time, "status": "starting"} | event.data
+                for name in ("tool", "stdout_path", "stderr_path"):
+                    row[name] = row[name] and row[name].replace("\0", "\ufffd")
                 attempts[event.run_id, event.step, event.attempt] = row
             case "attempt.running" if row:
                 row |= {"status": "running", "pid": event.data.get("pid") or row["pid"]}

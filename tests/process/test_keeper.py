@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 import msgspec
 import pytest
 
+from stoker.process import keeper_main, libc
 from stoker.process.keeper import Kept
 from stoker.process.logs import LogBounds, LogWatch
 from stoker.process.redact import Redactor
@@ -300,3 +302,86 @@ def test_a_refusal_only_the_keeper_sees_is_logged(bench, keep, tmp_path):
     text.chmod(0o755)
     assert bench.run(keep(str(text))) == Exit(code=126)
     assert f"cannot start {text}: [Errno 8] Exec format error" in bench.err.read_text()
+
+
+@pytest.mark.parametrize("fault", ["no inotify", "no log"])
+def test_a_keeper_that_hears_of_no_writes_looks_from_time_to_time(tmp_path, monkeypatch, fault):
+    log = tmp_path / "log"
+    reading, writing = os.pipe()
+    looked = []
+
+    class Libc:
+        @staticmethod
+        def Inotify():
+            if fault == "no inotify":
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return libc.Inotify()
+
+        @staticmethod
+        def trim(path, limit):
+            looked.append((path, limit))
+            if len(looked) == 2:
+                os.write(writing, b"\n")  # Now the command may end.
+
+    monkeypatch.setattr(keeper_main, "sibling", lambda _: Libc)
+    monkeypatch.setattr(keeper_main, "_BLIND_SEC", 0.01)
+    output = keeper_main.Output(str(log))
+    if fault == "no log":
+        log.unlink()
+    process = subprocess.Popen(["sh", "-c", "read line; exit 7"], stdin=reading)
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        keeper_main.watch(pidfd, [output], MIB)
+        assert process.wait() == 7
+    finally:
+        process.kill()
+        process.wait()
+        for fd in (reading, writing, pidfd, output.log):
+            os.close(fd)
+    assert looked == [(str(log), MIB)] * 2
+
+
+def test_a_log_that_cannot_be_bounded_is_told_of_once(tmp_path, capfd):
+    output = keeper_main.Output(str(tmp_path / "log"))
+    (tmp_path / "log").unlink()
+    output.trim(MIB)
+    output.trim(MIB)
+    os.close(output.log)
+    assert capfd.readouterr().err.count("cannot be bounded") == 1
+
+
+def test_its_end_is_recorded_on_a_full_disk(bench, keep):
+    # Who still holds the pipe has the keeper give up waiting for the rest of a secret.
+    spec = keep("sh", "-c", "setsid sleep 1000 & printf h1d; exit 7", stdout_path="/dev/full")
+    assert bench.run(spec, Redactor(["h1dden"])) == Exit(code=7)
+
+
+def test_a_refusal_is_recorded_on_a_full_disk(bench, keep, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("echo no first line\n")
+    text.chmod(0o755)
+    assert bench.run(keep(str(text), stderr_path="/dev/full")) == Exit(code=126)
+
+
+def test_an_unreadable_record_is_none(bench, keep, tmp_path):
+    broken = []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+        spec = keep("sh", "-c", "mkdir exit.json exit.json/x", cwd=str(tmp_path / "keeper"))
+        return await bench.start(spec).ended
+
+    (tmp_path / "keeper").mkdir()
+    assert asyncio.run(main()) == Exit(cause="lost")
+    assert broken == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"code": "\xff"}'])
+def test_damaged_records_are_none(tmp_path, content):
+    async def main():
+        assert adopt(tmp_path) is None
+
+    (tmp_path / "keeper").mkdir()
+    for name in ("keeper.json", "exit.json"):
+        (tmp_path / "keeper" / name).write_bytes(content)
+    asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 
 import pytest
@@ -61,6 +62,7 @@ def test_a_refusal_leaves_nothing_open(bench):
             bench.spec("true", cwd="/no/such"),
             bench.spec("true", stderr_path="/no/such/log"),
         ):
+            gc.collect()  # What earlier tests have left may go now, not in between.
             before = os.listdir("/proc/self/fd")
             with pytest.raises(SpawnError):
                 await run(spawner, spec)

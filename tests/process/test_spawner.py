@@ -58,6 +58,57 @@ def test_reaped_by_somebody_else_is_lost(bench):
     assert asyncio.run(main()) == Exit(cause="lost")
 
 
+def test_an_end_that_cannot_be_dealt_with_is_lost(bench, monkeypatch):
+    reported = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        spawner = Spawner(loop)
+        first, second = (bench.start(bench.spec("true"), spawner=spawner) for _ in range(2))
+
+        def fail():
+            raise KeyError("reap")
+
+        monkeypatch.setattr(first.child, "_reap", fail)
+        assert await first.ended == Exit(cause="lost")
+        assert await second.ended == Exit(code=0)
+        os.waitpid(first.child.pid, 0)
+
+    asyncio.run(main())
+    assert [repr(error) for error in reported] == ["KeyError('reap')"]
+
+
+def test_a_failing_listener_is_called_once_and_costs_the_others_nothing(bench):
+    reported, told = [], []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        spawner = Spawner(loop)
+
+        def fail(end):
+            told.append(end)
+            raise KeyError("listener")
+
+        pids = [spawner.spawn(bench.spec("true"), fail).pid for _ in range(2)]
+        for pid in pids:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert await bench.start(bench.spec("true"), spawner=spawner).ended == Exit(code=0)
+
+    asyncio.run(main())
+    assert told == [Exit(code=0)] * 2
+    assert len(reported) == 2
+
+
+def test_a_libc_whose_posix_spawn_knows_no_directories(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("stoker.process.libc.can_spawn_in", lambda: False)
+    spec = bench.spec("sh", "-c", "cat; pwd -P; exit 3", stdin=b"in\n", cwd=str(tmp_path))
+    assert bench.run(spec) == Exit(code=3)
+    assert bench.out.read_text() == f"in\n{tmp_path.resolve()}\n"
+    assert "/no/such does not exist" in str(refusal(bench, "/no/such", cwd=str(tmp_path)))
+
+
 def test_a_closed_spawner_leaves_processes_alone(bench):
     async def main():
         before = os.listdir("/proc/self/fd")
@@ -83,10 +134,10 @@ def test_its_working_directory(bench, tmp_path):
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_its_environment_is_the_given_one_and_the_marker(bench, tmp_path, elsewhere):
     cwd = str(tmp_path) if elsewhere else os.getcwd()
-    env = {"PATH": os.environ["PATH"], "NAME": "wörld", MARKER: "overwritten"}
+    env = {"PATH": os.environ["PATH"], "NAME": "wörld", MARKER: "outer/step/1"}
     bench.run(bench.spec("env", env=env, cwd=cwd))
     assert sorted(bench.out.read_text().splitlines()) == sorted(
-        [f"PATH={env['PATH']}", "NAME=wörld", f"{MARKER}={bench.run_id}/step/1"]
+        [f"PATH={env['PATH']}", "NAME=wörld", f"{MARKER}=outer/step/1//{bench.run_id}/step/1"]
     )
 
 
@@ -122,14 +173,22 @@ def test_stdin(bench, tmp_path, data, elsewhere):
     assert bench.out.read_bytes() == (data or b"")
 
 
-def test_ignored_and_blocked_signals_are_not_inherited(bench):
-    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-    try:
-        bench.run(bench.spec("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"))
-    finally:
-        signal.signal(signal.SIGHUP, ignored)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_ignored_and_blocked_signals_are_not_inherited(bench, tmp_path, elsewhere):
+    cwd = str(tmp_path) if elsewhere else os.getcwd()
+
+    async def main():
+        spawner = Spawner(asyncio.get_running_loop())
+        ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        try:
+            spec = bench.spec("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status", cwd=cwd)
+            await bench.start(spec, spawner=spawner).ended
+        finally:
+            signal.signal(signal.SIGHUP, ignored)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    asyncio.run(main())
     _, blocked_there, _, ignored_there = bench.out.read_text().split()
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1):
         assert (int(ignored_there, 16) | int(blocked_there, 16)) & (1 << (number - 1)) == 0
@@ -285,6 +344,13 @@ def test_a_wrong_directory_or_log_is_named(bench, tmp_path):
     )
     log = str(tmp_path / "none" / "log")
     assert f"its log {log} cannot be written" in str(refusal(bench, "true", stdout_path=log))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_illegal_environment_is_refused(bench, tmp_path, elsewhere):
+    cwd = str(tmp_path) if elsewhere else os.getcwd()
+    for name, value in [("A=B", "1"), ("A", "\0"), ("\0", "1")]:
+        assert "illegal name" in str(refusal(bench, "/bin/true", env={name: value}, cwd=cwd))
 
 
 def test_out_of_descriptors(bench):

@@ -25,8 +25,9 @@ def _flags(directory: Path) -> int:
 
 def _is_ext4(directory: Path) -> bool:
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    of = max((m for m in mounts if directory.is_relative_to(m[1])), key=lambda m: len(m[1]))
-    return of[2] == "ext4"
+    over = [mount for mount in mounts if directory.is_relative_to(mount[1])]
+    # In a chroot perhaps none of them is.
+    return max(over, key=lambda mount: len(mount[1]))[2] == "ext4" if over else False
 
 
 def test_marks_the_directory_and_keeps_its_other_flags(tmp_path: Path) -> None:

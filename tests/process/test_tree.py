@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from stoker.process import tree
-from stoker.process.spec import Exit
+from stoker.process.spec import MARKER, Exit
 from stoker.process.survivors import Scan, look, under
 from stoker.process.tree import end_all, marked
 
@@ -55,6 +55,36 @@ def test_markers_are_compared_by_components():
     assert not under("run/step/1", "run/step/10")
     assert not under("ru", "run/step/1")
     assert not under("run/", "run2/step/1")
+
+
+def test_of_several_markers_one_is_enough():
+    both = "outer/step/1//inner/a/2"
+    for prefix in ("outer/", "outer/step/1", "inner", "inner/a", "inner/a/2"):
+        assert under(prefix, both)
+    for prefix in ("a", "a/2", "inner/a/1", "outer/step/1/inner", "step", "1//inner"):
+        assert not under(prefix, both)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_an_inner_engine_started_belongs_to_the_outer_attempt_too(bench, tmp_path, kept):
+    outer, inner = f"{bench.run_id}/outer/1", f"{bench.run_id}/inner/1"  # One to clean up.
+    script = "setsid sh -c 'echo ready; exec sleep 1000' & wait"
+    place = str(tmp_path / "keeper") if kept else None
+
+    async def main():
+        env = {"PATH": os.environ["PATH"], MARKER: outer}
+        spec = bench.spec("sh", "-c", script, env=env, marker=inner, keeper_dir=place)
+        started = bench.start(spec)
+        await bench.until("ready")
+        assert {one.marker for one in marked(outer)} == {outer}
+        assert {one.marker for one in marked(inner)} == {inner}
+        assert marked(f"{bench.run_id}/outer/2") == []
+        assert started.child.pid in [one.pid for one in marked(outer)]
+        assert await end_all(outer, grace=0) > 0
+        assert marked(inner) == []
+        await started.ended
+
+    asyncio.run(main())
 
 
 def test_marked_finds_descendants_and_never_itself(bench, monkeypatch):

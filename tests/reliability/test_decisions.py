@@ -196,7 +196,7 @@ def test_the_limit_of_a_step_counts_over_a_crash_and_not_past_itself_when_the_cl
 def test_a_step_that_does_not_fit_does_not_keep_the_loop_spinning():
     run = world({"id": "a", "resources": {"gpu": 2}}, {"id": "b", "resources": {"gpu": 2}}, slots=4)
     run.tick()  # the world fails if the machine wakes itself here
-    assert statuses(run) == {"a": "running", "b": "pending"}
+    assert statuses(run) == {"a": "running", "b": "waiting"}
 
 
 def test_a_fallback_that_waits_for_a_step_that_looks_at_what_it_stands_in_for_is_a_cycle():

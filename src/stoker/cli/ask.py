@@ -142,7 +142,7 @@ async def ask_and_go_on(
     if not args.no_resume and activity(row) in ("parked", "interrupted"):
         # Before the request is durable: one that cannot be gone on with is not left behind.
         plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-        values = given.inputs(args, plan, context)
+        values = given.inputs_again(args, plan, context, row)
         resolve(plan, {**row.inputs, **values})
     asked = await ask(journal, row, kind, payload)
     output = context.output

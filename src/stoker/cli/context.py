@@ -103,6 +103,8 @@ class Context:
         the newest one. Raises `UsageError`."""
         from stoker.journal.base import UnknownRun
 
+        if not name:
+            raise UsageError("expected the id of a run, its beginning or 'last', found ''")
         if name in ("last", "-"):
             rows = await journal.runs(limit=_SEARCHED)
             newest = next((row for row in rows if row.parent_run_id is None), None)
@@ -116,9 +118,9 @@ class Context:
         found = [row for row in await journal.runs(limit=_SEARCHED) if row.run_id.startswith(name)]
         # A nested run's id begins with its parent's; the parent is what is meant.
         own = [row for row in found if row.parent_run_id is None] or found
-        if name and len(own) == 1:
+        if len(own) == 1:
             return own[0]
-        if not name or not own:
+        if not own:
             raise UsageError(f"no run {name!r} in {journal.location}; see `stoker list`")
         shown = ", ".join(row.run_id for row in own[:_SHOWN])
         more = ", ..." if len(own) > _SHOWN else ""

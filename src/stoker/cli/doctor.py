@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
+from stoker.cli.output import plural
 
 _PYTHON: Final = (3, 11)
 _SQLITE: Final = (3, 35)
@@ -158,7 +159,7 @@ async def _journal(context: Context) -> list[Finding]:
     except JournalError as error:
         return [Finding("journal", "problem", str(error))]
     if not problems:
-        return [Finding("journal", "ok", f"{shown}: sound, {len(runs)} runs")]
+        return [Finding("journal", "ok", f"{shown}: sound, {plural(len(runs), 'run')}")]
     return [
         Finding("journal", "problem", f"{shown}: {problem}", "restore it from a backup")
         for problem in problems

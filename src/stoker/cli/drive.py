@@ -46,6 +46,8 @@ async def drive(
         raise _first(errors) from None
     finally:
         await output.out.detach()
+        if output.out.fault is not None:
+            output.error(output.out.fault)
         await output.err.detach()
     return exit_codes.BY_STATUS[outcome.status]
 
@@ -127,12 +129,14 @@ class _Signals:
 def kill(state: Path, run_id: str) -> None:
     """End all processes of a run, and of those nested in it, by force and without waiting."""
     from stoker.engine.attempt import realm
+    from stoker.process.spec import SEPARATOR
     from stoker.process.survivors import Scan, under
 
     run = f"{realm(state)}/{run_id}"
     for process in Scan():
         marker = process.marker
-        if under(f"{run}/", marker) or marker.startswith(f"{run}."):
+        nested = any(one.startswith(f"{run}.") for one in marker.split(SEPARATOR))
+        if nested or under(f"{run}/", marker):
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:

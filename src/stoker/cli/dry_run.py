@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
-from stoker.cli.output import printable
+from stoker.cli.output import plural, printable
 
 if TYPE_CHECKING:
     from stoker.plan.loader import LoadedPlan
@@ -34,5 +34,5 @@ def show(args: Namespace, context: Context, loaded: LoadedPlan, inputs: Mapping[
         width = min(30, max(len(step.id) for step in wave))
         for step in wave:
             context.output.line(f"  {step.id:<{width}}  {printable(action(step, scope))}")
-    context.output.line(f"{len(steps)} steps; nothing was run")
+    context.output.line(f"{plural(len(steps), 'step')}; nothing was run")
     return exit_codes.SUCCEEDED

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.follow import batches
@@ -23,7 +24,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run is over")
     parser.add_argument("--jsonl", action="store_true", help="one JSON object on each line")
     parser.add_argument(
-        "--after", type=int, default=0, metavar="SEQ", help="only events after this sequence"
+        "--after",
+        type=given.at_least(0),
+        default=0,
+        metavar="SEQ",
+        help="only events after this sequence",
     )
     parser.epilog = (
         "examples:\n"

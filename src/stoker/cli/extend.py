@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from stoker.cli.ask import add_run, ask, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
+from stoker.cli.output import plural
 from stoker.engine.view import read_run
 
 
@@ -42,7 +43,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
         steps = load_steps(text, plan=whole, kinds=kinds(), name=name)
         asked = await ask(journal, row, "extend", {"steps": text, "name": name})
-    count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    count = plural(len(steps), "step")
     if asked.events is None:
         context.output.note(f"nobody drives run {row.run_id}: {count} will be added when it is")
         context.output.note(f"go on with it: {context.hint('resume', row.run_id)}")

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.cli.output import printable, seconds
+from stoker.cli.output import plural, printable, seconds
 from stoker.engine.view import Standing
 
 _COLOURS: Final = {
@@ -82,7 +82,8 @@ def chart(standing: Standing, critical: Collection[str], *, now: float) -> Chart
     end = state.finished_at if state.finished_at is not None else now
     elapsed = max([end - began, *(row.bars[-1].end for row in rows)])
     subtitle = (
-        f"run {standing.row.run_id}, {state.status}, {seconds(elapsed)}, {len(state.steps)} steps"
+        f"run {standing.row.run_id}, {state.status}, {seconds(elapsed)}, "
+        f"{plural(len(state.steps), 'step')}"
     )
     return Chart(standing.row.plan_id, subtitle, rows, elapsed)
 

@@ -6,8 +6,10 @@ import argparse
 import time
 from pathlib import Path
 
+from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
+from stoker.cli.output import plural
 from stoker.engine.retention import Policy, collect
 
 _KEEP = 50
@@ -18,7 +20,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The arguments of `stoker gc`."""
     parser.add_argument(
         "--keep",
-        type=_count,
+        type=given.at_least(0),
         metavar="N",
         help=f"keep the newest N finished runs of every plan ({_KEEP}; 0 with --older-than)",
     )
@@ -67,7 +69,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     for name in done.orphans:
         output.line(f"{word} directory {name}, which belongs to no run")
     size = f"{done.bytes / 1e6:.1f} MB"
-    output.line(f"{word} {len(done.runs)} runs ({size}); {done.kept} are left")
+    left = f"{done.kept} {'is' if done.kept == 1 else 'are'} left"
+    output.line(f"{word} {plural(len(done.runs), 'run')} ({size}); {left}")
     return SUCCEEDED
 
 
@@ -75,13 +78,6 @@ def _other_journals(context: Context) -> list[Path]:
     """Journals that share the state directory, and whose runs have directories there."""
     mine = Path(context.location)
     return [path for path in sorted(context.directory.glob("*.db")) if path != mine]
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, found {text}")
-    return value
 
 
 def _age(text: str) -> float:

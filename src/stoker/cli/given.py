@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stoker.cli.context import Context, UsageError
 
 if TYPE_CHECKING:
+    from stoker.journal.base import RunRow
     from stoker.plan.model import Plan
 
 ENV_PREFIX: Final = "STOKER_INPUT_"
@@ -43,7 +44,7 @@ def add_variables(parser: ArgumentParser) -> None:
 
 def variables(args: Namespace) -> dict[str, str]:
     """What `--var` gave. Raises `UsageError`."""
-    return dict(_pair(text, "--var", "NAME=VALUE") for text in args.var)
+    return dict(_pair(text, "--var", "NAME=VALUE", secret=False) for text in args.var)
 
 
 def inputs(args: Namespace, plan: Plan, context: Context) -> dict[str, Any]:
@@ -70,6 +71,46 @@ def inputs(args: Namespace, plan: Plan, context: Context) -> dict[str, Any]:
     return values | on_command_line
 
 
+def inputs_again(args: Namespace, plan: Plan, context: Context, row: RunRow) -> dict[str, Any]:
+    """The inputs given to a run that goes on, which has all but the secret ones. Raises
+    `UsageError`, also if one of those is missing, and `PlanError`."""
+    from stoker.plan.inputs import declared
+
+    values = inputs(args, plan, context)
+    had = row.options.get("secrets", ())
+    missing = [
+        f"${variable(name)}"
+        for name, declaration in declared(plan).items()
+        if declaration.secret and (declaration.required or name in had) and name not in values
+    ]
+    if missing:
+        names = ", ".join(missing)
+        raise UsageError(f"secret inputs are not kept; give {names} or --inputs-file")
+    return values
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise ArgumentTypeError(f"expected {least} or more, found {text}")
+        return value
+
+    return read
+
+
+def plan_file(text: str) -> str:
+    """The type of an argument that names a plan file."""
+    if not text:
+        raise ArgumentTypeError("expected a plan file, found ''")
+    return text
+
+
 def variable(name: str) -> str:
     """The environment variable that may hold a secret input."""
     return ENV_PREFIX + "".join(c if c.isalnum() else "_" for c in name).upper()
@@ -81,7 +122,7 @@ def amounts(texts: Iterable[str]) -> dict[str, float | str]:
 
     found: dict[str, float | str] = {}
     for text in texts:
-        name, amount = _pair(text, "--resource", "NAME=AMOUNT")
+        name, amount = _pair(text, "--resource", "NAME=AMOUNT", secret=False)
         try:
             found[name] = quantity(amount)
         except ValueError as error:
@@ -101,19 +142,24 @@ def _input(text: str) -> tuple[str, Any]:
         raise UsageError(f"--input {name}=...: the value is not JSON: {error}") from error
 
 
-def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+def _pair(text: str, option: str, form: str, *, secret: bool = True) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.rstrip(":"):
-        # Not the text itself: it may be a secret.
-        shown = name if equals else "text without '='"
-        raise UsageError(f"{option}: expected {form}, found {shown!r}")
+        if secret and not equals:
+            raise UsageError(f"{option}: expected {form}, found text without '='")
+        raise UsageError(f"{option}: expected {form}, found {(name if secret else text)!r}")
     return name, value
 
 
 def _file(name: str) -> dict[str, Any]:
     from stoker.plan.source import parse
+    from stoker.plan.values import type_name
 
-    value = parse(Path(name).read_bytes(), name=name).value
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--inputs-file {name!r}: {error.strerror}") from error
+    value = parse(data, name=name).value
     if not isinstance(value, dict):
-        raise UsageError(f"{name}: expected a map of inputs, found {type(value).__name__}")
+        raise UsageError(f"--inputs-file {name}: expected a map, found a {type_name(value)}")
     return value

@@ -6,11 +6,13 @@ import argparse
 import time
 from typing import Any, get_args
 
+from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.output import printable, seconds
+from stoker.cli.output import one_line, seconds
+from stoker.cli.standing import hints, word
 from stoker.cli.styles import status_style
-from stoker.engine.view import activity, iso
+from stoker.engine.view import Standing, activity, iso, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 
@@ -25,7 +27,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"only runs with this status (repeatable): {', '.join(get_args(RunStatus))}",
     )
     parser.add_argument("--plan", metavar="PLAN_ID", help="only runs of this plan")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    parser.add_argument(
+        "--limit", type=given.at_least(0), default=20, metavar="N", help="at most N (20)"
+    )
     parser.add_argument("--json", action="store_true", help="a JSON list of runs")
     parser.epilog = "examples:\n  stoker list --status failed --plan deploy\n"
 
@@ -35,27 +39,37 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     output = context.output
     async with context.journal() as journal:
         rows = await journal.runs(limit=args.limit, plan_id=args.plan, status=args.status)
-    if args.json:
-        output.json([_document(row) for row in rows])
-        return SUCCEEDED
+        if args.json:
+            output.json([_document(row) for row in rows])
+            return SUCCEEDED
+        standings = {
+            row.run_id: await read_run(journal, row.run_id)
+            for row in rows
+            if activity(row) in ("parked", "interrupted")
+        }
     width = max((len(row.run_id) for row in rows), default=0)
     now = time.time()
     for row in rows:
         doing = activity(row)
-        status = "interrupted" if doing == "interrupted" else row.status
+        status, hint = _standing(row, standings.get(row.run_id), context)
         shown = output.style(f"{status:<11}", *status_style(status))
         words = [f"{row.run_id:<{width}}", shown, f"{_took(row, now, doing):>11}"]
-        words.append(printable(row.plan_id))
-        if doing == "interrupted":
-            words.append(f"its engine died: {context.hint('resume', row.run_id)}")
-        elif row.reason:
-            words.append(printable(row.reason))
-        elif doing == "parked":
-            words.append(f"parked: {context.hint('show', row.run_id)}")
+        words.append(one_line(row.plan_id))
+        if hint or row.reason:
+            words.append(hint or one_line(row.reason or ""))
         if row.parent_run_id is not None:
             words.append(f"(nested in {row.parent_run_id})")
         output.line("  ".join(words))
     return SUCCEEDED
+
+
+def _standing(row: RunRow, standing: Standing | None, context: Context) -> tuple[str, str]:
+    """The word for a run, and what to do about it, if anything is to be done."""
+    if standing is None:
+        paused = row.status == "paused"
+        return row.status, f"paused: {context.hint('unpause', row.run_id)}" if paused else ""
+    document = view(standing)
+    return word(standing, document), next(iter(hints(standing, document, context)), "")
 
 
 def _took(row: RunRow, now: float, doing: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from stoker.cli.estimate import Estimate
-from stoker.cli.output import printable, seconds
+from stoker.cli.output import one_line, seconds
 from stoker.cli.plain_view import Detail, PlainView
 from stoker.journal.events import STEP_SETTLED
 
@@ -158,7 +158,7 @@ def render(frame: Frame, console: Console) -> RenderableType:
     turn = _SPINNER[int(frame.elapsed / _FRAME_SEC) % len(_SPINNER)]
     for row in frame.rows:
         usual = "" if row.expected is None else f"of about {seconds(row.expected)}"
-        name = Text(printable(row.step), overflow="ellipsis", no_wrap=True)
+        name = Text(one_line(row.step), overflow="ellipsis", no_wrap=True)
         steps.add_row(
             Text(turn if console.encoding.startswith("utf") else "*", "cyan"),
             name,
@@ -169,7 +169,7 @@ def render(frame: Frame, console: Console) -> RenderableType:
     if frame.more:
         lines.append(Text(f"  and {frame.more} more", "dim"))
     if frame.next:
-        following = Text(f"  next: {printable(', '.join(frame.next))}", "dim")
+        following = Text(f"  next: {one_line(', '.join(frame.next))}", "dim")
         following.truncate(max(console.width, 10), overflow="ellipsis")
         lines.append(following)
     bar = Table.grid(padding=(0, 1))

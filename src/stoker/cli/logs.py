@@ -6,10 +6,12 @@ import argparse
 import asyncio
 from contextlib import aclosing
 
+from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.follow import batches, one_error
 from stoker.cli.log_printer import LogPrinter
+from stoker.cli.output import plural
 from stoker.cli.show import no_step
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.view import Standing, activity, read_run
@@ -32,11 +34,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until the step or the run has ended"
     )
-    parser.add_argument("--attempt", type=int, metavar="N", help="default: the last one")
+    parser.add_argument(
+        "--attempt", type=given.at_least(1), metavar="N", help="default: the last one"
+    )
     streams = parser.add_mutually_exclusive_group()
     streams.add_argument("--stdout", action="store_true", help="only what went to stdout")
     streams.add_argument("--stderr", action="store_true", help="only what went to stderr")
-    parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines of each log")
+    parser.add_argument(
+        "--tail", type=given.at_least(0), metavar="N", help="only the last N lines of each log"
+    )
     parser.epilog = (
         "A step's stdout goes to stdout and its stderr to stderr; with --stderr that goes to\n"
         "stdout. Lines of several steps begin with the step's id.\n\n"
@@ -174,6 +180,8 @@ def _nothing(standing: Standing, args: argparse.Namespace) -> str:
         return f"no step of run {standing.row.run_id} has started"
     state = standing.state[args.step]
     if args.attempt is not None and state.number:
-        return f"step {args.step!r} has {state.number} attempts, no attempt {args.attempt}"
+        return (
+            f"step {args.step!r} has {plural(state.number, 'attempt')}, no attempt {args.attempt}"
+        )
     reason = f": {state.reason}" if state.reason else ""
     return f"step {args.step!r} has not started ({state.status}{reason})"

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
-from stoker.cli.output import Output
+from stoker.cli.output import Output, OutputError
 
 
 class Entry(NamedTuple):
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     # Imports make much that lasts and no garbage: looking for some is a fifth of start-up.
     gc.set_threshold(50_000, 20, 50)
+    _open_standard()
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output()
     try:
@@ -94,8 +96,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             output.err.flush()
         except BrokenPipeError:
             return exit_codes.CLOSED_PIPE
+        except OutputError:
+            return exit_codes.BAD_INPUT  # nor can it be told
         return exit_codes.BAD_INPUT
     return status
+
+
+def _open_standard() -> None:
+    """Standard streams that are closed become /dev/null: else the journal, or a pipe of the
+    engine's, would get their numbers, and be printed to."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _run(args: argparse.Namespace, context: Context) -> int:
@@ -113,9 +129,15 @@ def _run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for these words: it knows only the command they name, if they name one."""
+    """The parser for these words: it knows only the command they name, if they name one.
+    Raises `UsageError` if that is none."""
     if words and words[0] in COMMANDS:
         return parser(words[:1], filled=True)
+    if words and not words[0].startswith("-"):
+        from stoker.plan.suggest import did_you_mean
+
+        hint = did_you_mean(words[0], COMMANDS)
+        raise UsageError(f"unknown command {words[0]!r}{hint}; see `stoker --help`")
     return parser(tuple(COMMANDS), filled=False)
 
 
@@ -123,7 +145,7 @@ def parser(
     commands: Sequence[str] = tuple(COMMANDS), *, filled: bool = True
 ) -> argparse.ArgumentParser:
     """The parser of the command line with these commands, `filled` with their arguments."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="stoker",
         description="Run plans: parallel, durable, resumable.",
         epilog=_EPILOG,
@@ -132,6 +154,7 @@ def parser(
     )
     top.add_argument("--version", action=_Version, help="print the version and exit")
     choice = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    top.commands = choice.choices
     for name in commands:
         entry = COMMANDS[name]
         command = choice.add_parser(
@@ -152,6 +175,26 @@ def parser(
     return top
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints help like everything else, so that it is told where that fails; so do the
+    parsers of the commands, which are of the same class. What a command does not take is
+    told with that command's usage."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            command = self.commands.get(found.command, self)
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found
+
+    def print_help(self, file: object = None) -> None:
+        output = Output()
+        output.out.write(self.format_help())
+        output.flush()
+
+
 class _Version(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
@@ -159,7 +202,9 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
         from importlib.metadata import version
 
-        sys.stdout.write(f"stoker {version('stoker')}\n")
+        output = Output()
+        output.line(f"stoker {version('stoker')}")
+        output.flush()
         parser.exit()
 
 
@@ -172,7 +217,7 @@ def _foreseen(error: Exception) -> str | None:
     if isinstance(error, PlanError):
         count = len(error.problems)
         return str(error) if count == 1 else f"{count} problems:\n{error}"
-    if isinstance(error, UsageError | JournalError | CommandRefused):
+    if isinstance(error, UsageError | JournalError | CommandRefused | OutputError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""

@@ -6,7 +6,7 @@ import argparse
 
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
-from stoker.cli.output import Output, printable
+from stoker.cli.output import Output, one_line
 from stoker.engine.machine import Receipt
 from stoker.engine.state import RunState
 from stoker.engine.view import read_run
@@ -72,5 +72,5 @@ def _print(receipt: Receipt, output: Output, *, json: bool) -> None:
     if json:
         output.json_line(receipt)
     else:
-        name = f" ({printable(receipt.name)})" if receipt.name != receipt.step_id else ""
-        output.line(f"released {printable(receipt.step_id)}{name} as {receipt.execution_id}")
+        name = f" ({one_line(receipt.name)})" if receipt.name != receipt.step_id else ""
+        output.line(f"released {one_line(receipt.step_id)}{name} as {receipt.execution_id}")

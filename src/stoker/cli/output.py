@@ -33,14 +33,23 @@ _STYLES: Final = {
 _UNPRINTABLE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
+_DECEPTIVE = re.compile(r"[\n\t\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Line ends, tabs, and characters without width or that change the direction of writing."""
+
+
+class OutputError(Exception):
+    """What was printed could not be written, as where the disk is full."""
 
 
 class Stream:
     """Standard output or standard error. Raises `BrokenPipeError` from `write` and `flush`
-    when nobody reads any more, but not while it is attached: then text is dropped."""
+    when nobody reads any more, and `OutputError` when it cannot be written to, but not while
+    it is attached: then text is dropped."""
 
     def __init__(self, fd: int, environment: Mapping[str, str]) -> None:
         self.fd = fd
+        self.fault: str | None = None
+        """Why it cannot be written to; None also where only nobody reads any more."""
         self.terminal = os.isatty(fd)
         self.colour = (
             self.terminal
@@ -78,11 +87,15 @@ class Stream:
             except BrokenPipeError:
                 self._give_up()
                 raise
+            except OSError as error:
+                self._fail(error)
+                raise OutputError(self.fault) from error
             del self._buffer[:written]
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """From now on, write only when it does not block."""
         self._loop = loop
+        self._pump()
 
     async def detach(self) -> None:
         """Wait until everything is written, then go back to blocking writes."""
@@ -114,8 +127,10 @@ class Stream:
         try:
             while self._buffer and poll.poll(0):
                 del self._buffer[: os.write(self.fd, self._buffer[:_BLOCK])]
-        except OSError:  # the reader, or the whole terminal, is gone; the run goes on
+        except BrokenPipeError:  # the reader is gone; the run goes on
             self._give_up()
+        except OSError as error:  # told once the run is over
+            self._fail(error)
         if self._buffer and not self._watched and self._loop is not None:
             self._watched = True
             self._loop.add_writer(self.fd, self._pump)
@@ -129,6 +144,11 @@ class Stream:
         if self._watched and self._loop is not None:
             self._loop.remove_writer(self.fd)
         self._watched = False
+
+    def _fail(self, error: OSError) -> None:
+        name = "standard output" if self.fd == 1 else "standard error"
+        self.fault = f"{name}: {error.strerror}"
+        self._give_up()
 
     def _give_up(self) -> None:
         self._broken = True
@@ -178,7 +198,7 @@ class Output:
         return self.out.style(text, *styles)
 
     def flush(self) -> None:
-        """Write out both streams. Raises `BrokenPipeError`."""
+        """Write out both streams. Raises `BrokenPipeError`, `OutputError`."""
         self.out.flush()
         self.err.flush()
 
@@ -187,6 +207,21 @@ def printable(text: str) -> str:
     """Text that came from outside (a step's output, a name) without what would command the
     terminal: escape sequences and control characters other than tabs and line ends."""
     return _UNPRINTABLE.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """`printable` text for the middle of a line: what would end the line, hide, or turn the
+    text after it around is shown as an escape (`\\n`, `\\u202e`)."""
+    return _DECEPTIVE.sub(lambda found: _escaped(found[0]), printable(text))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def seconds(value: float) -> str:

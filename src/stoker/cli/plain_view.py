@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from stoker.cli.output import printable, seconds
+from stoker.cli.output import one_line, plural, printable, seconds
 from stoker.cli.summary import COLOURS, conclude
 from stoker.journal import events as ev
 
@@ -64,7 +64,7 @@ class PlainView:
             self._tells[ev.ATTEMPT_STARTING] = self._started
         self._every = every
         word = "goes on" if state.sequence > 1 else "started"
-        total = f"{len(state.steps)} step{'s' if len(state.steps) != 1 else ''}"
+        total = plural(len(state.steps), "step")
         self._say(time.time(), f"run {state.run_id} {word}: {state.plan.plan_id}, {total}")
 
     def see(self, event: Event) -> None:
@@ -101,27 +101,28 @@ class PlainView:
             self._say(event.time, f"{event.step} waits: {event.data.get('for')}")
 
     def _asked(self, event: Event) -> None:
-        prompt = printable(event.data.get("prompt") or "")
+        prompt = one_line(event.data.get("prompt") or "")
         self._say(
             event.time, f"{event.step} waits for approval" + (f": {prompt}" if prompt else "")
         )
 
     def _decided(self, event: Event) -> None:
         data = event.data
-        comment = f": {printable(data['comment'])}" if data.get("comment") else ""
+        comment = f": {one_line(data['comment'])}" if data.get("comment") else ""
         word = {"approve": "approved", "reject": "rejected"}[data["decision"]]
-        self._say(event.time, f"{event.step} {word} by {printable(data.get('by') or '?')}{comment}")
+        self._say(event.time, f"{event.step} {word} by {one_line(data.get('by') or '?')}{comment}")
 
     def _run(self, event: Event) -> None:
         reason = event.data.get("reason")
         word = "aborting" if event.data.get("abort") else event.type.rpartition(".")[2]
-        text = f"run {word}" + (f": {printable(reason)}" if reason else "")
+        text = f"run {word}" + (f": {one_line(reason)}" if reason else "")
         self._say(event.time, self._style(text, "yellow"))
 
     def _extended(self, event: Event) -> None:
         count = len(event.data["steps"])
         self._say(
-            event.time, f"{count} steps added by {printable(event.data.get('source') or '?')}"
+            event.time,
+            f"{plural(count, 'step')} added by {one_line(event.data.get('source') or '?')}",
         )
 
     def _refused(self, event: Event) -> None:

@@ -20,7 +20,12 @@ def register(parser: ArgumentParser) -> None:
     show = actions.add_parser("show", help="inputs, limits, and every step with its policies")
     graph = actions.add_parser("graph", help="the steps in waves, as text or as a picture")
     for action in (show, graph):
-        action.add_argument("plan", metavar="FILE", help="plan file, JSON or YAML; - for stdin")
+        action.add_argument(
+            "plan",
+            type=given.plan_file,
+            metavar="FILE",
+            help="plan file, JSON or YAML; - for stdin",
+        )
         given.add_variables(action)
     show.add_argument("--json", action="store_true", help="the plan as Stoker understood it")
     graph.add_argument(

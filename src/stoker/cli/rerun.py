@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from stoker.cli import given
 from stoker.cli.context import Context, UsageError
+from stoker.cli.output import plural
 from stoker.cli.progress import add_progress, choose_view
 from stoker.cli.show import no_step
 from stoker.engine.outputs import artefact
@@ -65,10 +66,12 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         added = extensions(state, await journal.events(row.run_id), reused)
         plan = replace(state.plan, steps=(*state.plan.steps, *added))
         reused = {step.id: reused[step.id] for step in plan.steps if step.id in reused}
-        inputs = {**row.inputs, **given.inputs(args, plan, context)}
+        inputs = {**row.inputs, **given.inputs_again(args, plan, context, row)}
         chosen = run_id(args) or new_run_id()
         options = msgspec.convert(row.options, RunOptions)
-        context.output.note(f"reusing {len(reused)} of {len(plan.steps)} steps of run {row.run_id}")
+        context.output.note(
+            f"reusing {len(reused)} of {plural(len(plan.steps), 'step')} of run {row.run_id}"
+        )
         artefacts = context.directory / "runs" / chosen / "artefacts"
 
         async def begin(engine: Engine) -> RunHandle:

@@ -48,6 +48,7 @@ async def go_on(args: Namespace, context: Context, journal: Journal, row: RunRow
 
     from stoker.cli.drive import drive
     from stoker.engine.lifecycle import RUN_OVER
+    from stoker.engine.view import activity
     from stoker.plan.model import Plan
 
     if row.status in RUN_OVER:
@@ -55,7 +56,11 @@ async def go_on(args: Namespace, context: Context, journal: Journal, row: RunRow
         context.output.note(f"run {row.run_id} is over, it {_ENDED[row.status]}{reason}")
         return exit_codes.BY_STATUS[row.status]
     plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-    inputs: dict[str, Any] = given.inputs(args, plan, context)
+    # Where an engine lives, that is what there is to tell.
+    idle = activity(row) in ("parked", "interrupted")
+    inputs: dict[str, Any] = (
+        given.inputs_again(args, plan, context, row) if idle else given.inputs(args, plan, context)
+    )
     view = await choose_view(
         args, context, journal, row.plan_id, row.options.get("max_concurrency")
     )

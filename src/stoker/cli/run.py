@@ -31,12 +31,14 @@ step inherits. Relative paths of the plan start from the current directory.
 
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker run`."""
-    parser.add_argument("plan", metavar="PLAN", help="plan file, JSON or YAML; - for stdin")
+    parser.add_argument(
+        "plan", type=given.plan_file, metavar="PLAN", help="plan file, JSON or YAML; - for stdin"
+    )
     given.add_inputs(parser)
     given.add_variables(parser)
     add = parser.add_argument
     add("--run-id", metavar="ID", help="id of the new run (default: from the time)")
-    add("--max-concurrency", type=_positive, metavar="N", help="steps at once")
+    add("--max-concurrency", type=given.at_least(1), metavar="N", help="steps at once")
     add(
         "--resource",
         action="append",
@@ -141,13 +143,3 @@ def run_id(args: Namespace) -> str | None:
             "not starting with '.' or '-', and not 'last'"
         )
     return chosen
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_positive.__name__ = "positive number"  # argparse says: invalid positive number value: '0'

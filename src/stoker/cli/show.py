@@ -9,10 +9,10 @@ from typing import Final
 
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.output import Output, printable, seconds
+from stoker.cli.output import Output, one_line, plural, printable, seconds
+from stoker.cli.standing import hints, word
 from stoker.cli.styles import status_style
-from stoker.engine.state import StepState
-from stoker.engine.view import RunView, Standing, StepView, asks_a_person, read_run, schema, view
+from stoker.engine.view import RunView, Standing, StepView, read_run, schema, view
 from stoker.plan.suggest import did_you_mean
 from stoker.process.tail import last_lines
 
@@ -100,10 +100,12 @@ def _summary(standing: Standing, document: RunView, context: Context, *, everyth
         _failure(step, output)
     if len(told) > _FAILURES:
         output.line(f"\n... and {len(told) - _FAILURES} more failed")
-    hints = _hints(document, standing, context)
-    if hints:
+    found = hints(standing, document, context)
+    if document.status == "failed":
+        found = [f"again from what failed: {context.hint('rerun', document.run_id, '--failed')}"]
+    if found:
         output.line()
-        for hint in hints:
+        for hint in found:
             output.line(hint)
 
 
@@ -119,11 +121,7 @@ def _families(steps: list[StepView]) -> list[StepView]:
 
 def _head(standing: Standing, document: RunView, output: Output) -> None:
     state = standing.state
-    status: str = document.status
-    if document.activity == "interrupted":
-        status = "interrupted"
-    elif document.activity == "parked" and status == "running":
-        status = "waiting"  # as `stoker run` said when it ended
+    status = word(standing, document)
     words = [f"run {document.run_id}", output.style(status, *status_style(status))]
     if state.started_at is not None:
         end = state.finished_at
@@ -132,7 +130,7 @@ def _head(standing: Standing, document: RunView, output: Output) -> None:
         if end is not None:
             words.append(f"in {seconds(end - state.started_at)}")
     output.line(" ".join(words))
-    output.line(f"plan {printable(document.plan_id)} (version {printable(document.plan_version)})")
+    output.line(f"plan {one_line(document.plan_id)} (version {one_line(document.plan_version)})")
     if document.started_at is not None:
         output.line(f"started {document.started_at}")
     if document.parent_run_id is not None:
@@ -141,7 +139,7 @@ def _head(standing: Standing, document: RunView, output: Output) -> None:
         output.line(f"reason: {printable(document.reason)}")
     counts = Counter(step.status for step in document.steps)
     shown = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    output.line(f"{len(document.steps)} steps: {shown}" if shown else "no steps")
+    output.line(f"{plural(len(document.steps), 'step')}: {shown}" if shown else "no steps")
 
 
 def _row(standing: Standing, step: StepView, width: int, now: float, output: Output) -> None:
@@ -151,18 +149,18 @@ def _row(standing: Standing, step: StepView, width: int, now: float, output: Out
         end = rows[-1].finished_at
         took = seconds((now if end is None else end) - rows[0].started_at)
     status = output.style(f"{step.status:<11}", *status_style(step.status))
-    label = f"  {printable(step.id)}" if step.parent is not None else printable(step.id)
+    label = f"  {one_line(step.id)}" if step.parent is not None else one_line(step.id)
     words = f"  {status} {label:<{width}} {took:>10}"
     if len(rows) > 1:
         words += f"  {len(rows)} attempts"
     if step.reason:
-        words += f"  {printable(step.reason)}"
+        words += f"  {one_line(step.reason)}"
     output.line(words.rstrip())
 
 
 def _failure(step: StepView, output: Output) -> None:
     output.line()
-    output.line(f"{output.style(printable(step.id), 'bold')}: {printable(step.reason or '')}")
+    output.line(f"{output.style(one_line(step.id), 'bold')}: {printable(step.reason or '')}")
     if not step.attempts:
         return
     attempt = step.attempts[-1]
@@ -185,13 +183,13 @@ def _last_lines(path: str | None) -> list[str]:
 
 
 def _one(step: StepView, output: Output) -> None:
-    name = f" ({printable(step.name)})" if step.name else ""
-    output.line(f"step {printable(step.id)}{name}")
+    name = f" ({one_line(step.name)})" if step.name else ""
+    output.line(f"step {one_line(step.id)}{name}")
     output.line(f"status: {output.style(step.status, *status_style(step.status))}")
     if step.reason:
         output.line(f"reason: {printable(step.reason)}")
     if step.approval is not None:
-        output.line(f"asks: {printable(step.approval.prompt) or 'for approval'}")
+        output.line(f"asks: {one_line(step.approval.prompt) or 'for approval'}")
     for key, value in step.outputs.items():
         output.line(f"output {key}: {printable(str(value))}")
     for attempt in step.attempts:
@@ -207,29 +205,3 @@ def _one(step: StepView, output: Output) -> None:
                 output.line(output.style(f"  {label} {path}", "dim"))
                 for line in lines:
                     output.line(f"  | {printable(line)}")
-
-
-def _hints(document: RunView, standing: Standing, context: Context) -> list[str]:
-    """What a person can do now."""
-    run_id = document.run_id
-    if document.activity == "interrupted":
-        return [f"go on with it: {context.hint('resume', run_id)}"]
-    if document.status == "failed":
-        return [f"again from what failed: {context.hint('rerun', run_id, '--failed')}"]
-    asked = [step for step in standing.state.steps if asks_a_person(step)]
-    hints = [_approval_hint(step, standing, context) for step in asked[:3]]
-    decide = [step.id for step in document.steps if step.status == "quarantined"]
-    if decide:
-        words = context.hint("resolve", run_id, decide[0], "rerun")
-        hints.append(f"say what became of it: {words} (or succeeded, failed)")
-    if document.activity == "parked" and not hints:
-        manual = standing.row.options.get("manual")
-        word = "next" if manual else "resume"
-        hints.append(f"go on with it: {context.hint(word, run_id)}")
-    return hints
-
-
-def _approval_hint(step: StepState, standing: Standing, context: Context) -> str:
-    step_id = step.step.id
-    prompt = standing.approvals[step_id].get("prompt") or f"step {step_id} waits for approval"
-    return f"{printable(prompt)}: {context.hint('approve', standing.row.run_id, step_id)}"

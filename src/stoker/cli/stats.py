@@ -8,9 +8,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stoker.cli import given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.output import Output, printable, seconds
+from stoker.cli.output import Output, one_line, plural, seconds
 from stoker.engine.stats import PlanStats, RunStats, Spread, plan_stats, run_stats
 from stoker.engine.view import Standing, read_run
 from stoker.journal.base import Journal
@@ -33,7 +34,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     what.add_argument("run", nargs="?", metavar="RUN", help="id or its beginning (last)")
     what.add_argument("--plan", metavar="PLAN_ID", help="the runs of a plan, not one run")
     parser.add_argument(
-        "--runs", type=int, default=20, metavar="N", help="look at the plan's last N runs (20)"
+        "--runs",
+        type=given.at_least(1),
+        default=20,
+        metavar="N",
+        help="look at the plan's last N runs (20)",
     )
     parser.add_argument("--gantt", metavar="FILE.svg", help="draw the run as an SVG picture")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
@@ -87,7 +92,10 @@ def _draw(path: Path, standing: Standing, stats: RunStats, now: float) -> None:
 def _print_run(stats: RunStats, output: Output) -> None:
     line = output.line
     line(f"run {stats.run_id} {stats.status} in {seconds(stats.elapsed_sec)}")
-    line(f"{stats.steps} steps, {stats.attempts} attempts, {stats.retries} retries")
+    line(
+        f"{plural(stats.steps, 'step')}, {plural(stats.attempts, 'attempt')}, "
+        f"{stats.retries} {'retry' if stats.retries == 1 else 'retries'}"
+    )
     use = f", {stats.utilisation:.0%} of {stats.width}" if stats.utilisation is not None else ""
     line(
         f"{seconds(stats.busy_sec)} of work; at once: {stats.mean_parallel:.1f} on average, "
@@ -98,24 +106,24 @@ def _print_run(stats: RunStats, output: Output) -> None:
         line(f"critical path ({seconds(stats.critical_path_sec)}):")
         for step in stats.critical_path[:_PATH]:
             waited = f"  after waiting {seconds(step.waited_sec)}" if step.waited_sec > 0.05 else ""
-            line(f"  {seconds(step.seconds):>12}  {printable(step.id)}{waited}")
+            line(f"  {seconds(step.seconds):>12}  {one_line(step.id)}{waited}")
         if len(stats.critical_path) > _PATH:
             line(f"  ... and {len(stats.critical_path) - _PATH} more (--json has all)")
         line()
         line("slowest steps:")
         for step in stats.slowest:
             again = f"  {step.attempts} attempts" if step.attempts > 1 else ""
-            line(f"  {seconds(step.seconds):>12}  {printable(step.id)}  {step.status}{again}")
+            line(f"  {seconds(step.seconds):>12}  {one_line(step.id)}  {step.status}{again}")
     line()
 
 
 def _print_plan(stats: PlanStats, output: Output) -> None:
     line = output.line
     if not stats.runs:
-        line(f"no run of plan {printable(stats.plan_id)} is over yet")
+        line(f"no run of plan {one_line(stats.plan_id)} is over yet")
         return
     counts = ", ".join(f"{count} {status}" for status, count in stats.by_status.items())
-    line(f"plan {printable(stats.plan_id)}, last {stats.runs} finished runs: {counts}")
+    line(f"plan {one_line(stats.plan_id)}, last {stats.runs} finished runs: {counts}")
     if stats.duration is not None:
         line(f"a run that succeeds takes {_spread(stats.duration)}")
     line(f"  {'min':>12}{'median':>12}{'p95':>12}{'max':>12}  retries failures  step")
@@ -123,7 +131,7 @@ def _print_plan(stats: PlanStats, output: Output) -> None:
         d = step.duration
         times = (d.min, d.median, d.p95, d.max) if d is not None else ()
         columns = "".join(f"{seconds(value):>12}" for value in times) or " " * 48
-        line(f"  {columns}  {step.retries:>7} {step.failures:>8}  {printable(step.id)}")
+        line(f"  {columns}  {step.retries:>7} {step.failures:>8}  {one_line(step.id)}")
     if len(stats.steps) > _SLOWEST:
         line(f"  ... and {len(stats.steps) - _SLOWEST} faster steps (--json has all)")
 

@@ -13,6 +13,7 @@ _STYLES: Final = {
     "quarantined": ("yellow", "bold"),
     "waiting": ("yellow",),
     "paused": ("yellow",),
+    "suspended": ("yellow",),
     "canceled": ("yellow",),
     "running": ("cyan",),
     "starting": ("cyan",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from stoker.cli.output import printable, seconds
+from stoker.cli.output import one_line, printable, seconds
 
 if TYPE_CHECKING:
     from stoker.cli.context import Context
@@ -78,7 +78,7 @@ def _next(context: Context, outcome: Outcome, state: RunState) -> list[str]:
         return [f"go on: {context.hint('resume', run_id)}"]
     if outcome.status == "quarantined":
         return [
-            f"{step.step.id}: {printable(step.reason or '')}; "
+            f"{one_line(step.step.id)}: {one_line(step.reason or '')}; "
             f"decide: {context.hint('resolve', run_id, step.step.id, 'rerun')} "
             "(or succeeded, failed)"
             for step in state.steps
@@ -92,7 +92,8 @@ def _next(context: Context, outcome: Outcome, state: RunState) -> list[str]:
 def _waiting(context: Context, state: RunState) -> list[str]:
     run_id = state.run_id
     lines = [
-        f"{step.step.id} waits for approval: {context.hint('approve', run_id, step.step.id)}"
+        f"{one_line(step.step.id)} waits for approval: "
+        f"{context.hint('approve', run_id, step.step.id)}"
         for step in state.steps
         if step.status == "waiting" and step.approval is not None and not step.approved
     ]

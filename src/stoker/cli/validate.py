@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker validate`."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="plan files; - for stdin")
+    parser.add_argument(
+        "files", type=given.plan_file, metavar="FILE", nargs="+", help="plan files; - for stdin"
+    )
     given.add_variables(parser)
     parser.add_argument("--json", action="store_true", help="print every problem as JSON")
     parser.epilog = (

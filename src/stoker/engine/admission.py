@@ -29,16 +29,33 @@ class Admission:
         """Queued steps that take no slot: they only wait for others."""
         self._slotless: set[int] = set()
         self._holding: dict[int, Demand] = {}
+        self._fresh: dict[int, None] = {}
+        """Queued for resources, and nobody has been told that they wait."""
+        self._starving: list[int] = []
 
     def __bool__(self) -> bool:
         """Whether any step is queued."""
         return bool(self._queue or self._demands or self._weightless)
+
+    def lacking(self, profile: Profile) -> str | None:
+        """Why a step can never start: it demands more than there is. None if it can."""
+        for name, amount in profile.demand:
+            total = self._capacity.total(name)
+            if amount > total:
+                return f"needs {amount:g} of resource {name!r}, but there is only {total:g}"
+        return None
+
+    def starving(self) -> list[int]:
+        """Queued steps whose resources were not free; each is named once."""
+        starving, self._starving = self._starving, []
+        return starving
 
     def push(self, index: int, profile: Profile, priority: float) -> None:
         if not profile.takes_slot:
             self._weightless.append(index)
         elif profile.demand:
             self._demands.push(profile.demand, index)
+            self._fresh[index] = None
         else:
             heapq.heappush(self._queue, (-priority, index))
 
@@ -68,9 +85,12 @@ class Admission:
             fitting = self._demands.pop(self._capacity)
             if fitting is not None:
                 index, demand = fitting
+                self._fresh.pop(index, None)
                 self._hold(index, demand)
                 return index
             self._capacity.starve(self._wake)
+            self._starving += self._fresh
+            self._fresh.clear()
         return heapq.heappop(self._queue)[1] if self._queue else None
 
     def adopt(self, index: int, profile: Profile) -> None:
@@ -99,12 +119,20 @@ class Admission:
         heapq.heapify(self._queue)
         self._weightless = [queued for queued in self._weightless if queued != index]
         self._demands.discard(index)
+        self._fresh.pop(index, None)
 
     def clear(self) -> None:
         """Empty the queue; what is active stays so."""
         self._queue.clear()
         self._weightless.clear()
         self._demands = DemandQueue()
+        self._fresh.clear()
+
+    def close(self) -> None:
+        """Give back all that is held, whatever has become of the steps."""
+        self.clear()
+        for index in list(self.active):
+            self.release(index)
 
     def _hold(self, index: int, demand: Demand) -> None:
         if demand:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from stoker.engine.kinds import StepFailed
 from stoker.engine.outputs import artefact
 from stoker.plan.model import Plan
 from stoker.plan.template import as_text
@@ -65,8 +66,9 @@ class Files:
         return f"{self.directory}/keepers/{file_name(step_id)}.{number}"
 
     def value(self, step_id: str, number: int, name: str) -> Path:
-        """File for a consumed value that is too long for the environment."""
-        return Path(f"{self._outputs}/{file_name(step_id)}.{number}.{file_name(name)}")
+        """File for a consumed value that is too long for the environment; in a directory of
+        their own, where no name is that of another file of the attempt."""
+        return Path(f"{self._outputs}/{file_name(step_id)}.{number}.values/{file_name(name)}")
 
 
 def realm(state: Path) -> str:
@@ -95,6 +97,7 @@ class LiveAttempt:
         run_id: str,
         step_id: str,
         number: int,
+        token: str,
         resumed: bool,
         env: Mapping[str, str],
         cwd: str,
@@ -108,7 +111,7 @@ class LiveAttempt:
         self.run_id = run_id
         self.step_id = step_id
         self.number = number
-        self.token = f"{run_id}/{step_id}/{number}"
+        self.token = token
         self.resumed = resumed
         self.env = env
         self.cwd = cwd
@@ -153,6 +156,11 @@ class LiveAttempt:
         finally:
             os.close(descriptor)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be stored and shown nowhere; a nested run hides it too."""
+        return self._redactor.secrets
+
     async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._run_plan(self, plan, inputs)
 
@@ -161,18 +169,25 @@ def consumed_env(
     values: Mapping[str, Any], step_id: str, number: int, files: Files
 ) -> dict[str, str]:
     """`STOKER_INPUT_<NAME>` of what a step consumes; a value too long for the environment,
-    or one that travels as an artefact, is named by `STOKER_INPUT_<NAME>_FILE` instead."""
+    or one that travels as an artefact, is named by `STOKER_INPUT_<NAME>_FILE` instead.
+
+    Raises `StepFailed` for names that come to one variable, such as `a-b` and `a_b`.
+    """
     env: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, value in values.items():
         key = "STOKER_INPUT_" + "".join(c if c.isalnum() else "_" for c in name).upper()
         path = artefact(value)
-        if path is None:
-            content = as_text(value)
-            if len(content) <= MAX_ENV_VALUE:
-                env[key] = content
-                continue
+        content = as_text(value) if path is None else ""
+        through_file = path is not None or len(content) > MAX_ENV_VALUE
+        variable = f"{key}_FILE" if through_file else key
+        for taken in (key, variable):
+            if (other := names.setdefault(taken, name)) != name:
+                raise StepFailed(f"consumes: {other!r} and {name!r} both come as ${taken}")
+        if through_file and path is None:
             file = files.value(step_id, number, name)
+            file.parent.mkdir(mode=0o700, exist_ok=True)
             file.write_text(content)
             path = str(file)
-        env[f"{key}_FILE"] = path
+        env[variable] = content if path is None else path
     return env

@@ -9,6 +9,8 @@ from stoker.engine.machine import RunMachine
 from stoker.journal.base import Command
 from stoker.plan.model import Step
 
+_OUTCOMES = ("rerun", "succeeded", "failed")
+
 
 class CommandRefused(Exception):
     """What was asked of a run makes no sense as it stands."""
@@ -33,7 +35,12 @@ def obey(machine: RunMachine, read_steps: ReadSteps, command: Command, now: floa
     elif command.kind == "next":
         return machine.advance(now)
     elif command.kind == "extend":
-        steps = read_steps(str(payload["steps"]), str(payload.get("name", "extension")))
+        text = payload.get("steps")
+        if not isinstance(text, str):
+            raise CommandRefused(f"extend: expected 'steps', a JSON or YAML text, found {text!r}")
+        steps = read_steps(text, str(payload.get("name", "extension")))
+        if (refusal := machine.exposed(steps)) is not None:
+            raise CommandRefused(refusal)
         machine.extend(steps, command.by, now)
     else:
         _answer(machine, command, now)
@@ -47,7 +54,14 @@ def _answer(machine: RunMachine, command: Command, now: float) -> None:
         raise CommandRefused(f"no step {step_id!r} in run {command.run_id}")
     comment = str(payload.get("comment") or "")
     if command.kind == "resolve":
-        refusal = machine.resolve(index, payload["outcome"], comment, command.by, now)
+        outcome = payload.get("outcome")
+        if outcome not in _OUTCOMES:
+            raise CommandRefused(
+                f"outcome: expected one of {', '.join(_OUTCOMES)}, found {outcome!r}"
+            )
+        refusal = machine.resolve(index, outcome, comment, command.by, now)
+    elif command.kind not in ("approve", "reject"):
+        raise CommandRefused(f"no command is called {command.kind!r}")
     else:
         refusal = machine.decide(index, command.kind, comment, command.by, now)
     if refusal is not None:

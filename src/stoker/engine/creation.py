@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.inputs import Inputs
 from stoker.plan.model import Plan
+from stoker.plan.template import as_text
+from stoker.process.redact import Redactor
 
 MAX_RUN_ID = 128
 """A run's id names its directory."""
@@ -81,6 +83,15 @@ def _opening(run_id: str, plan: Plan, reuse: Mapping[str, Mapping[str, Any]]) ->
         data = {"status": "succeeded", "reason": "reused", "outputs": dict(outputs)}
         events.append(Event(run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
     return tuple(events)
+
+
+def hidden(inputs: Inputs, names: Iterable[str], secrets: Sequence[str]) -> Inputs:
+    """The inputs with more of them secret: those of `names`, and those that hold any of
+    `secrets`, as a nested run is given its parent's."""
+    redactor = Redactor(secrets)
+    texts = {name: as_text(value) for name, value in inputs.values.items()} if redactor else {}
+    holding = (name for name, text in texts.items() if redactor.text(text) != text)
+    return msgspec.structs.replace(inputs, secrets=inputs.secrets.union(names, holding))
 
 
 def require_secrets(names: Iterable[str], inputs: Inputs) -> None:

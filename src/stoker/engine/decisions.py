@@ -79,7 +79,10 @@ class Decisions:
         self._record.act(Ask(index, gate))
 
     def _ask_locks(self, index: int) -> None:
-        if self.state.steps[index].step.locks:
+        lacking = self._admission.lacking(self.profile_of(index))
+        if lacking is not None:
+            self._fail(index, lacking)
+        elif self.state.steps[index].step.locks:
             self._record.wait(index, "locks")
             self._ask(index, "locks")
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -22,16 +22,17 @@ import msgspec
 from stoker.engine.attempt import Files, realm
 from stoker.engine.capacity import Capacity
 from stoker.engine.circuits import Circuits
-from stoker.engine.creation import new_run, require_secrets
+from stoker.engine.creation import hidden, new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import Kind
 from stoker.engine.launch import Launcher
-from stoker.engine.lifecycle import RUN_OVER
+from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
 from stoker.engine.nested import run_nested
 from stoker.engine.options import RunOptions
 from stoker.engine.profile import demand, profile
+from stoker.engine.registry import kind_of
 from stoker.engine.run import Outcome, Run
 from stoker.engine.state import RunState
 from stoker.engine.uptodate import Fingerprints
@@ -44,6 +45,7 @@ from stoker.journal.base import (
 )
 from stoker.journal.identity import current_engine
 from stoker.log import get_logger
+from stoker.plan.errors import PlanError, problem
 from stoker.plan.graph import Graph
 from stoker.plan.inputs import Inputs, resolve
 from stoker.plan.model import Plan, Step
@@ -54,6 +56,9 @@ from stoker.process.spawner import Spawner
 from stoker.process.tree import end_all, marked
 
 log = get_logger(__name__)
+
+_FENCE_SEC = LEASE_SECONDS - 5
+"""How long after its last renewal a lease is relied upon."""
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 
@@ -102,6 +107,7 @@ class Engine:
         )
         self._stack.callback(bounds.close)
         self._spawner = Spawner(loop, bounds=bounds)
+        self._stack.callback(self._spawner.close)
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         await self._stack.enter_async_context(self.journal.inbox(self._identity, self._wake_all))
         self._renewal = self._tasks.create_task(self._renew())
@@ -111,9 +117,11 @@ class Engine:
         handles = list(self._runs.values())
         for handle in handles:
             handle.run.suspend()
-        await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
-        self._renewal.cancel()
-        await self._stack.aclose()
+        try:
+            await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
+        finally:
+            self._renewal.cancel()
+            await self._stack.aclose()
 
     async def start(
         self,
@@ -125,26 +133,40 @@ class Engine:
         park: bool = True,
         reuse: Mapping[str, Mapping[str, Any]] | None = None,
         parent: tuple[str, str] | None = None,
+        secrets: Sequence[str] = (),
     ) -> RunHandle:
         """Begin a run of a validated plan (`stoker.plan.loader`).
 
         `park`: the run's task ends with outcome `waiting` when only a person can make it
         go on; False: it stays and waits. `reuse`: outputs by id of steps that count as
-        succeeded. Raises `PlanError` for wrong inputs, `RunExists`.
+        succeeded. `secrets`: values to hide beside those of secret inputs, also where inputs
+        hold them. Raises `PlanError` for wrong inputs, `RunExists`.
         """
         options = options or RunOptions(cwd=str(Path.cwd()))
-        resolved = resolve(plan, inputs or {})
+        resolved = hidden(resolve(plan, inputs or {}), (), secrets)
         created = new_run(plan, resolved, options, run_id=run_id, parent=parent, reuse=reuse)
-        await self.journal.create_run(created)
-        lease = await self.journal.acquire(created.run_id, self._identity)
         state = RunState(created.run_id, plan, Graph.build(plan.steps))
         state.replay(created.opening)
-        return await self._launch(state, lease, resolved, options, park=park)
+        # What can fail, before it exists.
+        launcher = self._launcher(state, resolved, options, secrets)
+        await self.journal.create_run(created)
+        lease = await self.journal.acquire(created.run_id, self._identity)
+        try:
+            return await self._launch(state, lease, launcher, resolved, options, park=park)
+        except BaseException:
+            await self._release(lease)
+            raise
 
     async def resume(
-        self, run_id: str, *, inputs: Mapping[str, Any] | None = None, park: bool = True
+        self,
+        run_id: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        park: bool = True,
+        secrets: Sequence[str] = (),
     ) -> RunHandle:
-        """Go on with a run where its journal stands. Secret inputs must be given again.
+        """Go on with a run where its journal stands. Secret inputs must be given again;
+        `secrets` as for `start`.
 
         Raises `UnknownRun`, `RunBusy` (another engine has it), `RunOver`, `PlanError` (inputs).
         """
@@ -159,12 +181,18 @@ class Engine:
             plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
             options = msgspec.convert(row.options, RunOptions)
             resolved = resolve(plan, {**row.inputs, **(inputs or {})})
+            resolved = hidden(resolved, options.secrets, secrets)
             require_secrets(options.secrets, resolved)
             state = RunState(run_id, plan, Graph.build(plan.steps))
             state.replay(await self.journal.events(run_id))
             _refuse_if_over(run_id, state.status)  # since its row was read
+            _require_kinds(state, self._kinds)
             await self._end_survivors(state)
-            return await self._launch(state, lease, resolved, options, park=park)
+            launcher = self._launcher(state, resolved, options, secrets)
+            launcher.mask_interrupted(
+                lambda step: profile(plan, step, self._kinds).on_interrupt == "adopt"
+            )
+            return await self._launch(state, lease, launcher, resolved, options, park=park)
         except BaseException:
             await self._release(lease)
             raise
@@ -175,29 +203,35 @@ class Engine:
         """A run this engine is driving."""
         return self._runs.get(run_id)
 
+    def _launcher(
+        self, state: RunState, resolved: Inputs, options: RunOptions, secrets: Sequence[str]
+    ) -> Launcher:
+        inputs = resolved.values
+        files = Files(self._directory, state.run_id)
+        files.create()
+        return Launcher(
+            state,
+            files,
+            inputs=inputs,
+            env=os.environ,
+            cwd=options.cwd,
+            redactor=_redactor(resolved, secrets),
+            run_plan=partial(run_nested, self),
+            execute=self._execute,
+        )
+
     async def _launch(
         self,
         state: RunState,
         lease: Lease,
+        launcher: Launcher,
         resolved: Inputs,
         options: RunOptions,
         *,
         park: bool,
     ) -> RunHandle:
         plan, run_id, inputs = state.plan, state.run_id, resolved.values
-        redactor = Redactor([as_text(inputs[name]) for name in resolved.secrets if inputs[name]])
-        files = Files(self._directory, run_id)
-        files.create()
-        launcher = Launcher(
-            state,
-            files,
-            inputs=inputs,
-            env=os.environ,
-            cwd=options.cwd,
-            redactor=redactor,
-            run_plan=partial(run_nested, self),
-            execute=self._execute,
-        )
+        redactor = launcher.redactor
         self._capacity.declare(dict(demand(plan.globals.resources)))
         machine = RunMachine(
             state,
@@ -208,7 +242,7 @@ class Engine:
             inputs=inputs,
             env=launcher.env,
             width=options.max_concurrency or plan.globals.max_concurrency or processors(),
-            redact=redactor.value if redactor else None,
+            redact=redactor.text if redactor else None,
             manual=options.manual,
             durations=await self.journal.durations(plan.plan_id),
         )
@@ -238,7 +272,7 @@ class Engine:
 
     async def _drive(self, run: Run, handle: RunHandle) -> None:
         run_id = run.lease.run_id
-        ended: Outcome | Exception
+        ended: Outcome | Exception = Outcome(run_id, "suspended", "the engine was closed")
         try:
             ended = await run.drive(self._identity.engine_id)
         except Exception as error:
@@ -247,18 +281,22 @@ class Engine:
             ended = error
         finally:
             del self._runs[run_id]
-        await self._release(run.lease)
-        handle.end(ended)
+            try:
+                await self._release(run.lease)
+            finally:
+                handle.end(ended)
 
     async def _release(self, lease: Lease) -> None:
-        """Give a lease back; if the journal fails, it is tried again before the next resume."""
+        """Give a lease back; if the journal fails, it is tried again with every renewal, and
+        before the next resume."""
         self._unreleased[lease.run_id] = lease
         try:
             await self.journal.release(lease)
         except JournalError as error:
             log.warning("lease not released", run_id=lease.run_id, error=str(error))
         else:
-            self._unreleased.pop(lease.run_id, None)
+            if self._unreleased.get(lease.run_id) is lease:  # not a later one
+                del self._unreleased[lease.run_id]
 
     async def _end_survivors(self, state: RunState) -> None:
         """End processes a dead engine left behind, but for those that are to be adopted."""
@@ -270,8 +308,7 @@ class Engine:
             and profile(state.plan, step.step, self._kinds).on_interrupt == "adopt"
         }
         left = {survivor.marker for survivor in marked(f"{run}/")} - adopted
-        for marker in left:
-            await end_all(marker)
+        await asyncio.gather(*(end_all(marker) for marker in left))
 
     async def _execute(self, spec: Any, redactor: Redactor) -> Any:
         from stoker.process.run import run
@@ -287,22 +324,61 @@ class Engine:
             handle.run.look_at_inbox()
 
     async def _renew(self) -> None:
-        """Keep the leases; a run whose lease is lost stops itself at its next commit."""
+        """Keep the leases; a run whose lease is lost stops itself at its next commit. Where
+        others judge by the lease, all runs are suspended before it runs out unrenewed."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _FENCE_SEC
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
+            await asyncio.sleep(min(LEASE_SECONDS / 3, until - loop.time()))
+            asked = loop.time()
+            leases = [handle.run.lease for handle in self._runs.values()]
             try:
-                leases = [handle.run.lease for handle in self._runs.values()]
-                for lost in await self.journal.renew(leases):
-                    log.error("lease lost", run_id=lost.run_id)
-                    if handle := self._runs.get(lost.run_id):
-                        handle.run.suspend()
-            except JournalError as error:
+                async with asyncio.timeout_at(None if self.journal.local else until):
+                    lost = await self.journal.renew(leases)
+            except (JournalError, TimeoutError) as error:
                 log.warning("leases not renewed", error=str(error))
+            else:
+                until = asked + _FENCE_SEC
+                for lease in lost:
+                    log.error("lease lost", run_id=lease.run_id)
+                    if handle := self._runs.get(lease.run_id):
+                        handle.run.suspend()
+            if loop.time() >= until:
+                until = loop.time() + _FENCE_SEC
+                if not self.journal.local:
+                    for handle in self._runs.values():
+                        handle.run.suspend()
+            self._wake_all()  # a notification may be lost with a connection
+            with suppress(TimeoutError):  # then renewing comes first
+                async with asyncio.timeout_at(None if self.journal.local else until):
+                    for lease in list(self._unreleased.values()):
+                        await self._release(lease)
 
 
 def _refuse_if_over(run_id: str, status: str) -> None:
     if status in RUN_OVER:
         raise RunOver(f"run {run_id} is over: it {status}")
+
+
+def _require_kinds(state: RunState, kinds: Mapping[str, Kind[Any]]) -> None:
+    """Raises `PlanError` for steps still to run whose kind is not installed any more."""
+    missing = [
+        problem(
+            ("steps", index),
+            f"step {step.step.id!r} is of type {name!r}, which is not installed here; "
+            "install the package the run was begun with",
+        )
+        for index, step in enumerate(state.steps)
+        if step.status not in STEP_OVER and (name := kind_of(step.step)[0]) not in kinds
+    ]
+    if missing:
+        raise PlanError(missing)
+
+
+def _redactor(inputs: Inputs, secrets: Sequence[str]) -> Redactor:
+    values = inputs.values
+    texts = [as_text(values[name]) for name in inputs.secrets if values[name]]
+    return Redactor([*texts, *secrets])
 
 
 def processors() -> int:

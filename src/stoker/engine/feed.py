@@ -50,7 +50,10 @@ class Feed:
         """Every event with a sequence above `after`, in order, without gap or duplicate."""
         while True:
             while after < self._last:
-                for event in await self._next(after):
+                events = await self._next(after)
+                if not events:
+                    return  # the run was deleted
+                for event in events:
                     yield event
                     after = event.sequence
             if self._closed:

@@ -18,6 +18,9 @@ from stoker.plan.expression import EvaluationError
 
 log = get_logger(__name__)
 
+_UNREADABLE = (OSError, EvaluationError, ValueError, NotImplementedError)
+"""Why a step's files cannot be compared; the last two are for patterns that are none."""
+
 
 class Gatekeeper:
     """Answers the gates of one run. `fact` hands an answer to the run's next tick."""
@@ -67,7 +70,7 @@ class Gatekeeper:
         try:
             step, cwd = self._launcher.filled_in(index)
             found = await asyncio.to_thread(self._fingerprints.fresh, step, cwd)
-        except (OSError, EvaluationError) as error:
+        except _UNREADABLE as error:
             step = self._machine.state.steps[index].step
             log.warning("cannot read a step's files", step=step.id, error=str(error))
         if found is None:
@@ -85,7 +88,7 @@ class Gatekeeper:
         try:
             step, cwd = self._launcher.filled_in(index)
             await asyncio.to_thread(self._fingerprints.record, step, cwd, dict(values))
-        except (OSError, EvaluationError) as error:
+        except _UNREADABLE as error:
             log.warning("cannot remember a step's files", step=step.id, error=str(error))
 
     async def _claim(self, index: int) -> None:
@@ -127,5 +130,9 @@ class Gatekeeper:
 
     async def claim_again(self) -> None:
         """Locks may have become free."""
+        if not self._wanted:
+            return
+        blocked = await self._journal.blocked_steps(self._lease)
         for index in list(self._wanted):
-            await self._claim(index)
+            if self._machine.state.steps[index].step.id not in blocked:
+                await self._claim(index)

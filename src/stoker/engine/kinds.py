@@ -57,7 +57,8 @@ class Attempt(Protocol):
     number: int
     """1 for the first attempt."""
     token: str
-    """`run/step/number`: an idempotency key, the same when a crash makes the attempt start over."""
+    """An idempotency key: the same for all attempts that follow each other because a crash left
+    the outcome of the one before unknown, another for a retry after a failure."""
     resumed: bool
     """True if a crashed engine began this very attempt and `on_interrupt` is `adopt`."""
     env: Mapping[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from stoker.engine.attempt import Files, LiveAttempt, RunPlan, consumed_env
 from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
 from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
+from stoker.log import get_logger
 from stoker.plan.model import Scalar, Step
 from stoker.plan.template import as_text, compile_template, has_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
+
+log = get_logger(__name__)
 
 
 class Launcher:
@@ -41,7 +45,7 @@ class Launcher:
         self._state = state
         self._files = files
         self._inputs = inputs
-        self._redactor = redactor
+        self.redactor = redactor
         self._run_plan = run_plan
         self._execute = execute
         globals_ = state.plan.globals
@@ -78,9 +82,11 @@ class Launcher:
         return filled, str(Path(self.cwd, rendered(step.cwd or "", names)))
 
     def locks(self, index: int) -> list[str]:
-        """Names of the locks a step needs. Raises `EvaluationError`."""
+        """Names of the locks a step needs, as digests: a name may hold a secret. All names, or
+        it would depend on a run's secrets which runs share a lock. Raises `EvaluationError`."""
         locks = self._state.steps[index].step.locks
-        return list(_names(locks, self.scope(index)) if has_template(locks) else locks)
+        names = _names(locks, self.scope(index)) if has_template(locks) else locks
+        return [hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest() for name in names]
 
     def describe(self, step: StepState, profile: Profile, number: int) -> dict[str, Any]:
         """What the journal keeps of a new attempt."""
@@ -90,7 +96,8 @@ class Launcher:
 
     def begin(self, index: int, number: int, profile: Profile, *, resumed: bool) -> Work:
         """Render the step and let its kind begin. Raises `StepFailed`, `EvaluationError`."""
-        step = self._state.steps[index].step
+        state = self._state.steps[index]
+        step = state.step
         env = dict(self.env)
         env["STOKER_STEP_ID"] = step.id
         env["STOKER_OUTPUT"] = self._files.output(step.id, number)
@@ -112,12 +119,13 @@ class Launcher:
             run_id=self._state.run_id,
             step_id=step.id,
             number=number,
+            token=token(self._state.run_id, state),
             resumed=resumed,
             env=env,
             cwd=f"{self.cwd}/{cwd}" if cwd and cwd[0] != "/" else cwd or self.cwd,
             stdin=stdin.encode() if stdin is not None else None,
             files=self._files,
-            redactor=self._redactor,
+            redactor=self.redactor,
             keep=profile.on_interrupt == "adopt",
             run_plan=self._run_plan,
             engine_executor=self._execute,
@@ -142,7 +150,7 @@ class Launcher:
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
     ) -> Result:
         """What an attempt's end amounts to, with the outputs it wrote. Raises `OutputError`."""
-        if self._redactor:
+        if self.redactor:
             self._mask(index, number)
         if isinstance(end, Result):
             result = end
@@ -157,13 +165,27 @@ class Launcher:
             return result
         step_id = self._state.steps[index].step.id
         written = outputs.read(self._files.output(step_id, number))
+        outputs.refuse_references(written)
+        outputs.refuse_references(result.outputs, self._files.directory.parent)
         if not written and not result.outputs:
             return result
         values = {**result.outputs, **written}
-        if self._redactor:  # what a kind put out itself is in no file yet
-            values = self._redactor.value(values)
+        if self.redactor:  # what a kind put out itself is in no file yet
+            values = self.redactor.value(values)
         settled = outputs.settle(values, self._files.artefacts)
         return Result(exit_code=result.exit_code, outputs=settled)
+
+    def mask_interrupted(self, adopted: Callable[[Step], bool]) -> None:
+        """Leave no secret in the files of attempts a dead engine began; those that are to be
+        adopted may be writing still, and are cleaned when they end."""
+        if not self.redactor:
+            return
+        for index, step in enumerate(self._state.steps):
+            if step.status == "running" and step.number and not adopted(step.step):
+                try:
+                    self._mask(index, step.number)
+                except outputs.OutputError as error:
+                    log.warning("output not redacted", step=step.step.id, error=str(error))
 
     def _mask(self, index: int, number: int) -> None:
         """Leave no secret in the files an attempt wrote for the engine."""
@@ -171,7 +193,7 @@ class Launcher:
         for path in (self._files.output(step_id, number), self._files.extension(step_id, number)):
             content = outputs.content_of(path, Path(path).name)
             if content is not None:
-                stream = self._redactor.stream()
+                stream = self.redactor.stream()
                 outputs.replace(path, stream.feed(content) + stream.flush())
 
     def extension(self, index: int, number: int) -> str | None:
@@ -191,6 +213,11 @@ class Launcher:
 
     def keeper(self, index: int, number: int) -> str:
         return self._files.keeper(self._state.steps[index].step.id, number)
+
+
+def token(run_id: str, step: StepState) -> str:
+    """See `stoker.engine.kinds.Attempt.token`."""
+    return f"{run_id}/{step.step.id}/{step.failures + 1}"
 
 
 def _merged(

@@ -50,7 +50,7 @@ class RunMachine(Decisions):
 
     `profile(step)` gives the settings of a step that depend on the plan's globals and on
     its kind; `describe` what the journal keeps of a new attempt; `inputs` and `env` are
-    what conditions look at; `redact` cleans what goes into events; `wake` is called when
+    what conditions look at; `redact` takes secrets out of texts for events; `wake` is called when
     capacity shared with other runs is free again.
     """
 
@@ -65,7 +65,7 @@ class RunMachine(Decisions):
         inputs: Mapping[str, Any],
         env: Mapping[str, str],
         width: int | None,
-        redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        redact: Callable[[str], str] | None = None,
         manual: bool = False,
         durations: Mapping[str, float] | None = None,
         random: Random | None = None,
@@ -117,11 +117,18 @@ class RunMachine(Decisions):
         """What was decided since the last call."""
         return self._record.take()
 
+    def close(self) -> None:
+        """Decide nothing more here: other runs get the capacity that is still held."""
+        self._admission.close()
+
     def begin(self, now: float, *, engine: str) -> None:
         """Start, or go on after the state was replayed from the journal."""
         self._record.now = now
         resumed = self.state.started_at is not None
+        paused = self.state.status == "paused"
         self._record.emit(ev.RUN_STARTED, data={"engine": engine, "resumed": resumed})
+        if paused:  # a pause is a person's, and only a person ends it
+            self._record.emit(ev.RUN_PAUSED, data={"reason": "paused before"})
         limit = self.state.plan.globals.max_run_duration_sec
         if limit is not None and self.state.started_at is not None:
             self._record.set_timer("run_limit", -1, self._left(limit, self.state.started_at))
@@ -277,8 +284,12 @@ class RunMachine(Decisions):
         self._propagate()
         return None
 
+    def exposed(self, steps: Sequence[Step]) -> str | None:
+        """Why validated steps cannot be added, for a secret in them; None if they can."""
+        return self._record.exposed(steps)
+
     def extend(self, steps: Sequence[Step], source: str, now: float) -> None:
-        """Add validated steps."""
+        """Add validated steps that expose nothing."""
         self._record.now = now
         first = len(self.state.steps)
         self._record.emit(
@@ -298,6 +309,8 @@ class RunMachine(Decisions):
         if self.state.status == "running":
             while (index := self._admission.pop()) is not None:
                 self._start(index)
+            for index in self._admission.starving():
+                self._record.wait(index, "resources")
         if self.over:
             return
         done = not (self.state.unsettled or self.active)
@@ -448,6 +461,9 @@ class RunMachine(Decisions):
             children = foreach.children(step, self._scope(index), self.state.graph.index)
         except (EvaluationError, ExpansionError) as error:
             self._fail(index, str(error))
+            return
+        if (refusal := self.exposed(children)) is not None:
+            self._fail(index, refusal)
             return
         first = len(self.state.steps)
         data = {"steps": msgspec.to_builtins(children)}

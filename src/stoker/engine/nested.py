@@ -72,7 +72,7 @@ async def _begin(
             with suppress(UnknownRun):
                 await engine.journal.send(cancel)
         with suppress(UnknownRun):  # the crash came before it was stored
-            return await engine.resume(run_id, inputs=inputs, park=False)
+            return await engine.resume(run_id, inputs=inputs, park=False, secrets=attempt.secrets)
     return await engine.start(
         plan,
         inputs=inputs,
@@ -80,6 +80,7 @@ async def _begin(
         run_id=run_id,
         park=False,
         parent=(attempt.run_id, attempt.step_id),
+        secrets=attempt.secrets,
     )
 
 

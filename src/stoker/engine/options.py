@@ -11,6 +11,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     max_concurrency: int | None = None
     """Steps at once; default: the plan's, else the number of processors."""
     secrets: tuple[str, ...] = ()
-    """Names of the secret inputs that were given, and must be given again to resume."""
+    """Names of the secret inputs that were given, and must be given again to resume; in a nested
+    run also of those that hold a secret of its parent's."""
     manual: bool = False
     """Only what `next` releases starts."""

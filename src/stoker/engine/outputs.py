@@ -11,6 +11,8 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ MAX_FILE: Final = 16 * 1024 * 1024
 MAX_INLINE: Final = 64 * 1024
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ARTEFACT = re.compile(r"/[^/]+/artefacts/[0-9a-f]{64}")
 
 
 class OutputError(Exception):
@@ -62,12 +65,26 @@ def content_of(path: str, name: str) -> bytes | None:
 
 def replace(path: str, content: bytes) -> None:
     """Write a file anew, all or nothing. Raises `OutputError`."""
-    temporary = f"{path}.new"
     try:
-        Path(temporary).write_bytes(content)
-        os.replace(temporary, path)  # noqa: PTH105 - paths are text here
+        replace_private(path, content)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
+
+
+def replace_private(path: str, content: bytes) -> None:
+    """Write a file anew, all or nothing, readable by its owner only. Raises `OSError`."""
+    # Steps can write here too: neither a link they plant nor another engine's file is used.
+    temporary = f"{path}.{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)  # noqa: PTH105 - paths are text here
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108 - see above
+        raise
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -133,6 +150,34 @@ def settle(outputs: dict[str, Any], directory: Path) -> dict[str, Any]:
         temporary.replace(path)
         settled[name] = {"$file": str(path), "sha256": digest, "bytes": len(encoded)}
     return settled
+
+
+def refuse_references(outputs: Mapping[str, Any], runs: Path | None = None) -> None:
+    """Only the engine makes values of the form `settle` gives: its readers open what they name.
+
+    `runs`, the directory of all runs: references to the artefacts in it are let through, as
+    a nested plan hands them on. Raises `OutputError` for any other.
+    """
+    for name, value in outputs.items():
+        for path in _references(value):
+            if runs is None or not _is_artefact(path, os.path.realpath(runs)):
+                raise OutputError(f"output {name!r}: '$file' is for the engine to write")
+
+
+def _is_artefact(path: str, runs: str) -> bool:
+    real = os.path.realpath(path)
+    return real.startswith(runs) and _ARTEFACT.fullmatch(real, len(runs)) is not None
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The paths of all artefacts a value names, however deep."""
+    if (path := artefact(value)) is not None:
+        yield path
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _references(item)
 
 
 def artefact(value: Any) -> str | None:

@@ -3,22 +3,29 @@ effects, and the timers that are set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from stoker.engine.effects import ClearTimers, Effect, SetTimer, TimerKind
 from stoker.engine.state import RunState
 from stoker.journal.events import STEP_WAITING, Event
+from stoker.plan.model import Step
 
 _LIMITS = frozenset({"run_limit", "step_limit"})
 
+# What of an event's data people or steps wrote. All else steers the run: a secret that
+# happens to be a status or a file's name must not change what is done.
+_TEXTS = frozenset({"reason", "error", "comment", "prompt", "detail"})
+_WORDS = frozenset({"on_failure", "on_interrupt"})
+
 
 class Recorder:
-    """Collects events and effects until the run takes them. `redact` cleans event data."""
+    """Collects events and effects until the run takes them. `redact` takes
+    secrets out of a text."""
 
-    def __init__(
-        self, state: RunState, redact: Callable[[dict[str, Any]], dict[str, Any]] | None
-    ) -> None:
+    def __init__(self, state: RunState, redact: Callable[[str], str] | None) -> None:
         self.now = 0.0
         """Seconds since the epoch; set at the start of every decision."""
         self._state = state
@@ -44,10 +51,44 @@ class Recorder:
         state = self._state
         data = data or {}
         if self._redact is not None:
-            data = self._redact(data)
+            data = {key: self._clean(key, value) for key, value in data.items()}
         event = Event(state.run_id, state.sequence + 1, type_, self.now, step, attempt, data)
         state.apply(event)
         self._events.append(event)
+
+    def exposed(self, steps: Sequence[Step]) -> str | None:
+        """Why new steps cannot be added: a secret stands in one. Masked, it would do
+        something else; as it is, it would be kept."""
+        if self._redact is None:
+            return None
+        for step in steps:
+            fields = msgspec.to_builtins(step)
+            values = {key: value for key, value in fields.items() if key not in _WORDS}
+            if self._masked(values) != values:
+                message = f"step {step.id!r} would put a secret into the journal; "
+                return self._masked(message) + "hand it on by env from inputs"  # type: ignore[no-any-return]
+        return None
+
+    def _clean(self, key: str, value: Any) -> Any:
+        if key in _TEXTS:
+            return self._masked(value)
+        if key == "outputs":
+            # An artefact's content was cleaned before it became a file.
+            return {
+                name: output if _is_artefact(output) else self._masked(output)
+                for name, output in value.items()
+            }
+        return value
+
+    def _masked(self, value: Any) -> Any:
+        """Without secrets in its texts; keys are names, and stay."""
+        if isinstance(value, str):
+            return self._redact(value) if self._redact is not None else value
+        if isinstance(value, dict):
+            return {key: self._masked(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._masked(item) for item in value)
+        return value
 
     def wait(self, index: int, reason: str, detail: dict[str, Any] | None = None) -> None:
         """A step waits for something."""
@@ -85,3 +126,7 @@ class Recorder:
             if mine:
                 self._timers.difference_update((kind, index) for kind in mine)
                 self._effects.append(ClearTimers(index, mine))
+
+
+def _is_artefact(value: Any) -> bool:
+    return isinstance(value, dict) and "$file" in value

@@ -89,6 +89,7 @@ class Run:
         self._launcher = launcher
         self._journal = journal
         self._read_steps = read_steps
+        self._redactor = redactor
         self._park = park
         self.on_parked: Callable[[bool], None] | None = None
         """Told when the run begins or ceases to wait for nothing but a person."""
@@ -194,10 +195,13 @@ class Run:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
-            await self._works.end_processes()
-            for timer in self._timers.values():
-                timer.cancel()
-            self.feed.close()
+            try:
+                await self._works.end_processes()
+            finally:  # also when this is cancelled once more
+                for timer in self._timers.values():
+                    timer.cancel()
+                self.machine.close()
+                self.feed.close()
         return outcome
 
     async def _loop(self, engine_id: str) -> None:
@@ -281,33 +285,54 @@ class Run:
         """Called when an attempt's work has ended, whatever it was."""
         self._pids.pop(index, None)
         lost = isinstance(end, Exit) and end.cause == "lost"
-        result, steps = self._what_came_of(index, number, work, end)
+        result, extension = self._what_came_of(index, number, work, end)
 
         def fact(now: float) -> None:
-            self.machine.attempt_ended(index, result, now, lost=lost)
-            if steps:
-                source = self.machine.state.steps[index].step.id
-                self.machine.extend(steps, f"step {source}", now)
+            ended, steps = self._extended(result, extension)
+            self.machine.attempt_ended(index, ended, now, lost=lost)
+            step = self.machine.state.steps[index]
+            if steps and step.status == "succeeded":
+                self.machine.extend(steps, f"step {step.step.id}", now)
 
         self._fact(fact)
 
     def _what_came_of(
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
-    ) -> tuple[Result, Sequence[Step]]:
-        """The result of an attempt that has ended, and the steps it adds to the run."""
+    ) -> tuple[Result, str | None]:
+        """The result of an attempt that has ended, and the text of the steps it adds."""
         code = end.exit_code
+        text = None
         try:
+            if self._redactor:  # as it was written: `result` masks the file
+                text = self._launcher.extension(index, number)
             result = self._launcher.result(index, number, work, end)
-            text = None if result.error else self._launcher.extension(index, number)
-            steps = self._read_steps(text, "$STOKER_EXTEND") if text and text.strip() else ()
+            if result.error is not None:
+                return result, None
+            if not self._redactor:
+                text = self._launcher.extension(index, number)
         except OutputError as error:
-            return Result(exit_code=code, error=str(error)), ()
-        except PlanError as error:
-            return Result(exit_code=code, error=f"$STOKER_EXTEND: {error}"), ()
+            return Result(exit_code=code, error=str(error)), None
         except Exception as error:  # a kind is foreign code: its step answers for it
             log.exception("an attempt's end broke", run_id=self.lease.run_id)
-            return Result(exit_code=code, error=f"{type(error).__name__}: {error}"), ()
-        return result, steps
+            return Result(exit_code=code, error=f"{type(error).__name__}: {error}"), None
+        return result, text
+
+    def _extended(self, result: Result, text: str | None) -> tuple[Result, Sequence[Step]]:
+        """The result, and the steps it adds to the run as that stands now."""
+        if text is None or not text.strip():
+            return result, ()
+        try:
+            steps = self._read_steps(text, "$STOKER_EXTEND")
+        except PlanError as error:
+            refusal: str | None = str(error)
+        except Exception as error:  # a kind is foreign code: its step answers for it
+            log.exception("new steps cannot be read", run_id=self.lease.run_id)
+            refusal = f"{type(error).__name__}: {error}"
+        else:
+            refusal = self.machine.exposed(steps)
+            if refusal is None:
+                return result, steps
+        return Result(exit_code=result.exit_code, error=f"$STOKER_EXTEND: {refusal}"), ()
 
     # Effects.
 

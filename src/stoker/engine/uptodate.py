@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from stoker.engine.outputs import artefact
+from stoker.engine.outputs import artefact, replace_private
 from stoker.plan.model import Step
 
 
@@ -40,7 +40,8 @@ class Fingerprints:
         """Digests of inputs from before the steps ran: what changes meanwhile is not done."""
 
     def fresh(self, step: Step, cwd: str) -> Fingerprint | None:
-        """What is remembered if the step may be skipped. Reads files: call it in a thread."""
+        """What is remembered if the step may be skipped. Reads files: call it in a thread.
+        Raises `ValueError`, `NotImplementedError` for what is no pattern of files."""
         found = fingerprint(step, cwd)
         self._read[step.id] = found.inputs
         try:
@@ -48,8 +49,9 @@ class Fingerprints:
         except (OSError, msgspec.DecodeError):
             return None
         files = filter(None, map(artefact, remembered.values.values()))
-        if any(not _matches(pattern, cwd) for pattern in (*step.outputs_files, *files)):
-            return None
+        patterns = (*step.outputs_files, *step.inputs_files, *files)
+        if any(not _matches(pattern, cwd) for pattern in patterns):
+            return None  # also for inputs: nothing found is more likely a wrong name
         same = (remembered.inputs, remembered.outputs) == (found.inputs, found.outputs)
         return remembered if same else None
 
@@ -59,9 +61,8 @@ class Fingerprints:
         read = self._read.pop(step.id, found.inputs)
         path = self._path(step)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(Fingerprint(read, found.outputs, values)))
-        temporary.replace(path)
+        content = msgspec.json.encode(Fingerprint(read, found.outputs, values))
+        replace_private(str(path), content)
 
     def _path(self, step: Step) -> Path:
         name = hashlib.sha256(f"{self._plan_id}\0{step.id}".encode()).hexdigest()
@@ -91,12 +92,14 @@ def _digest(patterns: Iterable[str], cwd: str, seed: bytes) -> str:
 
 
 def _matches(pattern: str, cwd: str) -> list[Path]:
-    """Files a pattern names, sorted: a path, a glob, or a directory with all below it."""
+    """Files a pattern names, sorted: a path, a glob, or a directory with all below it.
+    Raises `ValueError`, `NotImplementedError` for what is no pattern."""
     path = Path(cwd, pattern)
     found = [path]
     if any(c in pattern for c in "*?[") and not path.exists():
-        root = Path(path.anchor)
-        found = list(root.glob(str(path.relative_to(root))))
+        # Not from the root: the directory's own name may look like a pattern.
+        root = Path(path.anchor if pattern.startswith("/") else cwd)
+        found = list(root.glob(pattern.lstrip("/")))
     return sorted(file for match in found for file in _files(match))
 
 

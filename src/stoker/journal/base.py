@@ -150,6 +150,8 @@ class Journal(Protocol):
 
     location: str
     """Path or URL, without credentials."""
+    local: bool
+    """On this host only: whether another engine lives is seen, not told from its lease."""
 
     # Writing; only the lease's holder may.
     async def create_run(self, run: NewRun) -> None:
@@ -213,7 +215,11 @@ class Journal(Protocol):
 
     async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
         """Queue for all of `names` (first come, first served over all engines) and tell
-        whether they are held now. Claims of dead engines do not count. Idempotent."""
+        whether they are held now. Claims of a run without a live engine
+        count while processes of their steps live on this host. Idempotent."""
+
+    async def blocked_steps(self, lease: Lease) -> set[str]:
+        """Of the run's steps that have queued, those that others' claims stand before."""
 
     async def release_locks(self, lease: Lease, step_id: str) -> None:
         """Give up a claim and wake engines that wait for its names."""

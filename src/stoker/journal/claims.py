@@ -1,8 +1,10 @@
 """Named locks over all engines: who stands where in which queue.
 
-A claim queues for all its names under one ticket and holds them when no older claim of a
-live engine wants any of them. Holding is derived, never stored, so a claim whose engine
-died stops counting at that instant, and tickets in one order rule deadlocks out.
+A claim queues for all its names under one ticket and holds them when it stands first in
+every queue. Holding is derived, never stored, and tickets in one order rule deadlocks out.
+A claim counts while its run's engine lives, and after that while processes of its step do:
+what was kept to be adopted, and what a killed engine left behind. They are looked for on
+this host only.
 """
 
 from __future__ import annotations
@@ -11,18 +13,32 @@ from collections.abc import Sequence
 
 from stoker.journal import rows
 from stoker.journal.base import EngineIdentity
-from stoker.journal.identity import is_dead
+from stoker.journal.identity import is_dead, survivors
 from stoker.journal.session import Session
 
-_QUEUE = """
-    SELECT c.ticket, c.run_id, c.step_id, r.engine, r.lease_expires_at
-    FROM lock_claims c JOIN runs r ON r.run_id = c.run_id
-    WHERE c.name IN (SELECT name FROM lock_claims WHERE run_id = ?1 AND step_id = ?2)
-    ORDER BY c.ticket"""
+Blockers = dict[EngineIdentity, float]
+"""Processes that must end before a lock can be free, and the seconds their leases have left."""
+
+_HEADS = """
+    SELECT c.name, c.run_id, c.step_id, r.engine, r.lease_expires_at
+    FROM (
+        SELECT name, MIN(ticket) AS ticket FROM lock_claims
+        WHERE name IN (
+            SELECT name FROM lock_claims
+            WHERE run_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2))
+        GROUP BY name
+    ) first
+    JOIN lock_claims c ON c.name = first.name AND c.ticket = first.ticket
+    JOIN runs r ON r.run_id = c.run_id"""
+_UNDER_WAY = (
+    "SELECT step_id FROM step_attempts WHERE run_id = ?1 AND status IN ('starting', 'running')"
+)
+_DELETE = "DELETE FROM lock_claims WHERE run_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2)"
 
 
 async def enqueue(session: Session, run_id: str, step_id: str, names: Sequence[str]) -> None:
     """Queue a step for all of `names`; it keeps its place if it stands there already."""
+    names = [rows.text(name) for name in names]
     claimed = await session.fetch(
         "SELECT name FROM lock_claims WHERE run_id = ?1 AND step_id = ?2", run_id, step_id
     )
@@ -40,31 +56,93 @@ async def enqueue(session: Session, run_id: str, step_id: str, names: Sequence[s
         )
 
 
-async def blockers(session: Session, run_id: str, step_id: str) -> dict[EngineIdentity, float]:
-    """Live engines with an older claim on one of the step's names, and the seconds their
-    leases have left; claims of dead engines are removed on the way."""
+async def blockers(session: Session, run_id: str, step_id: str) -> Blockers:
+    """Who stands first in the step's queues before it; nobody if it holds all its names."""
+    return {
+        process: lease_sec
+        for claim, processes in (await _heads(session, run_id, step_id)).values()
+        if claim != (run_id, step_id)
+        for process, lease_sec in processes.items()
+    }
+
+
+async def blocked(session: Session, run_id: str) -> tuple[set[str], Blockers]:
+    """The run's steps that stand behind others in some queue, and whom they wait for."""
+    heads = await _heads(session, run_id, None)
+    claims = await session.fetch("SELECT name, step_id FROM lock_claims WHERE run_id = ?1", run_id)
+    waiting = {step for name, step in claims if heads[name][0] != (run_id, step)}
+    return waiting, {
+        process: lease_sec
+        for _, processes in heads.values()
+        for process, lease_sec in processes.items()
+    }
+
+
+async def _heads(
+    session: Session, run_id: str, step_id: str | None
+) -> dict[str, tuple[tuple[str, str], Blockers]]:
+    """By name, for all names the step (or the run) queues for: the claim that holds it, as
+    `(run_id, step_id)`, and its processes. Claims that do not count any more are removed."""
     now = await session.now()
-    blockers: dict[EngineIdentity, float] = {}
-    for _, other_run, other_step, engine, expires in await session.fetch(_QUEUE, run_id, step_id):
-        if (other_run, other_step) == (run_id, step_id):
-            break
-        holder = rows.decode_engine(engine)
-        if holder is not None and holder not in blockers:
-            dead = is_dead(holder)
-            if dead or (dead is None and expires <= now):
-                holder = None
-        if holder is None:
-            await session.fetch("DELETE FROM lock_claims WHERE run_id = ?1", other_run)
-        else:
-            blockers[holder] = expires - now
-    return blockers
+    while True:
+        heads = {}
+        stale = set()
+        for name, *claim, engine, expires in await session.fetch(_HEADS, run_id, step_id):
+            run, step = claim
+            processes = _living(rows.decode_engine(engine), expires, now)
+            if not processes and step in await _under_way(session, run):
+                processes = dict.fromkeys(survivors(run, step), 0.0)
+            if not processes:
+                stale.add((run, step))
+            heads[name] = ((run, step), processes)
+        if not stale:
+            return heads
+        for run, step in stale:
+            await session.fetch(_DELETE, run, step)
+
+
+def _living(engine: EngineIdentity | None, expires: float | None, now: float) -> Blockers:
+    if engine is None or expires is None:
+        return {}
+    dead = is_dead(engine)
+    return {} if dead or (dead is None and expires <= now) else {engine: expires - now}
+
+
+async def _under_way(session: Session, run_id: str) -> set[str]:
+    return {step for (step,) in await session.fetch(_UNDER_WAY, run_id)}
+
+
+async def inherit(session: Session, run_id: str) -> None:
+    """The run has a new engine: of its claims only those of steps still at work go over."""
+    found = "SELECT DISTINCT step_id FROM lock_claims WHERE run_id = ?1"
+    if not await session.fetch(found, run_id):
+        return
+    await session.lock_claims()
+    under_way = await _under_way(session, run_id)
+    for (step,) in await session.fetch(found, run_id):
+        if step not in under_way or not survivors(run_id, step):
+            await drop(session, run_id, step)
+
+
+async def let_go(session: Session, run_id: str) -> None:
+    """The run's engine is done with it: claims of steps that may still be at work stay, and
+    who waits for them is woken, to wait for these processes from now on."""
+    names = await session.fetch("SELECT DISTINCT name FROM lock_claims WHERE run_id = ?1", run_id)
+    if not names:
+        return
+    under_way = await _under_way(session, run_id)
+    for (step,) in await session.fetch(
+        "SELECT DISTINCT step_id FROM lock_claims WHERE run_id = ?1", run_id
+    ):
+        if step not in under_way:
+            await session.fetch(_DELETE, run_id, step)
+    await _wake_waiters(session, names)
 
 
 async def drop(session: Session, run_id: str, step_id: str | None = None) -> None:
     """Give up a step's claim, or every claim of the run, and wake who waits for the names."""
     freed = await session.fetch(
-        "DELETE FROM lock_claims WHERE run_id = ?1 "
-        "AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2) RETURNING name",
+        f"{_DELETE} RETURNING name",
         run_id,
         step_id,
     )

@@ -50,6 +50,22 @@ def is_dead(identity: EngineIdentity) -> bool | None:
     return int(fields[_STARTED]) != identity.pid_started or fields[_STATE] in _ENDED
 
 
+def survivors(run_id: str, step_id: str) -> list[EngineIdentity]:
+    """Live processes on this host that an attempt of the step has started, whichever engine
+    it had; told like engines (without an `engine_id`), to be watched alike."""
+    from stoker.process.spec import SEPARATOR
+    from stoker.process.survivors import Scan, under
+
+    prefix = f"{run_id}/{step_id}"
+    host = this_host()
+    return [
+        EngineIdentity("", host, one.pid, one.started)
+        for one in Scan()
+        # Of attempts one within the other each has its marker; its first part is the realm.
+        if any(under(prefix, part.partition("/")[2]) for part in one.marker.split(SEPARATOR))
+    ]
+
+
 def _stat(pid: str) -> list[str]:
     # The command's name stands in parentheses and may itself hold spaces and parentheses.
     return (_PROC / pid / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()

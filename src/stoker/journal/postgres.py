@@ -6,12 +6,15 @@ Needs the extra `stoker[postgres]`; only `postgres_connection` imports asyncpg.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec.structs import replace
 
 from stoker.journal import rows
-from stoker.journal.base import Durability, EngineIdentity, JournalError, Lease
+from stoker.journal.base import Circuit, Durability, EngineIdentity, JournalError, Lease
 from stoker.journal.events import Event
 from stoker.journal.migrate import pending
 from stoker.journal.postgres_commit import COMMIT, commit_arguments
@@ -29,6 +32,8 @@ _INBOX = "stoker_inbox"
 _MIGRATION_LOCK = 0x53744B72  # "StKr"
 _TRIES = 2
 
+T = TypeVar("T")
+
 
 async def open_postgres(url: str, *, durability: Durability = "process") -> PostgresJournal:
     """Connect and bring the schema up to date. Raises `JournalTooNew`, `JournalError`."""
@@ -44,6 +49,8 @@ async def open_postgres(url: str, *, durability: Durability = "process") -> Post
 class PostgresJournal(SqlJournal):
     """A `Journal` in a PostgreSQL database, in the schema first on its search path. Belongs
     to one event loop. Made by `open_postgres`."""
+
+    local = False
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections.location)
@@ -145,6 +152,36 @@ class PostgresJournal(SqlJournal):
         except ConnectionLost:
             async with self._connections.lend() as connection:
                 return await _PostgresSession(connection).fetch(sql, *args)
+
+    # These can be done twice: a connection that is lost under them costs another try only.
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        return await _twice(partial(super().renew, leases))
+
+    async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
+        return await _twice(partial(super().claim_locks, lease, step_id, names))
+
+    async def blocked_steps(self, lease: Lease) -> set[str]:
+        return await _twice(partial(super().blocked_steps, lease))
+
+    async def release_locks(self, lease: Lease, step_id: str) -> None:
+        await _twice(partial(super().release_locks, lease, step_id))
+
+    async def put_circuit(self, circuit: Circuit) -> bool:
+        try:
+            return await super().put_circuit(circuit)
+        except ConnectionLost:
+            if await super().put_circuit(circuit):
+                return True
+            # It may have been written before the connection died.
+            return await self.circuit(circuit.tool) == replace(circuit, version=circuit.version + 1)
+
+
+async def _twice(call: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await call()
+    except ConnectionLost:
+        return await call()
 
 
 async def _version(connection: Connection) -> int:

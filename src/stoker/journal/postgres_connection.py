@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
@@ -20,6 +21,14 @@ _MAX_CONNECTIONS = 8
 _CONNECT_SEC = 10.0
 _RECONNECT_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Seconds between attempts to reach a server that was reached before; well under a lease."""
+
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 25_000,
+}
+"""25 s of silence end a connection: less than a lease. In s, the last in ms."""
 
 _UNREACHABLE = (
     OSError,
@@ -145,7 +154,9 @@ async def connections(url: str, durability: Durability) -> Connections:
 
     async def connect(*_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
         try:
-            return await asyncpg.connect(url, timeout=_CONNECT_SEC, server_settings=settings)
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+                url, timeout=_CONNECT_SEC, server_settings=settings
+            )
         except ValueError:
             # asyncpg quotes the piece it could not read, which may be of the password.
             raise JournalError(
@@ -153,6 +164,8 @@ async def connections(url: str, durability: Durability) -> Connections:
                 "postgresql://user:password@host:port/database, with special characters "
                 "percent-encoded"
             ) from None
+        _keep_alive(connection)
+        return connection
 
     async def nothing(_: Any) -> None:
         """No session state outlives a transaction here: spare the round trip."""
@@ -164,6 +177,16 @@ async def connections(url: str, durability: Durability) -> Connections:
     except (*_REFUSED, *_UNREACHABLE) as error:
         raise _failure(location, error) from error
     return Connections(location, connect, pool)
+
+
+def _keep_alive(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Have a peer that vanished without a word noticed before a lease runs out; who only
+    listens would never notice."""
+    link: socket.socket = cast("Any", connection)._transport.get_extra_info("socket")
+    if link.family in (socket.AF_INET, socket.AF_INET6):
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _failure(location: str, error: BaseException) -> JournalError:

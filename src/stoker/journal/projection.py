@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stoker.journal import rows
 from stoker.journal.base import AttemptRow
 from stoker.journal.events import (
     ATTEMPT_RUNNING,
@@ -118,9 +119,9 @@ def _starting(event: Event) -> list[Any]:
         *_OPEN[:2],
         event.time,
         None,  # finished_at
-        get("stdout_path"),
-        get("stderr_path"),
-        get("tool"),
+        _text(event.data, "stdout_path"),
+        _text(event.data, "stderr_path"),
+        _text(event.data, "tool"),
     ]
 
 
@@ -149,4 +150,4 @@ def _text(data: dict[str, Any], key: str = "error") -> str | None:
     # What a child printed may hold NUL, which PostgreSQL's text cannot; both databases
     # keep the same.
     value = data.get(key)
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+    return rows.text(value.replace("\0", "\ufffd")) if isinstance(value, str) else value

@@ -38,10 +38,32 @@ _decode_names = msgspec.json.Decoder(list[str]).decode
 _decode_engine = msgspec.json.Decoder(EngineIdentity).decode
 
 
+def text(value: str) -> str:
+    """`value` with lone surrogates, which no database's text can hold, as `\\udcff`."""
+    return value.encode(errors="backslashreplace").decode()
+
+
+def _json(value: Any) -> str:
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return _encode(_as_text(msgspec.to_builtins(value))).decode()
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return value
+
+
 def encode(value: Any) -> str:
     """As JSON. Raises `JournalError` for what JSON cannot hold."""
     try:
-        return _encode(value).decode()
+        return _json(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise JournalError(f"cannot be kept as JSON: {error}") from error
 
@@ -111,7 +133,7 @@ def event_tuples(run_id: str, events: Sequence[Event]) -> list[tuple[Any, ...]]:
             )
         expected += 1
         try:
-            data = _encode(event.data).decode()
+            data = _json(event.data)
         except (TypeError, ValueError, OverflowError) as error:
             raise JournalError(
                 f"event {run_id}/{event.sequence} ({event.type}) cannot be kept as JSON: {error}"

@@ -60,6 +60,7 @@ class SqlJournal(ABC):
     """The part of a `Journal` that is plain SQL."""
 
     location: str
+    local = True
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -137,7 +138,7 @@ class SqlJournal(ABC):
                 rows.encode(engine),
                 now + LEASE_SECONDS,
             )
-            await claims.drop(session, run_id)
+            await claims.inherit(session, run_id)
         return Lease(run_id, epoch + 1, engine)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
@@ -166,7 +167,7 @@ class SqlJournal(ABC):
                 lease.epoch,
             )
             if released:
-                await claims.drop(session, lease.run_id)
+                await claims.let_go(session, lease.run_id)
 
     async def delete_run(self, run_id: str) -> None:
         async with self._transaction() as session:
@@ -202,7 +203,7 @@ class SqlJournal(ABC):
                 command.run_id,
                 command.kind,
                 payload,
-                command.by,
+                rows.text(command.by),
                 await session.now(),
             )
             engine = rows.decode_engine(found[0][0])
@@ -310,11 +311,20 @@ class SqlJournal(ABC):
             await session.lock_claims()
             await claims.enqueue(session, lease.run_id, step_id, names)
             waiting_for = await claims.blockers(session, lease.run_id, step_id)
-        watch = self._watches.get(lease.engine.engine_id)
-        if watch is not None:
-            for engine, lease_sec in waiting_for.items():
-                watch.watch(engine, lease_sec)
+        self._watch(lease, waiting_for)
         return not waiting_for
+
+    async def blocked_steps(self, lease: Lease) -> set[str]:
+        async with self._transaction() as session:
+            await session.lock_claims()
+            blocked, waiting_for = await claims.blocked(session, lease.run_id)
+        self._watch(lease, waiting_for)
+        return blocked
+
+    def _watch(self, lease: Lease, waiting_for: claims.Blockers) -> None:
+        if watch := self._watches.get(lease.engine.engine_id):
+            for process, lease_sec in waiting_for.items():
+                watch.watch(process, lease_sec)
 
     async def release_locks(self, lease: Lease, step_id: str) -> None:
         async with self._transaction() as session:

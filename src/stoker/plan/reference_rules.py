@@ -10,8 +10,12 @@ from stoker.plan.expression import ROOTS, Expression, ExpressionError, compile_e
 from stoker.plan.model import Step
 from stoker.plan.references import Path, Reference, expressions, step_named, strings, templates
 from stoker.plan.suggest import did_you_mean
+from stoker.plan.syntax import Compare, Items, Literal, Lookup, Name, Node, walk
 from stoker.plan.template import Template, compile_template
 
+_ENDS = ("success", "failed", "skipped", "canceled")
+_UNSETTLED = ("pending", "waiting", "running", "quarantined")
+"""What else `prev.X.status` can be, in a fallback, which does not wait for all it covers."""
 _OUTCOME = ("status", "exit_code", "outputs")
 _RUN = ("id",)
 _PER_ITEM = frozenset(("item", "matrix", "index"))
@@ -44,15 +48,21 @@ class Scope:
         path: Path,
     ) -> Iterator[Problem]:
         try:
-            found = compiled(text).references
+            whole = compiled(text)
         except ExpressionError as error:
             yield problem(path, f"{error.message} (character {error.column} of {show(text)})")
             return
-        for reference in sorted(found):
+        for reference in sorted(whole.references):
             if path[2:] == ("foreach",) and reference[0] in _PER_ITEM:
                 yield problem(path, f"'{reference[0]}' is not known before the step is expanded")
             elif message := self._fault(step, reference):
                 yield problem(path, message, lacking=self._lacking(*reference))
+        if any(reference[0] == "prev" and "status" in reference for reference in whole.references):
+            for word in dict.fromkeys(_never(whole)):
+                hint = did_you_mean(word, _ENDS)
+                yield problem(
+                    path, f"a step's status is never {show(word)}{hint}; {_one_of(_ENDS)}"
+                )
 
     def _lacking(self, root: str, name: str = "", *_: str) -> str:
         """The field that would have what a wrong reference looks up."""
@@ -87,6 +97,42 @@ class Scope:
             hint = did_you_mean(rest[1], _OUTCOME)
             return f"a step has no {show(rest[1])}{hint}; {_one_of(_OUTCOME)}"
         return None
+
+
+def _never(whole: Expression | Template) -> Iterator[str]:
+    """The texts that a step's status is compared with and never is."""
+    if isinstance(whole, Template):
+        for part in whole.parts:
+            if isinstance(part, Expression):
+                yield from _never(part)
+        return
+    for node in walk(whole.tree):
+        if isinstance(node, Compare) and node.operator in ("==", "!=", "in"):
+            sides = (*_parts(node, node.left), *_parts(node, node.right))
+            if any(map(_is_status, sides)):
+                for side in sides:
+                    if (
+                        isinstance(side, Literal)
+                        and isinstance(side.value, str)
+                        and side.value not in (*_ENDS, *_UNSETTLED)
+                    ):
+                        yield side.value
+
+
+def _parts(comparison: Compare, side: Node) -> tuple[Node, ...]:
+    """What one side of a comparison puts up: for `in`, the items of a list."""
+    if comparison.operator != "in" or side is comparison.left:
+        return (side,)
+    return side.items if isinstance(side, Items) else ()
+
+
+def _is_status(node: Node) -> bool:
+    return (
+        isinstance(node, Lookup)
+        and node.base == Name("prev")
+        and len(node.keys) == 2
+        and node.keys[1] == Literal("status")
+    )
 
 
 def _fault_of_own(step: Step, root: str, rest: list[str]) -> str | None:

@@ -81,13 +81,18 @@ class Child:
             self._finish()
 
     def _finish(self) -> None:
-        exit_ = self._reap()
+        exit_ = Exit(cause="lost")
+        try:
+            exit_ = self._reap()
+            if self._pipes is not None:
+                self._pipes.finish()
+            if self._spawner.bounds is not None:
+                self._spawner.bounds.discard(*self._logs)
+        except Exception as error:
+            # Whatever it is, `on_exit` is waited for, and this is called no second time.
+            self._spawner.report(error)
         self._spawner.unwatch(self._pidfd)
         os.close(self._pidfd)
-        if self._pipes is not None:
-            self._pipes.finish()
-        if self._spawner.bounds is not None:
-            self._spawner.bounds.discard(*self._logs)
         self._over = True
         self._on_exit(exit_)
 

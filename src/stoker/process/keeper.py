@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,13 +22,14 @@ from msgspec import Struct
 from stoker.process.child import Child, OnExit
 from stoker.process.resolve import SpawnError, explain
 from stoker.process.spawner import LOG_FLAGS, Spawner, memory_file
-from stoker.process.spec import MARKER, Exit, ProcessSpec
+from stoker.process.spec import MARKER, Exit, ProcessSpec, lineage
 from stoker.process.survivors import look
 from stoker.process.tree import Ending
 
 if TYPE_CHECKING:
     from stoker.process.redact import Redactor
 
+_T = TypeVar("_T")
 _MAIN = str(Path(__file__).with_name("keeper_main.py"))
 
 
@@ -117,7 +118,7 @@ def keep(
         pid = os.posix_spawn(
             sys.executable,
             (sys.executable, "-I", "-S", "-X", "utf8", _MAIN, directory),
-            {MARKER: spec.marker},
+            {MARKER: lineage(spec)},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, request, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -220,7 +221,7 @@ def _request(
     request = {
         "executable": executable,
         "argv": spec.argv,
-        "env": {**spec.env, MARKER: spec.marker},
+        "env": {**spec.env, MARKER: lineage(spec)},
         "cwd": spec.cwd,
         "stdout_path": spec.stdout_path,
         "stderr_path": spec.stderr_path,
@@ -234,17 +235,16 @@ def _request(
 
 
 def _kept(directory: str) -> Kept | None:
-    data = _read(directory, "keeper.json")
-    return None if data is None else msgspec.json.decode(data, type=Kept)
+    return _read(directory, "keeper.json", Kept)
 
 
 def _recorded(directory: str) -> Recorded | None:
-    data = _read(directory, "exit.json")
-    return None if data is None else msgspec.json.decode(data, type=Recorded)
+    return _read(directory, "exit.json", Recorded)
 
 
-def _read(directory: str, name: str) -> bytes | None:
+def _read(directory: str, name: str, kind: type[_T]) -> _T | None:
+    """None also if it is damaged: a command may write to its keeper's directory."""
     try:
-        return Path(directory, name).read_bytes()
-    except FileNotFoundError:
+        return msgspec.json.decode(Path(directory, name).read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _YOUNG_SEC = 0.25
 _INTERVAL_SEC = 0.05
+_BLIND_SEC = 1.0
 _READ = 65536
 
 
@@ -46,24 +47,24 @@ def main(directory: str) -> None:
     try:
         pid = start(directory, request, stdin, outputs)
     except (OSError, ValueError) as error:
-        outputs[-1].write(f"stoker: cannot start {request['argv'][0]}: {error}\n".encode())
+        outputs[-1].say(f"stoker: cannot start {request['argv'][0]}: {error}\n".encode())
         code = 127 if isinstance(error, FileNotFoundError) else 126
         record(directory, "exit.json", {"code": code, "signal": None, "time": time.time()})
         return
-    record(
-        directory,
-        "keeper.json",
-        {
-            "pid": os.getpid(),
-            "started": started(os.getpid()),
-            "command_pid": pid,
-            "command_started": started(pid),
-            "marker": request["marker"],
-            "grace_sec": request["grace_sec"],
-        },
-    )
+    kept = {
+        "pid": os.getpid(),
+        "started": started(os.getpid()),
+        "command_pid": pid,
+        "command_started": started(pid),
+        "marker": request["marker"],
+        "grace_sec": request["grace_sec"],
+    }
+    try:
+        record(directory, "keeper.json", kept)
+    except OSError as error:
+        complain(f"keeper.json cannot be written: {error}")
     limit = request["log_limit"]
-    del request, stdin
+    del request, kept, stdin
     watch(os.pidfd_open(pid), outputs, limit)
     try:
         os.killpg(pid, signal.SIGKILL)  # What is left of its group; the zombie holds the number.
@@ -144,12 +145,17 @@ def watch(pidfd: int, outputs: list[Output], limit: int) -> None:
         if over:
             return
         if due is not None and time.monotonic() >= due:
-            if inotify is None:
-                inotify = sibling("libc").Inotify()
-                poll.register(inotify.fd, select.EPOLLIN)
             due = None
+            try:
+                if inotify is None:
+                    inotify = sibling("libc").Inotify()
+                    poll.register(inotify.fd, select.EPOLLIN)
+                for output in outputs:
+                    inotify.once(output.path)
+            except OSError:
+                # None to be had, or the log is gone: look from time to time instead.
+                due = time.monotonic() + _BLIND_SEC
             for output in outputs:
-                inotify.once(output.path)
                 output.trim(limit)
 
 
@@ -161,6 +167,7 @@ class Output:
         self.log = self.writing = os.open(path, _LOG_FLAGS, 0o600)
         self.reading = -1
         self.broken = False
+        self.unbounded = False
         self.stream: Any = None
 
     def redact(self, stream: Any) -> None:
@@ -181,7 +188,7 @@ class Output:
             self.write(self.stream.feed(data) if data else self.stream.flush())
         except OSError as error:
             # As if the command had written to a log that takes no more.
-            sys.stderr.write(f"{self.path}: {error}\n")
+            complain(f"{self.path}: {error}")
             self.broken = True
             os.close(self.reading)
             return 0
@@ -192,6 +199,13 @@ class Output:
         while data:
             data = data[os.write(self.log, data) :]
 
+    def say(self, data: bytes) -> None:
+        """Append to the log, if it takes any more: the end is recorded all the same."""
+        try:
+            self.write(data)
+        except OSError as error:
+            complain(f"{self.path}: {error}")
+
     def finish(self) -> None:
         """The command is over: pass on what a pipe may hold, without waiting for more."""
         left = 1 << 20 if self.stream and not self.broken else 0
@@ -199,15 +213,16 @@ class Output:
             while left > 0 and (count := self.read()):
                 left -= count
         except BlockingIOError:
-            self.write(self.stream.flush())
+            self.say(self.stream.flush())
 
     def trim(self, limit: int) -> None:
         """Bound the log, where the file system can."""
-        if limit:
+        if limit and not self.unbounded:
             try:
                 sibling("libc").trim(self.path, limit)
             except OSError as error:
-                sys.stderr.write(f"{self.path} cannot be bounded: {error}\n")
+                self.unbounded = True  # Told once.
+                complain(f"{self.path} cannot be bounded: {error}")
 
 
 def record(directory: str, name: str, content: dict[str, Any], *, sync: bool = False) -> None:
@@ -223,6 +238,14 @@ def record(directory: str, name: str, content: dict[str, Any], *, sync: bool = F
         fd = os.open(directory, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
+
+
+def complain(text: str) -> None:
+    """Say so in the keeper's log, if it takes any more."""
+    try:
+        os.write(2, f"{text}\n".encode(errors="replace"))
+    except OSError:
+        pass
 
 
 def started(pid: int) -> int:

@@ -1,10 +1,12 @@
-"""The system calls that Python lacks: inotify, and punching holes into files. Standard
-library only: keepers use it too. ctypes is imported on the first use."""
+"""The system calls that Python lacks: inotify, punching holes into files, and posix_spawn
+in another directory. Standard library only: keepers use it too. ctypes is imported on the
+first use."""
 
 from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +17,7 @@ IN_Q_OVERFLOW = 0x4000
 IN_ONESHOT = 0x80000000
 _PUNCH_HOLE_KEEP_SIZE = 0x3
 _EVENT = struct.Struct("iIII")
+_SPAWN_FLAGS = 0x04 | 0x08 | 0x80  # SETSIGDEF, SETSIGMASK, SETSID
 _BUFFER = 65536
 _BLOCK = 65536
 
@@ -99,6 +102,90 @@ def trim(path: str, limit: int) -> tuple[int, int] | None:
         return start, end - start
     finally:
         os.close(fd)
+
+
+def can_spawn_in() -> bool:
+    """Whether this libc has what `spawn_in` needs (glibc from 2.29 on, musl from 1.1.24)."""
+    return hasattr(_libc(), "posix_spawn_file_actions_addchdir_np")
+
+
+def spawn_in(
+    directory: str,
+    executable: str,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    actions: Iterable[tuple[Any, ...]],
+    defaults: Iterable[int],
+) -> int:
+    """`os.posix_spawn` with `setsid`, an empty signal mask and `defaults` reset, whose child
+    enters `directory` after the file `actions` (opens and dup2s). Raises as that does."""
+    import ctypes
+
+    libc = _libc()
+    path = _encode(executable)
+    words = [_encode(word) for word in argv]
+    settings = [_setting(name, value) for name, value in env.items()]
+    pid = ctypes.c_int()
+    todo = (ctypes.c_uint64 * 64)()  # Larger than any libc's posix_spawn_file_actions_t.
+    _check(libc.posix_spawn_file_actions_init(todo))
+    try:
+        for action, fd, *rest in actions:
+            if action == os.POSIX_SPAWN_OPEN:
+                place, flags, mode = rest
+                add = libc.posix_spawn_file_actions_addopen
+                _check(add(todo, fd, _encode(place), flags, mode))
+            else:
+                _check(libc.posix_spawn_file_actions_adddup2(todo, fd, *rest))
+        _check(libc.posix_spawn_file_actions_addchdir_np(todo, _encode(directory)))
+        _check(
+            libc.posix_spawn(
+                ctypes.byref(pid),
+                path,
+                todo,
+                _attributes(frozenset(defaults)),
+                (ctypes.c_char_p * (len(words) + 1))(*words),
+                (ctypes.c_char_p * (len(settings) + 1))(*settings),
+            )
+        )
+    finally:
+        libc.posix_spawn_file_actions_destroy(todo)
+    return pid.value
+
+
+@cache
+def _attributes(defaults: frozenset[int]) -> Any:
+    import ctypes
+
+    libc = _libc()
+    attributes = (ctypes.c_uint64 * 128)()  # Larger than any libc's posix_spawnattr_t,
+    signals = (ctypes.c_uint64 * 16)()  # and its sigset_t.
+    _check(libc.posix_spawnattr_init(attributes))
+    libc.sigemptyset(signals)
+    _check(libc.posix_spawnattr_setsigmask(attributes, signals))
+    for number in defaults:
+        libc.sigaddset(signals, number)
+    _check(libc.posix_spawnattr_setsigdefault(attributes, signals))
+    _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SPAWN_FLAGS)))
+    return attributes
+
+
+def _setting(name: str, value: str) -> bytes:
+    if "=" in name:
+        raise ValueError("illegal environment variable name")
+    return _encode(f"{name}={value}")
+
+
+def _encode(text: str) -> bytes:
+    data = os.fsencode(text)
+    if b"\0" in data:
+        raise ValueError("embedded null byte")
+    return data
+
+
+def _check(number: int) -> None:
+    """For those that return the error."""
+    if number:
+        raise OSError(number, os.strerror(number))
 
 
 def _align(offset: int) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from stoker.process.child import Child, OnExit
 from stoker.process.resolve import Resolver, SpawnError, explain
-from stoker.process.spec import MARKER, Exit, ProcessSpec
+from stoker.process.spec import MARKER, Exit, ProcessSpec, lineage
 from stoker.process.tree import Sweeper
 
 if TYPE_CHECKING:
@@ -27,17 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Child", "SpawnError", "Spawner"]
 
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+"""All, since what this process ignores may change; libc looks at each of them anyway."""
 _NULL = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-
-
-def ignored_signals() -> tuple[int, ...]:
-    """The signals this process ignores: these alone would stay so across exec, and to name
-    all of them would cost a system call each in every child."""
-    return tuple(
-        int(number)
-        for number in signal.valid_signals()
-        if signal.getsignal(number) is signal.SIG_IGN
-    )
 
 
 class Spawner:
@@ -48,7 +40,6 @@ class Spawner:
         self.bounds = bounds
         self.sweeper = Sweeper(loop)
         self.resolver = Resolver()
-        self._ignored = ignored_signals()
         # One descriptor for the loop to look at: its own readers cost several times more.
         self._epoll: select.epoll | None = None
         self._watched: dict[int, Callable[[], None]] = {}
@@ -77,9 +68,21 @@ class Spawner:
     def _poll(self) -> None:
         if self._epoll is None:
             return
-        over = [self._watched[pidfd] for pidfd, _ in self._epoll.poll(0)]
-        for on_over in over:
-            on_over()
+        over = [(pidfd, self._watched[pidfd]) for pidfd, _ in self._epoll.poll(0)]
+        for pidfd, on_over in over:
+            try:
+                on_over()
+            except Exception as error:
+                # The others are to hear of theirs, and this one not again and again.
+                if self._watched.get(pidfd) is on_over:
+                    self.unwatch(pidfd)
+                self.report(error)
+
+    def report(self, error: Exception) -> None:
+        """Tell the loop's exception handler of what no caller is there to catch."""
+        self.loop.call_exception_handler(
+            {"message": "the end of a process could not be dealt with", "exception": error}
+        )
 
     def spawn(
         self,
@@ -157,9 +160,7 @@ class Spawner:
         return adopt(self, keeper_dir, on_exit)
 
     def _start(self, spec: ProcessSpec, executable: str, stdin: int, pipes: Pipes | None) -> int:
-        env = {**spec.env, MARKER: spec.marker}
-        if spec.cwd != os.getcwd():  # noqa: PTH109
-            return _start_elsewhere(spec, executable, env, stdin, pipes)
+        env = {**spec.env, MARKER: lineage(spec)}
         actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]]
         actions = [_NULL if stdin < 0 else (os.POSIX_SPAWN_DUP2, stdin, 0)]
         if pipes is not None:
@@ -172,6 +173,12 @@ class Spawner:
             else:
                 actions.append((os.POSIX_SPAWN_OPEN, 2, spec.stderr_path, LOG_FLAGS, 0o600))
         try:
+            if spec.cwd != os.getcwd():  # noqa: PTH109
+                from stoker.process.libc import can_spawn_in, spawn_in
+
+                if not can_spawn_in():
+                    return _start_elsewhere(spec, executable, env, stdin, pipes)
+                return spawn_in(spec.cwd, executable, spec.argv, env, actions, _DEFAULTS)
             return os.posix_spawn(
                 executable,
                 spec.argv,
@@ -179,7 +186,7 @@ class Spawner:
                 file_actions=actions,
                 setsid=True,
                 setsigmask=(),
-                setsigdef=self._ignored,
+                setsigdef=_DEFAULTS,
             )
         except (FileNotFoundError, PermissionError):
             # Has PATH another such file since it was last searched?
@@ -193,8 +200,9 @@ class Spawner:
 def _start_elsewhere(
     spec: ProcessSpec, executable: str, env: dict[str, str], stdin: int, pipes: Pipes | None
 ) -> int:
-    """posix_spawn cannot change the directory and chdir would change it for every thread:
-    Popen, which uses vfork, does both in the child for a tenth more time."""
+    """For a libc whose posix_spawn cannot change the directory (glibc before 2.29): chdir
+    would change it for every thread, Popen does so in the child. Signals that this process
+    blocks, or ignores otherwise than Python itself does, stay so in the child here."""
     import subprocess
 
     opened = []

@@ -12,6 +12,11 @@ MARKER = "STOKER_ATTEMPT"
 all its descendants: how survivors are found, also double-forked ones."""
 
 
+SEPARATOR = "//"
+"""Between the markers of attempts one within the other, the outermost first: an attempt of
+an engine that was itself started by an attempt belongs to both."""
+
+
 class ProcessSpec(Struct, frozen=True, kw_only=True):
     """A command line to execute directly, without a shell."""
 
@@ -22,7 +27,8 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     stdout_path: str
     stderr_path: str
     marker: str
-    """Value of `MARKER`, set by the spawner."""
+    """Value of `MARKER`, set by the spawner: `a/b/1`, neither empty nor with empty components.
+    It comes after the one that `env` may hold, see `lineage`."""
     stdin: bytes | None = None
     keeper_dir: str | None = None
     """Run under a keeper that outlives this process and records the exit status there."""
@@ -31,6 +37,13 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     any time and which never ends. Excludes `stdin`."""
     grace_sec: float = 5.0
     """Between asking the process tree to end (SIGTERM) and ending it (SIGKILL)."""
+
+
+def lineage(spec: ProcessSpec) -> str:
+    """Value of `MARKER` in the environment of `spec`: the markers of the attempts around it,
+    which `env` has inherited, and its own as the last."""
+    around = spec.env.get(MARKER)
+    return f"{around}{SEPARATOR}{spec.marker}" if around else spec.marker
 
 
 class Exit(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stoker.process.spec import MARKER
+from stoker.process.spec import MARKER, SEPARATOR
 
 _KEY = b"\0" + MARKER.encode() + b"="
 _BUFFER = 32768
@@ -27,7 +28,8 @@ class Survivor(Struct, frozen=True, kw_only=True):
     started: int
     """Clock ticks since boot: with the pid, an identity that is never reused."""
     marker: str
-    """Empty if it carries none or we may not know."""
+    """Empty if it carries none or we may not know. As in the environment: of attempts one
+    within the other all, but `marked` tells the one that was asked for."""
     group: int
     session: int
     executing: bool = False
@@ -36,13 +38,28 @@ class Survivor(Struct, frozen=True, kw_only=True):
 
 def under(prefix: str, marker: str) -> bool:
     """True if `marker` is `prefix` or lies beneath it, whole components compared: `run/step/1`
-    is under `run/` and `run/step`, not under `ru` or `run/st`."""
-    return marker == prefix or marker.startswith(prefix if prefix[-1:] == "/" else prefix + "/")
+    is under `run/` and `run/step`, not under `ru` or `run/st`. Of several markers, one has to
+    be."""
+    return member(prefix, marker) is not None
+
+
+def member(prefix: str, marker: str) -> str | None:
+    """The first (outermost) of the markers in `marker` that is under `prefix`, if any."""
+    beneath = prefix if prefix[-1:] == "/" else prefix + "/"
+    for one in marker.split(SEPARATOR):
+        if one == prefix or one.startswith(beneath):
+            return one
+    return None
 
 
 def marked(prefix: str) -> list[Survivor]:
     """Live processes, this one excepted, whose marker is under `prefix`; newest first."""
-    return [one for one in Scan() if one.marker and under(prefix, one.marker)]
+    found = []
+    for one in Scan():
+        marker = member(prefix, one.marker) if one.marker else None
+        if marker is not None:
+            found.append(one if marker == one.marker else replace(one, marker=marker))
+    return found
 
 
 class Scan:

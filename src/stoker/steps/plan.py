@@ -15,6 +15,8 @@ from stoker.steps.kind import BaseKind, Definition
 DEPTH: Final = "STOKER_DEPTH"
 """Environment variable that counts how many plans a step is nested in."""
 
+_NESTED: Final = "nested run "
+
 MAX_DEPTH: Final = 16
 """Plans within plans; a plan that includes itself ends here."""
 
@@ -67,7 +69,14 @@ async def _run(definition: NestedPlan, attempt: Attempt, depth: int) -> Result:
         attempt.write(f"{warning}\n", error=True)
     shared = loaded.plan.globals
     plan = replace(loaded.plan, globals=replace(shared, env={**shared.env, DEPTH: str(depth)}))
-    outputs = await attempt.run_plan(plan, definition.inputs)
+    try:
+        outputs = await attempt.run_plan(plan, definition.inputs)
+    except PlanError as error:
+        raise StepFailed(f"{definition.path}: {error}") from error
+    except StepFailed as error:
+        # Of plans nested in each other, the innermost one says it all, its id where it is.
+        text = str(error)
+        raise StepFailed(text[max(text.rfind(_NESTED), 0) :]) from error
     return Result(outputs=dict(outputs))
 
 

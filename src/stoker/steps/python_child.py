@@ -7,6 +7,10 @@ Standard input starts with the request: its length in 16 characters, then JSON
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
 
 def request() -> bytes:
     """Read no byte further than the request, so that `sys.stdin` begins after it."""
@@ -17,6 +21,16 @@ def request() -> bytes:
             raise SystemExit("stoker: the request ended early")
         content, left = content + part, left - len(part)
     return content
+
+
+def _own(error: BaseException) -> "TracebackType | None":
+    """The part of an error's traceback that is about the code called, not about this file."""
+    found = at = error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == __file__:
+            found = at.tb_next
+        at = at.tb_next
+    return found
 
 
 def main() -> None:
@@ -32,15 +46,32 @@ def main() -> None:
 
     name, args, kwargs = json.loads(request())
     module, _, path = name.partition(":")
-    function: Any = functools.reduce(getattr, path.split("."), importlib.import_module(module))
-    result = function(*args, **kwargs)
-    if hasattr(result, "__await__"):
-        import asyncio
+    try:
+        function: Any = functools.reduce(getattr, path.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):  # one that the module imports
+            raise
+        raise SystemExit(f"stoker: {name}: {error}") from None
+    except AttributeError as error:
+        if _own(error) is not None:  # from the module's code
+            raise
+        raise SystemExit(f"stoker: {name}: {error}") from None
+    if not callable(function):
+        raise SystemExit(f"stoker: {name}: expected a callable, found {function!r:.60}")
+    try:
+        result = function(*args, **kwargs)
+        if hasattr(result, "__await__"):
+            import asyncio
 
-        async def wait() -> object:
-            return await result
+            async def wait() -> object:
+                return await result
 
-        result = asyncio.run(wait())
+            result = asyncio.run(wait())
+    except Exception as error:
+        import traceback
+
+        traceback.print_exception(error.with_traceback(_own(error)))
+        raise SystemExit(1) from None
     if result is not None:
         output = os.environ["STOKER_OUTPUT"]
         if os.path.exists(output) and os.path.getsize(output):  # noqa: PTH110, PTH202

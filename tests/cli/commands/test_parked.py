@@ -66,7 +66,10 @@ def test_secret_inputs_are_asked_for_before_the_answer_counts(stoker):
         **fields,
     )
     stoker("run", plan, status=3, STOKER_INPUT_KEY="hunter22")
-    assert "required, but not given" in stoker("approve", "last", "ship", status=2).stderr
+    assert (
+        "secret inputs are not kept; give $STOKER_INPUT_KEY"
+        in stoker("approve", "last", "ship", status=2).stderr
+    )
     assert stoker.statuses()["ship"] == "waiting"
     stoker("approve", "last", "ship", STOKER_INPUT_KEY="hunter22")
     assert "hunter22" not in stoker("logs", "last", "tell").stdout
