@@ -128,7 +128,8 @@ def test_yaml_refusals_name_the_place(data: str | bytes, expected: list[str]) ->
     ("data", "expected"),
     [
         ('{"a": 1,\n "a": 2, "b": [{"c": 1, "\\u0063": 2}]}', ["p.json:2:2: a: ", "2:25: b[0].c"]),
-        ('{"a": [1, 2,]}', ["1:13: not valid JSON"]),
+        # At the comma or after it: Python 3.13 points at the one, 3.11 at the other.
+        ('{"a": [1, 2,]}', ["p.json:1:1", ": not valid JSON"]),
         ("{'a': 1}", ["1:2: not valid JSON: expecting property name"]),
         ('{"a": NaN,\n"b": [-Infinity, 1e999]}', ["1:7: a: ", "2:7: b[0]: ", "2:18: b[1]: "]),
         ('{"a": "\\ud800"}', ["1:7: a: a string with half of a surrogate pair"]),
