@@ -127,7 +127,7 @@ def test_a_sound_project_passes_and_the_report_is_an_artefact(gate: Gate) -> Non
     shown = json.loads(gate.stoker("show", "last", "--json").stdout)
     (step,) = [step for step in shown["steps"] if step["id"] == "report"]
     artefact = step["outputs"]["report"]
-    assert Path(artefact["$file"]).read_bytes() == text
+    assert Path(artefact["path"]).read_bytes() == text
     assert artefact["bytes"] == len(text)
 
 

@@ -72,9 +72,9 @@ def _report(reports: Path) -> int:
     path.write_bytes(text)
     (reports / "report.json").write_text(json.dumps(found, indent=1))
     sys.stdout.write(text.decode())
-    # A file artefact, as Stoker's own: whoever consumes `report` is given the path.
+    # The artefact by its name and digest: whoever consumes `report` can tell if it was changed.
     digest = hashlib.sha256(text).hexdigest()
-    artefact = {"$file": str(path), "sha256": digest, "bytes": len(text)}
+    artefact = {"path": str(path), "sha256": digest, "bytes": len(text)}
     _output(report=artefact, open=found["open"])
     return 0
 
