@@ -206,10 +206,11 @@ def test_cancel_ends_a_tree_that_will_not_go(execute, tmp_path, alive):
         async for event in handle.events():
             if event.type == "attempt.running":
                 break
-        while not (tmp_path / "up").exists():
-            await asyncio.sleep(0.01)
+        pids.append(int(await asyncio.to_thread((tmp_path / "up").read_text)))
         await handle.cancel("enough")
 
+    pids = []
+    os.mkfifo(tmp_path / "up")
     run = execute(
         [
             {
@@ -232,7 +233,7 @@ def test_cancel_ends_a_tree_that_will_not_go(execute, tmp_path, alive):
     )
     assert run.outcome.status == "canceled"
     assert run.statuses == {"a": "canceled", "b": "canceled"}
-    assert not alive(int((tmp_path / "up").read_text()))
+    assert not alive(pids[0])
 
 
 def test_pause_starts_nothing_more(execute, until):

@@ -52,6 +52,22 @@ def drive(tmp_path, state):
     return run
 
 
+@pytest.fixture
+def cut_short(drive, tmp_path):
+    """`cut_short(plan)`: start run `r`, whose step writes to the pipe `begun`, and close the
+    engine as soon as it has."""
+    os.mkfifo(tmp_path / "begun")
+
+    def run(plan):
+        async def begin(engine, options):
+            await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
+            await asyncio.to_thread((tmp_path / "begun").read_bytes)
+
+        drive(begin)
+
+    return run
+
+
 def nested_plan(directory: Path, *steps: dict) -> Plan:
     inner = {"plan_id": "inner", "inputs": {"token": {}, "n": 1, "plain": "p"}, "steps": steps}
     (directory / "inner.json").write_text(json.dumps(inner))
@@ -75,60 +91,47 @@ def test_a_secret_stays_one_in_a_nested_run(drive, tmp_path, state):
     assert holding(state) == []
 
 
-def test_a_nested_run_is_given_its_parents_secrets_again(drive, tmp_path, state):
-    script = "echo tok=${{ inputs.token }} && test -e go || { touch begun && sleep 60; }"
+def test_a_nested_run_is_given_its_parents_secrets_again(drive, cut_short, tmp_path, state):
+    script = "echo tok=${{ inputs.token }} && test -e go || { echo > begun && sleep 60; }"
     plan = nested_plan(tmp_path, {"id": "s", "run": script})
-
-    async def begin(engine, options):
-        await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
-        while not (tmp_path / "begun").exists():
-            await asyncio.sleep(0.01)
 
     async def go_on(engine, options):
         run = await engine.resume("r", inputs={"t": SECRET})
         assert (await run.wait()).status == "succeeded"
         return await engine.journal.attempts("r.x.1")
 
-    drive(begin)
+    cut_short(plan)
     (tmp_path / "go").touch()
     attempts = drive(go_on)
     assert Path(attempts[-1].stdout_path).read_text() == "tok=***\n"
     assert holding(state) == []
 
 
-def test_a_nested_run_resumed_alone_keeps_its_secrets(drive, tmp_path, state):
-    script = "echo tok=${{ inputs.token }} && test -e go || { touch begun && sleep 60; }"
+def test_a_nested_run_resumed_alone_keeps_its_secrets(drive, cut_short, tmp_path, state):
+    script = "echo tok=${{ inputs.token }} && test -e go || { echo > begun && sleep 60; }"
     plan = nested_plan(tmp_path, {"id": "s", "run": script})
-
-    async def begin(engine, options):
-        await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
-        while not (tmp_path / "begun").exists():
-            await asyncio.sleep(0.01)
 
     async def go_on(engine, options):
         run = await engine.resume("r.x.1", inputs={"token": f"user:{SECRET}"})
         assert (await run.wait()).status == "succeeded"
 
-    drive(begin)
+    cut_short(plan)
     (tmp_path / "go").touch()
     drive(go_on)
     assert holding(state) == []
 
 
-def test_an_interrupted_attempts_output_holds_no_secret_after_a_resume(drive, tmp_path, state):
-    script = "echo v=${{ inputs.t }} > $STOKER_OUTPUT; test -e go || { touch begun; sleep 60; }"
+def test_an_interrupted_attempts_output_holds_no_secret_after_a_resume(
+    drive, cut_short, tmp_path, state
+):
+    script = "echo v=${{ inputs.t }} > $STOKER_OUTPUT; test -e go || { echo > begun; sleep 60; }"
     plan = Plan(plan_id="p", inputs=HIDDEN, steps=(Step(id="a", run=script),))
-
-    async def begin(engine, options):
-        await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
-        while not (tmp_path / "begun").exists():
-            await asyncio.sleep(0.01)
 
     async def go_on(engine, options):
         run = await engine.resume("r", inputs={"t": SECRET})
         assert (await run.wait()).status == "succeeded"
 
-    drive(begin)
+    cut_short(plan)
     (tmp_path / "go").touch()
     drive(go_on)
     assert (state / "runs/r/outputs/a.1").read_text() == "v=***\n"

@@ -550,16 +550,8 @@ class RunMachine(Decisions):
         else:
             self._ask_locks(index)
 
-    def _settle(
-        self,
-        index: int,
-        status: str,
-        reason: str | None = None,
-        *,
-        satisfied: bool | None = None,
-        outputs: Mapping[str, Any] | None = None,
-    ) -> None:
-        super()._settle(index, status, reason, satisfied=satisfied, outputs=outputs)
+    def _fail(self, index: int, reason: str) -> None:
+        super()._fail(index, reason)
         step = self.state.steps[index].step
-        if status == "failed" and step.on_failure == "fallback_step" and step.fallback_step:
+        if step.on_failure == "fallback_step" and step.fallback_step:
             self._consider_fallback(self.state.graph.index[step.fallback_step])
