@@ -334,6 +334,7 @@ def test_durations_are_means_over_recent_runs_of_the_plan(within, make):
             events = [msgspec.structs.replace(event, run_id=run_id) for event in events]
             events[1] = msgspec.structs.replace(events[1], time=events[0].time + seconds)
             await journal.commit(lease, events)
+            await journal.release(lease)
         assert await journal.durations("p") == {"s": 3.0}
         assert await journal.durations("other") == {}
 

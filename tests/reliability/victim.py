@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,11 @@ class Victim:
         """At any time when no engine lives."""
         if self.journal.exists() and self.stored():
             assert asyncio.run(self._problems()) == []
-        attempts = set(self.query("SELECT run_id, step_id, attempt FROM step_attempts"))
+        attempts = set(
+            self.query(
+                "SELECT run_id, step_id, attempt FROM run_events WHERE type = 'attempt.starting'"
+            )
+        )
         starts, ends = self.lines("start"), self.lines("end")
         assert len(set(starts)) == len(starts), "an attempt ran twice"
         assert set(starts) <= attempts, "a process ran that the journal did not know of"
@@ -246,4 +251,5 @@ class Victim:
     def close(self) -> None:
         """Leave nothing behind, also when a test failed."""
         for pid, _ in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

@@ -1,7 +1,9 @@
 """What a journal promises, whichever database keeps it.
 
-Events are the truth; `runs` and `step_attempts` are projected from them in the same
-transaction (`stoker.journal.projection`), so a reader never sees one without the other.
+Events are the truth; `runs` and `step_attempts` are projected from them
+(`stoker.journal.projection`), as far as `runs.last_sequence` says. Where rows of attempts are
+written later than their events (SQLite), readers here fold what is missing: nobody sees one
+without the other.
 """
 
 from __future__ import annotations
@@ -145,6 +147,19 @@ class Circuit(Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class CommitNow(Protocol):
+    """See `Journal.commit`."""
+
+    def __call__(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        *,
+        applied: Sequence[int] = (),
+        barrier: bool = False,
+    ) -> None: ...
+
+
 class Journal(Protocol):
     """Durable memory of every run. Methods raise `JournalError` when the database fails."""
 
@@ -176,6 +191,10 @@ class Journal(Protocol):
         """Append events (sequences must follow the last one) and project them, in one
         transaction; mark commands `applied` in it. `barrier` makes this commit survive a
         power cut whatever the durability mode. Raises `LeaseLost`."""
+
+    @property
+    def commit_now(self) -> CommitNow | None:
+        """`commit` without waiting; None where there is a server to wait for."""
 
     # Asking of a run; anyone may.
     async def send(self, command: Command) -> int:

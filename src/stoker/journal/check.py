@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from stoker.journal import rows
+from stoker.journal.attempts import Fetch, current
 from stoker.journal.base import JournalError
-from stoker.journal.projection import ATTEMPT_COLUMNS, Changes, project
-
-Fetch = Callable[..., Awaitable[Sequence[rows.Row]]]
+from stoker.journal.projection import Changes, project
 
 _CHILDREN = ("run_events", "step_attempts", "run_commands", "lock_claims")
 _GAPS = """
     SELECT r.run_id, r.last_sequence, COUNT(e.sequence), COALESCE(MAX(e.sequence), 0)
     FROM runs r LEFT JOIN run_events e ON e.run_id = r.run_id
     GROUP BY r.run_id, r.last_sequence
-    HAVING COUNT(e.sequence) <> r.last_sequence OR COALESCE(MAX(e.sequence), 0) <> r.last_sequence
+    HAVING COUNT(e.sequence) < r.last_sequence OR COUNT(e.sequence) <> COALESCE(MAX(e.sequence), 0)
     ORDER BY r.run_id"""
 _RUNS = "SELECT run_id, status, reason, started_at, finished_at FROM runs ORDER BY run_id"
 _EVENTS = (
     f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM run_events "  # noqa: S608
     "WHERE run_id = ?1 ORDER BY sequence"
 )
-_ATTEMPTS = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM step_attempts WHERE run_id = ?1"  # noqa: S608
 
 
 async def problems(fetch: Fetch) -> list[str]:
@@ -44,7 +41,7 @@ async def problems(fetch: Fetch) -> list[str]:
         found.append(f"run {run_id}: its plan is missing")
     for run_id, last, count, highest in await fetch(_GAPS):
         found.append(
-            f"run {run_id}: {count} events up to sequence {highest}, {last} were committed"
+            f"run {run_id}: {count} events up to sequence {highest}, {last} were projected"
         )
     for run in await fetch(_RUNS):
         found += await _projection_problems(fetch, run)
@@ -57,7 +54,7 @@ async def _projection_problems(fetch: Fetch, run: rows.Row) -> list[str]:
         folded = project(rows.event_row(row) for row in await fetch(_EVENTS, run_id))
     except (KeyError, TypeError, JournalError) as error:
         return [f"run {run_id}: an event cannot be folded: {error!r}"]
-    stored = {tuple(row[:3]): list(row) for row in await fetch(_ATTEMPTS, run_id)}
+    stored = await current(fetch, run_id)
     found = [
         f"run {run_id}: step {step} attempt {number} is not what its events say"
         for step, number in sorted(

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stoker.journal import rows
+from stoker.journal.attempts import current
 from stoker.journal.base import EngineIdentity
 from stoker.journal.identity import is_dead, survivors
+from stoker.journal.projection import STATUS
 from stoker.journal.session import Session
 
 Blockers = dict[EngineIdentity, float]
@@ -30,9 +32,6 @@ _HEADS = """
     ) first
     JOIN lock_claims c ON c.name = first.name AND c.ticket = first.ticket
     JOIN runs r ON r.run_id = c.run_id"""
-_UNDER_WAY = (
-    "SELECT step_id FROM step_attempts WHERE run_id = ?1 AND status IN ('starting', 'running')"
-)
 _DELETE = "DELETE FROM lock_claims WHERE run_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2)"
 
 
@@ -109,7 +108,8 @@ def _living(engine: EngineIdentity | None, expires: float | None, now: float) ->
 
 
 async def _under_way(session: Session, run_id: str) -> set[str]:
-    return {step for (step,) in await session.fetch(_UNDER_WAY, run_id)}
+    attempts = await current(session.fetch, run_id)
+    return {row[1] for row in attempts.values() if row[STATUS] in ("starting", "running")}
 
 
 async def inherit(session: Session, run_id: str) -> None:

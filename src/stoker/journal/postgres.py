@@ -51,6 +51,7 @@ class PostgresJournal(SqlJournal):
     to one event loop. Made by `open_postgres`."""
 
     local = False
+    commit_now = None
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections.location)

@@ -28,10 +28,12 @@ from stoker.journal.events import (
 ATTEMPT_COLUMNS = (*AttemptRow.__struct_fields__, "tool")
 """Columns of `step_attempts` in the order of an inserted row."""
 _AT = {name: index for index, name in enumerate(ATTEMPT_COLUMNS)}
-_STATUS, _PID, _EXIT, _ERROR, _FINISHED = (
+STATUS, _PID, _EXIT, _ERROR, _FINISHED = (
     _AT[name] for name in ("status", "pid", "exit_code", "error", "finished_at")
 )
 _RUN_STATUS = {RUN_STARTED: "running", RUN_PAUSED: "paused", RUN_UNPAUSED: "running"}
+RUN_EVENTS = frozenset((*_RUN_STATUS, RUN_SETTLED))
+"""Events that change the row of the run itself."""
 
 AttemptKey = tuple[str, str, int]
 """run_id, step_id, attempt."""
@@ -80,6 +82,17 @@ def project(events: Iterable[Event]) -> Changes:
         elif kind in _RUN_STATUS or kind == RUN_SETTLED:
             run = _run(run, event)
     return Changes(run, started, changed)
+
+
+def overlay(attempts: dict[AttemptKey, list[Any]], changes: Changes) -> None:
+    """Bring rows by `ATTEMPT_COLUMNS` up to date, as the database does with its own."""
+    attempts.update(changes.started)
+    for key, (status, pid, *end) in changes.changed.items():
+        row = attempts.get(key)
+        if row is None:
+            continue
+        row[STATUS], row[_PID] = status, row[_PID] if pid is None else pid
+        row[_EXIT], row[_ERROR], row[_FINISHED] = end
 
 
 _OPEN = (None, None, None)
@@ -134,7 +147,7 @@ def _change(
     row = started.get(key)
     if row is not None:
         pid = values[1] if values[1] is not None else row[_PID]
-        row[_STATUS], row[_PID], row[_EXIT], row[_ERROR], row[_FINISHED] = (
+        row[STATUS], row[_PID], row[_EXIT], row[_ERROR], row[_FINISHED] = (
             values[0],
             pid,
             *values[2:],

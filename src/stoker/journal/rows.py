@@ -88,7 +88,7 @@ def run_row(row: Row) -> RunRow:
 
 
 def attempt_row(row: Row) -> AttemptRow:
-    values = dict(zip(ATTEMPT_COLUMNS, row, strict=True))
+    values = dict(zip(ATTEMPT_COLUMNS, row, strict=False))  # the tool is the journal's own
     values["provides"] = _decoded(_decode_names, values["provides"])
     values["consumes"] = _decoded(_decode_names, values["consumes"])
     return AttemptRow(**values)

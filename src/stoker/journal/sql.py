@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from stoker.journal import claims, rows
+from stoker.journal import attempts, claims, rows
 from stoker.journal.base import (
     LEASE_SECONDS,
     AttemptRow,
@@ -39,12 +39,12 @@ OVER = ("succeeded", "failed", "canceled")
 _RECENT_RUNS = 5
 """How many runs of a plan tell how long its steps take."""
 
-_RUN = f"SELECT {', '.join(rows.RUN_COLUMNS)} FROM runs"  # noqa: S608
+_LAST = "(SELECT COALESCE(MAX(sequence), 0) FROM run_events e WHERE e.run_id = runs.run_id)"
+_RUN = f"SELECT {', '.join(rows.RUN_COLUMNS)} FROM runs".replace("last_sequence", _LAST)  # noqa: S608
 _EVENTS = (
     f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM run_events "  # noqa: S608
     "WHERE run_id = ?1 AND sequence > ?2 ORDER BY sequence"
 )
-_ATTEMPTS = f"SELECT {', '.join(rows.ATTEMPT_COLUMNS)} FROM step_attempts WHERE run_id = ?1"  # noqa: S608
 _COMMANDS = (
     f"SELECT {', '.join(rows.COMMAND_COLUMNS)} FROM run_commands "  # noqa: S608
     "WHERE run_id = ?1 AND applied_at IS NULL ORDER BY id"
@@ -262,12 +262,12 @@ class SqlJournal(ABC):
         return [rows.event_row(row) for row in found]
 
     async def attempts(self, run_id: str, step_id: str | None = None) -> list[AttemptRow]:
-        order = "ORDER BY started_at, step_id, attempt"
-        if step_id is None:
-            found = await self._fetch(f"{_ATTEMPTS} {order}", run_id)
-        else:
-            found = await self._fetch(f"{_ATTEMPTS} AND step_id = ?2 {order}", run_id, step_id)
-        return [rows.attempt_row(row) for row in found]
+        async with self._snapshot() as session:
+            found = await attempts.current(session.fetch, run_id)
+        return sorted(
+            (rows.attempt_row(row) for row in found.values() if step_id in (None, row[1])),
+            key=lambda row: (row.started_at, row.step_id, row.attempt),
+        )
 
     async def durations(self, plan_id: str) -> dict[str, float]:
         found = await self._fetch(_DURATIONS, plan_id, _RECENT_RUNS)
@@ -350,7 +350,8 @@ class SqlJournal(ABC):
     async def _refused(self, session: Session, lease: Lease, first: int) -> JournalError:
         """Why a commit that begins with sequence `first` did not pass the fence."""
         found = await session.fetch(
-            "SELECT lease_epoch, last_sequence FROM runs WHERE run_id = ?1", lease.run_id
+            f"SELECT lease_epoch, {_LAST} FROM runs WHERE run_id = ?1",  # noqa: S608
+            lease.run_id,
         )
         if not found or found[0][0] != lease.epoch:
             return self._lost(lease)

@@ -18,28 +18,17 @@ from stoker.journal import rows
 from stoker.journal.base import Durability, EngineIdentity, JournalError, Lease
 from stoker.journal.events import Event
 from stoker.journal.inbox import Inbox, Outbox, address
-from stoker.journal.projection import ATTEMPT_COLUMNS, project
+from stoker.journal.lagging import LaggingProjection
 from stoker.journal.sql import SqlJournal
 from stoker.journal.sqlite_file import explain, open_database
 from stoker.journal.waits import DeathWatch
+from stoker.log import get_logger
 
-_FENCE = (
-    "UPDATE runs SET last_sequence = ? WHERE run_id = ? AND lease_epoch = ? AND last_sequence = ?"
-)
-_FENCE_ALONE = "UPDATE runs SET last_sequence = last_sequence WHERE run_id = ? AND lease_epoch = ?"
+log = get_logger(__name__)
+
+_EPOCH = "SELECT lease_epoch FROM runs WHERE run_id = ?"
+_LAST = "SELECT COALESCE(MAX(sequence), 0) FROM run_events WHERE run_id = ?"
 _EVENT = f"INSERT INTO run_events ({', '.join(rows.EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_START = (
-    f"INSERT OR REPLACE INTO step_attempts ({', '.join(ATTEMPT_COLUMNS)}) "  # noqa: S608
-    f"VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"
-)
-_CHANGE = (
-    "UPDATE step_attempts SET status = ?, pid = COALESCE(?, pid), exit_code = ?, error = ?, "
-    "finished_at = ? WHERE run_id = ? AND step_id = ? AND attempt = ?"
-)
-_RUN = (
-    "UPDATE runs SET status = ?, reason = ?, started_at = COALESCE(started_at, ?), "
-    "finished_at = ? WHERE run_id = ?"
-)
 _APPLIED = "UPDATE run_commands SET applied_at = ? WHERE run_id = ? AND id = ?"
 
 
@@ -52,9 +41,24 @@ class SqliteJournal(SqlJournal):
         self._db = open_database(path)
         self._path = os.path.realpath(path)
         self._outbox = Outbox()
+        self._projection = LaggingProjection(self._db, self._catch_up)
+        self._last: dict[str, tuple[int, int]] = {}
+        """By run: the epoch under which this journal wrote last, and the last sequence."""
         self._always_synced = durability == "power"
         if self._always_synced:
             self._db.execute("PRAGMA synchronous = FULL")
+
+    async def acquire(self, run_id: str, engine: EngineIdentity) -> Lease:
+        lease = await super().acquire(run_id, engine)
+        self._projection.forget(run_id)
+        self._catch_up(run_id)
+        return lease
+
+    async def release(self, lease: Lease) -> None:
+        await super().release(lease)
+        self._last.pop(lease.run_id, None)
+        self._catch_up(lease.run_id)
+        self._projection.forget(lease.run_id)
 
     async def commit(
         self,
@@ -64,45 +68,70 @@ class SqliteJournal(SqlJournal):
         applied: Sequence[int] = (),
         barrier: bool = False,
     ) -> None:
+        self.commit_now(lease, events, applied=applied, barrier=barrier)
+
+    def commit_now(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        *,
+        applied: Sequence[int] = (),
+        barrier: bool = False,
+    ) -> None:
         run_id = lease.run_id
         event_rows = rows.event_tuples(run_id, events) if events else []
-        changes = project(events)
-        execute, executemany = self._db.execute, self._db.executemany
+        execute = self._db.execute
         sync = barrier and not self._always_synced
         try:
             if sync:
                 execute("PRAGMA synchronous = FULL")
             execute("BEGIN IMMEDIATE")
+            (epoch,) = execute(_EPOCH, (run_id,)).fetchone() or (None,)
+            if epoch != lease.epoch:
+                raise self._lost(lease)  # noqa: TRY301
             if event_rows:
-                first = event_rows[0][1]
-                fence = (event_rows[-1][1], run_id, lease.epoch, first - 1)
-                passed = execute(_FENCE, fence).rowcount
-                executemany(_EVENT, event_rows if passed else ())
-            else:
-                first = 0
-                passed = execute(_FENCE_ALONE, (run_id, lease.epoch)).rowcount
-            if not passed:
-                raise await self._refused(_SqliteSession(self), lease, first)  # noqa: TRY301
-            if changes.started:
-                executemany(_START, changes.started.values())
-            if changes.changed:
-                executemany(_CHANGE, [(*row, *key) for key, row in changes.changed.items()])
-            run = changes.run
-            if run is not None:
-                execute(_RUN, (run.status, run.reason, run.started_at, run.finished_at, run_id))
+                self._follow_on(lease, event_rows[0][1])
+                self._db.executemany(_EVENT, event_rows)
+                self._projection.follow(run_id, events)
             if applied:
                 now = time.time()
-                executemany(_APPLIED, [(now, run_id, number) for number in applied])
+                done = [(now, run_id, number) for number in applied]
+                self._db.executemany(_APPLIED, done)
             execute("COMMIT")
         except BaseException as error:
             self._rollback()
+            self._projection.forget(run_id)
             if isinstance(error, sqlite3.Error):
                 raise explain(error, self.location) from error
             raise
         finally:
             if sync:
                 execute("PRAGMA synchronous = NORMAL")
+        if event_rows:
+            self._last[run_id] = lease.epoch, event_rows[-1][1]
         self._announce()
+
+    def _follow_on(self, lease: Lease, first: int) -> None:
+        """Raises `JournalError` unless sequence `first` follows the last one of the run."""
+        epoch, last = self._last.get(lease.run_id, (0, 0))
+        if epoch != lease.epoch:
+            (last,) = self._db.execute(_LAST, (lease.run_id,)).fetchone()
+        if first != last + 1:
+            raise JournalError(
+                f"run {lease.run_id}: sequence {first} does not follow the last one, {last}"
+            )
+
+    def _catch_up(self, run_id: str) -> None:
+        """Project what is not yet. What the database refuses now waits for the next time:
+        the events are there, and readers fold them."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._projection.project(run_id)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            self._projection.forget(run_id)
+            log.warning("projection is late", run_id=run_id, error=str(error))
 
     @asynccontextmanager
     async def inbox(self, engine: EngineIdentity, wake: Callable[[], None]) -> AsyncIterator[None]:
@@ -150,6 +179,7 @@ class SqliteJournal(SqlJournal):
         return unsound + await super().check()
 
     async def close(self) -> None:
+        self._projection.close()
         self._outbox.close()
         self._db.close()
 
