@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from stoker.journal.base import Journal
 
 
+_PACE_SEC = 0.005
+"""Between two looks at events, so that a thousand short steps are not a thousand looks."""
+
+
 async def drive(
     context: Context,
     journal: Journal,
@@ -83,7 +87,7 @@ async def _over(handle: RunHandle) -> None:
 
 async def _watch(context: Context, handle: RunHandle, view: View, after: int) -> None:
     out = context.output.out
-    async for event in handle.events(after):
+    async for event in handle.events(after, pace=_PACE_SEC):
         view.see(event)
         await out.drained()
 

@@ -27,6 +27,7 @@ class Feed:
         self._ring: deque[Event] = deque(maxlen=RING)
         self._last = sequence
         self._waiting: list[asyncio.Future[None]] = []
+        self._pausing: list[asyncio.Future[None]] = []
         self._closed = False
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -39,15 +40,19 @@ class Feed:
         """No more events will come from here; readers end once they have read all."""
         self._closed = True
         self._notify()
+        for reader in self._pausing:
+            _wake(reader)
 
     def _notify(self) -> None:
         waiting, self._waiting = self._waiting, []
         for reader in waiting:
-            if not reader.done():  # not cancelled meanwhile
-                reader.set_result(None)
+            _wake(reader)
 
-    async def read(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event with a sequence above `after`, in order, without gap or duplicate."""
+    async def read(self, after: int = 0, pace: float = 0.0) -> AsyncIterator[Event]:
+        """Every event with a sequence above `after`, in order, without gap or duplicate.
+        `pace`: seconds to leave between two looks, for a reader that need not see each at
+        once; neither the first after a quiet while nor the end waits."""
+        last_look = 0.0
         while True:
             while after < self._last:
                 events = await self._next(after)
@@ -58,9 +63,27 @@ class Feed:
                     after = event.sequence
             if self._closed:
                 return
-            changed = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            early = last_look + pace - loop.time()
+            if early > 0:
+                await self._pause(early)
+                last_look = loop.time()
+                continue
+            changed = loop.create_future()
             self._waiting.append(changed)
             await changed
+            last_look = loop.time()
+
+    async def _pause(self, duration: float) -> None:
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        timer = loop.call_later(duration, _wake, over)
+        self._pausing.append(over)
+        try:
+            await over
+        finally:
+            timer.cancel()
+            self._pausing.remove(over)
 
     async def _next(self, after: int) -> Sequence[Event]:
         ring = self._ring
@@ -68,3 +91,8 @@ class Feed:
             start = after + 1 - ring[0].sequence
             return [ring[place] for place in range(start, min(len(ring), start + 256))]
         return await self._journal.events(self._run_id, after=after, limit=1024)
+
+
+def _wake(reader: asyncio.Future[None]) -> None:
+    if not reader.done():  # not cancelled meanwhile
+        reader.set_result(None)

@@ -35,9 +35,10 @@ class RunHandle:
             self._ended.set_exception(outcome)
             self._ended.exception()  # nobody has to wait for it
 
-    def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event with a sequence above `after`, then live ones until the run is over."""
-        return self.run.feed.read(after)
+    def events(self, after: int = 0, *, pace: float = 0.0) -> AsyncIterator[Event]:
+        """Every event with a sequence above `after`, then live ones until the run is over;
+        looked for every `pace` seconds at most."""
+        return self.run.feed.read(after, pace)
 
     @property
     def state(self) -> RunState:

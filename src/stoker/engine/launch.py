@@ -163,8 +163,8 @@ class Launcher:
             result = Result(exit_code=end.exit_code, error=_why(end))
         if result.error is not None:
             return result
-        step_id = self._state.steps[index].step.id
-        written = outputs.read(self._files.output(step_id, number))
+        path = self._files.output(self._state.steps[index].step.id, number)
+        written = outputs.read(path) if self._files.written(path) else {}
         outputs.refuse_references(written)
         outputs.refuse_references(result.outputs, self._files.directory.parent)
         if not written and not result.outputs:
@@ -199,6 +199,8 @@ class Launcher:
     def extension(self, index: int, number: int) -> str | None:
         """Text of the new steps the attempt wrote to `$STOKER_EXTEND`. Raises `OutputError`."""
         path = self._files.extension(self._state.steps[index].step.id, number)
+        if not self._files.written(path):
+            return None
         content = outputs.content_of(path, "$STOKER_EXTEND")
         return None if content is None else content.decode(errors="replace")
 

@@ -14,7 +14,7 @@ from stoker.engine.registry import kind_of
 from stoker.plan.model import Approval, InterruptPolicy, Plan, Retry, Step
 from stoker.plan.quantity import quantity
 from stoker.plan.settings import settings
-from stoker.plan.template import has_template
+from stoker.plan.template import has_template, may_have_template
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -62,7 +62,8 @@ def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
     environment = (step.env, plan.globals.env, step.cwd, plan.globals.cwd, step.stdin)
     name, raw = kind_of(step)
     kind = kinds[name]
-    plain = not has_template(raw)
+    anything = may_have_template((raw, environment))
+    plain = not (anything and has_template(raw))
     definition = msgspec.convert(raw, kind.definition, strict=False) if plain else None
     approval = set_.approval
     gate = getattr(kind, "gate", None)
@@ -72,7 +73,7 @@ def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
         kind=kind,
         raw=raw,
         definition=definition,
-        plain=not any(has_template(part) for part in environment),
+        plain=not (anything and has_template(environment)),
         tool=step.tool or (kind.tool(step, definition) if definition is not None else name),
         timeout_sec=set_.timeout_sec,
         step_limit_sec=set_.max_duration_sec,

@@ -3,7 +3,8 @@ only then carries out its effects.
 
 Everything that happens in one turn of the event loop (exits, timers, commands) is one
 tick: settled together, journaled in one transaction, acted on after it. So group commit
-costs no waiting, and a start is durable before its process exists.
+costs no waiting, and a start is durable before its process exists. Ends of processes are
+settled in the very turn that hears of them, where the journal needs no waiting.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 _PID_DELAY_SEC = 0.01
+_CONSULTED = Ask | ReleaseLocks | ReportTool
 
 
 class Outcome(Struct, frozen=True):
@@ -96,6 +98,13 @@ class Run:
         self._told_parked = False
         self._facts: deque[Callable[[float], None]] = deque()
         self._signal = asyncio.Event()
+        self._waiting = False
+        """The loop of ticks waits for the signal: nothing is being decided or committed."""
+        self._decided: tuple[list[Event], list[Effect]] | None = None
+        """What a turn has decided and left to the loop."""
+        self._fault: Exception | None = None
+        """What a turn failed with: the loop's to raise."""
+        self._spawner = spawner
         self._works = Works(
             launcher,
             spawner,
@@ -117,8 +126,10 @@ class Run:
         self._timers: dict[tuple[TimerKind, int], asyncio.TimerHandle] = {}
         self._inbox = True
         self._applied: list[int] = []
-        self._pids: dict[int, int] = {}
+        self._pids: dict[int, tuple[int, float]] = {}
+        """By step: the pid of its process and when that began, until it is journaled."""
         self._pids_due = False
+        self._pid_timer: asyncio.TimerHandle | None = None
         self._replies: list[Callable[[], None]] = []
         self._suspended = False
         self._group: asyncio.TaskGroup
@@ -200,6 +211,8 @@ class Run:
             finally:  # also when this is cancelled once more
                 for timer in self._timers.values():
                     timer.cancel()
+                if self._pid_timer is not None:
+                    self._pid_timer.cancel()
                 self.machine.close()
                 self.feed.close()
         return outcome
@@ -211,7 +224,9 @@ class Run:
             if self.machine.over or self._parked():
                 return
             if not self._facts and not self._inbox:
+                self._waiting = True
                 await self._signal.wait()
+                self._waiting = False
             self._signal.clear()
 
     def _parked(self) -> bool:
@@ -236,44 +251,72 @@ class Run:
         return Outcome(state.run_id, "waiting", ", ".join(waiting) or "for the next batch")
 
     async def _tick(self) -> None:
-        machine = self.machine
+        if self._fault is not None:
+            raise self._fault
         now = time.time()
         if self._inbox:
             self._inbox = False
             await self._read_inbox(now)
-        facts = self._facts
-        while facts:
-            facts.popleft()(now)
-        if self._pids_due:
-            self._pids_due = False
-            for index, pid in self._pids.items():
-                machine.attempt_running(index, pid, now)
-            self._pids.clear()
-        machine.admit(now)
-        events, effects = machine.take()
-        if machine.over:
+        events, effects = self._decided or self._decide(now)
+        self._decided = None
+        if self.machine.over:
             await self._end_stragglers()
         if events or self._applied:
-            await self._commit(events)
+            barrier = self._needs_barrier(events)
+            await self._journal.commit(self.lease, events, applied=self._applied, barrier=barrier)
+            self._applied.clear()
+        self._act(events, effects)
         for effect in effects:
-            self._perform(effect)
-        for effect in effects:
-            if isinstance(effect, Ask | ReleaseLocks | ReportTool):
+            if isinstance(effect, _CONSULTED):
                 await self._gatekeeper.consult(effect)
         for reply in self._replies:
             reply()
         self._replies.clear()
 
-    async def _commit(self, events: Sequence[Event]) -> None:
-        steps = self.machine.state
-        barrier = any(
-            event.type == ATTEMPT_STARTING and steps[event.step or ""].step.effects == "once"
-            for event in events
-        )
-        await self._journal.commit(self.lease, events, applied=self._applied, barrier=barrier)
-        self._applied.clear()
+    def _turn(self) -> None:
+        """A tick at once: waking the loop for it would take another turn of the event loop.
+        What it would have to wait for, or that goes wrong, is left to the loop."""
+        commit = self._journal.commit_now
+        may = self._waiting and self._decided is None and not (self._suspended or self._inbox)
+        if commit is None or not may:
+            self._signal.set()
+            return
+        try:
+            events, effects = self._decide(time.time())
+            if self.machine.over or any(isinstance(effect, _CONSULTED) for effect in effects):
+                self._decided = events, effects
+                self._signal.set()
+                return
+            if events:
+                commit(self.lease, events, barrier=self._needs_barrier(events))
+            self._act(events, effects)
+        except Exception as error:
+            self._fault = error
+        if self._fault is not None or self._replies or self.machine.parked or self._told_parked:
+            self._signal.set()
+
+    def _decide(self, now: float) -> tuple[list[Event], list[Effect]]:
+        facts = self._facts
+        while facts:
+            facts.popleft()(now)
+        if self._pids_due:
+            self._pids_due = False
+            self._journal_pids(now)
+        self.machine.admit(now)
+        return self.machine.take()
+
+    def _act(self, events: Sequence[Event], effects: Sequence[Effect]) -> None:
         if events:
             self.feed.publish(events)
+        for effect in effects:
+            self._perform(effect)
+
+    def _needs_barrier(self, events: Sequence[Event]) -> bool:
+        state = self.machine.state
+        for event in events:
+            if event.type == ATTEMPT_STARTING and state[event.step or ""].step.effects == "once":
+                return True
+        return False
 
     # Facts.
 
@@ -294,7 +337,8 @@ class Run:
             if steps and step.status == "succeeded":
                 self.machine.extend(steps, f"step {step.step.id}", now)
 
-        self._fact(fact)
+        self._facts.append(fact)
+        self._spawner.soon(self._turn)
 
     def _what_came_of(
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
@@ -352,13 +396,26 @@ class Run:
 
     def _note_pid(self, index: int, pid: int) -> None:
         """Have the pid journaled, soon: a short step ends before, and saves the entry."""
-        if not self._pids:
-            asyncio.get_running_loop().call_later(_PID_DELAY_SEC, self._journal_pids)
-        self._pids[index] = pid
+        loop = asyncio.get_running_loop()
+        if self._pid_timer is None:
+            self._pid_timer = loop.call_later(_PID_DELAY_SEC, self._look_at_pids)
+        self._pids[index] = pid, loop.time()
 
-    def _journal_pids(self) -> None:
+    def _look_at_pids(self) -> None:
+        self._pid_timer = None
         self._pids_due = bool(self._pids)
-        self._signal.set()
+        if self._pids_due:
+            self._signal.set()
+
+    def _journal_pids(self, now: float) -> None:
+        loop = asyncio.get_running_loop()
+        old = loop.time() - _PID_DELAY_SEC / 2
+        for index, (pid, since) in list(self._pids.items()):
+            if since <= old:
+                del self._pids[index]
+                self.machine.attempt_running(index, pid, now)
+        if self._pids and self._pid_timer is None:
+            self._pid_timer = loop.call_later(_PID_DELAY_SEC, self._look_at_pids)
 
     def _set_timer(self, effect: SetTimer) -> None:
         kind, index = effect.kind, effect.step

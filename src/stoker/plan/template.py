@@ -23,6 +23,8 @@ from stoker.plan.expression import (
 )
 from stoker.plan.values import described
 
+_encode = msgspec.json.Encoder().encode
+
 MAX_DEPTH: Final = 200
 """How deep lists and maps may be nested in a value that is rendered."""
 
@@ -135,6 +137,15 @@ def has_template(value: Any) -> bool:
         elif isinstance(part, list | tuple):
             pending.extend(part)
     return False
+
+
+def may_have_template(value: Any) -> bool:
+    """False if no string in `value` has to be rendered: found out faster than by looking at
+    each."""
+    try:
+        return b"${{" in _encode(value)
+    except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError):
+        return True  # JSON cannot say it
 
 
 def render_value(value: Any, scope: Scope) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "SpawnError", "Spawner"]
 
+_ROUNDS = 4
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """All, since what this process ignores may change; libc looks at each of them anyway."""
@@ -43,6 +44,8 @@ class Spawner:
         # One descriptor for the loop to look at: its own readers cost several times more.
         self._epoll: select.epoll | None = None
         self._watched: dict[int, Callable[[], None]] = {}
+        self._turns: dict[Callable[[], None], None] = {}
+        self._polling = False
 
     def watch(self, pidfd: int, on_over: Callable[[], None]) -> None:
         """Call `on_over` when the process of `pidfd` is over, until `unwatch`."""
@@ -65,18 +68,36 @@ class Spawner:
             self._epoll = None
         self._watched.clear()
 
+    def soon(self, turn: Callable[[], None]) -> None:
+        """Call `turn` when all that were found to be over together have been told of: once,
+        however often it is asked for. It must not raise."""
+        if not self._turns and not self._polling:
+            self.loop.call_soon(self._take_turns)
+        self._turns[turn] = None
+
+    def _take_turns(self) -> None:
+        turns, self._turns = self._turns, {}
+        for turn in turns:
+            turn()
+
     def _poll(self) -> None:
-        if self._epoll is None:
-            return
-        over = [(pidfd, self._watched[pidfd]) for pidfd, _ in self._epoll.poll(0)]
-        for pidfd, on_over in over:
-            try:
-                on_over()
-            except Exception as error:
-                # The others are to hear of theirs, and this one not again and again.
-                if self._watched.get(pidfd) is on_over:
-                    self.unwatch(pidfd)
-                self.report(error)
+        # While one end is dealt with, the next has often come: asking for it is cheaper than
+        # another turn of the loop. Not for ever: others wait for their turn, too.
+        for _ in range(_ROUNDS):
+            ready = self._epoll.poll(0) if self._epoll is not None else ()
+            if not ready:
+                return
+            self._polling = True
+            for pidfd, on_over in [(pidfd, self._watched[pidfd]) for pidfd, _ in ready]:
+                try:
+                    on_over()
+                except Exception as error:
+                    # The others are to hear of theirs, and this one not again and again.
+                    if self._watched.get(pidfd) is on_over:
+                        self.unwatch(pidfd)
+                    self.report(error)
+            self._polling = False
+            self._take_turns()
 
     def report(self, error: Exception) -> None:
         """Tell the loop's exception handler of what no caller is there to catch."""
