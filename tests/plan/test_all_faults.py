@@ -107,6 +107,44 @@ def test_what_follows_is_held_back(steps: Any, pointers: list[str], kinds: Kinds
     assert sorted(fault.pointer for fault in faults(document, kinds)) == pointers
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_does_not_hide_the_rest(kinds: Kinds, number: str) -> None:
+    text = f"""{{"plan_id": "p", "globals": {{"env": {{"A": {number}}}}}, "steps": [
+ {{"id": "a", "command": "x", "timeout_sec": {number}, "retries": {number}, "cwd": {number}}},
+ {{"id": {number}, "step_def": "x"}},
+ {{"id": "c", "comand": "x", "depends_on": ["a", "nobody", {number}]}}]}}"""
+    with pytest.raises(PlanError) as caught:
+        loads(text, name="p.json", kinds=kinds)
+    told = [(fault.line, fault.pointer, fault.message[:12]) for fault in caught.value.problems]
+    assert told == [
+        (1, "/globals/env/A", "not a finite"),
+        (2, "/steps/0/timeout_sec", "not a finite"),
+        (2, "/steps/0/retries", "not a finite"),
+        (2, "/steps/0/cwd", "not a finite"),
+        (3, "/steps/1/id", "not a finite"),
+        (3, "/steps/1/step_def", "expected a m"),
+        (4, "/steps/2/comand", "unknown fiel"),
+        (4, "/steps/2/depends_on/2", "not a finite"),
+    ]
+    assert caught.value.problems[1].column == 45  # where the number stands
+
+
+def test_a_text_that_nothing_can_carry_does_not_hide_the_rest(kinds: Kinds) -> None:
+    text = r"""{"plan_id": "p\u0000", "steps": [{"id": "a\ud800", "run": "x", "retries": "3"}]}"""
+    with pytest.raises(PlanError) as caught:
+        loads(text, name="p.json", kinds=kinds)
+    pointers = [fault.pointer for fault in caught.value.problems]
+    assert pointers == ["/plan_id", "/steps/0/id", "/steps/0/retries"]
+
+
+def test_the_same_holds_in_an_extension(kinds: Kinds) -> None:
+    plan = loads('{"plan_id": "p", "steps": [{"id": "a", "run": "x"}]}', kinds=kinds).plan
+    with pytest.raises(PlanError) as caught:
+        load_steps('[{"id": "b", "retries": NaN, "runn": "x"}]', plan=plan, kinds=kinds)
+    pointers = [fault.pointer for fault in caught.value.problems]
+    assert pointers == ["/0/retries", "/0/runn"]
+
+
 def test_a_key_that_comes_twice_does_not_hide_the_rest(kinds: Kinds) -> None:
     text = """plan_id: p
 steps:

@@ -64,13 +64,14 @@ def load_steps(
     """Steps to add to a plan: a list of them, or a map `{steps: [...]}`. They are validated
     as an extension of `plan`. Raises `PlanError`."""
     problems: list[Problem] = []
-    source = parse(text, name=name, format=format, duplicates=problems)
+    source = parse(text, name=name, format=format, faults=problems)
     bare = isinstance(source.value, list)
-    twice = {(*(("steps",) if bare else ()), *path_of(fault.pointer)) for fault in problems}
+    above = "/steps" if bare else ""
+    unread = {above + fault.pointer for fault in problems}
     raw, more = substitute(source, variables or {})
     problems += more
-    decoded = decode_as({"steps": raw} if bare else raw, _Extension, twice)
-    problems += decoded.problems
+    decoded = decode_as({"steps": raw} if bare else raw, _Extension, map(path_of, unread))
+    problems += (fault for fault in decoded.problems if fault.pointer not in unread)
     steps = () if decoded.plan is None else decoded.plan.steps
     if decoded.plan is not None:
         problems += decoded.independent(validate_extension(plan, steps, kinds))
@@ -94,11 +95,12 @@ def _loaded(
 ) -> LoadedPlan:
     with _uncollected():
         problems: list[Problem] = []
-        source = parse(text, name=name, format=format, duplicates=problems)
-        twice = [path_of(fault.pointer) for fault in problems]
+        source = parse(text, name=name, format=format, faults=problems)
+        unread = {fault.pointer for fault in problems}
         raw, more = substitute(source, variables or {})
-        decoded = decode(raw, twice)
-        problems += [*more, *decoded.problems]
+        decoded = decode(raw, map(path_of, unread))
+        problems += more
+        problems += (fault for fault in decoded.problems if fault.pointer not in unread)
         if decoded.plan is None:
             raise PlanError(source.place(problems))
         graph = Graph.build(decoded.plan.steps)

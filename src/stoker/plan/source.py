@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_PROBLEMS = 1_000
 """More are counted, not told."""
 
-# Only with one of these can a text hold a character that no plan may hold (see `_unfit`).
+# Only with one of these can a text hold a character that no plan may hold (see `_fit`).
 _SUSPECT = re.compile(r"\\(?:0|x00|[uU]0000|u[dD][89a-fA-F])")
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
@@ -65,11 +65,12 @@ def parse(
     *,
     name: str,
     format: Format | None = None,
-    duplicates: list[Problem] | None = None,
+    faults: list[Problem] | None = None,
 ) -> Source:
     """Read a document. `name` is what problems call it; the format is told by its suffix
-    (.json, .yaml, .yml), else by its first character. A key that comes twice is a problem for
-    `duplicates`, and its last value is taken; without that list it is an error like all else.
+    (.json, .yaml, .yml), else by its first character. Faults that leave the rest readable are
+    added to `faults`: of a key that comes twice the last value is taken, and for a value that
+    nothing could carry another stands in. Without that list they are errors like all else.
     Raises `PlanError`."""
     text = _decoded(data if isinstance(data, bytes) else _encoded(data, name), name)
     if not text.strip():
@@ -86,11 +87,14 @@ def parse(
     if duplicate and not twice:  # a key that is written as an alias
         raise _error(name, "a map has the same key twice", None)
     suspect = infinite or ("\\" in text and _SUSPECT.search(text))
-    unfit = list(_unfit(value, ())) if suspect else []
-    if unfit or (twice and duplicates is None):
-        raise PlanError(source.place([*twice, *unfit]))
-    if duplicates is not None:
-        duplicates += twice
+    unfit: list[Problem] = []
+    if suspect:
+        source = replace(source, value=_fit(value, (), unfit))
+    found = [*twice, *unfit]
+    if found and (faults is None or any(fault.on_key for fault in unfit)):
+        raise PlanError(source.place(found))
+    if faults is not None:
+        faults += found
     return source
 
 
@@ -155,21 +159,22 @@ def _duplicates(source: Source) -> Iterator[Problem]:
             )
 
 
-def _unfit(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    """Values that JSON, a database or a command line cannot carry."""
+def _fit(value: Any, path: tuple[str | int, ...], unfit: list[Problem]) -> Any:
+    """`value` without what JSON, a database or a command line cannot carry, which is told."""
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if reason := _unfit_text(key):
-                yield problem((*path, key), f"a key with {reason}", on_key=True)
-            yield from _unfit(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unfit(item, (*path, index))
-    elif isinstance(value, str):
-        if reason := _unfit_text(value):
-            yield problem(path, f"a string with {reason}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield problem(path, "not a finite number")
+                unfit.append(problem((*path, key), f"a key with {reason}", on_key=True))
+        return {key: _fit(item, (*path, key), unfit) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fit(item, (*path, index), unfit) for index, item in enumerate(value)]
+    if isinstance(value, str) and (reason := _unfit_text(value)):
+        unfit.append(problem(path, f"a string with {reason}"))
+        return "?"
+    if isinstance(value, float) and not math.isfinite(value):
+        unfit.append(problem(path, "not a finite number"))
+        return 1
+    return value
 
 
 def _unfit_text(text: str) -> str | None:
