@@ -114,6 +114,30 @@ def test_a_good_plan_has_no_problems(kinds: Kinds) -> None:
         ("- {id: a, run: x, foreach: [1], matrix: {a: [1]}}", "expected one of foreach and matrix"),
         ("- {id: a, run: x, foreach: []}", "warning: steps[0].foreach: the list is empty"),
         ("- {id: a, run: x, matrix: {a: 1}}", "steps[0].matrix: matrix.a: expected a list"),
+        (
+            "- {id: a, run: x, matrix: {v: [1, '1']}}",
+            "steps[0].matrix: step 'a': two of its children would be 'a[v=1]'",
+        ),
+        (
+            "- {id: " + "a" * 199 + ", run: x, foreach: [1]}",
+            "steps[0].foreach: step '" + "a" * 199 + "': the id",
+        ),
+        (
+            "- {id: a, run: x, foreach: [" + "'${{ inputs.count }}', " * 10_001 + "]}",
+            "steps[0].foreach: step 'a': expands to 10001 steps, at most 10000 may be",
+        ),
+        (
+            "- {id: 'a[eu]', run: x}\n- {id: a, run: x, foreach: [us, eu]}",
+            "steps[1].foreach[1]: makes a step 'a[eu]'; steps[0] has that id already",
+        ),
+        (
+            "- {id: 'a[0]', run: x}\n- {id: a, run: x, foreach: [us, us]}",
+            "steps[1].foreach[0]: makes a step 'a[0]'; steps[0] has that id already",
+        ),
+        (
+            "- {id: a, run: x, matrix: {v: [1, 2]}}\n- {id: 'a[v=2]', run: x}",
+            "steps[0].matrix: makes a step 'a[v=2]'; steps[1] has that id already",
+        ),
         # Between steps.
         ("- {id: a, run: x}\n- {id: a, run: x}", "steps[1].id: duplicate id 'a': steps[0] has it"),
         (
@@ -283,6 +307,8 @@ PLAN = Plan(
     steps=(
         Step(id="a", run="x", provides=("r",), on_failure="fallback_step", fallback_step="f"),
         Step(id="f", run="x"),
+        Step(id="e", run="x", foreach=(1, 2)),
+        Step(id="e[2]", run="x"),  # its child: the run has begun
     ),
 )
 
@@ -300,6 +326,17 @@ PLAN = Plan(
         (
             [Step(id="b", run="x", on_failure="fallback_step", fallback_step="a")],
             [("/steps/0/fallback_step", "is in the run already")],
+        ),
+        (
+            [
+                Step(id="e[1]", run="x"),
+                Step(id="b[0]", run="x"),
+                Step(id="b", run="x", foreach=({},)),
+            ],
+            [
+                ("/steps/0/id", "step 'e' makes a step 'e[1]' already"),
+                ("/steps/2/foreach/0", "'b[0]'"),
+            ],
         ),
         (
             [Step(id="b", run="x", depends_on=("c",)), Step(id="c", run="x", depends_on=("b",))],

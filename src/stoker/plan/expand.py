@@ -24,6 +24,7 @@ from stoker.plan.expression import (
 )
 from stoker.plan.model import Approval, Scalar, Step
 from stoker.plan.parser import parse
+from stoker.plan.references import strings
 from stoker.plan.step_rules import MAX_ID
 from stoker.plan.syntax import Literal, Lookup, Name, Node, literal, transform, unparse, walk
 from stoker.plan.template import as_text, compile_template, escape, map_strings
@@ -93,7 +94,7 @@ def expand(step: Step, items: Sequence[Any]) -> tuple[Step, ...]:
         raise ExpansionError(f"step '{step.id}': has both foreach and matrix, expected one")
     _check_count(len(items), f"step '{step.id}'")
     root = "item" if step.matrix is None else "matrix"
-    ids = _ids(step, items)
+    ids = child_ids(step, items)
     return tuple(
         _child(step, child_id, {root: item, "index": index})
         for index, (child_id, item) in enumerate(zip(ids, items, strict=True))
@@ -114,7 +115,19 @@ def _check_count(count: int, where: str) -> None:
         raise ExpansionError(f"{where}: expands to {count} steps, at most {MAX_CHILDREN} may be")
 
 
-def _ids(step: Step, items: Sequence[Any]) -> list[str]:
+def literal_items(step: Step) -> Sequence[Any] | None:
+    """The items a step is expanded to, as `expand` takes them; None if the step is not
+    expanded, or if only a run can tell. Raises `ExpansionError`."""
+    if step.matrix is not None:
+        return None if any(strings(step.matrix, ())) else axes(step.matrix)
+    if not isinstance(step.foreach, tuple):
+        return None
+    _check_count(len(step.foreach), f"step '{step.id}'")
+    return None if any(strings(step.foreach, ())) else step.foreach
+
+
+def child_ids(step: Step, items: Sequence[Any]) -> list[str]:
+    """The ids of the children, by item; see `expand`. Raises `ExpansionError`."""
     labels = [_label(item) if step.matrix is None else _combination_label(item) for item in items]
     named = [f"{step.id}[{label}]" for label in labels if label is not None]
     if len(named) == len(items) and all(len(name) <= MAX_ID for name in named):

@@ -22,6 +22,7 @@ def check_graph(graph: Graph, steps: Sequence[Step], first: int = 0) -> Iterator
     yield from _names(graph, steps, first)
     yield from _providers(graph, steps, first)
     yield from _fallbacks(graph, steps, first)
+    yield from _children(graph, steps, first)
     for cycle in graph.cycles():
         yield _cycle(graph, steps, cycle)
 
@@ -115,6 +116,36 @@ def _fallbacks(graph: Graph, steps: Sequence[Step], first: int) -> Iterator[Prob
                     f"a fallback runs when {show(graph.ids[number])} has failed, so it cannot "
                     "depend on that",
                 )
+
+
+def _children(graph: Graph, steps: Sequence[Step], first: int) -> Iterator[Problem]:
+    """The steps that a `foreach` or `matrix` makes have ids that no other step has."""
+    alike: dict[int, list[str]] = {}  # only `build` can make a `build[linux]`
+    for name in graph.index:
+        if name.endswith("]") and (parent := name.rpartition("[")[0]) in graph.index:
+            alike.setdefault(graph.index[parent], []).append(name)
+    for number, names in alike.items():
+        made = _made(steps[number])
+        for name in made.keys() & names:
+            other = graph.index[name]
+            field = ("foreach", made[name]) if steps[number].matrix is None else ("matrix",)
+            if number >= first:
+                message = f"makes a step {show(name)}; steps[{other}] has that id already"
+                yield problem(("steps", number, *field), message)
+            elif other >= first:
+                message = f"step {show(graph.ids[number])} makes a step {show(name)} already"
+                yield problem(("steps", other, "id"), message)
+
+
+def _made(step: Step) -> dict[str, int]:
+    """The ids of the steps that `step` will make, as far as they are known; by item."""
+    from stoker.plan.expand import ExpansionError, child_ids, literal_items
+
+    try:
+        ids = child_ids(step, literal_items(step) or ())
+    except ExpansionError:  # `check_step` tells
+        return {}
+    return {name: index for index, name in enumerate(ids)}
 
 
 def _cycle(graph: Graph, steps: Sequence[Step], cycle: Sequence[str]) -> Problem:

@@ -12,7 +12,7 @@ import msgspec
 from stoker.plan.errors import Problem, problem, show, warning
 from stoker.plan.model import Approval, Globals, Retry, Step
 from stoker.plan.quantity import QuantityError, quantity
-from stoker.plan.references import Path, strings
+from stoker.plan.references import Path
 from stoker.plan.suggest import did_you_mean
 
 MAX_ID = 200
@@ -204,23 +204,19 @@ def _resource_names(step: Step, path: Path) -> Iterator[Problem]:
 
 
 def _expansion(step: Step, path: Path) -> Iterator[Problem]:
-    from stoker.plan.expand import MAX_CHILDREN, ExpansionError, axes
+    from stoker.plan.expand import ExpansionError, child_ids, literal_items
 
     if step.foreach is not None and step.matrix is not None:
         yield problem(path, "expected one of foreach and matrix, found both")
-    if isinstance(step.foreach, tuple):
-        if not step.foreach:
-            yield warning((*path, "foreach"), "the list is empty: the step does nothing")
-        if len(step.foreach) > MAX_CHILDREN:
-            yield problem(
-                (*path, "foreach"),
-                f"expected at most {MAX_CHILDREN:,} items, found {len(step.foreach):,}",
-            )
-    if step.matrix is not None and not any(strings(step.matrix, ())):
-        try:
-            axes(step.matrix)
-        except ExpansionError as error:
-            yield problem((*path, "matrix"), str(error))
+        return
+    if step.foreach == ():
+        yield warning((*path, "foreach"), "the list is empty: the step does nothing")
+    try:
+        items = literal_items(step)
+        if items is not None:
+            child_ids(step, items)
+    except ExpansionError as error:
+        yield problem((*path, "foreach" if step.matrix is None else "matrix"), str(error))
 
 
 def check_env(env: Mapping[str, Any], path: Path) -> Iterator[Problem]:
