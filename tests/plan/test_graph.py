@@ -119,9 +119,11 @@ def test_references_order_without_depending() -> None:
             Step(id="d", step_def={"type": "x", "deep": [{"v": "${{ prev['a'].exit_code }}"}]}),
             Step(id="each", foreach="prev.a.outputs.list"),
             Step(id="e", skip_if=("prev.d.exit_code == 1", "prev['each[1]'].exit_code == 1")),
+            Step(id="list", foreach=("x", "${{ prev.d.outputs.v }}")),
+            Step(id="grid", matrix={"v": [{"w": "${{ prev.d.outputs.v }}"}]}),
         ]
     )
-    assert graph.order_only == [(), (), (), (0,), (0,), (3, 4)]
+    assert graph.order_only == [(), (), (), (0,), (0,), (3, 4), (3,), (3,)]
     assert graph.followers[0] == [3, 4]
 
 

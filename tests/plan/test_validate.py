@@ -203,6 +203,10 @@ def test_a_good_plan_has_no_problems(kinds: Kinds) -> None:
         ("- {id: a, run: '${{ index }}'}", "'index' is known only in a step with foreach or"),
         ("- {id: a, run: '${{ matrix.x }}'}", "'matrix' is known only in a step with matrix"),
         ("- {id: a, run: '${{ matrix.y }}', matrix: {x: [1]}}", "the matrix has no 'y'"),
+        ("- {id: a, run: x, foreach: ['${{ inputs.n }}']}", "steps[0].foreach[0]: the plan has no"),
+        ("- {id: a, run: x, foreach: ['${{ item }}']}", "steps[0].foreach[0]: 'item' is not known"),
+        ("- {id: a, run: x, matrix: {v: ['${{ inputs']}}", "steps[0].matrix.v[0]: "),
+        ("- {id: a, run: x, matrix: {v: '${{ matrix.v }}'}}", "steps[0].matrix.v: 'matrix' is not"),
         ("- {id: a, run: x, foreach: item.x}", "'item' is not known before the step is expanded"),
         (
             "- {id: a, step_def: {type: call, url: 'x://', headers: {k: '${{ inputs.n }}'}}}",

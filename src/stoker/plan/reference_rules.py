@@ -53,7 +53,7 @@ class Scope:
             yield problem(path, f"{error.message} (character {error.column} of {show(text)})")
             return
         for reference in sorted(whole.references):
-            if path[2:] == ("foreach",) and reference[0] in _PER_ITEM:
+            if path[2:3] in (("foreach",), ("matrix",)) and reference[0] in _PER_ITEM:
                 yield problem(path, f"'{reference[0]}' is not known before the step is expanded")
             elif message := self._fault(step, reference):
                 yield problem(path, message, lacking=self._lacking(*reference))

@@ -52,6 +52,9 @@ def templates(step: Step) -> Iterator[tuple[Path, str]]:
     if step.outputs_files:
         yield from strings(step.outputs_files, ("outputs_files",))
     if step.foreach is not None or step.matrix is not None:
+        if not isinstance(step.foreach, str):  # an expression, not a template
+            yield from strings(step.foreach, ("foreach",))
+        yield from strings(step.matrix, ("matrix",))
         yield from strings(step.name, ("name",))
         yield from strings(step.description, ("description",))
     if isinstance(step.approval, Approval):
