@@ -75,10 +75,16 @@ class RunResult(Struct, frozen=True, kw_only=True):
         return self.status == "succeeded"
 
 
-def load(path: str | os.PathLike[str], *, variables: Mapping[str, str] | None = None) -> Plan:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] = "",
+) -> Plan:
     """The plan in a JSON or YAML file. `variables` replace `${NAME}`. Raises `PlanError` with
-    every problem the file has."""
-    return loader.load(path, kinds=kinds(), variables=variables).plan
+    every problem of the file and of the plan files its steps run, which are looked for from
+    `cwd` (default: the current directory)."""
+    return loader.load(path, kinds=kinds(), variables=variables, cwd=cwd).plan
 
 
 def loads(text: str | bytes, *, variables: Mapping[str, str] | None = None) -> Plan:
@@ -161,7 +167,7 @@ def run(
             "stoker.run() needs a thread without a running event loop: in a program that has "
             "one, use `async with stoker.open_engine() as engine` and `await engine.run(plan)`"
         )
-    whole = checked(plan) if isinstance(plan, Plan) else load(plan)
+    whole = checked(plan) if isinstance(plan, Plan) else load(plan, cwd=cwd or "")
     options = RunOptions(cwd=str(Path(cwd or ".").absolute()), max_concurrency=max_concurrency)
 
     async def go() -> RunResult:

@@ -28,6 +28,7 @@ def test_validate_is_a_gate(project) -> None:
     bad, piped = json.loads(done.stdout)
     assert (bad["file"], bad["ok"], len(bad["problems"])) == ("bad.yaml", False, 2)
     assert bad["problems"][1] == {
+        "file": "bad.yaml",
         "line": 6,
         "column": 5,
         "pointer": "/steps/0/retires",
@@ -35,6 +36,13 @@ def test_validate_is_a_gate(project) -> None:
         "message": bad["problems"][1]["message"],
     }
     assert piped["ok"] is False
+    outer = project.plan(
+        {"id": "a", "step_def": {"type": "plan", "path": "bad.yaml"}}, name="o.json"
+    )
+    done = project.run("validate", outer, "--json")
+    assert [fault["file"] for fault in json.loads(done.stdout)[0]["problems"]] == ["bad.yaml"] * 2
+    done = project.run("run", outer)
+    assert (done.returncode, "bad.yaml:5:18: " in done.stderr) == (2, True)
     warned = project.plan({"id": "a", "run": "true"}, name="w.json")
     done = project.run("validate", warned, "--var", "UNUSED=1")
     assert done.returncode == 0

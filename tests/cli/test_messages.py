@@ -51,6 +51,10 @@ def test_plans_nested_in_each_other_tell_the_cause_once(project) -> None:
     assert "r.a.1 failed" not in shown
 
     given = {"type": "plan", "path": "inner.json", "inputs": {"zz": 1}}
+    done = project.run("run", project.plan({"id": "a", "step_def": given}))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "steps[0].step_def.inputs.zz: no such input; the plan has n\n" in done.stderr
+    given["path"] = "${{ 'inner.json' }}"  # only the run can tell
     shown = project.run("run", project.plan({"id": "a", "step_def": given})).stdout
     assert ": inner.json: inputs.zz: no such input; the plan has n\n" in shown
     assert "PlanError" not in shown

@@ -41,7 +41,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         refuse_if_over(row)
         state = (await read_run(journal, row.run_id)).state
         whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
-        steps = load_steps(text, plan=whole, kinds=kinds(), name=name)
+        cwd = row.options.get("cwd", "")
+        steps = load_steps(text, plan=whole, kinds=kinds(), name=name, cwd=cwd)
         asked = await ask(journal, row, "extend", {"steps": text, "name": name})
     count = plural(len(steps), "step")
     if asked.events is None:

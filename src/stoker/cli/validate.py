@@ -23,8 +23,8 @@ def register(parser: ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  stoker validate plan.yaml ci/*.plan.json\n\n"
         "Exit status: 0 if all files are valid, 2 if one is not. Warnings do not count.\n"
-        "--json prints a list of {file, ok, problems: [{line, column, pointer, severity, "
-        "message}]}."
+        "--json prints a list of {file, ok, problems: [{file, line, column, pointer, "
+        "severity, message}]}. A problem can be in another file: a plan that a step runs."
     )
 
 
@@ -72,6 +72,7 @@ def _report(name: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
         "ok": _is_valid(problems),
         "problems": [
             {
+                "file": problem.file or name,
                 "line": problem.line,
                 "column": problem.column,
                 "pointer": problem.pointer,

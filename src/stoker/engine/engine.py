@@ -254,7 +254,7 @@ class Engine:
             spawner=self._spawner,
             circuits=self._circuits,
             fingerprints=Fingerprints(self._directory / "fingerprints", plan.plan_id),
-            read_steps=lambda text, name: self._read_steps(state, text, name),
+            read_steps=lambda text, name: self._read_steps(state, options.cwd, text, name),
             redactor=redactor,
             feed=Feed(run_id, self.journal, state.sequence),
             park=park,
@@ -263,12 +263,12 @@ class Engine:
         self._tasks.create_task(self._drive(run, handle), name=f"run {run_id}")
         return handle
 
-    def _read_steps(self, state: RunState, text: str, name: str) -> Sequence[Step]:
+    def _read_steps(self, state: RunState, cwd: str, text: str, name: str) -> Sequence[Step]:
         """New steps for a run, validated against all it has. Raises `PlanError`."""
         from stoker.plan.loader import load_steps
 
         plan = msgspec.structs.replace(state.plan, steps=tuple(s.step for s in state.steps))
-        return load_steps(text, name=name, plan=plan, kinds=self._kinds)
+        return load_steps(text, name=name, plan=plan, kinds=self._kinds, cwd=cwd)
 
     async def _drive(self, run: Run, handle: RunHandle) -> None:
         run_id = run.lease.run_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from stoker.plan.decode import decode, decode_as
 from stoker.plan.errors import PlanError, Problem, path_of
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
-from stoker.plan.source import MAX_BYTES, Format, Source, parse
+from stoker.plan.nesting import Examined, Link, Nesting
+from stoker.plan.source import MAX_BYTES, Format, parse
 from stoker.plan.validate import Kinds, validate, validate_extension
 from stoker.plan.variables import substitute
 
@@ -32,12 +33,17 @@ class LoadedPlan(Struct, frozen=True):
 
 
 def load(
-    path: str | os.PathLike[str], *, kinds: Kinds, variables: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    kinds: Kinds,
+    variables: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] = "",
 ) -> LoadedPlan:
     """Load a plan file. Raises `PlanError` with all problems, each with its place, also when
-    the file cannot be read."""
+    the file cannot be read, and also those of the plan files its steps run, which are looked
+    for from `cwd` (default: the current directory)."""
     file = Path(path)
-    return _loaded(_read(file), str(file), None, kinds, variables, str(file.absolute()))
+    return _loaded(_read(file), str(file), None, kinds, variables, str(file.absolute()), cwd)
 
 
 def loads(
@@ -47,9 +53,10 @@ def loads(
     name: str = "<plan>",
     variables: Mapping[str, str] | None = None,
     format: Format | None = None,
+    cwd: str | os.PathLike[str] = "",
 ) -> LoadedPlan:
     """Load a plan from text; `name` is what problems call it. Raises `PlanError`."""
-    return _loaded(text, name, format, kinds, variables, None)
+    return _loaded(text, name, format, kinds, variables, None, cwd)
 
 
 def load_steps(
@@ -60,9 +67,10 @@ def load_steps(
     name: str = "<steps>",
     variables: Mapping[str, str] | None = None,
     format: Format | None = None,
+    cwd: str | os.PathLike[str] = "",
 ) -> tuple[Step, ...]:
     """Steps to add to a plan: a list of them, or a map `{steps: [...]}`. They are validated
-    as an extension of `plan`. Raises `PlanError`."""
+    as an extension of `plan`, which runs in `cwd`. Raises `PlanError`."""
     problems: list[Problem] = []
     source = parse(text, name=name, format=format, faults=problems)
     bare = isinstance(source.value, list)
@@ -73,11 +81,14 @@ def load_steps(
     decoded = decode_as({"steps": raw} if bare else raw, _Extension, map(path_of, unread))
     problems += (fault for fault in decoded.problems if fault.pointer not in unread)
     steps = () if decoded.plan is None else decoded.plan.steps
+    inside: list[Problem] = []
     if decoded.plan is not None:
-        problems += decoded.independent(validate_extension(plan, steps, kinds))
+        nesting = _outermost(kinds, name, None, cwd)
+        here, inside = nesting.check(steps, plan.globals, decoded)
+        problems += decoded.independent([*validate_extension(plan, steps, kinds), *here])
     if bare:
         problems = [replace(p, pointer=p.pointer.removeprefix("/steps")) for p in problems]
-    _raise_errors(source, problems)
+    _without_errors([*source.place(problems), *dict.fromkeys(inside)])
     return steps
 
 
@@ -92,21 +103,44 @@ def _loaded(
     kinds: Kinds,
     variables: Mapping[str, str] | None,
     path: str | None,
+    cwd: str | os.PathLike[str],
 ) -> LoadedPlan:
     with _uncollected():
-        problems: list[Problem] = []
-        source = parse(text, name=name, format=format, faults=problems)
-        unread = {fault.pointer for fault in problems}
-        raw, more = substitute(source, variables or {})
-        decoded = decode(raw, map(path_of, unread))
-        problems += more
-        problems += (fault for fault in decoded.problems if fault.pointer not in unread)
-        if decoded.plan is None:
-            raise PlanError(source.place(problems))
-        graph = Graph.build(decoded.plan.steps)
-        problems += decoded.independent(validate(decoded.plan, kinds, graph=graph))
-        warnings = tuple(_raise_errors(source, problems))
-        return LoadedPlan(decoded.plan, graph, warnings, path)
+        nesting = _outermost(kinds, name, path, cwd)
+        read = _examined(text, name, variables or {}, nesting, format)
+        if (plan := read.decoded.plan) is None:
+            raise PlanError(read.problems)
+        return LoadedPlan(plan, read.graph, tuple(_without_errors(read.problems)), path)
+
+
+def _outermost(kinds: Kinds, name: str, path: str | None, cwd: str | os.PathLike[str]) -> Nesting:
+    link = Link(os.path.realpath(path) if path else "", name)
+    return Nesting(kinds, _examined, Path(cwd), (link,))
+
+
+def _examined(
+    text: str | bytes,
+    name: str,
+    variables: Mapping[str, str],
+    nesting: Nesting,
+    format: Format | None = None,
+) -> Examined:
+    """See `stoker.plan.nesting.Examine`."""
+    problems: list[Problem] = []
+    source = parse(text, name=name, format=format, faults=problems)
+    unread = {fault.pointer for fault in problems}
+    raw, more = substitute(source, variables)
+    decoded = decode(raw, map(path_of, unread))
+    problems += more
+    problems += (fault for fault in decoded.problems if fault.pointer not in unread)
+    inside: list[Problem] = []
+    graph = Graph()
+    if (plan := decoded.plan) is not None:
+        graph.extend(plan.steps)
+        found = validate(plan, nesting.kinds, graph=graph)
+        here, inside = nesting.check(plan.steps, plan.globals, decoded)
+        problems += decoded.independent([*found, *here])
+    return Examined(decoded, graph, [*source.place(problems), *dict.fromkeys(inside)])
 
 
 @contextmanager
@@ -124,9 +158,8 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _raise_errors(source: Source, problems: Iterable[Problem]) -> list[Problem]:
-    """The problems with their places. Raises `PlanError` if one is an error."""
-    placed = source.place(problems)
+def _without_errors(placed: Sequence[Problem]) -> Sequence[Problem]:
+    """The problems. Raises `PlanError` if one is an error."""
     if any(fault.severity == "error" for fault in placed):
         raise PlanError(placed)
     return placed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,15 +11,13 @@ from msgspec.structs import replace
 
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
 from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.nesting import MAX_DEPTH, Nested
 from stoker.steps.kind import BaseKind, Definition
 
 DEPTH: Final = "STOKER_DEPTH"
 """Environment variable that counts how many plans a step is nested in."""
 
 _NESTED: Final = "nested run "
-
-MAX_DEPTH: Final = 16
-"""Plans within plans; a plan that includes itself ends here."""
 
 
 class NestedPlan(Definition, frozen=True):
@@ -44,6 +43,10 @@ class PlanKind(BaseKind[NestedPlan]):
         """A path."""
         return [] if definition.path else ["path: expected a plan file, found nothing"]
 
+    def nested(self, fields: Mapping[str, Any]) -> Nested:
+        """What validation reads together with the step's plan."""
+        return Nested(fields.get("path"), fields.get("inputs", {}), fields.get("variables", {}))
+
     def start(self, step: Step, definition: NestedPlan, attempt: Attempt) -> Work:
         """Load the plan, then run it. Raises `StepFailed` beyond `MAX_DEPTH`."""
         depth = int(attempt.env.get(DEPTH, "0")) + 1
@@ -62,7 +65,7 @@ async def _run(definition: NestedPlan, attempt: Attempt, depth: int) -> Result:
 
     path = Path(attempt.cwd) / definition.path
     try:
-        loaded = load(path, kinds=kinds(), variables=definition.variables)
+        loaded = load(path, kinds=kinds(), variables=definition.variables, cwd=attempt.cwd)
     except PlanError as error:
         raise StepFailed(f"the nested plan is not valid:\n{error}") from error
     for warning in loaded.warnings:
