@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ MAX_DEPTH: Final = 16
 """Plans within plans."""
 
 
-class Nested(NamedTuple):
+class Nested(Struct, frozen=True):
     """The plan file that a step runs, as the step's fields have it: of any type, and not
     rendered. A kind whose steps run plan files has a method `nested(fields) -> Nested`."""
 
@@ -36,7 +36,7 @@ class Nested(NamedTuple):
     variables: Any
 
 
-class Link(NamedTuple):
+class Link(Struct, frozen=True):
     """A file on the way to a plan, itself included."""
 
     path: str
@@ -46,7 +46,7 @@ class Link(NamedTuple):
     """The step that runs it does so whenever its own plan runs."""
 
 
-class Examined(NamedTuple):
+class Examined(Struct, frozen=True):
     """What came of reading a plan."""
 
     decoded: Decoded[Plan]
