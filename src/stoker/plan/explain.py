@@ -7,7 +7,7 @@ same model (`msgspec.inspect`) when decoding has failed, and never before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +26,18 @@ _SEQUENCES = (
     inspect.SetType,
     inspect.FrozenSetType,
 )
+_MAPS = (inspect.StructType, inspect.DictType)
+_CHOICES = (inspect.LiteralType, inspect.EnumType)
+# What fits a type of the model; what it is called, one and many.
+_SIMPLE: Mapping[type, tuple[tuple[type, ...], str, str]] = {
+    inspect.NoneType: ((type(None),), "null", "null"),
+    inspect.BoolType: ((bool,), "true or false", "true or false"),
+    inspect.IntType: ((int,), "a whole number", "whole numbers"),
+    inspect.FloatType: ((float, int), "a number", "numbers"),
+    inspect.StrType: ((str,), "a string", "strings"),
+    **dict.fromkeys(_MAPS, ((dict,), "a map", "maps")),
+    **dict.fromkeys(_SEQUENCES, ((list,), "a list", "lists")),
+}
 _CONSTRAINTS = (
     "gt",
     "ge",
@@ -112,33 +124,13 @@ class _Walk:
 
 def _fits(value: Any, wanted: inspect.Type) -> bool:
     """Whether a leaf is of the right type; True where only msgspec knows."""
-    kind = type(value)
-    match wanted:
-        case inspect.NoneType():
-            return value is None
-        case inspect.BoolType():
-            return kind is bool
-        case inspect.IntType():
-            return kind is int
-        case inspect.FloatType():
-            return kind is float or kind is int
-        case inspect.StrType():
-            return kind is str
-        case inspect.LiteralType(values=values):
-            return any(kind is type(allowed) and value == allowed for allowed in values)
-        case inspect.EnumType(cls=cls):
-            return any(kind is type(member.value) and value == member.value for member in cls)
-        case inspect.StructType() | inspect.DictType():
-            return kind is dict
-        case _ if isinstance(wanted, _SEQUENCES):
-            return kind is list
-    return True
+    if isinstance(wanted, _CHOICES):
+        return any(type(value) is type(item) and value == item for item in _allowed(wanted))
+    return type(wanted) not in _SIMPLE or type(value) in _SIMPLE[type(wanted)][0]
 
 
 def _same_shape(value: Any, wanted: inspect.Type) -> bool:
-    if type(value) is dict:
-        return isinstance(wanted, inspect.StructType | inspect.DictType)
-    return type(value) is list and isinstance(wanted, _SEQUENCES)
+    return isinstance(wanted, (*_MAPS, *_SEQUENCES)) and _fits(value, wanted)
 
 
 def _broken_constraint(value: Any, wanted: inspect.Type) -> str | None:
@@ -200,30 +192,19 @@ def _allowed(wanted: inspect.Type) -> Iterator[Any]:
 
 def describe(wanted: inspect.Type, *, plural: bool = False) -> str:
     """A type in plain words: `a list of strings`."""
-    match wanted:
-        case inspect.NoneType():
-            return "null"
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.IntType():
-            return "whole numbers" if plural else "a whole number"
-        case inspect.FloatType():
-            return "numbers" if plural else "a number"
-        case inspect.StrType():
-            return "strings" if plural else "a string"
-        case inspect.StructType() | inspect.DictType():
-            return "maps" if plural else "a map"
-        case inspect.LiteralType() | inspect.EnumType():
-            values = [repr(value) for value in _allowed(wanted)]
-            return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
-        case inspect.UnionType(types=types):
-            words = dict.fromkeys(describe(member, plural=plural) for member in types)
-            if any(isinstance(member, inspect.FloatType) for member in types):
-                words.pop("whole numbers" if plural else "a whole number", None)
-            *first, last = words
-            return f"{', '.join(first)} or {last}" if first else last
-    if isinstance(wanted, _SEQUENCES):
-        items = wanted.item_type
-        of = "" if isinstance(items, inspect.AnyType) else f" of {describe(items, plural=True)}"
-        return f"lists{of}" if plural else f"a list{of}"
-    return "another type"
+    if isinstance(wanted, _CHOICES):
+        values = [repr(value) for value in _allowed(wanted)]
+        return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
+    if isinstance(wanted, inspect.UnionType):
+        words = dict.fromkeys(describe(member, plural=plural) for member in wanted.types)
+        if any(isinstance(member, inspect.FloatType) for member in wanted.types):
+            words.pop("whole numbers" if plural else "a whole number", None)
+        *first, last = words
+        return f"{', '.join(first)} or {last}" if first else last
+    if type(wanted) not in _SIMPLE:
+        return "another type"
+    _, one, many = _SIMPLE[type(wanted)]
+    word = many if plural else one
+    if isinstance(wanted, _SEQUENCES) and not isinstance(wanted.item_type, inspect.AnyType):
+        return f"{word} of {describe(wanted.item_type, plural=True)}"
+    return word

@@ -8,6 +8,7 @@ or one that the value it stands for may have mended, waits until that value is m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -108,7 +109,7 @@ class _Repair:
             case ("steps", _, "id"):
                 holder[name] = _nameless(path)
             case ("steps", _, _) if name in _STEP:
-                holder[name] = _copied(_STEP[name])
+                holder[name] = copy(_STEP[name])
             case ("globals", _) if name in _GLOBALS:
                 holder[name] = _GLOBALS[name]
             case ("globals",):
@@ -124,10 +125,6 @@ class _Repair:
 def _nameless(path: Path) -> str:
     """An id of its own for a step, which nothing can refer to."""
     return f"{_NOTHING}{path[1]}"
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, list | dict) else value
 
 
 def _at(document: Any, path: list[str]) -> Any:
