@@ -128,13 +128,10 @@ class Graph:
         for other in self.order_only[number]:
             self.followers[other].append(number)
 
-    def cycle(self) -> tuple[str, ...] | None:
-        """The ids of one cycle, each waiting for the next and the last being the first
-        again (`a -> b -> a`); None if there is none."""
-        return next(self.cycles(), None)
-
     def cycles(self) -> Iterator[tuple[str, ...]]:
-        """Cycles, no step in two of them; at least one if there is any."""
+        """Cycles by the ids of their steps, each waiting for the next and the last being the
+        first again (`a -> b -> a`). No step is in two of them, and if there is any cycle, there
+        is at least one."""
         if not self.fallback_of and len(self._in_order()) == len(self.ids):
             return
         normal = self._waits()
