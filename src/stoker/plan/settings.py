@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stoker.plan.model import Approval, CircuitBreaker, Plan, Retry, Step
 from stoker.plan.quantity import quantity
+from stoker.plan.template import as_text
 
 
 class StepSettings(Struct, frozen=True, kw_only=True):
@@ -46,7 +47,10 @@ def settings(plan: Plan, step: Step) -> StepSettings:
         retries=common.default_retries if step.retries is None else step.retries,
         retry=retry,
         cwd=tuple(part for part in (common.cwd, step.cwd) if part),
-        env={name: _text(value) for name, value in (common.env | step.env).items()},
+        env={
+            name: None if value is None else as_text(value)
+            for name, value in (common.env | step.env).items()
+        },
         skip_if=(skip_if,) if isinstance(skip_if, str) else skip_if,
         approval=_approval(step.approval),
         strict_outputs=plan.strict_outputs if step.strict_outputs is None else step.strict_outputs,
@@ -56,12 +60,6 @@ def settings(plan: Plan, step: Step) -> StepSettings:
 
 
 _DEFAULT_RETRY = Retry()
-
-
-def _text(value: str | int | float | bool | None) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _approval(value: Approval | bool | None) -> Approval | None:
