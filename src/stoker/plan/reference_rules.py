@@ -9,7 +9,7 @@ from stoker.plan.errors import Problem, problem, show
 from stoker.plan.expression import ROOTS, Expression, ExpressionError, compile_expression
 from stoker.plan.model import Step
 from stoker.plan.references import Path, Reference, expressions, step_named, strings, templates
-from stoker.plan.suggest import did_you_mean
+from stoker.plan.suggest import did_you_mean, known
 from stoker.plan.syntax import Compare, Items, Literal, Lookup, Name, Node, walk
 from stoker.plan.template import Template, compile_template
 
@@ -30,10 +30,9 @@ class Scope:
 
     def check_step(self, step: Step, path: Path) -> Iterator[Problem]:
         """Problems in all texts of a step."""
-        for place, text in expressions(step):
-            yield from self._text(step, compile_expression, text, (*path, *place))
-        for place, text in templates(step):
-            yield from self._text(step, compile_template, text, (*path, *place))
+        for compiled, texts in ((compile_expression, expressions), (compile_template, templates)):
+            for place, text in texts(step):
+                yield from self._text(step, compiled, text, (*path, *place))
 
     def check_common(self, values: Mapping[str, Any], path: Path) -> Iterator[Problem]:
         """Problems in texts that hold for every step, where no step can be referred to."""
@@ -60,9 +59,7 @@ class Scope:
         if any(reference[0] == "prev" and "status" in reference for reference in whole.references):
             for word in dict.fromkeys(_never(whole)):
                 hint = did_you_mean(word, _ENDS)
-                yield problem(
-                    path, f"a step's status is never {show(word)}{hint}; {_one_of(_ENDS)}"
-                )
+                yield problem(path, f"a step's status is never {show(word)}{hint}; {known(_ENDS)}")
 
     def _lacking(self, root: str, name: str = "", *_: str) -> str:
         """The field that would have what a wrong reference looks up."""
@@ -73,7 +70,7 @@ class Scope:
     def _fault(self, step: Step | None, reference: Reference) -> str | None:
         root, *rest = reference
         if root not in ROOTS:
-            return f"unknown name {show(root)}{did_you_mean(root, ROOTS)}; {_one_of(ROOTS)}"
+            return f"unknown name {show(root)}{did_you_mean(root, ROOTS)}; {known(ROOTS)}"
         if step is None and root in ("prev", "consumes", *_PER_ITEM):
             return f"'{root}' belongs to a step; this holds for all of them"
         match root:
@@ -83,7 +80,7 @@ class Scope:
                 hint = did_you_mean(rest[0], self.inputs)
                 return f"the plan has no input {show(rest[0])}{hint}"
             case "run" if rest and rest[0] not in _RUN:
-                return f"a run has no {show(rest[0])}; {_one_of(_RUN)}"
+                return f"a run has no {show(rest[0])}; {known(_RUN)}"
         return _fault_of_own(step, root, rest) if step is not None else None
 
     def _fault_of_prev(self, step: Step | None, rest: list[str]) -> str | None:
@@ -95,7 +92,7 @@ class Scope:
             return f"unknown step {show(rest[0])}{did_you_mean(rest[0], self.steps)}"
         if len(rest) > 1 and rest[1] not in _OUTCOME:
             hint = did_you_mean(rest[1], _OUTCOME)
-            return f"a step has no {show(rest[1])}{hint}; {_one_of(_OUTCOME)}"
+            return f"a step has no {show(rest[1])}{hint}; {known(_OUTCOME)}"
         return None
 
 
@@ -161,7 +158,3 @@ def _axes(matrix: Mapping[str, Any]) -> set[str]:
         if isinstance(entry, dict):
             names.update(entry)
     return names
-
-
-def _one_of(names: Collection[str]) -> str:
-    return f"known: {', '.join(sorted(names))}"

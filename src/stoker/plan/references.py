@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -94,16 +95,10 @@ def references(step: Step) -> set[Reference]:
     from stoker.plan.template import compile_template
 
     found: set[Reference] = set()
-    for _, text in expressions(step):
-        try:
-            found |= compile_expression(text).references
-        except ExpressionError:
-            continue
-    for _, text in templates(step):
-        try:
-            found |= compile_template(text).references
-        except ExpressionError:
-            continue
+    for compiled, texts in ((compile_expression, expressions), (compile_template, templates)):
+        for _, text in texts(step):
+            with suppress(ExpressionError):
+                found |= compiled(text).references
     return found
 
 

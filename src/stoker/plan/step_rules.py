@@ -13,7 +13,7 @@ from stoker.plan.errors import Problem, problem, show, warning
 from stoker.plan.model import Approval, Globals, Retry, Step
 from stoker.plan.quantity import QuantityError, quantity
 from stoker.plan.references import Path
-from stoker.plan.suggest import did_you_mean
+from stoker.plan.suggest import did_you_mean, known
 
 MAX_ID = 200
 _ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f/]{{1,{MAX_ID}}}")
@@ -91,14 +91,14 @@ def _action(step: Step, path: Path, kinds: Kinds) -> Iterator[Problem]:
 
 def _definition(step: Step, fields: dict[str, Any], path: Path, kinds: Kinds) -> Iterator[Problem]:
     if "type" not in fields:
-        yield problem(path, f"the required field 'type' is missing; {_known(kinds)}")
+        yield problem(path, f"the required field 'type' is missing; {known(kinds)}")
         return
     name = fields["type"]
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
         hint = did_you_mean(name, kinds) if isinstance(name, str) else ""
         shown = show(name)
-        yield problem((*path, "type"), f"unknown kind of step {shown}{hint}; {_known(kinds)}")
+        yield problem((*path, "type"), f"unknown kind of step {shown}{hint}; {known(kinds)}")
         return
     own = {key: value for key, value in fields.items() if key != "type"}
     try:
@@ -111,10 +111,6 @@ def _definition(step: Step, fields: dict[str, Any], path: Path, kinds: Kinds) ->
         return
     for message in kind.check(step, definition):
         yield problem(path, message)
-
-
-def _known(kinds: Kinds) -> str:
-    return f"known: {', '.join(sorted(kinds))}"
 
 
 def _on_failure(step: Step, path: Path) -> Iterator[Problem]:

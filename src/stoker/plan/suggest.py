@@ -1,4 +1,4 @@
-"""Did you mean ...?"""
+"""What a person who wrote a wrong name is told: did you mean ...?"""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """` (did you mean 'build'?)`, or an empty string."""
     best = closest(word, candidates)
     return f" (did you mean {best!r}?)" if best is not None else ""
+
+
+def known(names: Iterable[str]) -> str:
+    """What there is instead: `known: build, test`."""
+    return f"known: {', '.join(sorted(names))}"
 
 
 @lru_cache(maxsize=256)
