@@ -89,7 +89,8 @@ D = TypeVar("D", bound=Struct)
 
 
 class Kind(Protocol, Generic[D]):
-    """One kind of step."""
+    """One kind of step. One whose steps run plan files may also say which, so that they are
+    checked with the plan: see `stoker.plan.nesting.Nested`."""
 
     name: str
     """The `step_def.type` it answers to."""
