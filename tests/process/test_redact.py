@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import shlex
 import urllib.parse
 
 import pytest
@@ -160,3 +161,56 @@ def test_a_failed_start_closes_the_pipes(bench):
             assert os.listdir("/proc/self/fd") == before
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        repr('it\'s "ours" \\ \n\x1b'),
+        repr("it's \"ours\" \\ \n\x1b and 'theirs'"),
+        "'it'\\''s \"ours\" \\ \n\x1b'",
+        shlex.quote('it\'s "ours" \\ \n\x1b'),
+    ],
+)
+def test_forms_with_quotes(form):
+    assert "ours" not in Redactor(['it\'s "ours" \\ \n\x1b']).text(f"found {form}")
+
+
+def test_python_prefers_double_quotes_around_single_ones():
+    assert Redactor(["it's"]).text(repr("it's") + repr("it's \"")) == '"***"\'*** "\''
+
+
+def test_bytes_that_are_no_text():
+    redactor = Redactor(["pass\udcffword", "half\ud83d-secret"])
+    stream = redactor.stream()
+    assert stream.feed(b"x pass\xffword y") + stream.flush() == b"x *** y"
+    assert redactor.text(b"x pass\xffword".decode(errors="replace")) == "x ***"
+    assert redactor.text("half\ud83d-secret") == "***"
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("found 'correct-horse-b…", "found '***…"),
+        ("found 'x correct…' (a string)", "found 'x ***…' (a string)"),
+        ("found 'correct'…", "found '***'…"),
+        ("a cor… b corr… c…", "a cor… b ***… c…"),
+        ("correct and right …", "correct and right …"),
+    ],
+)
+def test_what_is_left_of_a_secret_that_was_cut(text, redacted):
+    assert Redactor(["correct-horse-battery"]).text(text) == redacted
+
+
+def test_numbers_count_as_text():
+    redactor = Redactor(["12345", "true"])
+    assert redactor.value([12345, 9123456, 1, 2.5, True, None]) == [
+        "***",
+        "9***6",
+        1,
+        2.5,
+        True,
+        None,
+    ]
+    huge = 10**5000
+    assert redactor.value(huge) == huge

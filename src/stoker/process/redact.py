@@ -2,9 +2,10 @@
 secret may be split across writes. Standard library only: keepers use it too.
 
 Beside the secret itself, the forms in which programs print it are replaced: base64 (also
-inside a longer encoded text), URL-encoded, JSON-escaped, and each long line of a secret
-of several lines. Secrets of fewer than 3 characters are ignored: replacing them would
-shred everything and hide nothing.
+inside a longer encoded text), URL-encoded, escaped as in JSON, Python and shells, and each
+long line of a secret of several lines; in text also the beginning that is left of a secret
+where a message was cut with `…`. Secrets of fewer than 3 characters are ignored: replacing
+them would shred everything and hide nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ MASK = "***"
 _SHORTEST = 3
 _SHORTEST_LINE = 8
 _SHORTEST_BASE64 = 8
+_SHORTEST_CUT = 4
 
 
 class Redactor:
@@ -41,10 +43,22 @@ class Redactor:
         for start, stop in _spans(self._text, text):
             pieces += (text[end:start], MASK)
             end = stop
-        return "".join(pieces) + text[end:] if pieces else text
+        text = "".join(pieces) + text[end:] if pieces else text
+        return self._uncut(text) if "…" in text else text
+
+    def _uncut(self, text: str) -> str:
+        """Without what is left of secrets where a message was cut: `found 'hunt…'`."""
+        *cut, last = text.split("…")
+        return "…".join((*map(self._open_end, cut), last))
+
+    def _open_end(self, text: str) -> str:
+        bare = text.rstrip("'\"")  # a quote may be closed before the mark
+        hidden = max(_beginning(form, bare) for form in self._forms)
+        return bare[:-hidden] + MASK + text[len(bare) :] if hidden else text
 
     def value(self, value: Any) -> Any:
-        """A copy of `value` without secrets in any string of its dicts, lists and tuples."""
+        """A copy of `value` without secrets in any string or number of its dicts, lists and
+        tuples; keys count as strings."""
         if not self._forms:
             return value
         if isinstance(value, str):
@@ -54,11 +68,15 @@ class Redactor:
         if isinstance(value, list | tuple):
             items = [self.value(item) for item in value]
             return items if isinstance(value, list) else tuple(items)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = _digits(value)
+            hidden = self.text(text)
+            return value if hidden == text else hidden
         return value
 
     def stream(self) -> Stream:
         """A filter for one stream of bytes."""
-        return Stream([form.encode("utf-8", "surrogateescape") for form in self._forms])
+        return Stream([_encoded(form) for form in self._forms])
 
 
 class Stream:
@@ -126,6 +144,21 @@ def _spans(pattern: re.Pattern[Any], data: Any, masked: int = 0) -> Iterator[tup
         yield start, stop
 
 
+def _beginning(form: str, text: str) -> int:
+    """How much of the beginning of `form` the end of `text` is; 0 if little."""
+    for length in range(min(len(form), len(text)), _SHORTEST_CUT - 1, -1):
+        if text.endswith(form[:length]):
+            return length
+    return 0
+
+
+def _digits(number: float) -> str:
+    try:
+        return repr(number)
+    except ValueError:  # Python writes no more than some thousand digits
+        return ""
+
+
 def _forms(secret: str) -> Iterator[str]:
     """The secret in the forms in which programs print it."""
     import json
@@ -136,13 +169,28 @@ def _forms(secret: str) -> Iterator[str]:
         line for line in map(str.strip, secret.splitlines()) if len(line) >= _SHORTEST_LINE
     )
     for text in plain:
+        raw = _encoded(text)
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
-        for encoded in (quote(text, safe=""), quote(text), quote_plus(text)):
+        yield repr(text)[1:-1]
+        yield repr('"' + text)[2:-1]  # in Python's other quotes
+        for quote_ in ("'\\''", "'\"'\"'"):  # as `set -x` and shell quoting write it
+            yield text.replace("'", quote_)
+        # What is left of bytes that are no text, once they are read as text.
+        yield raw.decode("utf-8", "replace")
+        for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
             yield encoded
             yield re.sub("%..", lambda escape: escape.group().lower(), encoded)
-        yield from _base64(text.encode("utf-8", "surrogateescape"))
+        yield from _base64(raw)
+
+
+def _encoded(text: str) -> bytes:
+    """As programs are given it; halves of characters, which JSON can hold, as they are."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _base64(secret: bytes) -> Iterator[str]:
