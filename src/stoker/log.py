@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -32,15 +33,19 @@ class Logger:
     def error(self, event: str, **fields: Any) -> None:
         self._emit(logging.ERROR, event, fields)
 
-    def exception(self, event: str, **fields: Any) -> None:
-        """As `error`, with the traceback of the exception being handled."""
-        self._emit(logging.ERROR, event, fields, exc_info=True)
+    def exception(self, event: str, *, redact: Callable[[str], str], **fields: Any) -> None:
+        """As `error`, with the traceback of the exception being handled as the text in the
+        field `exception`, for it may hold secrets: handlers get it through `redact`."""
+        if self._logger.isEnabledFor(logging.ERROR):
+            import traceback
 
-    def _emit(
-        self, level: int, event: str, fields: dict[str, Any], *, exc_info: bool = False
-    ) -> None:
+            self._emit(
+                logging.ERROR, event, {**fields, "exception": redact(traceback.format_exc())}
+            )
+
+    def _emit(self, level: int, event: str, fields: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, event, exc_info=exc_info, extra={"fields": fields})
+            self._logger.log(level, event, extra={"fields": fields})
 
 
 def get_logger(name: str) -> Logger:
@@ -48,15 +53,17 @@ def get_logger(name: str) -> Logger:
 
 
 class KeyValueFormatter(logging.Formatter):
-    """`12:00:00 info run started run_id=... steps=12`"""
+    """`12:00:00 info run started run_id=... steps=12`, and a traceback on lines of its own."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         record.levelname = record.levelname.lower()
-        fields = getattr(record, "fields", {})
-        return " ".join([super().format(record), *(f"{k}={v!r}" for k, v in fields.items())])
+        fields = dict(getattr(record, "fields", {}))
+        traceback = fields.pop("exception", None)
+        line = " ".join([super().format(record), *(f"{k}={v!r}" for k, v in fields.items())])
+        return line if traceback is None else f"{line}\n{traceback.rstrip()}"
 
 
 class JsonFormatter(logging.Formatter):

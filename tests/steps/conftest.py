@@ -63,6 +63,9 @@ class LocalAttempt:
         with Path(self.stderr_path if error else self.stdout_path).open("a") as log:
             log.write(text)
 
+    def redact(self, text: str) -> str:
+        return text.replace(Carrier.secret, "***")
+
     async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         self.nested.append((plan, dict(inputs)))
         return {"nested": plan.plan_id}
@@ -86,6 +89,8 @@ class Outcome(msgspec.Struct):
 
 class Carrier:
     """Carries steps out the way the engine does: decode, check, start, await the end."""
+
+    secret = "s3cret-of-the-run"
 
     def __init__(self, home: Path) -> None:
         self.home = home

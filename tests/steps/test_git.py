@@ -422,3 +422,16 @@ def test_bad_places(carry, git):
 def test_problems(carry, definition, words):
     (problem,) = carry.problems("git", **definition)
     assert words in problem
+
+
+def test_credentials_of_a_remote_are_in_no_message(carry, git):
+    url = "http://user:hunter2@127.0.0.1:1/x.git"
+    with pytest.raises(StepFailed) as caught:
+        carry("git", action="fetch", remote=url)
+    attempt = carry.attempt(Step(id="s"))
+    assert "http://***@127.0.0.1:1/x.git" in attempt.log(error=True)
+    git("remote", "add", "origin", url)
+    with pytest.raises(StepFailed) as again:
+        carry("git", action="push", refspecs=["main"])
+    assert "127.0.0.1" in str(again.value)
+    assert "hunter2" not in f"{caught.value} {again.value} {attempt.log(error=True)}"

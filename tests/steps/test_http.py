@@ -329,3 +329,15 @@ def test_the_client_is_not_imported_before_a_request_is_sent():
 def test_json_output_round_trips(send):
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": False}}
     assert send((200, JSON, json.dumps(value).encode())).result.outputs["json"] == value
+
+
+def test_an_excerpt_of_the_answer_is_cut_after_its_secrets_are_masked(carry, server):
+    server.script = [(403, {}, b"x" * 490 + carry.secret.encode())]
+    outcome = carry("http", url=server.url)
+    assert outcome.result.error.endswith("x" * 490 + "***")
+
+
+def test_a_url_that_cannot_be_read_is_not_quoted(carry):
+    with pytest.raises(StepFailed) as caught:
+        carry("http", url="http://user:hun/ter2:correct-horse@127.0.0.1/", retries=0)
+    assert "InvalidURL: the URL cannot be read" in str(caught.value)

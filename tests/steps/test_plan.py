@@ -56,3 +56,10 @@ def test_a_plan_that_is_not_there(carry):
 
 def test_problems(carry):
     assert carry.problems("plan", path="") == ["path: expected a plan file, found nothing"]
+
+
+def test_a_secret_cannot_be_part_of_a_variable(carry, write):
+    write("inner.json", json.dumps(PLAN))
+    with pytest.raises(StepFailed, match=r"step 's': variables\.WORD holds a secret") as caught:
+        carry("plan", path="inner.json", variables={"WORD": f"x {carry.secret}"})
+    assert "`secret: true`" in str(caught.value)

@@ -58,6 +58,10 @@ class Files:
         name = f"{self._logs}/{file_name(step_id)}.{number}"
         return f"{name}.out", f"{name}.err"
 
+    def errors(self, step_id: str, number: int) -> str:
+        """Beside the logs, where PowerShell's error records go."""
+        return f"{self._logs}/{file_name(step_id)}.{number}.errors"
+
     def output(self, step_id: str, number: int) -> str:
         """The file `$STOKER_OUTPUT` names."""
         return f"{self._outputs}/{file_name(step_id)}.{number}"
@@ -167,6 +171,9 @@ class LiveAttempt:
             os.write(descriptor, self._redactor.text(text).encode())
         finally:
             os.close(descriptor)
+
+    def redact(self, text: str) -> str:
+        return self._redactor.text(text)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -187,11 +187,14 @@ class Engine:
             state.replay(await self.journal.events(run_id))
             _refuse_if_over(run_id, state.status)  # since its row was read
             _require_kinds(state, self._kinds)
+
+            def adopted(index: int) -> bool:
+                step = state.steps[index].step
+                return profile(plan, step, self._kinds).on_interrupt == "adopt"
+
             await self._end_survivors(state)
             launcher = self._launcher(state, resolved, options, secrets)
-            launcher.mask_interrupted(
-                lambda step: profile(plan, step, self._kinds).on_interrupt == "adopt"
-            )
+            launcher.mask_interrupted(adopted)
             return await self._launch(state, lease, launcher, resolved, options, park=park)
         except BaseException:
             await self._release(lease)
@@ -277,7 +280,7 @@ class Engine:
             ended = await run.drive(self._identity.engine_id)
         except Exception as error:
             # One run's trouble is not another's: whoever waits for this run gets it.
-            log.exception("run cannot go on", run_id=run_id)
+            log.exception("run cannot go on", redact=run.redact, run_id=run_id)
             ended = error
         finally:
             del self._runs[run_id]
@@ -377,8 +380,19 @@ def _require_kinds(state: RunState, kinds: Mapping[str, Kind[Any]]) -> None:
 
 def _redactor(inputs: Inputs, secrets: Sequence[str]) -> Redactor:
     values = inputs.values
-    texts = [as_text(values[name]) for name in inputs.secrets if values[name]]
+    texts = [text for name in inputs.secrets for text in _texts(values[name])]
     return Redactor([*texts, *secrets])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """A secret value as text, and so all there is in it: templates can name a part."""
+    if value:
+        yield as_text(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def processors() -> int:

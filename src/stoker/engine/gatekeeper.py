@@ -72,7 +72,7 @@ class Gatekeeper:
             found = await asyncio.to_thread(self._fingerprints.fresh, step, cwd)
         except _UNREADABLE as error:
             step = self._machine.state.steps[index].step
-            log.warning("cannot read a step's files", step=step.id, error=str(error))
+            log.warning("cannot read a step's files", step=step.id, error=self._shown(error))
         if found is None:
             self._fact(lambda now: self._machine.gate(index, "files", None, now))
         else:
@@ -89,7 +89,10 @@ class Gatekeeper:
             step, cwd = self._launcher.filled_in(index)
             await asyncio.to_thread(self._fingerprints.record, step, cwd, dict(values))
         except _UNREADABLE as error:
-            log.warning("cannot remember a step's files", step=step.id, error=str(error))
+            log.warning("cannot remember a step's files", step=step.id, error=self._shown(error))
+
+    def _shown(self, error: Exception) -> str:
+        return self._launcher.redactor.text(str(error))
 
     async def _claim(self, index: int) -> None:
         step = self._machine.state.steps[index].step

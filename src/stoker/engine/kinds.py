@@ -80,6 +80,10 @@ class Attempt(Protocol):
     def write(self, text: str, *, error: bool = False) -> None:
         """Append to the attempt's log; secrets are redacted."""
 
+    def redact(self, text: str) -> str:
+        """`text` with `***` for secrets. Needed only before a text is cut or taken apart: what
+        a kind writes, puts out or raises is redacted anyway."""
+
     async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run a nested plan as a run of its own under this attempt, or go on with it if a
         crash cut it short; returns its outputs. Raises `StepFailed` if it does not succeed."""

@@ -150,8 +150,16 @@ class Launcher:
         self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
     ) -> Result:
         """What an attempt's end amounts to, with the outputs it wrote. Raises `OutputError`."""
-        if self.redactor:
+        if not self.redactor:
+            return self._result(index, number, work, end)
+        try:
+            return self._result(index, number, work, end)
+        finally:
             self._mask(index, number)
+
+    def _result(
+        self, index: int, number: int, work: ProcessWork | None, end: Exit | Result
+    ) -> Result:
         if isinstance(end, Result):
             result = end
         elif work is not None and work.result is not None:
@@ -164,33 +172,44 @@ class Launcher:
         if result.error is not None:
             return result
         path = self._files.output(self._state.steps[index].step.id, number)
-        written = outputs.read(path) if self._files.written(path) else {}
+        written = outputs.read(path, self.redactor.text) if self._files.written(path) else {}
         outputs.refuse_references(written)
         outputs.refuse_references(result.outputs, self._files.directory.parent)
         if not written and not result.outputs:
             return result
         values = {**result.outputs, **written}
-        if self.redactor:  # what a kind put out itself is in no file yet
-            values = self.redactor.value(values)
+        if self.redactor:  # names are the plan's, and stay
+            values = {name: self._masked(value) for name, value in values.items()}
         settled = outputs.settle(values, self._files.artefacts)
         return Result(exit_code=result.exit_code, outputs=settled)
 
-    def mask_interrupted(self, adopted: Callable[[Step], bool]) -> None:
-        """Leave no secret in the files of attempts a dead engine began; those that are to be
-        adopted may be writing still, and are cleaned when they end."""
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [self._masked(item) for item in value]
+        if outputs.artefact(value) is not None:  # its content has no secret any more
+            return value
+        return self.redactor.value(msgspec.to_builtins(value))
+
+    def mask_interrupted(self, adopted: Callable[[int], bool]) -> None:
+        """Leave no secret in the files of attempts that nobody has heard the end of; those that
+        are to be adopted may be writing still, and are cleaned when they end."""
         if not self.redactor:
             return
         for index, step in enumerate(self._state.steps):
-            if step.status == "running" and step.number and not adopted(step.step):
+            if step.status == "running" and step.number and not adopted(index):
                 try:
                     self._mask(index, step.number)
                 except outputs.OutputError as error:
                     log.warning("output not redacted", step=step.step.id, error=str(error))
 
     def _mask(self, index: int, number: int) -> None:
-        """Leave no secret in the files an attempt wrote for the engine."""
+        """Leave no secret in the files an attempt wrote for the engine or its kind."""
         step_id = self._state.steps[index].step.id
-        for path in (self._files.output(step_id, number), self._files.extension(step_id, number)):
+        for path in (
+            self._files.output(step_id, number),
+            self._files.extension(step_id, number),
+            self._files.errors(step_id, number),
+        ):
             content = outputs.content_of(path, Path(path).name)
             if content is not None:
                 stream = self.redactor.stream()

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -29,8 +29,9 @@ class OutputError(Exception):
     """The step wrote something that is not outputs; the message says where and what."""
 
 
-def read(path: str) -> dict[str, Any]:
-    """The outputs a step wrote; empty if it wrote none. Raises `OutputError`."""
+def read(path: str, redact: Callable[[str], str] = str) -> dict[str, Any]:
+    """The outputs a step wrote; empty if it wrote none. Raises `OutputError`, whose text has
+    been through `redact`; the outputs have not."""
     content = content_of(path, "$STOKER_OUTPUT")
     if content is None:
         return {}
@@ -38,7 +39,7 @@ def read(path: str) -> dict[str, Any]:
         raise OutputError(
             f"$STOKER_OUTPUT has more than {MAX_FILE} bytes; write a file and output its path"
         )
-    return parse(content)
+    return parse(content, redact)
 
 
 def content_of(path: str, name: str) -> bytes | None:
@@ -87,8 +88,8 @@ def replace_private(path: str, content: bytes) -> None:
         raise
 
 
-def parse(content: bytes) -> dict[str, Any]:
-    """Outputs from the file's content. Raises `OutputError`."""
+def parse(content: bytes, redact: Callable[[str], str] = str) -> dict[str, Any]:
+    """Outputs from the file's content. Raises `OutputError`; see `read`."""
     text = content.lstrip()
     if text.startswith(b"{"):
         try:
@@ -96,12 +97,12 @@ def parse(content: bytes) -> dict[str, Any]:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise OutputError(f"$STOKER_OUTPUT starts like a JSON object, but {error}") from error
         for name in decoded:
-            _check(name, "$STOKER_OUTPUT")
+            _check(name, "$STOKER_OUTPUT", redact)
         return dict(decoded)
-    return _lines(content.decode("utf-8", errors="replace").splitlines())
+    return _lines(content.decode("utf-8", errors="replace").splitlines(), redact)
 
 
-def _lines(lines: list[str]) -> dict[str, Any]:
+def _lines(lines: list[str], redact: Callable[[str], str]) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     numbered = enumerate(lines, 1)
     for number, line in numbered:
@@ -117,18 +118,20 @@ def _lines(lines: list[str]) -> dict[str, Any]:
                     break
                 collected.append(following)
             else:
-                raise OutputError(f"{place}: no line {end!r} ends the value of {heredoc!r}")
+                error = f"{place}: no line {end!r} ends the value of {heredoc!r}"
+                raise OutputError(redact(error))
             name, value = heredoc, "\n".join(collected)
         elif not equals:
-            raise OutputError(f"{place}: expected name=value, found {line[:80]!r}")
-        _check(name, place)
+            raise OutputError(f"{place}: expected name=value, found {redact(line)[:80]!r}")
+        _check(name, place, redact)
         outputs[name] = value
     return outputs
 
 
-def _check(name: str, place: str) -> None:
+def _check(name: str, place: str, redact: Callable[[str], str]) -> None:
     if not _NAME.fullmatch(name):
-        raise OutputError(f"{place}: {name[:80]!r} is not a name (letters, digits, '_', '.', '-')")
+        found = redact(name)[:80]
+        raise OutputError(f"{place}: {found!r} is not a name (letters, digits, '_', '.', '-')")
 
 
 def settle(outputs: dict[str, Any], directory: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@ effects, and the timers that are set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ _LIMITS = frozenset({"run_limit", "step_limit"})
 # happens to be a status or a file's name must not change what is done.
 _TEXTS = frozenset({"reason", "error", "comment", "prompt", "detail"})
 _WORDS = frozenset({"on_failure", "on_interrupt"})
+_WORDED = frozenset({"step_def", "retry", "approval"})
+"""Fields of a step whose own fields are words of the plan's format, too."""
 
 
 class Recorder:
@@ -64,7 +66,8 @@ class Recorder:
         for step in steps:
             fields = msgspec.to_builtins(step)
             values = {key: value for key, value in fields.items() if key not in _WORDS}
-            if self._masked(values) != values:
+            keys = [name for key, value in values.items() for name in _names(key, value)]
+            if self._masked(values) != values or self._masked(keys) != keys:
                 message = f"step {step.id!r} would put a secret into the journal; "
                 return self._masked(message) + "hand it on by env from inputs"  # type: ignore[no-any-return]
         return None
@@ -74,11 +77,13 @@ class Recorder:
             return self._masked(value)
         if key == "outputs":
             # An artefact's content was cleaned before it became a file.
-            return {
-                name: output if _is_artefact(output) else self._masked(output)
-                for name, output in value.items()
-            }
+            return {name: self._output(output) for name, output in value.items()}
         return value
+
+    def _output(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [self._output(item) for item in value]
+        return value if _is_artefact(value) else self._masked(value)
 
     def _masked(self, value: Any) -> Any:
         """Without secrets in its texts; keys are names, and stay."""
@@ -126,6 +131,17 @@ class Recorder:
             if mine:
                 self._timers.difference_update((kind, index) for kind in mine)
                 self._effects.append(ClearTimers(index, mine))
+
+
+def _names(field: str, value: Any) -> Iterator[str]:
+    """What people chose of the keys in a step's field."""
+    if isinstance(value, dict):
+        if field not in _WORDED:
+            yield from value
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _names("", item)
 
 
 def _is_artefact(value: Any) -> bool:

@@ -92,6 +92,7 @@ class Run:
         self._journal = journal
         self._read_steps = read_steps
         self._redactor = redactor
+        self.redact = redactor.text
         self._park = park
         self.on_parked: Callable[[bool], None] | None = None
         """Told when the run begins or ceases to wait for nothing but a person."""
@@ -209,6 +210,8 @@ class Run:
             try:
                 await self._works.end_processes()
             finally:  # also when this is cancelled once more
+                profile_of = self.machine.profile_of
+                self._launcher.mask_interrupted(lambda i: profile_of(i).on_interrupt == "adopt")
                 for timer in self._timers.values():
                     timer.cancel()
                 if self._pid_timer is not None:
@@ -357,7 +360,7 @@ class Run:
         except OutputError as error:
             return Result(exit_code=code, error=str(error)), None
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("an attempt's end broke", run_id=self.lease.run_id)
+            log.exception("an attempt's end broke", redact=self.redact, run_id=self.lease.run_id)
             return Result(exit_code=code, error=f"{type(error).__name__}: {error}"), None
         return result, text
 
@@ -370,7 +373,7 @@ class Run:
         except PlanError as error:
             refusal: str | None = str(error)
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("new steps cannot be read", run_id=self.lease.run_id)
+            log.exception("new steps cannot be read", redact=self.redact, run_id=self.lease.run_id)
             refusal = f"{type(error).__name__}: {error}"
         else:
             refusal = self.machine.exposed(steps)

@@ -77,7 +77,7 @@ class Works:
         except (EvaluationError, ExpressionError, OSError) as error:
             self._ended(index, number, None, Result(error=str(error)))
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("kind of step broke", run_id=self._run_id)
+            log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
             self._ended(index, number, None, Result(error=f"{type(error).__name__}: {error}"))
         else:
             self._children[index] = child
@@ -140,7 +140,7 @@ class Works:
         except StepFailed as error:
             return Result(exit_code=error.exit_code, error=str(error))
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("kind of step broke", run_id=self._run_id)
+            log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
             return Result(error=f"{type(error).__name__}: {error}")
 
     def stop(self, index: int) -> None:

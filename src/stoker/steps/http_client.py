@@ -7,6 +7,7 @@ import os
 import random
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -87,7 +88,7 @@ async def send(definition: Http, attempt: Attempt) -> Result:
             await asyncio.sleep(pause)
     if end.answer is None:
         raise StepFailed(f"{where}: {end}")
-    problems = mismatches(definition.expect, end.answer)
+    problems = mismatches(definition.expect, end.answer, attempt.redact)
     failed = f"{where}: {'; '.join(problems)}" if problems else None
     return Result(error=failed, outputs=_outputs(definition, end.answer))
 
@@ -115,7 +116,9 @@ async def _try(
             answer = await _receive(client, request, definition, attempt)
     except TimeoutError:
         return _End(failure=f"no answer within {definition.timeout_sec:g} s", unclear=True)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except httpx.InvalidURL:  # it would quote a piece, which may be of a password
+        return _End(failure="InvalidURL: the URL cannot be read")
+    except httpx.HTTPError as error:
         return _End(
             failure=f"{type(error).__name__}: {error}",
             refused=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
@@ -127,12 +130,13 @@ async def _try(
     return _End(answer=answer, refused=answer.status in _REFUSED, unclear=answer.status in _UNCLEAR)
 
 
-def mismatches(expect: Expect, answer: Answer) -> list[str]:
-    """How an answer differs from what is expected; empty if it does not."""
+def mismatches(expect: Expect, answer: Answer, redact: Callable[[str], str] = str) -> list[str]:
+    """How an answer differs from what is expected; empty if it does not. `redact` sees the
+    body before an excerpt is cut out of it."""
     problems = []
     if not expected(expect, answer.status):
         problem = f"expected status {' or '.join(patterns(expect))}, found {answer.status}"
-        excerpt = " ".join(answer.text()[:_EXCERPT].split())
+        excerpt = " ".join(redact(answer.text())[:_EXCERPT].split())
         problems.append(f"{problem}: {excerpt}" if excerpt else problem)
     for name, wanted in expect.headers.items():
         found = answer.headers.get(name.lower())

@@ -28,7 +28,7 @@ class NestedPlan(Definition, frozen=True):
     inputs: dict[str, Any] = field(default_factory=dict)
     """Values of the plan's inputs."""
     variables: dict[str, str] = field(default_factory=dict)
-    """Values of `${NAME}` in the plan's text."""
+    """Values of `${NAME}` in the plan's text; one that holds a secret fails the step."""
 
 
 class PlanKind(BaseKind[NestedPlan]):
@@ -63,6 +63,16 @@ async def _run(definition: NestedPlan, attempt: Attempt, depth: int) -> Result:
     from stoker.plan.loader import load
     from stoker.steps.registry import kinds
 
+    # What the journal would keep of them: the nested plan's text, and where it runs.
+    texts = {"cwd": attempt.cwd}
+    texts |= {f"variables.{name}": value for name, value in definition.variables.items()}
+    for place, text in texts.items():
+        if attempt.redact(text) != text:
+            raise StepFailed(
+                f"step {attempt.step_id!r}: {place} holds a secret, and would become part of "
+                "what is stored of the nested plan; declare an input with `secret: true` in that "
+                "plan, and hand it on by `inputs`"
+            )
     path = Path(attempt.cwd) / definition.path
     try:
         loaded = load(path, kinds=kinds(), variables=definition.variables, cwd=attempt.cwd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,15 @@ _TAIL: Final = 4096
 
 IDENTITY: Final = ("user.name=Stoker", "user.email=stoker@localhost")
 """Who makes commits that are backups and not anybody's work."""
+
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s'\"]*@")
+
+
+def without_credentials(text: str) -> str:
+    """`text` without user and password of its URLs; those of a repository's own configuration
+    are in no plan, and nobody has declared them a secret."""
+    return _CREDENTIALS.sub("***@", text)
 
 
 class Repository:
@@ -50,7 +60,7 @@ class Repository:
         if lock:
             # The kernel drops the lock with its holder; `-o` keeps it from git's children.
             argv = ["flock", "-o", str(await self.common_directory() / "stoker.lock"), *argv]
-        self.attempt.write(f"$ git {' '.join(args)}\n", error=True)
+        self.attempt.write(f"$ git {without_credentials(' '.join(args))}\n", error=True)
         before = self._said(0)[0]
         exit_, output = await self.attempt.execute(argv, cwd=cwd or self.directory)
         return -1 if exit_.exit_code is None else exit_.exit_code, output, self._said(before)[1]
@@ -105,7 +115,7 @@ class Repository:
         with Path(self.attempt.stderr_path).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(since, size - _TAIL))
-            return size, file.read().decode(errors="replace").strip()
+            return size, without_credentials(file.read().decode(errors="replace").strip())
 
     def beside(self, path: str) -> Path:
         """An absolute path, without links, for one relative to the step's directory."""
