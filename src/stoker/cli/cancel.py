@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import msgspec
 
 from stoker.cli.ask import Hearing, add_run, ask, go_on, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import CANCELED, SUCCEEDED
-from stoker.journal.base import Journal, RunRow
-from stoker.plan.inputs import declared
-from stoker.plan.model import Plan
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -37,18 +33,10 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             context.output.note(f"run {row.run_id} is being canceled")
             return SUCCEEDED
         from stoker.cli.plain_view import PlainView
+        from stoker.engine.creation import stand_ins
+        from stoker.plan.model import Plan
 
         view = Hearing(PlainView(context, "quiet"), asked.number)
-        status = await go_on(context, journal, row, await _blanks(journal, row), view)
+        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+        status = await go_on(context, journal, row, stand_ins(plan, row), view)
     return SUCCEEDED if status == CANCELED else status
-
-
-async def _blanks(journal: Journal, row: RunRow) -> dict[str, Any]:
-    """Stand-ins for secret inputs: nothing will start that could read them."""
-    plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-    given = row.options.get("secrets", ())
-    return {
-        name: ""
-        for name, declaration in declared(plan).items()
-        if (declaration.required or name in given) and name not in row.inputs
-    }

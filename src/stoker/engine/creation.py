@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from stoker.engine.options import RunOptions
-from stoker.journal.base import JournalError, NewRun
+from stoker.journal.base import JournalError, NewRun, RunRow
 from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
 from stoker.plan.errors import PlanError, Problem
-from stoker.plan.inputs import Inputs
+from stoker.plan.inputs import Inputs, declared
 from stoker.plan.model import Plan
 from stoker.plan.template import as_text
 from stoker.process.redact import Redactor
@@ -92,6 +92,17 @@ def hidden(inputs: Inputs, names: Iterable[str], secrets: Sequence[str]) -> Inpu
     texts = {name: as_text(value) for name, value in inputs.values.items()} if redactor else {}
     holding = (name for name, text in texts.items() if redactor.text(text) != text)
     return msgspec.structs.replace(inputs, secrets=inputs.secrets.union(names, holding))
+
+
+def stand_ins(plan: Plan, row: RunRow) -> dict[str, Any]:
+    """Values for the secret inputs of a run that is only to be canceled: nothing will start
+    that could read them."""
+    given = row.options.get("secrets", ())
+    return {
+        name: "" if declaration.default is None else declaration.default
+        for name, declaration in declared(plan).items()
+        if (declaration.required or name in given) and name not in row.inputs
+    }
 
 
 def require_secrets(names: Iterable[str], inputs: Inputs) -> None:

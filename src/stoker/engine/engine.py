@@ -29,7 +29,7 @@ from stoker.engine.kinds import Kind
 from stoker.engine.launch import Launcher
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
-from stoker.engine.nested import run_nested
+from stoker.engine.nested import end_abandoned, run_nested
 from stoker.engine.options import RunOptions
 from stoker.engine.profile import demand, profile
 from stoker.engine.registry import kind_of
@@ -195,6 +195,7 @@ class Engine:
             await self._end_survivors(state)
             launcher = self._launcher(state, resolved, options, secrets)
             launcher.mask_interrupted(adopted)
+            await end_abandoned(self, state, adopted, launcher.redactor.secrets)
             return await self._launch(state, lease, launcher, resolved, options, park=park)
         except BaseException:
             await self._release(lease)

@@ -7,7 +7,7 @@ it had begun. Where only a person can make it go on, its parent is told, and can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ import msgspec
 
 from stoker.engine.attempt import LiveAttempt
 from stoker.engine.commands import CommandRefused
-from stoker.engine.creation import nested_run_id
+from stoker.engine.creation import nested_run_id, stand_ins
 from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import StepFailed
+from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.run import Run
 from stoker.engine.state import RunState
-from stoker.journal.base import Command, Journal, RunOver, UnknownRun
+from stoker.journal.base import Command, Journal, JournalError, RunOver, UnknownRun
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _STOPPED = "the run it is nested in stopped it"
+_ABANDONED = "its engine stopped, and the step it is nested in does not go on with it"
 
 
 async def run_nested(
@@ -56,6 +58,39 @@ async def run_nested(
         for name in step.step.provides
         if name in step.outputs
     }
+
+
+async def end_abandoned(
+    engine: Engine, state: RunState, adopted: Callable[[int], bool], secrets: Sequence[str]
+) -> None:
+    """Cancel, with all their processes, the runs nested in attempts that a dead engine began
+    and that nobody goes on with, whether a new attempt follows or a person decides.
+
+    Raises `RunBusy` if another engine drives one (it is told to cancel it), `JournalError`.
+    """
+    ids = [
+        nested_run_id(state.run_id, step.step.id, step.number)
+        for index, step in enumerate(state.steps)
+        if step.status == "running" and step.number and not adopted(index)
+    ]
+    ends = (_end_alone(engine, run_id, secrets) for run_id in ids)
+    for error in await asyncio.gather(*ends, return_exceptions=True):
+        if error is not None:
+            raise error
+
+
+async def _end_alone(engine: Engine, run_id: str, secrets: Sequence[str]) -> None:
+    journal = engine.journal
+    with suppress(UnknownRun, RunOver):  # most steps have no nested run
+        row = await journal.run(run_id)
+        if row.status in RUN_OVER:
+            return
+        await journal.send(Command(run_id=run_id, kind="cancel", payload={"reason": _ABANDONED}))
+        plan = msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
+        inputs = stand_ins(plan, row)
+        handle = await engine.resume(run_id, inputs=inputs, park=False, secrets=secrets)
+        if (await handle.wait()).status == "suspended":
+            raise JournalError(f"run {run_id} could not be canceled: it was suspended")
 
 
 async def _begin(
