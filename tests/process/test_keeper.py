@@ -385,3 +385,18 @@ def test_damaged_records_are_none(tmp_path, content):
     for name in ("keeper.json", "exit.json"):
         (tmp_path / "keeper" / name).write_bytes(content)
     asyncio.run(main())
+
+
+def test_a_command_that_cannot_start_is_told_without_secrets(bench, keep, tmp_path):
+    program = tmp_path / "h1dden"
+    program.write_bytes(b"\0")  # of no format that can be executed
+    program.chmod(0o700)
+
+    async def main():
+        return await bench.start(keep(str(program)), Redactor(["h1dden"])).ended
+
+    assert asyncio.run(main()) == Exit(code=126)
+    said = bench.err.read_text()
+    assert said.startswith("stoker: cannot start ")
+    assert "***" in said
+    assert "h1dden" not in said

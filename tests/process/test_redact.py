@@ -31,6 +31,8 @@ letters = st.text("abc\n", max_size=6)
         urllib.parse.quote(PASSWORD, safe=""),
         urllib.parse.quote_plus(PASSWORD),
         urllib.parse.quote(PASSWORD).lower(),
+        repr(PASSWORD),
+        repr(PASSWORD.encode()),
         *(base64.b64encode(b"u" * n + PASSWORD.encode() + b":x").decode() for n in range(4)),
         *(base64.urlsafe_b64encode(b"u" * n + PASSWORD.encode()).decode() for n in range(4)),
     ],

@@ -341,3 +341,10 @@ def test_a_url_that_cannot_be_read_is_not_quoted(carry):
     with pytest.raises(StepFailed) as caught:
         carry("http", url="http://user:hun/ter2:correct-horse@127.0.0.1/", retries=0)
     assert "InvalidURL: the URL cannot be read" in str(caught.value)
+
+
+def test_a_header_field_that_cannot_be_sent_is_not_quoted(carry, server):
+    with pytest.raises(StepFailed) as caught:
+        carry("http", url=server.url, headers={"X-Key": " cörrect-horse"}, retries=0)
+    assert "a header field cannot be sent as it is" in str(caught.value)
+    assert "horse" not in str(caught.value)

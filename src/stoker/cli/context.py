@@ -130,5 +130,8 @@ class Context:
         """A command line to go on with: `stoker WORDS`, on the same journal."""
         from shlex import join
 
-        db = ("--db", self._option) if self._option and "@" not in self._option else ()
+        option = self._option or ""
+        # A password may stand before the host, or among the parameters of a URL.
+        private = "://" in option and ("@" in option or "?" in option)
+        db = ("--db", option) if option and not private else ()
         return join(("stoker", *words, *db))

@@ -40,14 +40,15 @@ def main(directory: str) -> None:
     outputs = [Output(request["stdout_path"])]
     if request["stderr_path"] != request["stdout_path"]:
         outputs.append(Output(request["stderr_path"]))
-    if request["secrets"]:
-        redactor = sibling("redact").Redactor(request["secrets"])
+    redactor = sibling("redact").Redactor(request["secrets"]) if request["secrets"] else None
+    if redactor is not None:
         for output in outputs:
             output.redact(redactor.stream())
     try:
         pid = start(directory, request, stdin, outputs)
     except (OSError, ValueError) as error:
-        outputs[-1].say(f"stoker: cannot start {request['argv'][0]}: {error}\n".encode())
+        why = f"stoker: cannot start {request['argv'][0]}: {error}\n"
+        outputs[-1].say((redactor.text(why) if redactor else why).encode(errors="replace"))
         code = 127 if isinstance(error, FileNotFoundError) else 126
         record(directory, "exit.json", {"code": code, "signal": None, "time": time.time()})
         return

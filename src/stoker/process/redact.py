@@ -174,6 +174,7 @@ def _forms(secret: str) -> Iterator[str]:
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield repr(text)[1:-1]
+        yield repr(raw)[2:-1]
         yield repr('"' + text)[2:-1]  # in Python's other quotes
         for quote_ in ("'\\''", "'\"'\"'"):  # as `set -x` and shell quoting write it
             yield text.replace("'", quote_)

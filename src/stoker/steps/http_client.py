@@ -118,12 +118,14 @@ async def _try(
         return _End(failure=f"no answer within {definition.timeout_sec:g} s", unclear=True)
     except httpx.InvalidURL:  # it would quote a piece, which may be of a password
         return _End(failure="InvalidURL: the URL cannot be read")
+    except httpx.LocalProtocolError:  # it would quote the field
+        return _End(failure="LocalProtocolError: a header field cannot be sent as it is")
     except httpx.HTTPError as error:
         return _End(
             failure=f"{type(error).__name__}: {error}",
             refused=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
             unclear=isinstance(error, httpx.TransportError)
-            and not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol),
+            and not isinstance(error, httpx.UnsupportedProtocol),
         )
     except OSError as error:
         raise StepFailed(f"save: {error.filename}: {error.strerror}") from error
