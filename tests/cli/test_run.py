@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Until = Callable[[subprocess.Popen[str], str], str]
 
 
@@ -298,3 +300,12 @@ def test_state_is_found_upwards_and_db_overrides(project) -> None:
     assert not (below / "other/.gitignore").exists()
     done = project.run("resume", "o", STOKER_DB="other/j.db")
     assert "it succeeded" in done.stderr
+
+
+@pytest.mark.parametrize(("secret", "warned"), [("ab ", True), ("abc", False), ("", False)])
+def test_a_secret_too_short_to_be_masked_is_warned_of(project, secret, warned) -> None:
+    plan = project.plan({"id": "a", "run": "true"}, inputs={"pin": {"secret": True}})
+    done = project.run("run", plan, STOKER_INPUT_PIN=secret)
+    assert done.returncode == 0
+    said = "the secret input 'pin' has fewer than 3 characters and is not masked" in done.stderr
+    assert said == warned

@@ -198,6 +198,7 @@ def test_bytes_that_are_no_text():
         ("found 'correct'…", "found '***'…"),
         ("a cor… b corr… c…", "a cor… b ***… c…"),
         ("correct and right …", "correct and right …"),
+        ("corrcorrect-h…", "corr***…"),
     ],
 )
 def test_what_is_left_of_a_secret_that_was_cut(text, redacted):

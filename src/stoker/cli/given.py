@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stoker.cli.context import Context, UsageError
+from stoker.process.redact import SHORTEST
 
 if TYPE_CHECKING:
     from stoker.journal.base import RunRow
@@ -68,7 +69,18 @@ def inputs(args: Namespace, plan: Plan, context: Context) -> dict[str, Any]:
             f"warning: the secret input {name!r} is on the command line, where other users of "
             f"this machine can read it; give it by ${variable(name)} or --inputs-file"
         )
-    return values | on_command_line
+    values |= on_command_line
+    for name in secret:
+        if _too_short(values.get(name)):
+            context.output.note(
+                f"warning: the secret input {name!r} has fewer than {SHORTEST} characters and "
+                "is not masked"
+            )
+    return values
+
+
+def _too_short(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and len(value.strip()) < SHORTEST
 
 
 def inputs_again(args: Namespace, plan: Plan, context: Context, row: RunRow) -> dict[str, Any]:

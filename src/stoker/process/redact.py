@@ -16,7 +16,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 MASK = "***"
-_SHORTEST = 3
+SHORTEST = 3
+"""Characters that a secret must have to be replaced."""
+
 _SHORTEST_LINE = 8
 _SHORTEST_BASE64 = 8
 _SHORTEST_CUT = 4
@@ -26,10 +28,12 @@ class Redactor:
     """Replaces every occurrence of `secrets` by `***`. False if there is nothing to hide."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.secrets = tuple(dict.fromkeys(s for s in secrets if len(s.strip()) >= _SHORTEST))
+        self.secrets = tuple(dict.fromkeys(s for s in secrets if len(s.strip()) >= SHORTEST))
         self._forms = sorted({f for s in self.secrets for f in _forms(s)}, key=len, reverse=True)
         if self._forms:
             self._text = re.compile("|".join(map(re.escape, self._forms)))
+            heads = {form[:_SHORTEST_CUT] for form in self._forms if len(form) > _SHORTEST_CUT}
+            self._heads = re.compile("|".join(map(re.escape, heads)) or "(?!)")
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -44,7 +48,7 @@ class Redactor:
             pieces += (text[end:start], MASK)
             end = stop
         text = "".join(pieces) + text[end:] if pieces else text
-        return self._uncut(text) if "…" in text else text
+        return self._uncut(text) if "…" in text and self._heads.search(text) else text
 
     def _uncut(self, text: str) -> str:
         """Without what is left of secrets where a message was cut: `found 'hunt…'`."""
@@ -146,9 +150,11 @@ def _spans(pattern: re.Pattern[Any], data: Any, masked: int = 0) -> Iterator[tup
 
 def _beginning(form: str, text: str) -> int:
     """How much of the beginning of `form` the end of `text` is; 0 if little."""
-    for length in range(min(len(form), len(text)), _SHORTEST_CUT - 1, -1):
-        if text.endswith(form[:length]):
-            return length
+    at = max(0, len(text) - len(form))
+    while (at := text.find(form[:_SHORTEST_CUT], at)) >= 0:
+        if form.startswith(text[at:]):
+            return len(text) - at
+        at += 1
     return 0
 
 
