@@ -179,16 +179,17 @@ class Launcher:
             return result
         values = {**result.outputs, **written}
         if self.redactor:  # names are the plan's, and stay
-            values = {name: self._masked(value) for name, value in values.items()}
+            plain = msgspec.to_builtins(values)
+            values = {name: self._masked(value) for name, value in plain.items()}
         settled = outputs.settle(values, self._files.artefacts)
         return Result(exit_code=result.exit_code, outputs=settled)
 
     def _masked(self, value: Any) -> Any:
-        if isinstance(value, list | tuple):
+        if isinstance(value, list):
             return [self._masked(item) for item in value]
         if outputs.artefact(value) is not None:  # its content has no secret any more
             return value
-        return self.redactor.value(msgspec.to_builtins(value))
+        return self.redactor.value(value)
 
     def mask_interrupted(self, adopted: Callable[[int], bool]) -> None:
         """Leave no secret in the files of attempts that nobody has heard the end of; those that

@@ -22,6 +22,7 @@ SHORTEST = 3
 _SHORTEST_LINE = 8
 _SHORTEST_BASE64 = 8
 _SHORTEST_CUT = 4
+_NUMERIC = re.compile("[0-9.e+-]+")
 
 
 class Redactor:
@@ -33,6 +34,7 @@ class Redactor:
         if self._forms:
             self._text = re.compile("|".join(map(re.escape, self._forms)))
             heads = {form[:_SHORTEST_CUT] for form in self._forms if len(form) > _SHORTEST_CUT}
+            self._numeric = any(_NUMERIC.fullmatch(form) for form in self._forms)
             self._heads = re.compile("|".join(map(re.escape, heads)) or "(?!)")
 
     def __bool__(self) -> bool:
@@ -72,7 +74,7 @@ class Redactor:
         if isinstance(value, list | tuple):
             items = [self.value(item) for item in value]
             return items if isinstance(value, list) else tuple(items)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if self._numeric and isinstance(value, int | float) and not isinstance(value, bool):
             text = _digits(value)
             hidden = self.text(text)
             return value if hidden == text else hidden
