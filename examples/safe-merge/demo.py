@@ -142,7 +142,6 @@ def _make(root: Path) -> None:
 
 def _merge(root: Path) -> int:
     inputs = {
-        "tools": HERE,
         "repository": root / "shop",
         "source": "discounts",
         "policy": root / "policy.yaml",

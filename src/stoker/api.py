@@ -167,8 +167,14 @@ def run(
             "stoker.run() needs a thread without a running event loop: in a program that has "
             "one, use `async with stoker.open_engine() as engine` and `await engine.run(plan)`"
         )
-    whole = checked(plan) if isinstance(plan, Plan) else load(plan, cwd=cwd or "")
-    options = RunOptions(cwd=str(Path(cwd or ".").absolute()), max_concurrency=max_concurrency)
+    if isinstance(plan, Plan):
+        whole, plan_dir = checked(plan), None
+    else:
+        loaded = loader.load(plan, kinds=kinds(), cwd=cwd or "")
+        whole, plan_dir = loaded.plan, loaded.directory
+    options = RunOptions(
+        cwd=str(Path(cwd or ".").absolute()), plan_dir=plan_dir, max_concurrency=max_concurrency
+    )
 
     async def go() -> RunResult:
         async with open_engine(db) as engine:

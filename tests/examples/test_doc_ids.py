@@ -50,7 +50,7 @@ class Docs:
         self.git("commit", "--quiet", "-m", message)
 
     def run(self, *words: str, **inputs: str) -> subprocess.CompletedProcess[str]:
-        given = {"tools": str(EXAMPLE), "work": str(self.work), **inputs}
+        given = {"work": str(self.work), **inputs}
         pairs = [word for name, value in given.items() for word in ("--input", f"{name}={value}")]
         return self.stoker("run", str(EXAMPLE / "plan.yaml"), *words, *pairs)
 

@@ -36,7 +36,7 @@ class Shops:
         (self.directory / "data" / name).write_text(text)
 
     def command(self, **inputs: Any) -> tuple[str, ...]:
-        given = {"tools": EXAMPLE, "build": "build", "public": self.public, **inputs}
+        given = {"build": "build", "public": self.public, **inputs}
         pairs = [word for name, value in given.items() for word in ("--input", f"{name}={value}")]
         return (sys.executable, "-m", "stoker.cli", "run", str(EXAMPLE / "plan.yaml"), *pairs)
 

@@ -53,7 +53,6 @@ class Gate:
         self.project = directory / "a project"
         self.reports = directory / "all reports"
         self.inputs: dict[str, Any] = {
-            "tools": EXAMPLE,
             "project": self.project,
             "reports": self.reports,
             **dict.fromkeys(("lint", "types", "unit", "integration", "format"), "true"),

@@ -66,7 +66,9 @@ class LocalAttempt:
     def redact(self, text: str) -> str:
         return text.replace(Carrier.secret, "***")
 
-    async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def run_plan(
+        self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None
+    ) -> Mapping[str, Any]:
         self.nested.append((plan, dict(inputs)))
         return {"nested": plan.plan_id}
 

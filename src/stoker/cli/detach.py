@@ -31,7 +31,7 @@ async def detach(
     from stoker.plan.inputs import resolve
 
     resolved = resolve(loaded.plan, inputs)
-    options = run_options(args, context)
+    options = run_options(args, context, loaded)
     created = new_run(loaded.plan, resolved, options, run_id=run_id(args))
     async with context.journal(create=True, durability=args.durability) as journal:
         await journal.create_run(created)

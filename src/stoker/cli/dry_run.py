@@ -22,7 +22,9 @@ def show(args: Namespace, context: Context, loaded: LoadedPlan, inputs: Mapping[
 
     resolved = resolve(loaded.plan, inputs)
     shown = {n: "***" if n in resolved.secrets else v for n, v in resolved.values.items()}
-    scope = {"inputs": shown}
+    # There is no run yet: its id is shown as written.
+    run = {"id": "${{ run.id }}", "plan_dir": loaded.directory or str(context.cwd)}
+    scope = {"inputs": shown, "run": run}
     steps = loaded.plan.steps
     waves = [[steps[index] for index in wave] for wave in loaded.graph.waves()]
     if args.json:

@@ -25,7 +25,8 @@ examples:
   generate | stoker run -
 
 A secret input NAME is read from $STOKER_INPUT_<NAME>, which no other user can see and no
-step inherits. Relative paths of the plan start from the current directory.
+step inherits. Relative paths of the plan start from the current directory; the plan's own is
+`${{ run.plan_dir }}`.
 """
 
 
@@ -104,7 +105,7 @@ async def run_once(
     """Run a loaded plan in the foreground; returns the exit status."""
     from stoker.cli.drive import drive
 
-    plan, options = loaded.plan, run_options(args, context)
+    plan, options = loaded.plan, run_options(args, context, loaded)
     width = options.max_concurrency or plan.globals.max_concurrency
     async with context.journal(create=True, durability=args.durability) as journal:
         view = await choose_view(args, context, journal, plan.plan_id, width)
@@ -117,12 +118,13 @@ async def run_once(
         return await drive(context, journal, begin, view, resources=given.amounts(args.resource))
 
 
-def run_options(args: Namespace, context: Context) -> RunOptions:
+def run_options(args: Namespace, context: Context, loaded: LoadedPlan) -> RunOptions:
     """How the arguments want the run to be run."""
     from stoker.engine.options import RunOptions
 
     return RunOptions(
         cwd=str(context.cwd),
+        plan_dir=loaded.directory,
         max_concurrency=args.max_concurrency,
         manual=args.manual,
     )

@@ -25,7 +25,7 @@ class RunPlan(Protocol):
     """Starts a nested run under an attempt and waits for its end."""
 
     def __call__(
-        self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
+        self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any], plan_dir: str | None
     ) -> Awaitable[Mapping[str, Any]]: ...
 
 
@@ -180,8 +180,10 @@ class LiveAttempt:
         """What must be stored and shown nowhere; a nested run hides it too."""
         return self._redactor.secrets
 
-    async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self._run_plan(self, plan, inputs)
+    async def run_plan(
+        self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None
+    ) -> Mapping[str, Any]:
+        return await self._run_plan(self, plan, inputs, plan_dir)
 
 
 def consumed_env(

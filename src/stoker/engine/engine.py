@@ -211,6 +211,7 @@ class Engine:
         self, state: RunState, resolved: Inputs, options: RunOptions, secrets: Sequence[str]
     ) -> Launcher:
         inputs = resolved.values
+        state.plan_dir = options.plan_dir or options.cwd
         files = Files(self._directory, state.run_id)
         files.create()
         return Launcher(

@@ -84,9 +84,12 @@ class Attempt(Protocol):
         """`text` with `***` for secrets. Needed only before a text is cut or taken apart: what
         a kind writes, puts out or raises is redacted anyway."""
 
-    async def run_plan(self, plan: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def run_plan(
+        self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None
+    ) -> Mapping[str, Any]:
         """Run a nested plan as a run of its own under this attempt, or go on with it if a
-        crash cut it short; returns its outputs. Raises `StepFailed` if it does not succeed."""
+        crash cut it short; returns its outputs. `plan_dir`: its `run.plan_dir`; default: the
+        attempt's directory. Raises `StepFailed` if it does not succeed."""
 
 
 D = TypeVar("D", bound=Struct)

@@ -49,7 +49,7 @@ class Launcher:
         self._run_plan = run_plan
         self._execute = execute
         globals_ = state.plan.globals
-        names = {"inputs": inputs, "env": env, "run": {"id": state.run_id}}
+        names = {"inputs": inputs, "env": env, "run": scope.of_run(state)}
         self.env: Mapping[str, str] = {
             **_merged(env, globals_.env, names),
             "STOKER_RUN_ID": state.run_id,

@@ -35,7 +35,11 @@ _ABANDONED = "its engine stopped, and the step it is nested in does not go on wi
 
 
 async def run_nested(
-    engine: Engine, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any]
+    engine: Engine,
+    attempt: LiveAttempt,
+    plan: Plan,
+    inputs: Mapping[str, Any],
+    plan_dir: str | None,
 ) -> Mapping[str, Any]:
     """See `Attempt.run_plan`."""
     run_id = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
@@ -44,7 +48,7 @@ async def run_nested(
     assert parent is not None  # noqa: S101 - the attempt is its
     try:
         state = await _carry_out(
-            _begin(engine, attempt, parent.run, run_id, plan, inputs),
+            _begin(engine, attempt, parent.run, run_id, plan, inputs, plan_dir),
             parent.run,
             attempt.step_id,
         )
@@ -100,6 +104,7 @@ async def _begin(
     run_id: str,
     plan: Plan,
     inputs: Mapping[str, Any],
+    plan_dir: str | None,
 ) -> RunHandle:
     if attempt.resumed:
         if parent.ending:  # the first thing it hears of, before it starts anything again
@@ -111,7 +116,7 @@ async def _begin(
     return await engine.start(
         plan,
         inputs=inputs,
-        options=RunOptions(cwd=attempt.cwd),
+        options=RunOptions(cwd=attempt.cwd, plan_dir=plan_dir),
         run_id=run_id,
         park=False,
         parent=(attempt.run_id, attempt.step_id),

@@ -8,6 +8,8 @@ from msgspec import Struct
 class RunOptions(Struct, frozen=True, kw_only=True):
     cwd: str
     """Where relative paths of the plan start from; absolute."""
+    plan_dir: str | None = None
+    """`run.plan_dir`: the directory of the plan file, absolute; default: `cwd`."""
     max_concurrency: int | None = None
     """Steps at once; default: the plan's, else the number of processors."""
     secrets: tuple[str, ...] = ()

@@ -53,10 +53,16 @@ def scope(
         "prev": Steps(state),
         "inputs": inputs,
         "env": env,
-        "run": {
-            "id": state.run_id,
-            "plan_id": state.plan.plan_id,
-            "version": str(state.plan.version),
-        },
+        "run": of_run(state),
         "consumes": consumed(state, index),
+    }
+
+
+def of_run(state: RunState) -> dict[str, str]:
+    """`run`: what is known before any step."""
+    return {
+        "id": state.run_id,
+        "plan_id": state.plan.plan_id,
+        "version": str(state.plan.version),
+        "plan_dir": state.plan_dir,
     }

@@ -74,6 +74,8 @@ class RunState:
     def __init__(self, run_id: str, plan: Plan, graph: Graph) -> None:
         self.run_id = run_id
         self.plan = plan
+        self.plan_dir = ""
+        """`run.plan_dir` of expressions; set by whoever drives the run."""
         self.graph = graph
         self.sequence = 0
         self.status: str = "pending"

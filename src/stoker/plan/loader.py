@@ -31,6 +31,11 @@ class LoadedPlan(Struct, frozen=True):
     path: str | None
     """The file, absolute; None if the plan came as text."""
 
+    @property
+    def directory(self) -> str | None:
+        """The file's directory, absolute and without links."""
+        return None if self.path is None else os.path.realpath(os.path.dirname(self.path))  # noqa: PTH120
+
 
 def load(
     path: str | os.PathLike[str],

@@ -17,7 +17,7 @@ _ENDS = ("success", "failed", "skipped", "canceled")
 _UNSETTLED = ("pending", "waiting", "running", "quarantined")
 """What else `prev.X.status` can be, in a fallback, which does not wait for all it covers."""
 _OUTCOME = ("status", "exit_code", "outputs")
-_RUN = ("id",)
+_RUN = ("id", "plan_dir")
 _PER_ITEM = frozenset(("item", "matrix", "index"))
 
 

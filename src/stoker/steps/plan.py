@@ -83,7 +83,7 @@ async def _run(definition: NestedPlan, attempt: Attempt, depth: int) -> Result:
     shared = loaded.plan.globals
     plan = replace(loaded.plan, globals=replace(shared, env={**shared.env, DEPTH: str(depth)}))
     try:
-        outputs = await attempt.run_plan(plan, definition.inputs)
+        outputs = await attempt.run_plan(plan, definition.inputs, plan_dir=loaded.directory)
     except PlanError as error:
         raise StepFailed(f"{definition.path}: {error}") from error
     except StepFailed as error:

@@ -120,7 +120,6 @@ class World:
 
     def inputs(self, clone: Path | None = None, **inputs: Any) -> list[str]:
         given = {
-            "tools": str(EXAMPLE),
             "repository": str(clone or self.a),
             "source": "feature",
             "test_command": "test -f app.py",
