@@ -35,7 +35,8 @@ class Context:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.output = output
-        self.environment = environment
+        self.environment = dict(environment)
+        """As it was in the beginning, with what is taken from steps later."""
         self.cwd = cwd or Path.cwd()
         self._option = db
         self._place = locate(db, cwd=self.cwd, environment=environment)

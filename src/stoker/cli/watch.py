@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
+from stoker.plan.expression import EvaluationError
 from stoker.project import STATE
 
 if TYPE_CHECKING:
     from asyncinotify import Inotify
 
-    from stoker.plan.model import Plan
+    from stoker.plan.loader import LoadedPlan
+    from stoker.plan.model import Plan, Step
 
 IGNORED: Final = frozenset((STATE, ".git"))
 _QUIET_SEC: Final = 0.1
@@ -39,14 +42,18 @@ async def watch(args: Namespace, context: Context) -> int:
     if args.plan == "-":
         raise UsageError("--watch needs a plan file, not stdin")
     file = context.cwd / args.plan
-    wanted = Wanted(file, file.parent)
+    wanted, told = Wanted(file), set[str]()
     with Inotify() as inotify:
         tree = Tree(inotify, file.parent)
         while True:
             try:
                 loaded = load(args, context)
                 inputs = given.inputs(args, loaded.plan, context)
-                wanted = Wanted(file, context.cwd, loaded.plan)
+                wanted = _wanted(file, loaded, inputs, context)
+                for text in wanted.unknown:
+                    if text not in told:
+                        context.output.note(f"not watched, as it is known only in a run: {text}")
+                told.update(wanted.unknown)
                 tree.cover(wanted.roots)
                 status = await run_once(args, context, loaded, inputs)
                 if status in (exit_codes.CANCELED, exit_codes.SUSPENDED):
@@ -68,17 +75,38 @@ async def _until_quiet(tree: Tree) -> None:
             await asyncio.wait_for(tree.changed(), _QUIET_SEC)
 
 
+def _wanted(file: Path, loaded: LoadedPlan, inputs: Mapping[str, Any], context: Context) -> Wanted:
+    """What matters to a plan that is given these inputs. Raises `PlanError`."""
+    from stoker.plan.inputs import resolve
+
+    directory = loaded.directory or str(context.cwd)
+    names = {"inputs": resolve(loaded.plan, inputs).values, "run": {"plan_dir": directory}}
+    return Wanted(file, context.cwd, loaded.plan, {**names, "env": context.environment})
+
+
 class Wanted:
     """Which files matter: the plan file at `file`, and what `plan` says, its paths starting
-    from `cwd`."""
+    from `cwd` and its templates filled in with `names`."""
 
-    def __init__(self, file: Path, cwd: Path, plan: Plan | None = None) -> None:
-        steps = plan.steps if plan is not None else ()
-        base = cwd / (plan.globals.cwd or "") if plan is not None else cwd
-        written = {pattern for step in steps for pattern in step.outputs_files}
-        read = {pattern for step in steps for pattern in step.inputs_files} - written
+    def __init__(
+        self,
+        file: Path,
+        cwd: Path = Path(),
+        plan: Plan | None = None,
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._file = file
-        self.patterns = tuple(_absolute(base, pattern) for pattern in sorted(read))
+        unknown: list[str] = []
+        read, written = set[str](), set[str]()
+        base = plan.globals.cwd or "" if plan is not None else ""
+        for step in plan.steps if plan is not None else ():
+            for one in _expanded(step, names):
+                directories = (base, one.cwd or "")
+                read |= _paths(cwd, directories, one.inputs_files, names, unknown)
+                written |= _paths(cwd, directories, one.outputs_files, names, [])
+        self.unknown = tuple(dict.fromkeys(unknown))
+        """Inputs that need a step's result or the run's id, and so are left out."""
+        self.patterns = tuple(sorted(read - written))
         self.roots = tuple(_fixed_part(pattern) for pattern in self.patterns)
 
     def any(self, paths: Iterable[Path]) -> bool:
@@ -91,8 +119,47 @@ class Wanted:
         return any(_matches(path, pattern) for pattern in self.patterns)
 
 
-def _absolute(base: Path, pattern: str) -> str:
-    return os.path.normpath(base / pattern)
+def _paths(
+    cwd: Path,
+    directories: Iterable[str],
+    patterns: Iterable[str],
+    names: Mapping[str, Any],
+    unknown: list[str],
+) -> set[str]:
+    """The patterns filled in, absolute; those that cannot be go to `unknown`."""
+    found = set[str]()
+    for pattern in patterns:
+        try:
+            base = cwd.joinpath(*(path for text in directories for path in _filled(text, names)))
+            found.update(os.path.normpath(base / path) for path in _filled(pattern, names))
+        except EvaluationError:
+            unknown.append(pattern)
+    return found
+
+
+def _expanded(step: Step, names: Mapping[str, Any]) -> Sequence[Step]:
+    """The steps a foreach step stands for, if that is known already; else the step."""
+    from stoker.engine.foreach import children, is_foreach
+    from stoker.plan.expand import ExpansionError
+
+    try:
+        return children(step, names, ()) if is_foreach(step) else [step]
+    except (EvaluationError, ExpansionError):
+        return [step]
+
+
+def _filled(text: str, names: Mapping[str, Any]) -> list[str]:
+    """The text with its templates filled in; an expression that gives a list gives many.
+    Raises `EvaluationError`."""
+    from stoker.plan.template import as_text, compile_template
+
+    if "${{" not in text:
+        return [text]
+    template = compile_template(text)
+    if ("run", "id") in template.references:
+        raise EvaluationError("a run's id is known when it runs")
+    value = template.render(names)
+    return [as_text(item) for item in (value if isinstance(value, list | tuple) else (value,))]
 
 
 def _matches(path: Path, pattern: str) -> bool:
