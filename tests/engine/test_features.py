@@ -99,6 +99,26 @@ def test_a_foreach_calls_its_fallback_once(execute):
     assert run.types("b").count("attempt.starting") == 1
 
 
+def test_a_foreach_that_failed_hands_on_what_its_children_made(execute):
+    run = execute(
+        [
+            {
+                "id": "each",
+                "foreach": ["a", "b", "c"],
+                "run": 'echo "made=${{ item }}" > "$STOKER_OUTPUT"; test ${{ item }} != b',
+                "provides": ["made"],
+                "on_failure": "continue",
+                "critical": False,
+            },
+            {"id": "use", "run": 'printf %s "$STOKER_INPUT_MADE"', "consumes": ["made"]},
+        ]
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.reasons["each"] == "1 of 3 failed: each[b]"
+    assert run.outputs["each"] == {"made": ["a", None, "c"]}
+    assert run.stdout("use") == '["a",null,"c"]'
+
+
 def test_an_empty_foreach_succeeds(execute):
     run = execute([{"id": "each", "command": "false", "foreach": []}])
     assert run.outcome.status == "succeeded"

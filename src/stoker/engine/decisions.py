@@ -255,10 +255,12 @@ class Decisions:
         self._record.emit(ev.STEP_SETTLED, step.id, number, data)
         self._profiles.pop(index, None)
 
-    def _fail(self, index: int, reason: str) -> None:
+    def _fail(
+        self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None
+    ) -> None:
         """The step failed for good."""
         step = self.state.steps[index].step
-        self._settle(index, "failed", reason)
+        self._settle(index, "failed", reason, outputs=outputs)
         if step.on_failure == "abort":
             self._abort(f"step {step.id!r} failed: {reason}")
 

@@ -63,11 +63,13 @@ def _child(parent: Step, child: Step) -> Step:
 
 
 def join(ended: Sequence[StepState]) -> tuple[str | None, dict[str, list[Any]]]:
-    """What settled children amount to: why the foreach step failed, or None and its outputs,
-    for each name the list of what the children put out, null where one did not."""
-    failed = [child.step.id for child in ended if child.status in ("failed", "canceled")]
-    if failed:
-        shown = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
-        return f"{len(failed)} of {len(ended)} failed: {shown}", {}
+    """What settled children amount to: why the foreach step failed, or None, and its outputs
+    in either case, for each name the list of what the children put out, null where one did
+    not."""
     names = dict.fromkeys(name for child in ended for name in child.outputs)
-    return None, {name: [child.outputs.get(name) for child in ended] for name in names}
+    outputs = {name: [child.outputs.get(name) for child in ended] for name in names}
+    failed = [child.step.id for child in ended if child.status in ("failed", "canceled")]
+    if not failed:
+        return None, outputs
+    shown = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
+    return f"{len(failed)} of {len(ended)} failed: {shown}", outputs

@@ -494,7 +494,7 @@ class RunMachine(Decisions):
             return
         error, outputs = foreach.join([self.state.steps[child] for child in step.children])
         if error is not None:
-            self._fail(index, error)
+            self._fail(index, error, outputs=outputs)
         else:
             self._settle(index, "succeeded", outputs=outputs)
 
@@ -550,8 +550,10 @@ class RunMachine(Decisions):
         else:
             self._ask_locks(index)
 
-    def _fail(self, index: int, reason: str) -> None:
-        super()._fail(index, reason)
+    def _fail(
+        self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None
+    ) -> None:
+        super()._fail(index, reason, outputs=outputs)
         step = self.state.steps[index].step
         if step.on_failure == "fallback_step" and step.fallback_step:
             self._consider_fallback(self.state.graph.index[step.fallback_step])
