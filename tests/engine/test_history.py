@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stoker.engine.retention import Policy, collect
-from stoker.engine.reuse import extensions, reusable
+from stoker.engine.reuse import expansions, extensions, reusable
 from stoker.engine.stats import plan_stats, run_stats, spread
 from stoker.engine.view import activity, read_run, view
 from stoker.journal.base import NewRun, RunBusy, UnknownRun
@@ -243,9 +243,41 @@ def test_an_expanded_step_is_reused_as_a_whole(with_journal):
         ("own", ("each",)),
     ]
     # Running again, `each` brings its own extension again.
+    for reused in (reusable(state, ["each"]), reusable(state, ["each[y]"], partly=False)):
+        assert reused == {}
+        assert [step.id for step in extensions(state, events, reused)] == ["late"]
+
+
+def test_children_that_succeeded_are_reused_unless_their_step_may_be_expanded_otherwise(
+    with_journal,
+):
+    plan = [
+        *steps(find="", free=""),
+        {"id": "each", "foreach": "prev.find.outputs.all", "run": "true", "depends_on": ["find"]},
+        *steps(after="each"),
+    ]
+    history = History("r", plan)
+    for step in ("find", "free"):
+        history.ran(step, 0, 1)
+    children = [{"id": f"each[{name}]", "run": "true", "depends_on": ["find"]} for name in "xyz"]
+    history.add(1, "step.expanded", "each", steps=children)
+    history.ran("each[x]", 1, 2).ran("each[z]", 1, 2)
+    history.began("each[y]", 1).ended("each[y]", 2, "failed").settled("each[y]", 2, "failed")
+    history.settled("each", 2, "failed").settled("after", 2, "skipped")
+    state = read(with_journal, history).state
     reused = reusable(state, ["each[y]"])
-    assert reused == {}
-    assert [step.id for step in extensions(state, events, reused)] == ["late"]
+    assert reused.keys() == {"find", "free", "each[x]", "each[z]"}
+    assert [step.id for step in expansions(state, reused)["each"]] == [f"each[{n}]" for n in "xyz"]
+    for whole in (
+        reusable(state, ["each"]),
+        reusable(state, ["each", "each[y]"]),
+        reusable(state, ["each[y]", "each"]),
+        reusable(state, ["each[y]"], partly=False),
+    ):
+        assert whole.keys() == {"find", "free"}
+        assert expansions(state, whole) == {}
+    assert reusable(state, ["find", "each[y]"]).keys() == {"free"}
+    assert reusable(state, ["each[y]", "find"]).keys() == {"free"}
 
 
 def test_retention_takes_whole_families_that_are_over(with_journal, tmp_path):

@@ -16,7 +16,7 @@ from stoker.cli.output import plural
 from stoker.cli.progress import add_progress, choose_view
 from stoker.cli.show import no_step
 from stoker.engine.outputs import artefact
-from stoker.engine.reuse import extensions, reusable
+from stoker.engine.reuse import expansions, extensions, reusable
 from stoker.engine.view import Standing, activity, read_run
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_progress(parser)
     parser.epilog = (
         "A new run of the same plan with the same inputs. Steps that succeeded, and that no step\n"
-        "to be run again leads to, are not run: their outputs are taken over.\n\n"
+        "to be run again leads to, are not run: their outputs are taken over. Of a foreach step a\n"
+        "child can be named; its siblings that succeeded are taken over too.\n\n"
         "examples:\n"
         "  stoker rerun last --failed\n"
         "  stoker rerun 20261121 --from build test\n"
+        "  stoker rerun last --from 'convert[north.csv]'\n"
     )
 
 
@@ -62,15 +64,21 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             raise UsageError(f"run {row.run_id} is still being run; cancel it or let it end first")
         standing = await read_run(journal, row.run_id)
         state = standing.state
-        reused = reusable(state, _again(args, standing))
+        news = given.inputs_again(args, state.plan, context, row)
+        # Another input may make other items; and a manual run releases none of its children.
+        same = all(row.inputs.get(name, value) == value for name, value in news.items())
+        partly = same and not row.options.get("manual")
+        reused = reusable(state, _again(args, standing), partly=partly)
         added = extensions(state, await journal.events(row.run_id), reused)
         plan = replace(state.plan, steps=(*state.plan.steps, *added))
-        reused = {step.id: reused[step.id] for step in plan.steps if step.id in reused}
-        inputs = {**row.inputs, **given.inputs_again(args, plan, context, row)}
+        expanded = expansions(state, reused)
+        steps = [*plan.steps, *(child for children in expanded.values() for child in children)]
+        reused = {step.id: reused[step.id] for step in steps if step.id in reused}
+        inputs = {**row.inputs, **news}
         chosen = run_id(args) or new_run_id()
         options = msgspec.convert(row.options, RunOptions)
         context.output.note(
-            f"reusing {len(reused)} of {plural(len(plan.steps), 'step')} of run {row.run_id}"
+            f"reusing {len(reused)} of {plural(len(steps), 'step')} of run {row.run_id}"
         )
         artefacts = context.directory / "runs" / chosen / "artefacts"
 
@@ -82,6 +90,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
                 run_id=chosen,
                 park=not args.wait,
                 reuse={step: _own(outputs, artefacts) for step, outputs in reused.items()},
+                expanded=expanded,
             )
 
         view = await choose_view(args, context, journal, row.plan_id, options.max_concurrency)
@@ -96,7 +105,10 @@ def _again(args: argparse.Namespace, standing: Standing) -> list[str]:
             raise no_step(standing, step_id)
     steps = list(args.steps)
     if args.failed:
-        steps += [s.step.id for s in state.steps if s.status in ("failed", "quarantined")]
+        failed = [s for s in state.steps if s.status in ("failed", "quarantined")]
+        # A step that was expanded failed because children of it did.
+        parents = {s.parent for s in failed}
+        steps += [s.step.id for s in failed if state.graph.index[s.step.id] not in parents]
         if not steps:
             raise UsageError(f"no step of run {state.run_id} failed (it is {state.status})")
     if not steps:

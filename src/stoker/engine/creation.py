@@ -12,10 +12,10 @@ import msgspec
 
 from stoker.engine.options import RunOptions
 from stoker.journal.base import JournalError, NewRun, RunRow
-from stoker.journal.events import RUN_CREATED, STEP_SETTLED, Event
+from stoker.journal.events import RUN_CREATED, STEP_EXPANDED, STEP_SETTLED, Event
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.inputs import Inputs, declared
-from stoker.plan.model import Plan
+from stoker.plan.model import Plan, Step
 from stoker.plan.template import as_text
 from stoker.process.redact import Redactor
 
@@ -33,11 +33,13 @@ def new_run(
     run_id: str | None = None,
     parent: tuple[str, str] | None = None,
     reuse: Mapping[str, Mapping[str, Any]] | None = None,
+    expanded: Mapping[str, Sequence[Step]] | None = None,
 ) -> NewRun:
     """What the journal is to keep of a new run; of secret inputs only that they were given.
 
     `parent` is the run and step it is nested in; `reuse` are outputs by id of steps that
-    count as succeeded. Raises `JournalError` for an id that cannot name a run's directory.
+    count as succeeded; `expanded` are the children of steps that need not be expanded any more,
+    by their id. Raises `JournalError` for an id that cannot name a run's directory.
     """
     if run_id is not None and not _RUN_ID.fullmatch(run_id):
         raise JournalError(
@@ -56,7 +58,7 @@ def new_run(
         options=msgspec.to_builtins(msgspec.structs.replace(options, secrets=secrets)),
         parent_run_id=parent[0] if parent else None,
         parent_step_id=parent[1] if parent else None,
-        opening=_opening(run_id, plan, reuse or {}),
+        opening=_opening(run_id, plan, reuse or {}, expanded or {}),
     )
 
 
@@ -75,13 +77,24 @@ def nested_run_id(run_id: str, step_id: str, number: int) -> str:
     return f"{run_id[: MAX_RUN_ID - 17]}.{hashlib.sha256(full.encode()).hexdigest()[:16]}"
 
 
-def _opening(run_id: str, plan: Plan, reuse: Mapping[str, Mapping[str, Any]]) -> tuple[Event, ...]:
+def _opening(
+    run_id: str,
+    plan: Plan,
+    reuse: Mapping[str, Mapping[str, Any]],
+    expanded: Mapping[str, Sequence[Step]],
+) -> tuple[Event, ...]:
     """The first events: the run's creation, and what it takes over from another."""
     now = time.time()
     events = [Event(run_id, 1, RUN_CREATED, now, data={"plan_id": plan.plan_id})]
+
+    def add(type_: str, step_id: str, data: dict[str, Any]) -> None:
+        events.append(Event(run_id, len(events) + 1, type_, now, step_id, data=data))
+
+    for step_id, steps in expanded.items():  # before any child settles
+        add(STEP_EXPANDED, step_id, {"steps": msgspec.to_builtins(steps)})
     for step_id, outputs in reuse.items():
         data = {"status": "succeeded", "reason": "reused", "outputs": dict(outputs)}
-        events.append(Event(run_id, len(events) + 1, STEP_SETTLED, now, step_id, data=data))
+        add(STEP_SETTLED, step_id, data)
     return tuple(events)
 
 

@@ -132,6 +132,7 @@ class Engine:
         run_id: str | None = None,
         park: bool = True,
         reuse: Mapping[str, Mapping[str, Any]] | None = None,
+        expanded: Mapping[str, Sequence[Step]] | None = None,
         parent: tuple[str, str] | None = None,
         secrets: Sequence[str] = (),
     ) -> RunHandle:
@@ -139,12 +140,15 @@ class Engine:
 
         `park`: the run's task ends with outcome `waiting` when only a person can make it
         go on; False: it stays and waits. `reuse`: outputs by id of steps that count as
-        succeeded. `secrets`: values to hide beside those of secret inputs, also where inputs
-        hold them. Raises `PlanError` for wrong inputs, `RunExists`.
+        succeeded; `expanded`: children of steps that need not be expanded any more, by id.
+        `secrets`: values to hide beside those of secret inputs, also where inputs hold them.
+        Raises `PlanError` for wrong inputs, `RunExists`.
         """
         options = options or RunOptions(cwd=str(Path.cwd()))
         resolved = hidden(resolve(plan, inputs or {}), (), secrets)
-        created = new_run(plan, resolved, options, run_id=run_id, parent=parent, reuse=reuse)
+        created = new_run(
+            plan, resolved, options, run_id=run_id, parent=parent, reuse=reuse, expanded=expanded
+        )
         state = RunState(created.run_id, plan, Graph.build(plan.steps))
         state.replay(created.opening)
         # What can fail, before it exists.

@@ -13,34 +13,85 @@ from stoker.journal.events import RUN_EXTENDED, Event
 from stoker.plan.model import Step
 
 
-def reusable(state: RunState, again: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+def reusable(
+    state: RunState, again: Iterable[str], *, partly: bool = True
+) -> dict[str, Mapping[str, Any]]:
     """Outputs by id of the steps that succeeded and need not run when the steps `again` do.
 
     A step depends on those again that have to run again, also by order alone, and through
-    fallbacks. A step that was expanded counts as a whole.
+    fallbacks. Where only children of a step that was expanded have to run again, their
+    siblings are in the result (see `expansions`) and the step is not. It counts as a whole
+    if it might be expanded otherwise now, because not all it waits for is taken over; where
+    a person had to let it run; and without `partly`.
     """
-    graph = state.graph
+    graph, steps = state.graph, state.steps
+    whole = {graph.index[step_id] for step_id in again}
+    while True:
+        repeated, joining = _repeated(state, whole, partly=partly)
+        reused: dict[str, Mapping[str, Any]] = {
+            step.step.id: step.outputs
+            for index, step in enumerate(steps)
+            if step.status == "succeeded"
+            and index not in repeated
+            and (step.parent is None or step.parent in joining)
+        }
+        unsure = {
+            index
+            for index in joining
+            if not all(
+                steps[other].step.id in reused
+                for other in (*graph.dependencies[index], *graph.order_only[index])
+            )
+        }
+        if unsure <= whole:
+            return reused
+        whole |= unsure
+
+
+def _repeated(state: RunState, again: Iterable[int], *, partly: bool) -> tuple[set[int], set[int]]:
+    """The steps that run again, and of those the expanded ones that only come to another end
+    because some of their children run again."""
     repeated: set[int] = set()
-    pending = [graph.index[step_id] for step_id in again]
+    joining: set[int] = set()
+    pending = list(again)
     while pending:
         index = pending.pop()
-        if index in repeated:
+        if index in repeated and index not in joining:
             continue
-        repeated.add(index)
         step = state.steps[index]
-        pending += graph.dependents[index]
-        pending += graph.followers[index]
-        # Neither a fallback nor what it covers means anything without the other's result.
-        pending += graph.fallback_of.get(index, ())
-        if step.step.fallback_step in graph.index:
-            pending.append(graph.index[step.step.fallback_step])
-        if step.parent is not None:
-            pending.append(step.parent)
+        repeated.add(index)
+        joining.discard(index)
         pending += step.children
+        if step.parent is not None and step.parent not in repeated:
+            if partly and state.steps[step.parent].step.approval is None:
+                repeated.add(step.parent)
+                joining.add(step.parent)
+                pending += _led_to(state, step.parent)
+            else:
+                pending.append(step.parent)
+        pending += _led_to(state, index)
+    return repeated, joining
+
+
+def _led_to(state: RunState, index: int) -> list[int]:
+    """The steps that have to run again because this one does."""
+    graph, step = state.graph, state.steps[index].step
+    # Neither a fallback nor what it covers means anything without the other's result.
+    found = [*graph.dependents[index], *graph.followers[index], *graph.fallback_of.get(index, ())]
+    if step.fallback_step in graph.index:
+        found.append(graph.index[step.fallback_step])
+    return found
+
+
+def expansions(state: RunState, reused: Iterable[str]) -> dict[str, tuple[Step, ...]]:
+    """What steps were expanded to, by id, of whose children some are `reused`."""
+    children = (state[step_id] for step_id in reused)
+    parents = dict.fromkeys(step.parent for step in children if step.parent is not None)
     return {
-        step.step.id: step.outputs
-        for index, step in enumerate(state.steps)
-        if step.status == "succeeded" and step.parent is None and index not in repeated
+        state.steps[index].step.id: tuple(
+            state.steps[child].step for child in state.steps[index].children
+        )
+        for index in parents
     }
 
 

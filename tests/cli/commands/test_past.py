@@ -68,6 +68,31 @@ def test_a_rerun_reuses_what_succeeded(stoker):
     assert ran(stoker) == ["build", "check", "other", "parts", "parts"]
 
 
+def test_a_rerun_takes_over_the_children_that_succeeded(stoker):
+    one, two = f"{stoker.run_id}-1", f"{stoker.run_id}-2"
+    tail = f"; echo made=$ITEM > $STOKER_OUTPUT; test $ITEM != b -o -e {stoker.path}/mended"
+    each = counted(stoker, "each", tail=tail, foreach=["a", "b", "c"], provides=["made"])
+    each |= {"env": {"ITEM": "${{ item }}"}, "on_failure": "skip_dependents"}
+    use = {"id": "use", "run": "echo $STOKER_INPUT_MADE", "consumes": ["made"]}
+    stoker.plan(each, use, globals={"env": {"N": "${{ inputs.n }}"}}, inputs={"n": 1})
+    stoker("run", "plan.json", "--run-id", one, status=1)
+    assert ran(stoker) == ["each"] * 3
+    (stoker.path / "mended").touch()
+    again = stoker("rerun", one, "--failed", "--run-id", two)
+    assert "reusing 2 of 5 steps" in again.stderr
+    assert ran(stoker) == ["each"]
+    assert stoker("logs", two, "use").stdout == '["a","b","c"]\n'
+    steps = {step["id"]: step for step in stoker.show(two)["steps"]}
+    assert (steps["each[a]"]["reason"], steps["each[a]"]["parent"]) == ("reused", "each")
+    assert steps["each"]["outputs"] == {"made": ["a", "b", "c"]}
+    stoker("rerun", two, "--from", "each[c]", "-q")
+    assert ran(stoker) == ["each"]
+    stoker("rerun", two, "--from", "each", "-q")
+    assert ran(stoker) == ["each"] * 3
+    stoker("rerun", two, "--from", "each[c]", "-q", "--input", "n=2")  # other inputs, other items
+    assert ran(stoker) == ["each"] * 3
+
+
 def test_show_is_documented_and_matches_its_schema(stoker):
     past = f"{stoker.run_id}-1"
     stoker.plan(
