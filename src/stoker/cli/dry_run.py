@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
+from stoker.cli.cells import cells, padded
 from stoker.cli.context import Context
 from stoker.cli.output import plural, printable
 
@@ -33,8 +34,8 @@ def show(args: Namespace, context: Context, loaded: LoadedPlan, inputs: Mapping[
         return exit_codes.SUCCEEDED
     for number, wave in enumerate(waves, start=1):
         context.output.line(context.output.style(f"wave {number}", "bold"))
-        width = min(30, max(len(step.id) for step in wave))
+        width = min(30, max(cells(step.id) for step in wave))
         for step in wave:
-            context.output.line(f"  {step.id:<{width}}  {printable(action(step, scope))}")
+            context.output.line(f"  {padded(step.id, width)}  {printable(action(step, scope))}")
     context.output.line(f"{plural(len(steps), 'step')}; nothing was run")
     return exit_codes.SUCCEEDED

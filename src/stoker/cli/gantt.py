@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from stoker.cli.cells import cells, cut
 from stoker.cli.output import plural, printable, seconds
 from stoker.engine.view import Standing
 
@@ -31,7 +32,7 @@ _TOP: Final = 64
 _REPEAT: Final = 40
 """The time axis is written again after so many rows."""
 _LABEL: Final = 40
-"""Characters of a step's id that are shown."""
+"""Columns of a step's id that are shown."""
 
 
 class Bar(Struct, frozen=True):
@@ -93,7 +94,7 @@ def gantt(chart: Chart) -> str:
     rows = _longest(chart.rows)
     pitch = 22 if len(rows) <= 60 else 14
     size = 12 if pitch == 22 else 10
-    shown = max((min(_LABEL, len(row.id)) for row in rows), default=0)
+    shown = max((min(_LABEL, cells(row.id)) for row in rows), default=0)
     left = 24 + round(shown * size * 0.62)
     width, scale = left + _PLOT + 90, _PLOT / (chart.elapsed or 1.0)
     layout = _Layout(left, pitch, size, scale)
@@ -149,7 +150,7 @@ class _Layout(Struct, frozen=True):
 def _row(row: Row, y: int, layout: _Layout) -> str:
     left, pitch, size, scale = layout.left, layout.pitch, layout.size, layout.scale
     middle = y + pitch / 2 + size * 0.35
-    label = row.id if len(row.id) <= _LABEL else row.id[: _LABEL - 1] + "…"
+    label = cut(row.id, _LABEL)
     weight = ' font-weight="bold"' if row.critical else ""
     parts = [
         f'<text x="{left - 8}" y="{middle:.1f}" text-anchor="end" fill="#222222"{weight}>'

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from stoker.cli.cells import cells, cut, padded
 from stoker.cli.estimate import Estimate
 from stoker.cli.output import one_line, seconds
 from stoker.cli.plain_view import Detail, PlainView
@@ -23,6 +24,7 @@ from stoker.journal.events import STEP_SETTLED
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
     from stoker.cli.context import Context
     from stoker.engine.handle import RunHandle
@@ -34,6 +36,10 @@ _PATIENCE_SEC: Final = 0.15
 _FRAME_SEC: Final = 0.1
 _ROWS: Final = 12
 _NEXT: Final = 3
+_NAME: Final = 12
+"""Columns a step's name keeps before its usual duration is shown beside it."""
+_BAR: Final = (8, 30)
+"""Columns of the bar, at least and at most."""
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -148,40 +154,76 @@ class LiveView:
 
 
 def render(frame: Frame, console: Console) -> RenderableType:
-    """The frame, not wider than the console."""
+    """The frame, not wider than the console: what does not fit is left out or cut, and no line
+    becomes two."""
     from rich.console import Group
+    from rich.text import Text
+
+    lines = _running(frame, console)
+    if frame.more:
+        lines.append(Text(f"  and {frame.more} more", "dim"))
+    if frame.next:
+        lines.append(Text(f"  next: {one_line(', '.join(frame.next))}", "dim"))
+    for line in lines:
+        line.truncate(console.width, overflow="ellipsis")
+        line.no_wrap = True
+    return Group(*lines, _bar(frame, console.width))
+
+
+def _running(frame: Frame, console: Console) -> list[Text]:
+    """A line for each row: a mark, the step, how long it runs, and how long it usually does."""
+    from rich.text import Text
+
+    turn = _SPINNER[int(frame.elapsed / _FRAME_SEC) % len(_SPINNER)]
+    mark = turn if console.encoding.startswith("utf") else "*"
+    names = [one_line(row.step) for row in frame.rows]
+    times = [seconds(row.elapsed) for row in frame.rows]
+    usual = ["" if r.expected is None else f" of about {seconds(r.expected)}" for r in frame.rows]
+    timed = max(map(len, times), default=0)
+    left = console.width - len(f"{mark}  ") - timed
+    if left - max(map(len, usual), default=0) < _NAME:
+        usual = [""] * len(usual)
+    else:
+        left -= max(map(len, usual), default=0)
+    named = max(0, min(max(map(cells, names), default=0), left))
+    return [
+        Text.assemble(
+            (mark, "cyan"),
+            f" {padded(cut(name, named), named)} ",
+            (spent.ljust(timed), "cyan"),
+            (expected, "dim"),
+        )
+        for name, spent, expected in zip(names, times, usual, strict=True)
+    ]
+
+
+def _bar(frame: Frame, width: int) -> RenderableType:
+    """How far the run is; the least important goes first where there is no room."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    steps = Table.grid(padding=(0, 1))
-    turn = _SPINNER[int(frame.elapsed / _FRAME_SEC) % len(_SPINNER)]
-    for row in frame.rows:
-        usual = "" if row.expected is None else f"of about {seconds(row.expected)}"
-        name = Text(one_line(row.step), overflow="ellipsis", no_wrap=True)
-        steps.add_row(
-            Text(turn if console.encoding.startswith("utf") else "*", "cyan"),
-            name,
-            Text(seconds(row.elapsed), "cyan"),
-            Text(usual, "dim"),
-        )
-    lines: list[RenderableType] = [steps] if frame.rows else []
-    if frame.more:
-        lines.append(Text(f"  and {frame.more} more", "dim"))
-    if frame.next:
-        following = Text(f"  next: {one_line(', '.join(frame.next))}", "dim")
-        following.truncate(max(console.width, 10), overflow="ellipsis")
-        lines.append(following)
-    bar = Table.grid(padding=(0, 1))
+    total = max(frame.total, 1)
     left = "" if frame.remaining is None else f"about {seconds(frame.remaining)} left"
-    share = f"{100 * frame.settled // max(frame.total, 1)}%"
-    bar.add_row(
-        ProgressBar(total=max(frame.total, 1), completed=frame.settled, width=30),
-        Text(f"{frame.settled}/{frame.total}"),
-        Text(share, "bold"),
-        Text(seconds(frame.elapsed), "cyan"),
-        Text(f"{frame.failed} failed" if frame.failed else "", "red"),
-        Text(left, "dim"),
-    )
-    lines.append(bar)
-    return Group(*lines)
+    words = {
+        "count": Text(f"{frame.settled}/{frame.total}"),
+        "share": Text(f"{100 * frame.settled // total}%", "bold"),
+        "elapsed": Text(seconds(frame.elapsed), "cyan"),
+        "failed": Text(f"{frame.failed} failed" if frame.failed else "", "red"),
+        "left": Text(left, "dim"),
+    }
+    words = {name: word for name, word in words.items() if word}
+    for name in ("left", "elapsed", "share", "failed"):
+        if sum(len(word) + 1 for word in words.values()) > width + 1:
+            words.pop(name, None)
+    words["count"].truncate(width)
+    room = width - sum(len(word) + 1 for word in words.values())
+    grid = Table.grid(padding=(0, 1))
+    parts: list[RenderableType] = list(words.values())
+    if room >= _BAR[0]:
+        bar = min(room, _BAR[1])
+        parts.insert(0, ProgressBar(total=total, completed=frame.settled, width=bar))
+    for _ in parts:
+        grid.add_column(no_wrap=True)
+    grid.add_row(*parts)
+    return grid

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Final
 
+from stoker.cli.cells import cells, padded
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import Output, one_line, plural, printable, seconds
@@ -87,7 +88,7 @@ def _summary(standing: Standing, document: RunView, context: Context, *, everyth
         steps = [step for step in steps if step.status in _ORDER]
         steps = sorted(steps, key=lambda step: _ORDER[step.status])[:_STEPS]
     output.line()
-    width = min(40, max((len(step.id) + 2 for step in steps), default=0))
+    width = min(40, max((cells(step.id) + 2 for step in steps), default=0))
     now = time.time()
     for step in steps:
         _row(standing, step, width, now, output)
@@ -150,7 +151,7 @@ def _row(standing: Standing, step: StepView, width: int, now: float, output: Out
         took = seconds((now if end is None else end) - rows[0].started_at)
     status = output.style(f"{step.status:<11}", *status_style(step.status))
     label = f"  {one_line(step.id)}" if step.parent is not None else one_line(step.id)
-    words = f"  {status} {label:<{width}} {took:>10}"
+    words = f"  {status} {padded(label, width)} {took:>10}"
     if len(rows) > 1:
         words += f"  {len(rows)} attempts"
     if step.reason:

@@ -255,9 +255,7 @@ class Decisions:
         self._record.emit(ev.STEP_SETTLED, step.id, number, data)
         self._profiles.pop(index, None)
 
-    def _fail(
-        self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None
-    ) -> None:
+    def _fail(self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None) -> None:
         """The step failed for good."""
         step = self.state.steps[index].step
         self._settle(index, "failed", reason, outputs=outputs)

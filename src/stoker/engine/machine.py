@@ -550,9 +550,7 @@ class RunMachine(Decisions):
         else:
             self._ask_locks(index)
 
-    def _fail(
-        self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None
-    ) -> None:
+    def _fail(self, index: int, reason: str, *, outputs: Mapping[str, Any] | None = None) -> None:
         super()._fail(index, reason, outputs=outputs)
         step = self.state.steps[index].step
         if step.on_failure == "fallback_step" and step.fallback_step:
