@@ -308,6 +308,13 @@ def test_not_found(bench):
     assert (error.command, error.errno, error.exit_code) == ("no-such-tool", errno.ENOENT, 127)
 
 
+def test_not_found_on_a_long_path(bench):
+    path = ":".join(f"/opt/tool{number}/bin" for number in range(30))
+    said = str(refusal(bench, "no-such-tool", env={"PATH": path}))
+    shown = ":".join(f"/opt/tool{number}/bin" for number in range(4))
+    assert said == f"no-such-tool: command not found on PATH ({shown} and 26 more directories)"
+
+
 def test_found_but_not_executable(bench, tmp_path):
     tool = executable(tmp_path / "tool", mode=0o644)
     error = refusal(bench, "tool", env={"PATH": str(tmp_path)})

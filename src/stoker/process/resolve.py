@@ -25,6 +25,8 @@ class SpawnError(Exception):
 
 
 _CACHE_SIZE = 4096
+_SHOWN = 4
+"""Directories of PATH that a message names."""
 
 
 class Resolver:
@@ -75,10 +77,18 @@ def _search(name: str, path: str, cwd: str) -> str:
             errno=errno.EACCES,
         )
     raise SpawnError(
-        f"{name}: command not found on PATH ({path or 'which is empty'})",
+        f"{name}: command not found on PATH ({_shortened(path) or 'which is empty'})",
         command=name,
         errno=errno.ENOENT,
     )
+
+
+def _shortened(path: str) -> str:
+    """The first directories of PATH; of long ones, like those of an activated shell, the rest
+    is a number."""
+    entries = path.split(":")
+    more = len(entries) - _SHOWN
+    return path if more <= 1 else f"{':'.join(entries[:_SHOWN])} and {more} more directories"
 
 
 def explain(spec: ProcessSpec, executable: str, error: OSError | ValueError) -> SpawnError:
