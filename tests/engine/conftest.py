@@ -57,7 +57,8 @@ def execute(tmp_path):
             directory.mkdir()
             journal = await open_journal(directory / "journal.db")
             try:
-                async with Engine(journal, directory, kinds(), **engine_options) as engine:
+                known = engine_options.pop("kinds", None) or kinds()
+                async with Engine(journal, directory, known, **engine_options) as engine:
                     handle = await engine.start(
                         plan,
                         inputs=inputs,

@@ -13,6 +13,7 @@ from stoker.plan.expand import ExpansionError, axes, expand
 from stoker.plan.expression import EvaluationError, Expression, compile_expression
 from stoker.plan.model import Step
 from stoker.plan.template import render_value
+from stoker.plan.values import described
 
 
 def is_foreach(step: Step) -> bool:
@@ -42,8 +43,7 @@ def _items(step: Step, names: Mapping[str, Any]) -> Sequence[Any]:
         return items
     found = compile_expression(_bare(step.foreach)).evaluate(names)
     if not isinstance(found, list | tuple):
-        kind = "null" if found is None else type(found).__name__
-        raise EvaluationError(f"foreach: expected a list, but {step.foreach} is {kind}")
+        raise EvaluationError(f"foreach: expected a list, but {step.foreach} is {described(found)}")
     return found
 
 

@@ -32,6 +32,7 @@ from stoker.engine.effects import (
     Stop,
     TimerKind,
 )
+from stoker.engine.fault import broke
 from stoker.engine.feed import Feed
 from stoker.engine.gatekeeper import Gatekeeper
 from stoker.engine.kinds import ProcessWork, Result
@@ -361,7 +362,9 @@ class Run:
             return Result(exit_code=code, error=str(error)), None
         except Exception as error:  # a kind is foreign code: its step answers for it
             log.exception("an attempt's end broke", redact=self.redact, run_id=self.lease.run_id)
-            return Result(exit_code=code, error=f"{type(error).__name__}: {error}"), None
+            return Result(
+                exit_code=code, error=broke(error, self.machine.profile_of(index).kind.name)
+            ), None
         return result, text
 
     def _extended(self, result: Result, text: str | None) -> tuple[Result, Sequence[Step]]:
@@ -374,7 +377,7 @@ class Run:
             refusal: str | None = str(error)
         except Exception as error:  # a kind is foreign code: its step answers for it
             log.exception("new steps cannot be read", redact=self.redact, run_id=self.lease.run_id)
-            refusal = f"{type(error).__name__}: {error}"
+            refusal = broke(error)
         else:
             refusal = self.machine.exposed(steps)
             if refusal is None:

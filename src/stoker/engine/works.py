@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from stoker.engine.effects import Start
+from stoker.engine.fault import broke, words
 from stoker.engine.kinds import ProcessWork, Result, StepFailed
 from stoker.engine.launch import Launcher
 from stoker.engine.profile import Profile
@@ -75,10 +76,9 @@ class Works:
         except (StepFailed, SpawnError) as error:
             self._ended(index, number, None, Result(exit_code=error.exit_code, error=str(error)))
         except (EvaluationError, ExpressionError, OSError) as error:
-            self._ended(index, number, None, Result(error=str(error)))
+            self._ended(index, number, None, Result(error=words(error)))
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
-            self._ended(index, number, None, Result(error=f"{type(error).__name__}: {error}"))
+            self._ended(index, number, None, self._broke(index, error))
         else:
             self._children[index] = child
             self._on_pid(index, child.pid)
@@ -121,7 +121,7 @@ class Works:
         self._found(index, found or Exit(cause="lost"), on_exit)
 
     def _carry(self, index: int, number: int, work: Coroutine[Any, Any, Result]) -> None:
-        task = self._tasks[index] = self.group.create_task(self._result_of(work))
+        task = self._tasks[index] = self.group.create_task(self._result_of(index, work))
 
         def carried(task: asyncio.Task[Result]) -> None:
             self._tasks.pop(index, None)
@@ -134,14 +134,17 @@ class Works:
 
         task.add_done_callback(carried)
 
-    async def _result_of(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _result_of(self, index: int, work: Coroutine[Any, Any, Result]) -> Result:
         try:
             return await work
         except StepFailed as error:
             return Result(exit_code=error.exit_code, error=str(error))
         except Exception as error:  # a kind is foreign code: its step answers for it
-            log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
-            return Result(error=f"{type(error).__name__}: {error}")
+            return self._broke(index, error)
+
+    def _broke(self, index: int, error: Exception) -> Result:
+        log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
+        return Result(error=broke(error, self._profile_of(index).kind.name))
 
     def stop(self, index: int) -> None:
         """End a step's attempt, if one is under way; its end is told as any."""

@@ -190,4 +190,5 @@ def _keep_alive(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 def _failure(location: str, error: BaseException) -> JournalError:
-    return JournalError(f"{location}: {str(error) or type(error).__name__}")
+    silent = "no answer in time" if isinstance(error, TimeoutError) else "the connection failed"
+    return JournalError(f"{location}: {str(error) or silent}")

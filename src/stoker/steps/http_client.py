@@ -18,6 +18,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from stoker.engine.fault import words
 from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.expression import (
     EvaluationError,
@@ -122,7 +123,7 @@ async def _try(
         return _End(failure="LocalProtocolError: a header field cannot be sent as it is")
     except httpx.HTTPError as error:
         return _End(
-            failure=f"{type(error).__name__}: {error}",
+            failure=words(error),
             refused=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
             unclear=isinstance(error, httpx.TransportError)
             and not isinstance(error, httpx.UnsupportedProtocol),
