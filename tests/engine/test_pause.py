@@ -35,3 +35,23 @@ def test_a_resumed_run_stays_paused_until_it_is_unpaused(tmp_path):
         await journal.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_run_parks_with_its_nested_run_and_not_at_the_next_renewal(tmp_path, monkeypatch):
+    """The nested run may be parked before anybody listens."""
+    monkeypatch.setattr("stoker.engine.engine.LEASE_SECONDS", 9000)
+    monkeypatch.setattr("stoker.engine.engine._FENCE_SEC", 9000)
+    (tmp_path / "n.json").write_text(
+        '{"plan_id": "n", "steps": [{"id": "a", "step_def": {"type": "approval"}}]}'
+    )
+    nested = Step(id="n", step_def={"type": "plan", "path": "n.json"})
+
+    async def main():
+        journal = await open_journal(tmp_path / "j.db")
+        async with Engine(journal, tmp_path, kinds()) as engine:
+            options = RunOptions(cwd=str(tmp_path))
+            run = await engine.start(Plan(plan_id="p", steps=(nested,)), options=options)
+            assert (await run.wait()).status == "waiting"
+        await journal.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))

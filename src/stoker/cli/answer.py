@@ -8,7 +8,7 @@ from typing import Literal
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
 from stoker.cli.show import no_step
-from stoker.engine.view import Standing, asks_a_person, read_run
+from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
 
 
 def register_answer(parser: argparse.ArgumentParser, name: str) -> None:
@@ -51,6 +51,6 @@ def _check(standing: Standing, step_id: str) -> None:
     step = state[step_id]
     if asks_a_person(step):
         return
-    asking = [other.step.id for other in state.steps if asks_a_person(other)]
+    asking = asked_of(standing)
     hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
     raise UsageError(f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}")

@@ -158,7 +158,18 @@ async def ask_and_go_on(
         output.note(f"go on with it: {context.hint('resume', row.run_id)}")
         return exit_codes.SUCCEEDED
     view = Hearing(await choose_view(args, context, journal, row.plan_id), asked.number, on_event)
-    return await go_on(context, journal, row, values, view, park=not args.wait)
+    status = await go_on(context, journal, row, values, view, park=not args.wait)
+    await _tell_of_parent(context, journal, row)
+    return status
+
+
+async def _tell_of_parent(context: Context, journal: Journal, row: RunRow) -> None:
+    """A nested run that has ended here: the run it is part of does not hear of it by itself."""
+    if row.parent_run_id is None or (await journal.run(row.run_id)).status not in RUN_OVER:
+        return
+    if activity(await journal.run(row.parent_run_id)) in ("parked", "interrupted"):
+        command = context.hint("resume", row.parent_run_id)
+        context.output.note(f"go on with the run it is part of: {command}")
 
 
 async def go_on(
@@ -209,6 +220,6 @@ class Hearing:
             self._on_event(event)
         self._view.see(event)
 
-    def end(self, outcome: Outcome, state: RunState) -> None:
+    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
         """See `View`."""
-        self._view.end(outcome, state)
+        self._view.end(outcome, state, nested)

@@ -45,7 +45,9 @@ async def drive(
     output.out.attach(loop)
     output.err.attach(loop)
     try:
-        outcome = await _drive(context, context.engine(journal, resources=resources), begin, view)
+        outcome = await _drive(
+            context, journal, context.engine(journal, resources=resources), begin, view
+        )
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
     finally:
@@ -58,6 +60,7 @@ async def drive(
 
 async def _drive(
     context: Context,
+    journal: Journal,
     engine: Engine,
     begin: Callable[[Engine], Awaitable[RunHandle]],
     view: View,
@@ -77,8 +80,19 @@ async def _drive(
                 stopping.cancel()
         outcome = await handle.wait()
         await watching
-        view.end(outcome, handle.state)
+        view.end(outcome, handle.state, await _nested_hints(context, journal, handle))
     return outcome
+
+
+async def _nested_hints(context: Context, journal: Journal, handle: RunHandle) -> list[str]:
+    """What a person can do about the nested runs that a run waits for."""
+    if not any(step.status == "running" for step in handle.state.steps):
+        return []
+    from stoker.cli.standing import hints
+    from stoker.engine.view import read_run, view
+
+    nested = (await read_run(journal, handle.run_id)).nested.values()
+    return [line for run in nested for line in hints(run, view(run), context)]
 
 
 async def _over(handle: RunHandle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,7 +33,7 @@ class JsonView:
         """One line."""
         self._write(self._encode(event).decode() + "\n")
 
-    def end(self, outcome: Outcome, state: RunState) -> None:
+    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
         """The summary, out of the stream's way."""
         if outcome.status != "succeeded":
-            conclude(self._context, outcome, state, self._context.output.err)
+            conclude(self._context, outcome, state, self._context.output.err, nested)

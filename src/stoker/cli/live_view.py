@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -94,13 +94,13 @@ class LiveView:
             self._failed += 1
         self._plain.see(event)
 
-    def end(self, outcome: Outcome, state: RunState) -> None:
+    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
         self._timer.cancel()
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
-        self._plain.end(outcome, state)
+        self._plain.end(outcome, state, nested)
 
     def _line(self, text: str) -> None:
         if self._thread is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from stoker.cli.output import one_line, plural, printable, seconds
@@ -74,10 +74,10 @@ class PlainView:
         if tell := self._tells.get(event.type):
             tell(event)
 
-    def end(self, outcome: Outcome, state: RunState) -> None:
+    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
         """The summary."""
         if self._detail != "quiet" or outcome.status != "succeeded":
-            conclude(self._context, outcome, state, self._context.output.out)
+            conclude(self._context, outcome, state, self._context.output.out, nested)
 
     def _say(self, moment: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(moment))

@@ -6,7 +6,7 @@ from stoker.cli.context import Context
 from stoker.cli.output import one_line
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.state import StepState
-from stoker.engine.view import RunView, Standing, asks_a_person
+from stoker.engine.view import RunView, Standing, view
 
 _APPROVALS = 3
 
@@ -20,7 +20,7 @@ def word(standing: Standing, document: RunView) -> str:
         return "interrupted"
     if document.status != "running":
         return document.status
-    if document.activity == "parked" and (_asking(standing) or standing.row.options.get("manual")):
+    if document.activity == "parked" and _waits(standing):
         return "waiting"
     return "suspended"
 
@@ -43,22 +43,27 @@ def hints(standing: Standing, document: RunView, context: Context) -> list[str]:
         return [f"go on with it: {context.hint('resume', run_id)}"]
     else:
         found = []
-    found += [_approval(step, standing, context) for step in _asking(standing)[:_APPROVALS]]
+    found += [_approval(*asked, context) for asked in standing.asking[:_APPROVALS]]
     decide = [step.id for step in document.steps if step.status == "quarantined"]
     if decide:
         words = context.hint("resolve", run_id, decide[0], "rerun")
         found.append(f"say what became of it: {words} (or succeeded, failed)")
+    for nested in standing.nested.values():
+        inner = view(nested)
+        if inner.activity == "parked" and not nested.asking:
+            found += hints(nested, inner, context)
     if document.activity == "parked" and not found:
         go_on = "next" if standing.row.options.get("manual") else "resume"
         found.append(f"go on with it: {context.hint(go_on, run_id)}")
     return found
 
 
-def _asking(standing: Standing) -> list[StepState]:
-    return [step for step in standing.state.steps if asks_a_person(step)]
+def _waits(standing: Standing) -> bool:
+    """Whether it is a person's turn, not a resume's."""
+    return bool(standing.asking or standing.nested or standing.row.options.get("manual"))
 
 
-def _approval(step: StepState, standing: Standing, context: Context) -> str:
+def _approval(standing: Standing, step: StepState, context: Context) -> str:
     step_id = step.step.id
     prompt = standing.approvals[step_id].get("prompt") or f"step {step_id} waits for approval"
     return f"{one_line(prompt)}: {context.hint('approve', standing.row.run_id, step_id)}"

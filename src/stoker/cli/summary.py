@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stoker.cli.output import one_line, printable, seconds
@@ -34,8 +35,11 @@ _ORDER = (
 _SHOWN = 20
 
 
-def conclude(context: Context, outcome: Outcome, state: RunState, stream: Stream) -> None:
-    """Print how the run stands: status, counts, duration, id, and the commands to go on with."""
+def conclude(
+    context: Context, outcome: Outcome, state: RunState, stream: Stream, nested: Sequence[str]
+) -> None:
+    """Print how the run stands: status, counts, duration, id, and the commands to go on with,
+    among them those for `nested` runs."""
     run_id = state.run_id
     status = stream.style(outcome.status, COLOURS[outcome.status], "bold")
     spent = ""
@@ -44,7 +48,7 @@ def conclude(context: Context, outcome: Outcome, state: RunState, stream: Stream
     stream.line(f"run {run_id} {status}{spent}: {counts(state)}")
     if outcome.status in ("failed", "canceled") and outcome.reason:
         stream.line(f"  {printable(outcome.reason)}")
-    for line in _next(context, outcome, state):
+    for line in _next(context, outcome, state, nested):
         stream.line(f"  {line}")
 
 
@@ -70,7 +74,7 @@ def ready(state: RunState) -> list[str]:
     ]
 
 
-def _next(context: Context, outcome: Outcome, state: RunState) -> list[str]:
+def _next(context: Context, outcome: Outcome, state: RunState, nested: Sequence[str]) -> list[str]:
     run_id = state.run_id
     if outcome.status in ("failed", "canceled"):
         return [f"see: {context.hint('show', run_id)}"]
@@ -85,11 +89,11 @@ def _next(context: Context, outcome: Outcome, state: RunState) -> list[str]:
             if step.status == "quarantined"
         ][:_SHOWN]
     if outcome.status == "waiting":
-        return _waiting(context, state)[:_SHOWN]
+        return _waiting(context, state, nested)[:_SHOWN]
     return []
 
 
-def _waiting(context: Context, state: RunState) -> list[str]:
+def _waiting(context: Context, state: RunState, nested: Sequence[str]) -> list[str]:
     run_id = state.run_id
     lines = [
         f"{one_line(step.step.id)} waits for approval: "
@@ -97,6 +101,7 @@ def _waiting(context: Context, state: RunState) -> list[str]:
         for step in state.steps
         if step.status == "waiting" and step.approval is not None and not step.approved
     ]
+    lines += nested
     if state.status == "paused":
         lines.append(f"paused: {context.hint('unpause', run_id)}")
     elif not lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -20,5 +21,5 @@ class View(Protocol):
     def see(self, event: Event) -> None:
         """Something happened."""
 
-    def end(self, outcome: Outcome, state: RunState) -> None:
-        """Nothing more will happen here."""
+    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
+        """Nothing more will happen here. `nested`: what to do about nested runs that wait."""

@@ -130,6 +130,7 @@ async def _carry_out(begin: Coroutine[Any, Any, RunHandle], parent: Run, step_id
     try:
         handle = await asyncio.shield(beginning)
         handle.run.on_parked = lambda parked: parent.nested_parked(step_id, handle.run_id, parked)
+        handle.run.wake()  # it may be parked already, when there was nobody to tell
         await handle.wait()
     except asyncio.CancelledError:
         handle = await beginning

@@ -7,15 +7,17 @@ another process; `view` turns that into the document `stoker show --json` prints
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from stoker.engine.creation import nested_run_id
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.state import RunState, StepState
-from stoker.journal.base import AttemptRow, Journal, RunRow
+from stoker.journal.base import AttemptRow, Journal, RunRow, UnknownRun
 from stoker.journal.events import (
     APPROVAL_REQUESTED,
     STEP_SETTLED,
@@ -78,7 +80,8 @@ class StepView(Document, frozen=True, kw_only=True):
     status: StepStatus
     reason: str | None
     """Why it failed, was skipped, canceled or quarantined; what a waiting step waits for:
-    `resources`, `approval`, `backoff`, `circuit`, `locks`, `fallback`, `children`."""
+    `resources`, `approval`, `backoff`, `circuit`, `locks`, `fallback`, `children`; of a running
+    nested plan, which answer of a person its run waits for."""
     skip_reason: str | None
     """The reason, if the step was skipped."""
     settled_at: Time | None
@@ -138,6 +141,17 @@ class Standing(Struct, frozen=True):
     """When a step settled, by id, in seconds since the epoch."""
     approvals: dict[str, dict[str, Any]]
     """Data of the last `approval.requested`, by step id."""
+    nested: dict[str, Standing] = {}
+    """The nested runs of steps that are running, by step id."""
+
+    @property
+    def asking(self) -> list[tuple[Standing, StepState]]:
+        """The steps that wait for somebody to approve them, those of nested runs too, each
+        with the run it is in."""
+        if self.state.status in RUN_OVER:
+            return []
+        own = [(self, step) for step in self.state.steps if asks_a_person(step)]
+        return own + [asking for run in self.nested.values() for asking in run.asking]
 
 
 async def read_run(journal: Journal, run_id: str) -> Standing:
@@ -161,7 +175,14 @@ async def read_run(journal: Journal, run_id: str) -> Standing:
     for row_values in project(history).started.values():
         attempt = _attempt_row(row_values)
         attempts.setdefault(attempt.step_id, []).append(attempt)
-    return Standing(row, state, attempts, settled, approvals)
+    nested: dict[str, Standing] = {}
+    for step in state.steps:
+        tried = attempts.get(step.step.id)
+        if step.status == "running" and tried and tried[-1].kind == "plan":
+            with suppress(UnknownRun):  # not begun yet
+                inner = nested_run_id(run_id, step.step.id, step.number)
+                nested[step.step.id] = await read_run(journal, inner)
+    return Standing(row, state, attempts, settled, approvals, nested)
 
 
 def activity(row: RunRow) -> Activity:
@@ -185,7 +206,11 @@ def view(standing: Standing) -> RunView:
     """The document of a run."""
     row, state = standing.row, standing.state
     acts = activity(row)
-    if acts == "parked" and any(step.status == "running" for step in state.steps):
+    if acts == "parked" and not all(
+        _parked(standing.nested.get(step.step.id))
+        for step in state.steps
+        if step.status == "running"
+    ):
         acts = "interrupted"
     if state.status in RUN_OVER:
         acts = "over"
@@ -194,7 +219,7 @@ def view(standing: Standing) -> RunView:
         plan_id=row.plan_id,
         plan_version=row.plan_version,
         status=state.status,  # type: ignore[arg-type]
-        reason=state.reason or waits_for(state),
+        reason=state.reason or waits_for(standing),
         activity=acts,
         created_at=iso(row.created_at),
         started_at=_iso(state.started_at),
@@ -208,17 +233,29 @@ def view(standing: Standing) -> RunView:
     )
 
 
-def waits_for(state: RunState) -> str | None:
-    """The people's answers an unfinished run waits for, for example `approval of deploy`."""
-    if state.status in RUN_OVER:
-        return None
-    asked = [step.step.id for step in state.steps if asks_a_person(step)]
+def waits_for(standing: Standing) -> str | None:
+    """The people's answers an unfinished run waits for, for example `approval of deploy`, or
+    `approval of deploy in run r.sub.1` where that is in a nested run."""
+    asked = asked_of(standing)
     return f"approval of {_some(asked)}" if asked else None
+
+
+def asked_of(standing: Standing) -> list[str]:
+    """The steps that wait for somebody to approve them, as a person names them."""
+    return [
+        step.step.id if run is standing else f"{step.step.id} in run {run.row.run_id}"
+        for run, step in standing.asking
+    ]
 
 
 def asks_a_person(step: StepState) -> bool:
     """Whether the step waits for somebody to approve it."""
     return step.status == "waiting" and step.reason == "approval" and not step.approved
+
+
+def _parked(nested: Standing | None) -> bool:
+    """Whether a nested run is what its step waits for, and itself waits for a person."""
+    return nested is not None and view(nested).activity == "parked"
 
 
 def iso(seconds: float) -> str:
@@ -258,11 +295,13 @@ def _attempt_row(values: list[Any]) -> AttemptRow:
 
 def _step(standing: Standing, step: StepState) -> StepView:
     step_id = step.step.id
+    inner = standing.nested.get(step_id)
+    answer = waits_for(inner) if inner is not None else None
     return StepView(
         id=step_id,
         name=step.step.name,
         status=step.status,  # type: ignore[arg-type]
-        reason=step.reason,
+        reason=f"run {inner.row.run_id} waits for {answer}" if inner and answer else step.reason,
         skip_reason=step.reason if step.status == "skipped" else None,
         settled_at=_iso(standing.settled.get(step_id)),
         outputs=step.outputs,

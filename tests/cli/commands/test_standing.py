@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -14,8 +15,8 @@ def told(stoker, word: str, hint: str, run_id: str) -> None:
     (row,) = [line for line in stoker("list").stdout.splitlines() if line.startswith(run_id)]
     assert row.split()[1] == word
     assert row.endswith(hint)
-    shown = stoker("show", run_id).stdout
-    assert shown.startswith(f"run {run_id} {word}")
+    shown = stoker("show", run_id.strip()).stdout
+    assert shown.startswith(f"run {run_id.strip()} {word}")
     assert hint in shown
 
 
@@ -23,6 +24,36 @@ def test_one_that_waits_for_approval(stoker) -> None:
     run_id = stoker.run_id
     stoker("run", stoker.plan({"id": "a", "step_def": APPROVAL}), "--run-id", run_id, status=3)
     told(stoker, "waiting", f"ship\\n it\\u202e?: stoker approve {run_id} a", run_id)
+
+
+def test_one_whose_nested_run_waits_for_approval(stoker) -> None:
+    run_id = stoker.run_id
+    inner = {"plan_id": "inner", "steps": [{"id": "ship", "step_def": APPROVAL}]}
+    (stoker.path / "inner.json").write_text(json.dumps(inner))
+    middle = {"id": "in", "step_def": {"type": "plan", "path": "inner.json"}}
+    (stoker.path / "middle.json").write_text(json.dumps({"plan_id": "middle", "steps": [middle]}))
+    plan = stoker.plan({"id": "sub", "step_def": {"type": "plan", "path": "middle.json"}})
+    outer, nested = f"{run_id}.sub.1", f"{run_id}.sub.1.in.1"
+    approve = f"stoker approve {nested} ship"
+    done = stoker("run", plan, "--run-id", run_id, status=3).stdout
+    assert approve in done
+    assert "next batch" not in done
+    for one in (run_id, outer):
+        (row,) = [li for li in stoker("list").stdout.splitlines() if li.split()[0] == one]
+        assert row.split()[1] == "waiting"
+        assert approve in row
+    shown = stoker("show", run_id).stdout
+    assert shown.startswith(f"run {run_id} waiting\n")
+    assert f"reason: approval of ship in run {nested}\n" in shown
+    assert f"run {outer} waits for approval of ship in run {nested}\n" in shown
+    assert shown.endswith(f"{approve}\n")
+    assert stoker.show(run_id)["activity"] == "parked"
+    refused = stoker("approve", run_id, "sub", status=2).stderr
+    assert f"waiting are ship in run {nested}" in refused
+    said = stoker("approve", nested, "ship").stderr
+    assert f"go on with the run it is part of: stoker resume {outer}" in said
+    told(stoker, "suspended", f"stoker resume {run_id}", f"{run_id} ")
+    assert f"{run_id} succeeded" in stoker("resume", run_id).stdout
 
 
 def test_a_manual_one(stoker) -> None:
