@@ -7,7 +7,7 @@ from typing import Literal
 
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
-from stoker.cli.show import no_step
+from stoker.cli.show import step_index
 from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
 
 
@@ -45,10 +45,7 @@ async def answer(
 
 def _check(standing: Standing, step_id: str) -> None:
     """Raises `UsageError` if the step does not wait for an answer."""
-    state = standing.state
-    if step_id not in state.graph.index:
-        raise no_step(standing, step_id)
-    step = state[step_id]
+    step = standing.state.steps[step_index(standing, step_id)]
     if asks_a_person(step):
         return
     asking = asked_of(standing)

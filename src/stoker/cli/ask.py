@@ -51,10 +51,10 @@ def add_going_on(parser: argparse.ArgumentParser) -> None:
 def refuse_if_over(row: RunRow) -> None:
     """Raises `UsageError` for a run nothing can be asked of any more."""
     if row.status in RUN_OVER:
-        raise UsageError(f"run {row.run_id} is over: it {_PAST[row.status]}")
+        raise UsageError(f"run {row.run_id} is over: it {PAST[row.status]}")
 
 
-_PAST = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}
+PAST = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes
+from stoker.cli.follow import one_error
 from stoker.engine.commands import CommandRefused
 
 if TYPE_CHECKING:
@@ -45,11 +46,9 @@ async def drive(
     output.out.attach(loop)
     output.err.attach(loop)
     try:
-        outcome = await _drive(
-            context, journal, context.engine(journal, resources=resources), begin, view
-        )
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+        engine = context.engine(journal, resources=resources)
+        with one_error():
+            outcome = await _drive(context, journal, engine, begin, view)
     finally:
         await output.out.detach()
         if output.out.fault is not None:
@@ -159,9 +158,3 @@ def kill(state: Path, run_id: str) -> None:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error a group of tasks ended with."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

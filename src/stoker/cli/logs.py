@@ -12,7 +12,7 @@ from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.follow import batches, one_error
 from stoker.cli.log_printer import LogPrinter
 from stoker.cli.output import plural
-from stoker.cli.show import no_step
+from stoker.cli.show import step_index
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.view import Standing, activity, read_run
 from stoker.journal.base import AttemptRow, Journal
@@ -161,9 +161,8 @@ def _chosen(standing: Standing, step: str | None) -> set[str]:
     state = standing.state
     if step is None:
         return set(state.graph.ids)
-    if step not in state.graph.index:
-        raise no_step(standing, step)
-    return {step, *(state.graph.ids[child] for child in state[step].children)}
+    chosen = state.steps[step_index(standing, step)]
+    return {step, *(state.graph.ids[child] for child in chosen.children)}
 
 
 def _attempts(standing: Standing, steps: set[str], number: int | None) -> list[AttemptRow]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from stoker.cli.output import one_line, plural, printable, seconds
-from stoker.cli.summary import COLOURS, conclude
+from stoker.cli.styles import status_style
+from stoker.cli.summary import conclude
 from stoker.journal import events as ev
 
 if TYPE_CHECKING:
@@ -141,24 +142,26 @@ class PlainView:
         reason = (
             f": {printable(data['reason'])}" if data.get("reason") and status != "canceled" else ""
         )
-        mark = self._style(status, COLOURS.get(status, "dim"))
+        mark = self._style(status, *status_style(status))
         step_state = self._state[step]
         aside = " (not critical)" if failed and not step_state.step.critical else ""
         self._say(event.time, f"{step} {mark}{spent}{aside}{reason}")
         if failed and starting is not None:
-            for line in log_tail(starting.data):
+            paths = (starting.data.get("stderr_path"), starting.data.get("stdout_path"))
+            for line in log_tail(*paths)[1]:
                 self._write(self._style(f"  | {line}", "dim"))
 
 
-def log_tail(attempt: dict[str, Any], count: int = _TAIL) -> list[str]:
-    """The last lines an attempt wrote to stderr, or else to stdout; `attempt` holds the paths."""
+def log_tail(*paths: str | None) -> tuple[str, list[str]]:
+    """The first of these logs that holds something, and its last lines; of an attempt that is
+    stderr, or else stdout."""
     from stoker.process.tail import last_lines
 
-    for key in ("stderr_path", "stdout_path"):
+    for path in filter(None, paths):
         try:
-            lines = last_lines(attempt[key], count)
-        except (OSError, KeyError):
-            continue  # it wrote nothing there
+            lines = last_lines(path, _TAIL)
+        except OSError:
+            continue  # nothing was written there, or another machine has it
         if lines:
-            return [printable(line) for line in lines]
-    return []
+            return path, [printable(line) for line in lines]
+    return "", []

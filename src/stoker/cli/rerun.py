@@ -14,7 +14,7 @@ from stoker.cli import given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import plural
 from stoker.cli.progress import add_progress, choose_view
-from stoker.cli.show import no_step
+from stoker.cli.show import step_index
 from stoker.engine.outputs import artefact
 from stoker.engine.reuse import expansions, extensions, reusable
 from stoker.engine.view import Standing, activity, read_run
@@ -100,10 +100,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 def _again(args: argparse.Namespace, standing: Standing) -> list[str]:
     """The steps to begin from. Raises `UsageError`."""
     state = standing.state
-    for step_id in args.steps:
-        if step_id not in state.graph.index:
-            raise no_step(standing, step_id)
     steps = list(args.steps)
+    for step_id in steps:
+        step_index(standing, step_id)
     if args.failed:
         failed = [s for s in state.steps if s.status in ("failed", "quarantined")]
         # A step that was expanded failed because children of it did.

@@ -6,7 +6,7 @@ import argparse
 
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
-from stoker.cli.show import no_step
+from stoker.cli.show import step_index
 from stoker.engine.view import read_run
 
 
@@ -31,9 +31,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)
         standing = await read_run(journal, row.run_id)
-        if args.step not in standing.state.graph.index:
-            raise no_step(standing, args.step)
-        status = standing.state[args.step].status
+        status = standing.state.steps[step_index(standing, args.step)].status
         if status != "quarantined":
             raise UsageError(f"step {args.step!r} is not quarantined (it is {status})")
         return await ask_and_go_on(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from stoker.engine.handle import RunHandle
     from stoker.journal.base import Journal, RunRow
 
-_ENDED = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}
-
 
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker resume`."""
@@ -52,8 +50,10 @@ async def go_on(args: Namespace, context: Context, journal: Journal, row: RunRow
     from stoker.plan.model import Plan
 
     if row.status in RUN_OVER:
+        from stoker.cli.ask import PAST
+
         reason = f": {printable(row.reason)}" if row.reason else ""
-        context.output.note(f"run {row.run_id} is over, it {_ENDED[row.status]}{reason}")
+        context.output.note(f"run {row.run_id} is over, it {PAST[row.status]}{reason}")
         return exit_codes.BY_STATUS[row.status]
     plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
     # Where an engine lives, that is what there is to tell.

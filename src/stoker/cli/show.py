@@ -11,14 +11,12 @@ from stoker.cli.cells import cells, padded
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import Output, one_line, plural, printable, seconds
+from stoker.cli.plain_view import log_tail
 from stoker.cli.standing import hints, word
 from stoker.cli.styles import status_style
 from stoker.engine.view import RunView, Standing, StepView, read_run, schema, view
 from stoker.plan.suggest import did_you_mean
-from stoker.process.tail import last_lines
 
-_LINES: Final = 10
-"""Log lines shown of a failed attempt."""
 _STEPS: Final = 100
 """Steps shown of a large run."""
 _FAILURES: Final = 10
@@ -58,10 +56,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         standing = await read_run(journal, row.run_id)
     document = view(standing)
     if args.step is not None:
-        index = standing.state.graph.index.get(args.step)
-        if index is None:
-            raise no_step(standing, args.step)
-        step = document.steps[index]
+        step = document.steps[step_index(standing, args.step)]
         if args.json:
             output.json(step)
         else:
@@ -74,10 +69,13 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     return SUCCEEDED
 
 
-def no_step(standing: Standing, step_id: str) -> UsageError:
-    """The error for a step a run does not have."""
-    hint = did_you_mean(step_id, standing.state.graph.ids)
-    return UsageError(f"no step {step_id!r} in run {standing.row.run_id}{hint}")
+def step_index(standing: Standing, step_id: str) -> int:
+    """Where a run has a step. Raises `UsageError` if it has none of that id."""
+    index = standing.state.graph.index.get(step_id)
+    if index is None:
+        hint = did_you_mean(step_id, standing.state.graph.ids)
+        raise UsageError(f"no step {step_id!r} in run {standing.row.run_id}{hint}")
+    return index
 
 
 def _summary(standing: Standing, document: RunView, context: Context, *, everything: bool) -> None:
@@ -162,25 +160,18 @@ def _row(standing: Standing, step: StepView, width: int, now: float, output: Out
 def _failure(step: StepView, output: Output) -> None:
     output.line()
     output.line(f"{output.style(one_line(step.id), 'bold')}: {printable(step.reason or '')}")
-    if not step.attempts:
-        return
-    attempt = step.attempts[-1]
-    for path in (attempt.stderr_path, attempt.stdout_path):
-        lines = _last_lines(path)
-        if lines:
-            output.line(output.style(f"  {path}", "dim"))
-            for line in lines:
-                output.line(f"  | {printable(line)}")
-            return
+    if step.attempts:
+        attempt = step.attempts[-1]
+        _log("", output, attempt.stderr_path, attempt.stdout_path)
 
 
-def _last_lines(path: str | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        return last_lines(path, _LINES)
-    except OSError:
-        return []  # no such log: nothing was written, or another machine has it
+def _log(label: str, output: Output, *paths: str | None) -> None:
+    """The last lines of the first of these logs that has any."""
+    path, lines = log_tail(*paths)
+    if lines:
+        output.line(output.style(f"  {label}{path}", "dim"))
+    for line in lines:
+        output.line(f"  | {line}")
 
 
 def _one(step: StepView, output: Output) -> None:
@@ -200,9 +191,5 @@ def _one(step: StepView, output: Output) -> None:
         output.line(f"  {attempt.started_at} to {attempt.finished_at or 'now'}")
         if attempt.error:
             output.line(f"  {printable(attempt.error)}")
-        for label, path in (("stdout", attempt.stdout_path), ("stderr", attempt.stderr_path)):
-            lines = _last_lines(path)
-            if lines:
-                output.line(output.style(f"  {label} {path}", "dim"))
-                for line in lines:
-                    output.line(f"  | {printable(line)}")
+        _log("stdout ", output, attempt.stdout_path)
+        _log("stderr ", output, attempt.stderr_path)

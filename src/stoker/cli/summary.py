@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stoker.cli.output import one_line, printable, seconds
+from stoker.cli.styles import status_style
 
 if TYPE_CHECKING:
     from stoker.cli.context import Context
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
 
-COLOURS: Final = {
-    "succeeded": "green",
-    "failed": "red",
-    "quarantined": "yellow",
-    "canceled": "yellow",
-    "waiting": "yellow",
-    "suspended": "yellow",
-}
 _ORDER = (
     "succeeded",
     "skipped",
@@ -41,7 +34,7 @@ def conclude(
     """Print how the run stands: status, counts, duration, id, and the commands to go on with,
     among them those for `nested` runs."""
     run_id = state.run_id
-    status = stream.style(outcome.status, COLOURS[outcome.status], "bold")
+    status = stream.style(outcome.status, *status_style(outcome.status), "bold")
     spent = ""
     if state.started_at is not None and state.finished_at is not None:
         spent = f" in {seconds(state.finished_at - state.started_at)}"
