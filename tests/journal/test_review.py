@@ -219,7 +219,10 @@ def test_an_engine_that_cannot_renew_stops_before_others_take_over(tmp_path, mon
                     await asyncio.wait_for(refused.acquire(), 20)
                 assert engine.handle(handle.run_id) is not None
                 handle.run.suspend()
-            assert (await asyncio.wait_for(handle.wait(), 20)).status == "suspended"
+                assert (await asyncio.wait_for(handle.wait(), 20)).status == "suspended"
+            else:
+                with pytest.raises(JournalError, match="could not be renewed in time"):
+                    await asyncio.wait_for(handle.wait(), 20)
         await journal.close()
 
     asyncio.run(main())

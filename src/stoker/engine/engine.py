@@ -41,6 +41,7 @@ from stoker.journal.base import (
     Journal,
     JournalError,
     Lease,
+    LeaseLost,
     RunOver,
 )
 from stoker.journal.identity import current_engine
@@ -58,7 +59,10 @@ from stoker.process.tree import end_all, marked
 log = get_logger(__name__)
 
 _FENCE_SEC = LEASE_SECONDS - 5
-"""How long after its last renewal a lease is relied upon."""
+"""How long after its last renewal a lease is relied upon; what is left of it is for
+processes to end in."""
+_RELEASE_SEC = 5.0
+"""How long giving a lease back over the network may take; it runs out by itself."""
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 
@@ -300,8 +304,9 @@ class Engine:
         before the next resume."""
         self._unreleased[lease.run_id] = lease
         try:
-            await self.journal.release(lease)
-        except JournalError as error:
+            async with asyncio.timeout(None if self.journal.local else _RELEASE_SEC):
+                await self.journal.release(lease)
+        except (JournalError, TimeoutError) as error:
             log.warning("lease not released", run_id=lease.run_id, error=str(error))
         else:
             if self._unreleased.get(lease.run_id) is lease:  # not a later one
@@ -333,8 +338,8 @@ class Engine:
             handle.run.look_at_inbox()
 
     async def _renew(self) -> None:
-        """Keep the leases; a run whose lease is lost stops itself at its next commit. Where
-        others judge by the lease, all runs are suspended before it runs out unrenewed."""
+        """Keep the leases; a run whose lease is lost stops. Where others judge by the lease,
+        all runs stop before it runs out unrenewed, whatever they wait for."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _FENCE_SEC
         while True:
@@ -351,17 +356,26 @@ class Engine:
                 for lease in lost:
                     log.error("lease lost", run_id=lease.run_id)
                     if handle := self._runs.get(lease.run_id):
-                        handle.run.suspend()
+                        handle.run.fence(
+                            LeaseLost(f"run {lease.run_id}: another engine has taken it over")
+                        )
             if loop.time() >= until:
                 until = loop.time() + _FENCE_SEC
                 if not self.journal.local:
-                    for handle in self._runs.values():
-                        handle.run.suspend()
+                    for run_id, handle in self._runs.items():
+                        handle.run.fence(_unrenewed(run_id, self.journal))
             self._wake_all()  # a notification may be lost with a connection
             with suppress(TimeoutError):  # then renewing comes first
                 async with asyncio.timeout_at(None if self.journal.local else until):
                     for lease in list(self._unreleased.values()):
                         await self._release(lease)
+
+
+def _unrenewed(run_id: str, journal: Journal) -> JournalError:
+    return JournalError(
+        f"run {run_id}: its lease could not be renewed in time in {journal.location}; it was "
+        "stopped before another engine may take it over"
+    )
 
 
 def _refuse_if_over(run_id: str, status: str) -> None:

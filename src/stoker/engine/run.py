@@ -41,7 +41,7 @@ from stoker.engine.machine import RunMachine
 from stoker.engine.outputs import OutputError
 from stoker.engine.uptodate import Fingerprints
 from stoker.engine.works import Works
-from stoker.journal.base import Command, Journal, Lease, LeaseLost
+from stoker.journal.base import Command, Journal, JournalError, Lease, LeaseLost
 from stoker.journal.events import ATTEMPT_STARTING, COMMAND_REFUSED, Event
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError
@@ -134,6 +134,9 @@ class Run:
         self._pid_timer: asyncio.TimerHandle | None = None
         self._replies: list[Callable[[], None]] = []
         self._suspended = False
+        self._fenced: JournalError | None = None
+        self._bound: asyncio.Timeout | None = None
+        """Around the loop while that runs."""
         self._group: asyncio.TaskGroup
 
     # What others call.
@@ -151,6 +154,15 @@ class Run:
         """Stop driving; what has no keeper is ended, and a later resume goes on."""
         self._suspended = True
         self._signal.set()
+
+    def fence(self, error: JournalError) -> None:
+        """The lease cannot be relied upon any more: stop at once, also in the middle of a call
+        to the journal. `drive` raises `error`."""
+        if self._fenced is None:
+            self._fenced = error
+            self.suspend()
+            if self._bound is not None:
+                self._bound.reschedule(0)
 
     @property
     def ending(self) -> bool:
@@ -193,14 +205,15 @@ class Run:
     async def drive(self, engine_id: str) -> Outcome:
         """Run until it is over, waits for a person, or is suspended.
 
-        Raises `JournalError` (and `LeaseLost`) when decisions cannot be made durable; the
-        run's processes are ended then, and the journal says what a resume needs.
+        Raises `JournalError` (and `LeaseLost`) when decisions cannot be made durable, or the
+        lease ran out; the run's processes are ended then, and the journal says what a resume
+        needs.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = self._works.group = self._gatekeeper.group = group
                 try:
-                    await self._loop(engine_id)
+                    await self._loop_until_fenced(engine_id)
                     outcome = self._outcome()
                 finally:
                     self._suspended = True
@@ -220,6 +233,20 @@ class Run:
                 self.machine.close()
                 self.feed.close()
         return outcome
+
+    async def _loop_until_fenced(self, engine_id: str) -> None:
+        try:
+            async with asyncio.timeout(None) as self._bound:
+                await self._loop(engine_id)
+        except TimeoutError:
+            if self._fenced is None:
+                raise
+            # What was settled last may not be in the journal.
+            raise self._fenced from None
+        finally:
+            self._bound = None
+        if self._fenced is not None and not self.machine.over:
+            raise self._fenced
 
     async def _loop(self, engine_id: str) -> None:
         self.machine.begin(time.time(), engine=engine_id)

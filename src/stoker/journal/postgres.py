@@ -31,6 +31,8 @@ _INBOX = "stoker_inbox"
 """Channel; a notification's payload is the id of the engine to wake."""
 _MIGRATION_LOCK = 0x53744B72  # "StKr"
 _TRIES = 2
+_PATIENCE_SEC = 3600.0
+"""For statements that go through whole tables, and that no lease waits for."""
 
 T = TypeVar("T")
 
@@ -63,13 +65,15 @@ class PostgresJournal(SqlJournal):
             if not pending("postgres", await _version(connection), self.location):
                 return
             async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+                await connection.execute(
+                    "SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK, timeout=_PATIENCE_SEC
+                )
                 await connection.execute(
                     "CREATE TABLE IF NOT EXISTS stoker_schema (version integer PRIMARY KEY)"
                 )
                 found = await _version(connection)
                 for version, script in pending("postgres", found, self.location):
-                    await connection.execute(script)
+                    await connection.execute(script, timeout=_PATIENCE_SEC)
                     await connection.execute("INSERT INTO stoker_schema VALUES ($1)", version)
 
     async def commit(
@@ -144,7 +148,7 @@ class PostgresJournal(SqlJournal):
             self._connections.lend() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            yield _PostgresSession(connection)
+            yield _PostgresSession(connection, patience_sec=_PATIENCE_SEC)
 
     async def _fetch(self, sql: str, *args: Any) -> Sequence[rows.Row]:
         try:
@@ -202,11 +206,15 @@ async def _last_sequence(session: _PostgresSession, lease: Lease) -> int | None:
 
 
 class _PostgresSession:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, patience_sec: float | None = None) -> None:
         self._connection = connection
+        self._patience_sec = patience_sec
+        """None: the connection's own."""
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[rows.Row]:
-        found: Any = await self._connection.fetch(sql.replace("?", "$"), *args)
+        found: Any = await self._connection.fetch(
+            sql.replace("?", "$"), *args, timeout=self._patience_sec
+        )
         return found  # type: ignore[no-any-return]
 
     async def fetch_locked(self, sql: str, *args: Any) -> Sequence[rows.Row]:

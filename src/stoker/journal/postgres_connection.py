@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _MAX_CONNECTIONS = 8
 _CONNECT_SEC = 10.0
+_STATEMENT_SEC = 10.0
+"""A server that does not answer a statement for so long counts as gone; well under a lease."""
+_CLOSE_SEC = 5.0
 _RECONNECT_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Seconds between attempts to reach a server that was reached before; well under a lease."""
 
@@ -29,6 +32,14 @@ _KEEPALIVE = {
     socket.TCP_USER_TIMEOUT: 25_000,
 }
 """25 s of silence end a connection: less than a lease. In s, the last in ms."""
+_SERVER_KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+    "idle_in_transaction_session_timeout": "10000",
+}
+"""The same for the server's side: what an engine that vanished had locked is free again."""
 
 _UNREACHABLE = (
     OSError,
@@ -71,6 +82,14 @@ class Connections:
         connection = await self._acquire()
         try:
             yield connection
+        except TimeoutError as error:
+            connection.terminate()  # to give it back would wait for the server's word
+            raise ConnectionLost(
+                f"{self.location}: connection lost: no answer for {_STATEMENT_SEC:g} s"
+            ) from error
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
         except _UNREACHABLE as error:
             raise ConnectionLost(f"{self.location}: connection lost: {error}") from error
         except asyncpg.PostgresError as error:
@@ -137,7 +156,9 @@ class Connections:
             connection.terminate()
 
     async def close(self) -> None:
-        await self._pool.close()
+        with suppress(TimeoutError):  # a server that says nothing is left without a goodbye
+            async with asyncio.timeout(_CLOSE_SEC):
+                await self._pool.close()
 
 
 async def connections(url: str, durability: Durability) -> Connections:
@@ -148,6 +169,7 @@ async def connections(url: str, durability: Durability) -> Connections:
         "application_name": "stoker",
         "jit": "off",
         "plan_cache_mode": "force_generic_plan",
+        **_SERVER_KEEPALIVE,
     }
     if durability == "power":
         settings["synchronous_commit"] = "on"
@@ -155,7 +177,10 @@ async def connections(url: str, durability: Durability) -> Connections:
     async def connect(*_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
         try:
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-                url, timeout=_CONNECT_SEC, server_settings=settings
+                url,
+                timeout=_CONNECT_SEC,
+                command_timeout=_STATEMENT_SEC,
+                server_settings=settings,
             )
         except ValueError:
             # asyncpg quotes the piece it could not read, which may be of the password.
