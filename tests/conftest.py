@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -76,7 +77,7 @@ def postgres_server() -> Iterator[str]:
     drain = threading.Thread(target=server.stderr.read, daemon=True)
     drain.start()
     yield f"postgresql://stoker:hunter2@/postgres?host={folder}"
-    server.terminate()
+    server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients a failed test has left
     server.wait()
     drain.join()
     shutil.rmtree(folder, ignore_errors=True)

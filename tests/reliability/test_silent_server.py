@@ -103,7 +103,9 @@ def test_a_run_stuck_in_a_commit_ends_its_processes_when_its_lease_runs_out(
         journal = await open_journal(postgres_url)
         commit, committing = journal.commit, asyncio.Event()
         async with Engine(journal, tmp_path / "state", kinds()) as engine:
-            handle = await engine.start(plan, options=RunOptions(cwd=str(tmp_path)))
+            handle = await engine.start(
+                plan, options=RunOptions(cwd=str(tmp_path), max_concurrency=2)
+            )
             pids = {}
             async for event in handle.events():
                 if event.type == "attempt.running":
@@ -168,6 +170,7 @@ def test_what_an_engine_that_vanished_had_locked_is_free_again(postgres_url, mon
                 # It says no more, as if its machine had lost power.
                 assert await asyncio.wait_for(journal.claim_locks(lease, "s", ["db"]), 60)
                 await session.now()
+        assert await other.commands("r") == []
         await journal.close()
         await other.close()
 

@@ -83,19 +83,19 @@ class Connections:
         try:
             yield connection
         except TimeoutError as error:
-            connection.terminate()  # to give it back would wait for the server's word
+            _hang_up(connection)
             raise ConnectionLost(
                 f"{self.location}: connection lost: no answer for {_STATEMENT_SEC:g} s"
             ) from error
         except asyncio.CancelledError:
-            connection.terminate()
+            _hang_up(connection)
             raise
         except _UNREACHABLE as error:
             raise ConnectionLost(f"{self.location}: connection lost: {error}") from error
         except asyncpg.PostgresError as error:
             raise _failure(self.location, error) from error
         except asyncpg.InterfaceError as error:
-            if connection.is_closed():
+            if _is_closed(connection):
                 raise ConnectionLost(f"{self.location}: connection lost: {error}") from error
             raise _failure(self.location, error) from error
         finally:
@@ -212,6 +212,19 @@ def _keep_alive(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE.items():
             link.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _hang_up(connection: Connection) -> None:
+    """End it here: to give it back would wait for the server's word."""
+    if not _is_closed(connection):
+        connection.terminate()
+
+
+def _is_closed(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has seen its end already
+        return True
 
 
 def _failure(location: str, error: BaseException) -> JournalError:
