@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +23,7 @@ from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.run import Run
 from stoker.engine.state import RunState
-from stoker.journal.base import Command, Journal, JournalError, RunOver, UnknownRun
+from stoker.journal.base import Command, Journal, JournalError, RunBusy, RunOver, UnknownRun
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan
 
@@ -111,8 +112,16 @@ async def _begin(
             cancel = Command(run_id=run_id, kind="cancel", payload={"reason": _STOPPED})
             with suppress(UnknownRun):
                 await engine.journal.send(cancel)
+        resume = partial(engine.resume, run_id, inputs=inputs, park=False, secrets=attempt.secrets)
         with suppress(UnknownRun):  # the crash came before it was stored
-            return await engine.resume(run_id, inputs=inputs, park=False, secrets=attempt.secrets)
+            try:
+                return await resume()
+            except RunBusy as busy:
+                if busy.lease_sec is None:
+                    raise
+                # Its lease was taken later than its parent's, and may end a little later.
+                await asyncio.sleep(busy.lease_sec)
+                return await resume()
     return await engine.start(
         plan,
         inputs=inputs,

@@ -209,6 +209,7 @@ class Run:
         lease ran out; the run's processes are ended then, and the journal says what a resume
         needs.
         """
+        begun_anew = False
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = self._works.group = self._gatekeeper.group = group
@@ -219,10 +220,12 @@ class Run:
                     self._suspended = True
                     self._works.leave()
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            error = errors.exceptions[0]
+            begun_anew = isinstance(error, LeaseLost) and await self._has_moved()
+            raise error from None
         finally:
             try:
-                await self._works.end_processes()
+                await self._works.end_processes(kept=begun_anew)
             finally:  # also when this is cancelled once more
                 profile_of = self.machine.profile_of
                 self._launcher.mask_interrupted(lambda i: profile_of(i).on_interrupt == "adopt")
@@ -233,6 +236,15 @@ class Run:
                 self.machine.close()
                 self.feed.close()
         return outcome
+
+    async def _has_moved(self) -> bool:
+        """Whether an engine on another machine has the run: it sees nothing of what was kept
+        here, and begins it anew."""
+        try:
+            holder = (await self._journal.run(self.lease.run_id)).engine
+        except JournalError:
+            return False
+        return holder is not None and holder.host != self.lease.engine.host
 
     async def _loop_until_fenced(self, engine_id: str) -> None:
         try:

@@ -160,10 +160,11 @@ class Works:
         for task in self._tasks.values():
             task.cancel()
 
-    async def end_processes(self) -> None:
-        """After `leave`: end what still runs and was not meant to outlive the engine."""
+    async def end_processes(self, *, kept: bool = False) -> None:
+        """After `leave`: end what still runs; what was meant to outlive the engine only if
+        `kept`."""
         self._leaving = True
-        for index in self._kept:
+        for index in () if kept else self._kept:
             self._children.pop(index, None)
         for child in self._children.values():
             child.stop()

@@ -37,6 +37,11 @@ class RunExists(JournalError):
 class RunBusy(JournalError):
     """Another live engine holds the run's lease."""
 
+    def __init__(self, message: str, lease_sec: float | None = None) -> None:
+        super().__init__(message)
+        self.lease_sec = lease_sec
+        """Seconds the lease has left where nothing else tells whether its holder lives."""
+
 
 class RunOver(JournalError):
     """The run is settled: there is nothing to go on with."""

@@ -371,5 +371,6 @@ def _refuse_if_held(
     if dead is None and expires is not None and expires > now:
         raise RunBusy(
             f"run {run_id} is held by process {holder.pid} of another host or boot; unless that "
-            f"renews it, the lease ends in {expires - now:.0f} s"
+            f"renews it, the lease ends in {expires - now:.0f} s",
+            expires - now,
         )
