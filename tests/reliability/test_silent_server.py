@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -154,6 +156,17 @@ def test_a_renewal_that_is_not_answered_is_bounded(postgres_url, tmp_path, monke
                 await journal.close()
 
     asyncio.run(main())
+
+
+def test_what_the_driver_complains_of_is_not_printed():
+    script = (
+        "import stoker.journal.postgres_connection, logging;"
+        "logging.getLogger('asyncpg.pool').error('Failed to restore the pool')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_what_an_engine_that_vanished_had_locked_is_free_again(postgres_url, monkeypatch):

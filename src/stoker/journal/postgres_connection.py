@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record]
+
+# What matters of it leaves as `JournalError`; with no handler at all, Python would print it.
+logging.getLogger("asyncpg").addHandler(logging.NullHandler())
 
 _MAX_CONNECTIONS = 8
 _CONNECT_SEC = 10.0
