@@ -209,7 +209,6 @@ class Run:
         lease ran out; the run's processes are ended then, and the journal says what a resume
         needs.
         """
-        begun_anew = False
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = self._works.group = self._gatekeeper.group = group
@@ -221,11 +220,12 @@ class Run:
                     self._works.leave()
         except ExceptionGroup as errors:
             error = errors.exceptions[0]
-            begun_anew = isinstance(error, LeaseLost) and await self._has_moved()
+            if isinstance(error, LeaseLost) and await self._has_moved():
+                self._works.keep_nothing()
             raise error from None
         finally:
             try:
-                await self._works.end_processes(kept=begun_anew)
+                await self._works.end_processes()
             finally:  # also when this is cancelled once more
                 profile_of = self.machine.profile_of
                 self._launcher.mask_interrupted(lambda i: profile_of(i).on_interrupt == "adopt")

@@ -160,11 +160,14 @@ class Works:
         for task in self._tasks.values():
             task.cancel()
 
-    async def end_processes(self, *, kept: bool = False) -> None:
-        """After `leave`: end what still runs; what was meant to outlive the engine only if
-        `kept`."""
+    def keep_nothing(self) -> None:
+        """What was meant to outlive the engine must not: `end_processes` ends it too."""
+        self._kept.clear()
+
+    async def end_processes(self) -> None:
+        """After `leave`: end what still runs and was not meant to outlive the engine."""
         self._leaving = True
-        for index in () if kept else self._kept:
+        for index in self._kept:
             self._children.pop(index, None)
         for child in self._children.values():
             child.stop()
