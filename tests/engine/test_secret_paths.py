@@ -223,7 +223,7 @@ def test_tracebacks_in_our_log_hold_no_secret(carry_out, state, where):
     assert "ValueError: no access with ***" in plain
     assert "ValueError: no access with ***" in json.loads(as_json)["exception"]
     assert SECRET not in plain + as_json
-    assert run.state["a"].reason == "ValueError: no access with ***"
+    assert run.state["a"].reason == "kind 'broken' broke: ValueError: no access with ***"
     assert holding(state) == []
 
 

@@ -86,7 +86,9 @@ class Reference:
         """What is consumed of a step, from whoever stands in for it."""
         end, step = self.end(step_id), self.steps[step_id]
         if end.status == "failed" and step.on_failure == "fallback_step":
-            return self.outputs(step.fallback_step) if self.stands_in(step.fallback_step) else {}
+            if not self.stands_in(step.fallback_step):
+                return {}
+            return {**end.outputs, **self.outputs(step.fallback_step)}
         return end.outputs
 
     def consumed(self, step_id: str) -> dict[str, Any]:
@@ -111,10 +113,10 @@ class Reference:
         if step.foreach is None:
             return self.executed(step, step_id)
         children = [self.executed(step, f"{step_id}[{item}]") for item in step.foreach]
-        if any(child.status == "failed" for child in children):
-            return End("failed")
-        names = [name for name in step.provides if children and children[0].outputs]
-        return End("succeeded", outputs={n: [c.outputs.get(n) for c in children] for n in names})
+        failed = any(child.status == "failed" for child in children)
+        names = [name for name in step.provides if any(child.outputs for child in children)]
+        outputs = {n: [c.outputs.get(n) for c in children] for n in names}
+        return End("failed" if failed else "succeeded", outputs=outputs)
 
     def executed(self, step: Step, step_id: str) -> End:
         """A step, or a child of one, that nothing keeps from running."""
