@@ -22,6 +22,7 @@ import msgspec
 from stoker.engine.attempt import Files, realm
 from stoker.engine.capacity import Capacity
 from stoker.engine.circuits import Circuits
+from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import hidden, new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
@@ -180,8 +181,42 @@ class Engine:
         """
         if handle := self._runs.get(run_id):
             return handle
+        return await self._go_on(run_id, None, "", inputs=inputs, park=park, secrets=secrets)
+
+    async def extend(
+        self,
+        run_id: str,
+        steps: str,
+        *,
+        by: str = "api",
+        inputs: Mapping[str, Any] | None = None,
+        park: bool = True,
+        secrets: Sequence[str] = (),
+    ) -> RunHandle:
+        """Give a run new steps, a JSON or YAML document, and go on with it, wherever it stands:
+        under way, suspended or over. One that was over is reopened; what it was canceled or
+        aborted for holds no more, and `max_run_duration_sec` counts anew.
+
+        Raises `PlanError` (steps, inputs), `CommandRefused`, `UnknownRun`, `RunBusy`.
+        """
+        if handle := self._runs.get(run_id):
+            await handle.extend(steps, by=by)
+            return handle
+        return await self._go_on(run_id, steps, by, inputs=inputs, park=park, secrets=secrets)
+
+    async def _go_on(
+        self,
+        run_id: str,
+        steps: str | None,
+        by: str,
+        *,
+        inputs: Mapping[str, Any] | None,
+        park: bool,
+        secrets: Sequence[str],
+    ) -> RunHandle:
         row = await self.journal.run(run_id)
-        _refuse_if_over(run_id, row.status)
+        if steps is None:
+            _refuse_if_over(run_id, row.status)
         if unreleased := self._unreleased.get(run_id):
             await self._release(unreleased)
         lease = await self.journal.acquire(run_id, self._identity)
@@ -193,7 +228,11 @@ class Engine:
             require_secrets(options.secrets, resolved)
             state = RunState(run_id, plan, Graph.build(plan.steps))
             state.replay(await self.journal.events(run_id))
-            _refuse_if_over(run_id, state.status)  # since its row was read
+            if steps is None:
+                _refuse_if_over(run_id, state.status)  # since its row was read
+                more: Sequence[Step] = ()
+            else:
+                more = self._read_steps(state, options.cwd, steps, "extension")
             _require_kinds(state, self._kinds)
 
             def adopted(index: int) -> bool:
@@ -204,7 +243,9 @@ class Engine:
             launcher = self._launcher(state, resolved, options, secrets)
             launcher.mask_interrupted(adopted)
             await end_abandoned(self, state, adopted, launcher.redactor.secrets)
-            return await self._launch(state, lease, launcher, resolved, options, park=park)
+            return await self._launch(
+                state, lease, launcher, resolved, options, park=park, more=more, by=by
+            )
         except BaseException:
             await self._release(lease)
             raise
@@ -242,6 +283,8 @@ class Engine:
         options: RunOptions,
         *,
         park: bool,
+        more: Sequence[Step] = (),
+        by: str = "engine",
     ) -> RunHandle:
         plan, run_id, inputs = state.plan, state.run_id, resolved.values
         redactor = launcher.redactor
@@ -259,6 +302,8 @@ class Engine:
             manual=options.manual,
             durations=await self.journal.durations(plan.plan_id),
         )
+        if (refusal := machine.exposed(more)) is not None:
+            raise CommandRefused(refusal)
         run = Run(
             machine=machine,
             launcher=launcher,
@@ -271,6 +316,8 @@ class Engine:
             redactor=redactor,
             feed=Feed(run_id, self.journal, state.sequence),
             park=park,
+            more=more,
+            by=by,
         )
         handle = self._runs[run_id] = RunHandle(run)
         self._tasks.create_task(self._drive(run, handle), name=f"run {run_id}")

@@ -121,17 +121,22 @@ class RunMachine(Decisions):
         """Decide nothing more here: other runs get the capacity that is still held."""
         self._admission.close()
 
-    def begin(self, now: float, *, engine: str) -> None:
-        """Start, or go on after the state was replayed from the journal."""
+    def begin(
+        self, now: float, *, engine: str, more: Sequence[Step] = (), by: str = "engine"
+    ) -> None:
+        """Start, or go on after the state was replayed from the journal. `more`: validated
+        steps that expose nothing, to add; a run that is over is reopened for them by `by`."""
         self._record.now = now
+        if more and self.state.status in RUN_OVER:
+            self._record.emit(ev.RUN_REOPENED, data={"by": by})
         resumed = self.state.started_at is not None
         paused = self.state.status == "paused"
         self._record.emit(ev.RUN_STARTED, data={"engine": engine, "resumed": resumed})
         if paused:  # a pause is a person's, and only a person ends it
             self._record.emit(ev.RUN_PAUSED, data={"reason": "paused before"})
         limit = self.state.plan.globals.max_run_duration_sec
-        if limit is not None and self.state.started_at is not None:
-            self._record.set_timer("run_limit", -1, self._left(limit, self.state.started_at))
+        if limit is not None and self.state.opened_at is not None:
+            self._record.set_timer("run_limit", -1, self._left(limit, self.state.opened_at))
         self._count_blockers()
         if self._ending:
             self._sweep()
@@ -149,6 +154,8 @@ class RunMachine(Decisions):
             elif step.status in ("pending", "waiting") and not self._blockers[index]:
                 self._unblocked(index, step)
         self._propagate()
+        if more:
+            self.extend(more, by, now)
 
     def attempt_running(self, index: int, pid: int, now: float) -> None:
         self._record.now = now

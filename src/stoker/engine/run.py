@@ -85,7 +85,10 @@ class Run:
         redactor: Redactor,
         feed: Feed,
         park: bool,
+        more: Sequence[Step] = (),
+        by: str = "engine",
     ) -> None:
+        """`more`: steps to begin with, see `RunMachine.begin`."""
         self.machine = machine
         self.feed = feed
         self.lease = lease
@@ -95,6 +98,8 @@ class Run:
         self._redactor = redactor
         self.redact = redactor.text
         self._park = park
+        self._more = more
+        self._by = by
         self.on_parked: Callable[[bool], None] | None = None
         """Told when the run begins or ceases to wait for nothing but a person."""
         self._told_parked = False
@@ -261,7 +266,7 @@ class Run:
             raise self._fenced
 
     async def _loop(self, engine_id: str) -> None:
-        self.machine.begin(time.time(), engine=engine_id)
+        self.machine.begin(time.time(), engine=engine_id, more=self._more, by=self._by)
         while not self._suspended:
             await self._tick()
             if self.machine.over or self._parked():

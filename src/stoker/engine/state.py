@@ -83,6 +83,8 @@ class RunState:
         self.created_at: float | None = None
         self.started_at: float | None = None
         self.finished_at: float | None = None
+        self.opened_at: float | None = None
+        """When it was started, or reopened last: what the limit on its duration counts from."""
         self.canceling: str | None = None
         self.aborting: str | None = None
         self.released: set[str] = set()
@@ -98,6 +100,7 @@ class RunState:
             ev.RUN_ADVANCED: self._advanced,
             ev.RUN_CANCELING: self._canceling,
             ev.RUN_SETTLED: self._run_settled,
+            ev.RUN_REOPENED: self._run_reopened,
             ev.STEP_WAITING: self._waiting,
             ev.STEP_SETTLED: self._settled,
             ev.STEP_REOPENED: self._reopened,
@@ -142,7 +145,7 @@ class RunState:
         self.reason = None
         self.finished_at = None
         if self.started_at is None:
-            self.started_at = event.time
+            self.started_at = self.opened_at = event.time
 
     def _canceling(self, event: Event) -> None:
         if event.data.get("abort"):
@@ -154,6 +157,13 @@ class RunState:
         self._advance_run(event.data["status"])
         self.reason = event.data.get("reason")
         self.finished_at = event.time
+
+    def _run_reopened(self, event: Event) -> None:
+        if self.status not in lifecycle.RUN_OVER:
+            raise lifecycle.IllegalTransition(f"run {self.run_id}", self.status, "reopened")
+        self.status = "running"
+        self.reason = self.finished_at = self.canceling = self.aborting = None
+        self.opened_at = event.time
 
     def _extended(self, event: Event) -> None:
         self._add(msgspec.convert(event.data["steps"], tuple[Step, ...]), None)

@@ -37,6 +37,7 @@ RUN_EXTENDED: Final = "run.extended"  # steps: [step], source
 RUN_ADVANCED: Final = "run.advanced"  # steps: [id], the batch released by `next`
 RUN_CANCELING: Final = "run.canceling"  # reason
 RUN_SETTLED: Final = "run.settled"  # status, reason
+RUN_REOPENED: Final = "run.reopened"  # by; a run that was over gets new steps
 STEP_WAITING: Final = "step.waiting"  # for: resources|approval|backoff|circuit|fallback, detail
 STEP_SETTLED: Final = "step.settled"  # status, reason, outputs, satisfied
 STEP_REOPENED: Final = "step.reopened"  # reason; a person asked for a rerun

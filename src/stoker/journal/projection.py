@@ -19,6 +19,7 @@ from stoker.journal.events import (
     ATTEMPT_SETTLED,
     ATTEMPT_STARTING,
     RUN_PAUSED,
+    RUN_REOPENED,
     RUN_SETTLED,
     RUN_STARTED,
     RUN_UNPAUSED,
@@ -31,7 +32,12 @@ _AT = {name: index for index, name in enumerate(ATTEMPT_COLUMNS)}
 STATUS, _PID, _EXIT, _ERROR, _FINISHED = (
     _AT[name] for name in ("status", "pid", "exit_code", "error", "finished_at")
 )
-_RUN_STATUS = {RUN_STARTED: "running", RUN_PAUSED: "paused", RUN_UNPAUSED: "running"}
+_RUN_STATUS = {
+    RUN_STARTED: "running",
+    RUN_PAUSED: "paused",
+    RUN_UNPAUSED: "running",
+    RUN_REOPENED: "running",
+}
 RUN_EVENTS = frozenset((*_RUN_STATUS, RUN_SETTLED))
 """Events that change the row of the run itself."""
 
