@@ -39,6 +39,7 @@ from stoker.engine.kinds import ProcessWork, Result
 from stoker.engine.launch import Launcher
 from stoker.engine.machine import RunMachine
 from stoker.engine.outputs import OutputError
+from stoker.engine.pids import FreshPids
 from stoker.engine.uptodate import Fingerprints
 from stoker.engine.works import Works
 from stoker.journal.base import Command, Journal, JournalError, Lease, LeaseLost
@@ -55,7 +56,6 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-_PID_DELAY_SEC = 0.01
 _CONSULTED = Ask | ReleaseLocks | ReportTool
 
 
@@ -112,6 +112,7 @@ class Run:
         self._fault: Exception | None = None
         """What a turn failed with: the loop's to raise."""
         self._spawner = spawner
+        self._pids = FreshPids(self._signal.set)
         self._works = Works(
             launcher,
             spawner,
@@ -119,7 +120,7 @@ class Run:
             run_id=lease.run_id,
             profile_of=machine.profile_of,
             on_end=self._ended,
-            on_pid=self._note_pid,
+            on_pid=self._pids.add,
         )
         self._gatekeeper = Gatekeeper(
             machine,
@@ -133,10 +134,6 @@ class Run:
         self._timers: dict[tuple[TimerKind, int], asyncio.TimerHandle] = {}
         self._inbox = True
         self._applied: list[int] = []
-        self._pids: dict[int, tuple[int, float]] = {}
-        """By step: the pid of its process and when that began, until it is journaled."""
-        self._pids_due = False
-        self._pid_timer: asyncio.TimerHandle | None = None
         self._replies: list[Callable[[], None]] = []
         self._suspended = False
         self._fenced: JournalError | None = None
@@ -236,8 +233,7 @@ class Run:
                 self._launcher.mask_interrupted(lambda i: profile_of(i).on_interrupt == "adopt")
                 for timer in self._timers.values():
                     timer.cancel()
-                if self._pid_timer is not None:
-                    self._pid_timer.cancel()
+                self._pids.close()
                 self.machine.close()
                 self.feed.close()
         return outcome
@@ -302,11 +298,11 @@ class Run:
         if self._fault is not None:
             raise self._fault
         now = time.time()
-        if self._inbox:
+        decided, self._decided = self._decided, None
+        if self._inbox and decided is None:
             self._inbox = False
             await self._read_inbox(now)
-        events, effects = self._decided or self._decide(now)
-        self._decided = None
+        events, effects = decided or self._decide(now)
         if self.machine.over:
             await self._end_stragglers()
         if events or self._applied:
@@ -347,9 +343,8 @@ class Run:
         facts = self._facts
         while facts:
             facts.popleft()(now)
-        if self._pids_due:
-            self._pids_due = False
-            self._journal_pids(now)
+        for index, pid in self._pids.take():
+            self.machine.attempt_running(index, pid, now)
         self.machine.admit(now)
         return self.machine.take()
 
@@ -374,7 +369,7 @@ class Run:
 
     def _ended(self, index: int, number: int, work: ProcessWork | None, end: Exit | Result) -> None:
         """Called when an attempt's work has ended, whatever it was."""
-        self._pids.pop(index, None)
+        self._pids.discard(index)
         lost = isinstance(end, Exit) and end.cause == "lost"
         result, extension = self._what_came_of(index, number, work, end)
 
@@ -443,29 +438,6 @@ class Run:
                     timer.cancel()
         elif isinstance(effect, RecordFiles):
             self._group.create_task(self._gatekeeper.record_files(effect.step))
-
-    def _note_pid(self, index: int, pid: int) -> None:
-        """Have the pid journaled, soon: a short step ends before, and saves the entry."""
-        loop = asyncio.get_running_loop()
-        if self._pid_timer is None:
-            self._pid_timer = loop.call_later(_PID_DELAY_SEC, self._look_at_pids)
-        self._pids[index] = pid, loop.time()
-
-    def _look_at_pids(self) -> None:
-        self._pid_timer = None
-        self._pids_due = bool(self._pids)
-        if self._pids_due:
-            self._signal.set()
-
-    def _journal_pids(self, now: float) -> None:
-        loop = asyncio.get_running_loop()
-        old = loop.time() - _PID_DELAY_SEC / 2
-        for index, (pid, since) in list(self._pids.items()):
-            if since <= old:
-                del self._pids[index]
-                self.machine.attempt_running(index, pid, now)
-        if self._pids and self._pid_timer is None:
-            self._pid_timer = loop.call_later(_PID_DELAY_SEC, self._look_at_pids)
 
     def _set_timer(self, effect: SetTimer) -> None:
         kind, index = effect.kind, effect.step
