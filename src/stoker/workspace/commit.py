@@ -1,0 +1,120 @@
+"""Everything in a worktree, committed to its branch."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from stoker.workspace import copying, hardening
+from stoker.workspace.errors import IndexLocked, MergeConflict, RebaseInProgress, UnsafePath
+from stoker.workspace.git import Git, decode
+from stoker.workspace.message import Trailers, compose
+from stoker.workspace.model import Author, Committed
+from stoker.workspace.snapshot import stage
+from stoker.workspace.worktree import Worktree
+
+
+async def commit(
+    worktree: Worktree,
+    message: str,
+    *,
+    author: Author | None = None,
+    trailers: Trailers = (),
+    max_file_bytes: int | None = None,
+    break_lock: bool = False,
+) -> Committed:
+    """Commit all changes and all untracked files that are not ignored.
+
+    Nothing to commit is no error. `break_lock`: nobody is at work in the worktree any more, so that
+    a lock on its index is that of a killed git. Raises `MergeConflict` while files are unmerged,
+    `RebaseInProgress`, `IndexLocked`, ValueError for message and trailers.
+    """
+    text = compose(message, trailers)
+    async with worktree.lock() as fd:
+        unlock(worktree, break_lock=break_lock)
+        if worktree.operation() == "rebase":
+            raise RebaseInProgress(str(worktree.path))
+        unmerged = await worktree.conflicts()
+        if unmerged:
+            raise MergeConflict(unmerged, worktree.operation() or "merge")
+        skipped = await stage(worktree.git, fd=fd, max_file_bytes=max_file_bytes)
+        who = author or worktree.repository.author
+        return Committed(await commit_staged(worktree, text, who, fd), skipped)
+
+
+async def delete_file(
+    worktree: Worktree, path: str, *, author: Author | None = None, trailers: Trailers = ()
+) -> Committed:
+    """Delete one file and commit that alone, whatever else is uncommitted.
+
+    Raises `UnsafePath`: it leads out of the worktree, through a link, or is no file.
+    """
+    copying.check((path,))
+    if not _unlink(worktree.path, path):
+        raise UnsafePath(path, "is not a file in the worktree")
+    text = compose(f"Delete {path}", trailers)
+    async with worktree.lock() as fd:
+        git, env = worktree.git, hardening.identity(author or worktree.repository.author)
+        known = await git.records("ls-files", "-z", "--", path)
+        if not known:
+            return Committed(None, ())
+        args = ("commit", "--quiet", "--cleanup=verbatim", "--file=-", "--only", "--", path)
+        await git.run(*args, stdin=text, env=env, fds=(fd,))
+        return Committed(await worktree.head(), ())
+
+
+def unlock(worktree: Worktree, *, break_lock: bool) -> None:
+    """Raises `IndexLocked` if the index is locked; `break_lock`: remove that lock."""
+    lock = worktree.git.git_dir / "index.lock"
+    if os.path.lexists(lock):
+        if not break_lock:
+            raise IndexLocked(str(lock))
+        lock.unlink(missing_ok=True)
+
+
+async def commit_staged(worktree: Worktree, text: bytes, author: Author, fd: int) -> str | None:
+    """Commit what is in the index; None: nothing. For who holds the worktree's lock."""
+    git = worktree.git
+    if worktree.operation() is None and not await _anything_staged(git):
+        return None
+    args = ("commit", "--quiet", "--cleanup=verbatim", "--file=-")
+    await git.run(*args, stdin=text, env=hardening.identity(author), fds=(fd,))
+    return await worktree.head()
+
+
+async def _anything_staged(git: Git) -> bool:
+    args = ("diff", "--cached", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty")
+    return (await git.run(*args, accept=(0, 1))).code == 1
+
+
+async def commit_tree(
+    git: Git, tree: str, parents: tuple[str, ...], text: bytes, author: Author
+) -> str:
+    """A commit of a tree, on no branch."""
+    args = [word for parent in parents for word in ("-p", parent)]
+    output = await git.run(
+        *("commit-tree", "--no-gpg-sign", *args, tree),
+        stdin=text,
+        env=hardening.identity(author),
+    )
+    return decode(output.stdout).strip()
+
+
+def _unlink(top: os.PathLike[str], path: str) -> bool:
+    *folders, name = path.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(top, flags)
+    try:
+        for part in folders:
+            inner = os.open(part, flags, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        mode = os.lstat(name, dir_fd=folder).st_mode
+        if stat.S_ISDIR(mode):
+            return False
+        os.unlink(name, dir_fd=folder)
+    except (FileNotFoundError, NotADirectoryError, OSError):
+        return False
+    finally:
+        os.close(folder)
+    return True

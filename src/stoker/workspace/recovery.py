@@ -1,0 +1,147 @@
+"""What a killed process left half-done is undone (a creation) or finished (a removal)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from stoker.workspace import intents
+from stoker.workspace.git import decode
+from stoker.workspace.intents import Intent, Record
+from stoker.workspace.program import execute
+from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import registered
+
+_TRASH: Final = re.compile(r"\.stoker-trash-[0-9a-f]{32}")
+_HALF_MADE: Final = "initializing"
+
+
+async def sweep(repository: Repository) -> int:
+    """Clean up after killed processes and after `remove(wait=False)`; returns how much there was.
+
+    `create` and `remove` do as much of it as matters to them.
+    """
+    async with repository.lock() as lock:
+        await recover(repository, lock)
+        found = intents.abandoned(repository)
+    try:
+        for record, intent in found:
+            await delete(intents.unquote(intent.trash), record.fd)
+            record.done()
+    finally:
+        for record, _ in found:
+            record.leave()
+    return len(found)
+
+
+async def recover(repository: Repository, lock: int) -> None:
+    """Under the repository's lock: bring everything to where only trash is left to delete."""
+    found = intents.abandoned(repository)
+    try:
+        for record, intent in found:
+            if intent.kind == "create":
+                await undo(repository, record, intent, lock)
+                continue
+            path, trash = intents.unquote(intent.path), intents.unquote(intent.trash)
+            if not there(path) and registered(repository, path) is not None:
+                await forget(repository, path, lock)
+            if not there(trash):
+                record.done()  # otherwise it is for `sweep`: deleting takes long
+    finally:
+        for record, _ in found:
+            record.leave()
+
+
+async def undo(repository: Repository, record: Record, intent: Intent, lock: int) -> None:
+    """Take back a creation, under the repository's lock, and end its record."""
+    path, trash = intents.unquote(intent.path), intents.unquote(intent.trash)
+    _remove_half_made(repository, path)
+    if registered(repository, path) is not None:
+        if _is_ours(path, repository.common_dir):
+            path.rename(trash)
+        if not there(path):
+            await forget(repository, path, lock)
+    rmdir(path)  # made, but nothing in it yet
+    if intent.branch is not None and intent.oid is not None:
+        args = ("update-ref", "-d", f"refs/heads/{intent.branch}", intent.oid)
+        # Not there, or moved on: then it is somebody's work.
+        await repository.git.run(*args, accept=(0, 1, 128), fds=(lock,))
+    if there(trash):
+        await delete(trash, record.fd)
+    record.done()
+
+
+async def forget(repository: Repository, path: Path, *fds: int) -> None:
+    """Remove what the repository knows of a worktree whose directory is gone."""
+    args = ("worktree", "remove", "--force", "--force", "--", str(path))
+    await repository.git.run(*args, fds=fds)
+
+
+def rmdir(path: Path) -> None:
+    """Remove a directory if it is one and empty."""
+    with suppress(OSError):
+        path.rmdir()
+
+
+def there(path: Path) -> bool:
+    """Something is at `path`, if only a link that leads nowhere."""
+    return os.path.lexists(path)
+
+
+def trash_for(path: Path) -> Path:
+    """Where to move what is to be deleted: beside it, so that it is one rename."""
+    return path.with_name(f".stoker-trash-{uuid.uuid4().hex}")
+
+
+async def delete(trash: Path, fd: int) -> None:
+    """Delete what was moved away. Nothing but trash by its name: whoever can write to the git
+    directory could have written the intent."""
+    if not _is_trash(trash):
+        return
+    if await _run(("rm", "-rf", "--", str(trash)), fd) == 0:
+        return
+    # Directories without write permission (module caches are such).
+    await _run(("chmod", "-R", "u+rwX", "--", str(trash)), fd)
+    await _run(("rm", "-rf", "--", str(trash)), fd)
+    if there(trash):
+        await asyncio.to_thread(shutil.rmtree, trash)  # says what is in the way
+
+
+async def _run(argv: Sequence[str], fd: int) -> int:
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    done = await execute(tuple(argv), cwd="/", env=env, fds=(fd,), timeout=3600.0)
+    return done.code
+
+
+def _is_trash(path: Path) -> bool:
+    return _TRASH.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
+
+
+def _is_ours(path: Path, common_dir: Path) -> bool:
+    """True: a worktree of the repository is at `path`."""
+    try:
+        said = decode((path / ".git").read_bytes()).strip()
+    except OSError:
+        return False
+    target = Path(said.removeprefix("gitdir: "))
+    return said.startswith("gitdir: ") and target.parent == common_dir / "worktrees"
+
+
+def _remove_half_made(repository: Repository, path: Path) -> None:
+    """What git leaves if it is killed before it has said where the worktree is."""
+    folder = repository.common_dir / "worktrees"
+    for admin in folder.glob("*") if folder.is_dir() else ():
+        if admin.name.rstrip("0123456789") != path.name.rstrip("0123456789"):
+            continue
+        if (admin / "gitdir").exists() or admin.is_symlink():
+            continue
+        with suppress(OSError):
+            if (admin / "locked").read_text().strip() == _HALF_MADE:
+                shutil.rmtree(admin)

@@ -1,0 +1,223 @@
+"""Push and fetch. They run with a git directory made for the purpose, that shares only objects
+with the repository: what its own config says of URLs, proxies, helpers and programs has no say,
+while the user's own git config (credential helpers, proxies) has."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from stoker.process.redact import Redactor
+from stoker.workspace import hardening
+from stoker.workspace.errors import (
+    AuthFailed,
+    PushRejected,
+    RemoteFailed,
+    RemoteUnreachable,
+    UnknownBranch,
+)
+from stoker.workspace.git import decode
+from stoker.workspace.program import Output, execute
+from stoker.workspace.repository import Repository
+
+PROTOCOLS = ("https", "http", "ssh")
+"""Not `file`: pushing to a directory runs the hooks that are there."""
+_AUTH = re.compile(
+    r"authentication failed|could not read (username|password)|terminal prompts disabled"
+    r"|permission denied \(|returned error: 40[13]|invalid username or password|access denied"
+    r"|permission to .* denied",
+    re.IGNORECASE,
+)
+_UNREACHABLE = re.compile(
+    r"could not resolve host|connection (refused|timed out|reset)|failed to connect"
+    r"|no route to host|network is unreachable"
+    r"|does not appear to be a git repository"
+    r"|repository .*not found"
+    r"|returned error: (404|5\d\d)|does not exist|could not read from remote repository"
+    r"|unable to access|transport '.*' not allowed",
+    re.IGNORECASE,
+)
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A password or token, sent to no URL but those that begin with `url`."""
+
+    url: str
+    password: str
+    username: str = "x-access-token"
+
+    def __repr__(self) -> str:
+        return f"Credentials(url={self.url!r}, username={self.username!r}, password=***)"
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """The outcome of a push."""
+
+    commit: str
+    remote_branch: str
+    changed: bool
+    """False: it was there already."""
+
+
+async def push(
+    repository: Repository,
+    branch: str,
+    *,
+    remote: str = "origin",
+    url: str | None = None,
+    remote_branch: str | None = None,
+    force: bool = False,
+    lease: str | None = None,
+    credentials: Credentials | None = None,
+    protocols: Sequence[str] = PROTOCOLS,
+) -> Pushed:
+    """Push a local branch. `url`: where to, default what the repository has for `remote`.
+
+    `force`: overwrite, but only what the lease says is there: the commit `lease` ("": nothing),
+    default what was last seen of the remote. Raises `UnknownBranch`, `PushRejected`, `AuthFailed`,
+    `RemoteUnreachable`, `RemoteFailed`.
+    """
+    (commit,) = await repository.resolve(f"refs/heads/{branch}")
+    if commit is None:
+        raise UnknownBranch(branch)
+    goal = remote_branch or branch
+    tracking = f"refs/remotes/{remote}/{goal}"
+    await repository.check_branch_name(goal)
+    args = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"]
+    if force:
+        if lease is None:
+            lease = (await repository.resolve(tracking))[0] or ""
+        args.append(f"--force-with-lease=refs/heads/{goal}:{lease}")
+    where = await _url(repository, remote, url)
+    args += ["--", where, f"{commit}:refs/heads/{goal}"]
+    async with _apart(repository) as git_dir:
+        output = await _talk(repository, git_dir, args, credentials, protocols)
+    lines = [line.split("\t") for line in decode(output.stdout).splitlines()]
+    refused = {
+        line[1].partition(":")[2]: line[2] for line in lines if len(line) == 3 and line[0] == "!"
+    }
+    if refused:
+        raise PushRejected(("git", *args), output.code, output.stderr, refused)
+    _check(args, output)
+    if url is None:
+        await repository.git.run("update-ref", "-m", "push", tracking, commit)
+    return Pushed(commit, goal, changed=not any(line[0] == "=" for line in lines))
+
+
+async def fetch(
+    repository: Repository,
+    *,
+    remote: str = "origin",
+    url: str | None = None,
+    credentials: Credentials | None = None,
+    protocols: Sequence[str] = PROTOCOLS,
+) -> tuple[str, ...]:
+    """Fetch all branches of a remote; returns the names (like `origin/main`) of those that changed
+    or are gone. Raises as `push` does."""
+    where = await _url(repository, remote, url)
+    space = f"refs/remotes/{remote}/"
+    async with _apart(repository) as git_dir:
+        known = await _refs(repository, "refs/heads/", space)
+        # What is here already need not come again.
+        packed = "".join(f"{oid} {ref}\n" for ref, oid in sorted(known.items()))
+        (git_dir / "packed-refs").write_text("# pack-refs with: sorted \n" + packed)
+        args = ["fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules"]
+        args += ["--no-write-fetch-head", "--no-auto-maintenance", "--", where]
+        args.append(f"+refs/heads/*:{space}*")
+        _check(args, await _talk(repository, git_dir, args, credentials, protocols))
+        listed = ("for-each-ref", "--format=%(objectname) %(refname)", space)
+        answer = await _talk(repository, git_dir, listed, None, ())
+    lines = (line.partition(" ") for line in decode(answer.stdout).splitlines())
+    found = {ref: oid for oid, _, ref in lines}
+    before = {ref: oid for ref, oid in known.items() if ref.startswith(space)}
+    changed = {ref: oid for ref, oid in found.items() if before.get(ref) != oid}
+    gone = [ref for ref in before if ref not in found]
+    updates = [f"update {ref} {oid}\n" for ref, oid in changed.items()]
+    updates += [f"delete {ref}\n" for ref in gone]
+    if updates:
+        await repository.git.run("update-ref", "--stdin", stdin="".join(updates).encode())
+    return tuple(sorted(ref.removeprefix("refs/remotes/") for ref in (*changed, *gone)))
+
+
+async def _url(repository: Repository, remote: str, url: str | None) -> str:
+    found = url or await repository.remote_url(remote)
+    if found is None:
+        raise RemoteUnreachable(("git", "remote"), 2, f"there is no remote {remote!r}")
+    return found
+
+
+async def _refs(repository: Repository, *spaces: str) -> dict[str, str]:
+    args = ("for-each-ref", "--format=%(objectname)%00%(refname)%00%(symref)", *spaces)
+    lines = (line.split("\0") for line in (await repository.git.text(*args)).splitlines())
+    return {ref: oid for oid, ref, symref in lines if not symref}
+
+
+@asynccontextmanager
+async def _apart(repository: Repository) -> AsyncIterator[Path]:
+    """A git directory without refs, hooks and settings."""
+    kind = await repository.git.text("rev-parse", "--show-object-format")
+    git_dir = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="stoker-git-"))
+    try:
+        (git_dir / "refs").mkdir()
+        (git_dir / "objects").mkdir()
+        (git_dir / "HEAD").write_text("ref: refs/heads/none\n")
+        extension = f"[extensions]\n\tobjectFormat = {kind}\n" if kind != "sha1" else ""
+        version = 1 if extension else 0
+        (git_dir / "config").write_text(
+            f"[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extension}"
+        )
+        shallow = repository.common_dir / "shallow"
+        if shallow.exists():
+            shutil.copyfile(shallow, git_dir / "shallow")
+        yield git_dir
+    finally:
+        await asyncio.to_thread(shutil.rmtree, git_dir, ignore_errors=True)
+
+
+async def _talk(
+    repository: Repository,
+    git_dir: Path,
+    args: Sequence[str],
+    credentials: Credentials | None,
+    protocols: Sequence[str],
+) -> Output:
+    policy = repository.git.policy
+    config = [*hardening.settings(policy), *_authorization(credentials)]
+    env: Mapping[str, str] = {
+        **hardening.environment(network=True),
+        "GIT_DIR": str(git_dir),
+        "GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects"),
+        "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        **hardening.as_variables(config),
+    }
+    output = await execute(("git", *args), cwd=str(git_dir), env=env, timeout=policy.timeout)
+    if credentials is None:
+        return output
+    said = Redactor((credentials.password,)).text(output.stderr)
+    return msgspec.structs.replace(output, stderr=said)
+
+
+def _authorization(credentials: Credentials | None) -> hardening.Settings:
+    if credentials is None:
+        return ()
+    pair = f"{credentials.username}:{credentials.password}".encode()
+    header = f"Authorization: Basic {base64.b64encode(pair).decode()}"
+    return ((f"http.{credentials.url}.extraHeader", header), ("http.followRedirects", "false"))
+
+
+def _check(args: Sequence[str], output: Output) -> None:
+    if output.code == 0:
+        return
+    for pattern, error in ((_AUTH, AuthFailed), (_UNREACHABLE, RemoteUnreachable)):
+        if pattern.search(output.stderr):
+            raise error(("git", *args), output.code, output.stderr)
+    raise RemoteFailed(("git", *args), output.code, output.stderr)

@@ -1,0 +1,270 @@
+"""A repository: where it is, its branches and commits."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from stoker.workspace import hardening, locks
+from stoker.workspace.errors import (
+    GitFailed,
+    InvalidName,
+    NotARepository,
+    UnknownBranch,
+    UnknownCommit,
+)
+from stoker.workspace.git import Git, decode, split
+from stoker.workspace.hardening import Policy
+from stoker.workspace.model import STOKER, Author, Branch, Commit, Identity
+from stoker.workspace.program import execute
+
+LOCK: Final = "stoker.lock"
+"""In the common directory: held around changes to what all worktrees share."""
+INTENTS: Final = "stoker-intents"
+"""In the common directory: what is being made or removed (see `intents`)."""
+_DEFAULT: Final = Policy()
+_HEX: Final = re.compile(r"[0-9a-fA-F]{4,64}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_FACTS: Final = ("--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository")
+_COMMIT: Final = "--format=%H%x00%P%x00%an%x00%ae%x00%cI%x00%s%x00%b"
+
+
+class Repository:
+    """An opened repository. `path` is its top directory (of a bare one: its git directory)."""
+
+    def __init__(self, path: Path, git: Git, author: Author) -> None:
+        """Use `open`."""
+        self.path = path
+        self.git = git
+        self.author = author
+
+    @classmethod
+    async def open(
+        cls, path: str | os.PathLike[str], policy: Policy = _DEFAULT, *, discover: bool = False
+    ) -> Repository:
+        """The repository whose top directory is `path`, or with `discover` contains it.
+
+        A linked worktree opens as one, too. Raises `NotARepository`, also if git distrusts its
+        owner and the user's own git config says nothing else (`safe.directory`).
+        """
+        directory = _directory(path)
+        env = hardening.environment(user_config=True)
+        if not discover:
+            env["GIT_CEILING_DIRECTORIES"] = str(directory.parent)
+        # Not with our `safe.directory`: whom to trust is the user's to say.
+        config = [item for item in hardening.settings(policy) if item[0] != "safe.directory"]
+        env |= hardening.as_variables(config)
+        facts = await _ask(directory, env, policy, ("rev-parse", *_FACTS))
+        if facts is None or len(facts) != 3:
+            raise NotARepository(str(directory), "its path has a line break in it")
+        git_dir, common_dir, bare = Path(facts[0]), Path(facts[1]), facts[2] == "true"
+        top = None
+        if not bare:
+            found = await _ask(directory, env, policy, ("rev-parse", "--show-toplevel"))
+            top = Path("\n".join(found or ()))
+            if not directory.is_relative_to(top):
+                raise NotARepository(str(directory), f"its working tree is elsewhere: {top}")
+        author, excludes = await _person(directory, env, policy)
+        git = Git(git_dir, common_dir, top, policy, excludes=excludes)
+        return cls(top or git_dir, git, policy.author or author or STOKER)
+
+    @property
+    def common_dir(self) -> Path:
+        """What all worktrees share."""
+        return self.git.common_dir
+
+    @property
+    def protected(self) -> tuple[Path, ...]:
+        """What makes git run programs, and us remove directories: a sandbox that lets an agent
+        write to the git directory has to make these read-only."""
+        config = hardening.config_files(self.common_dir, self.git.git_dir)
+        return (*config, *(self.common_dir / name for name in ("hooks", "info", INTENTS)))
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[int]:
+        """Hold the repository's lock, against everybody who takes it; yields its descriptor."""
+        async with locks.exclusive(self.common_dir / LOCK) as fd:
+            yield fd
+
+    async def check_branch_name(self, name: str) -> str:
+        """`name`. Raises `InvalidName` if git would not have it for a branch."""
+        args = ("check-ref-format", "--branch", name)
+        if "\0" in name or name.startswith("@{-"):
+            raise InvalidName(name)
+        found = await self.git.run(*args, accept=(0, 1, 128))
+        if found.code != 0 or decode(found.stdout).rstrip("\n") != name:
+            raise InvalidName(name)
+        return name
+
+    async def resolve(self, *names: str) -> list[str | None]:
+        """The commits that the names (refs, object ids, with `~1` and the like) stand for."""
+        asked = [name for name in names if name and not _CONTROL.search(name)]
+        lines = "".join(f"{name}^{{commit}}\n" for name in asked)
+        stdin = lines.encode("utf-8", "surrogateescape")
+        args = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
+        answers = decode((await self.git.run(*args, stdin=stdin)).stdout).splitlines()
+        known = {
+            name: answer.partition(" ")[0]
+            for name, answer in zip(asked, answers, strict=True)
+            if answer.endswith(" commit")
+        }
+        return [known.get(name) for name in names]
+
+    async def branch_ref(self, name: str) -> tuple[str, str]:
+        """The full name and commit of a branch, local before remote. Raises `UnknownBranch`."""
+        refs = (f"refs/heads/{name}", f"refs/remotes/{name}")
+        for ref, commit in zip(refs, await self.resolve(*refs), strict=True):
+            if commit is not None and not re.search(r"[\^~:?*\[\\]|@\{", name):
+                return ref, commit
+        raise UnknownBranch(name)
+
+    async def base(self, name: str) -> str:
+        """The commit to start from: of a branch, a full ref (`refs/...`), `HEAD` or an object id.
+
+        Raises `UnknownBranch`.
+        """
+        if name == "HEAD" or name.startswith("refs/"):
+            (commit,) = await self.resolve(name)
+        else:
+            candidates = [f"refs/heads/{name}", f"refs/remotes/{name}"]
+            if _HEX.fullmatch(name):
+                candidates.append(name)
+            commit = next((c for c in await self.resolve(*candidates) if c is not None), None)
+        if commit is None:
+            raise UnknownBranch(name)
+        return commit
+
+    async def head(self) -> str | None:
+        """The commit that is checked out; None: there is none yet."""
+        return (await self.resolve("HEAD"))[0]
+
+    async def current_branch(self) -> str | None:
+        """The branch that is checked out, also one without commits; None: HEAD is detached."""
+        return await current_branch(self.git)
+
+    async def branches(self) -> list[Branch]:
+        """All branches, those of remotes too, the most recently committed to first."""
+        fields = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(HEAD)%00%(symref)"
+        listed = await self.git.text(
+            *("for-each-ref", "--sort=-committerdate", f"--format={fields}"),
+            *("refs/heads", "refs/remotes"),
+        )
+        found = []
+        for line in listed.splitlines():
+            ref, commit, seconds, mark, symref = line.split("\0")
+            if symref and ref.startswith("refs/remotes/"):
+                continue  # `origin/HEAD` is no branch of its own
+            name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+            found.append(
+                Branch(
+                    name,
+                    is_current=mark == "*",
+                    is_remote=ref.startswith("refs/remotes/"),
+                    commit=commit,
+                    last_commit_date=datetime.fromtimestamp(int(seconds or 0), UTC),
+                )
+            )
+        return found
+
+    async def commit(self, name: str) -> Commit:
+        """A commit by its object id (also shortened) or full ref. Raises `UnknownCommit`."""
+        if not (name == "HEAD" or name.startswith("refs/") or _HEX.fullmatch(name)):
+            raise UnknownCommit(name)
+        (oid,) = await self.resolve(name)
+        if oid is None:
+            raise UnknownCommit(name)
+        said = await self.git.run("log", "-1", "--no-show-signature", _COMMIT, oid)
+        text = said.stdout.decode(errors="replace")
+        oid, parents, author, email, date, subject, body = text.split("\0", 6)
+        return Commit(
+            oid=oid,
+            parents=tuple(parents.split()),
+            author=Author(author, email),
+            date=datetime.fromisoformat(date),
+            subject=subject,
+            body=body.strip(),
+        )
+
+    async def ahead_behind(self, ours: str, theirs: str) -> tuple[int, int]:
+        """Commits only `ours` has, and only `theirs` has; both are object ids."""
+        counts = await self.git.text("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
+        ahead, behind = counts.split()
+        return int(ahead), int(behind)
+
+    async def merge_base(self, one: str, other: str) -> str | None:
+        """The commit both come from; None: they have nothing in common."""
+        found = await self.git.run("merge-base", one, other, accept=(0, 1))
+        return decode(found.stdout).strip() or None
+
+    async def identity(self) -> Identity:
+        """What clones of this repository share."""
+        root = None
+        shallow = (self.common_dir / "shallow").exists()
+        if not shallow and await self.head() is not None:
+            args = ("rev-list", "--first-parent", "--max-parents=0", "HEAD")
+            root = (await self.git.text(*args)).partition("\n")[0]
+        url = await self.remote_url("origin")
+        return Identity(root, normalised(url) if url else None)
+
+    async def remote_url(self, remote: str) -> str | None:
+        """The URL that the repository's own config has for a remote."""
+        found = await self.git.run("config", "--get", f"remote.{remote}.url", accept=(0, 1))
+        return decode(found.stdout).rstrip("\n") or None
+
+
+async def current_branch(git: Git) -> str | None:
+    """The branch a checkout is on; None: HEAD is detached."""
+    found = await git.run("symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
+    return decode(found.stdout).rstrip("\n").removeprefix("refs/heads/") or None
+
+
+def normalised(url: str) -> str:
+    """Host and path of a remote, the same for every way to reach it."""
+    match = re.fullmatch(r"[a-z][a-z0-9+.-]*://(?:[^/@]*@)?([^/:]*)(?::\d+)?/(.*)", url, re.I)
+    if match is None:
+        match = re.fullmatch(r"(?:[^/@:]*@)?([^/:]+):(.*)", url)
+    if match is None:
+        return url
+    path = match[2].strip("/").removesuffix(".git")
+    return f"{match[1].lower()}/{path}"
+
+
+def _directory(path: str | os.PathLike[str]) -> Path:
+    directory = Path(path).expanduser().resolve()
+    if not directory.is_dir():
+        raise NotARepository(str(directory), "there is no such directory")
+    return directory
+
+
+async def _ask(
+    directory: Path, env: dict[str, str], policy: Policy, args: tuple[str, ...]
+) -> list[str] | None:
+    found = await execute(("git", *args), cwd=str(directory), env=env, timeout=policy.timeout)
+    if found.code != 0:
+        raise NotARepository(str(directory), found.stderr.strip())
+    return decode(found.stdout).removesuffix("\n").split("\n")
+
+
+async def _person(
+    directory: Path, env: dict[str, str], policy: Policy
+) -> tuple[Author | None, str | None]:
+    """Who is configured, and the file of what the user ignores everywhere."""
+    args = ("git", "config", "-z", "--show-scope", "--list")
+    found = await execute(args, cwd=str(directory), env=env, timeout=policy.timeout)
+    if found.code != 0:
+        raise GitFailed(args, found.code, found.stderr)
+    words = split(found.stdout)
+    values: dict[str, str] = {}
+    for scope, record in zip(words[::2], words[1::2], strict=True):
+        key, _, value = record.partition("\n")
+        if key.startswith("user.") or (key == "core.excludesfile" and scope != "local"):
+            values[key] = value
+    name, email = values.get("user.name"), values.get("user.email")
+    author = Author(name, email) if name and email else None
+    excludes = values.get("core.excludesfile")
+    return author, os.path.expanduser(excludes) if excludes else None  # noqa: ASYNC240, PTH111

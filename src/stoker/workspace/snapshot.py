@@ -1,0 +1,155 @@
+"""The files of a worktree as a git tree, by an index of our own: the real one is not touched.
+
+Files are staged by plumbing: `git add` looks into submodules, with a git that obeys their config,
+and takes a repository inside the tree for a submodule.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from stoker.workspace.errors import GitFailed
+from stoker.workspace.git import Git, decode, joined
+from stoker.workspace.worktree import Worktree
+
+_SCAN = ("ls-files", "-z", "-t", "--modified", "--deleted", "--others", "--exclude-standard")
+_REMOVE = ("update-index", "-z", "--force-remove", "--stdin")
+_ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
+_PREFIX = "stoker-index-"
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The files of a worktree, ignored ones left out."""
+
+    oid: str
+    skipped: tuple[str, ...]
+    """As in `Committed`."""
+
+
+async def take(worktree: Worktree, *, max_file_bytes: int | None = None) -> Tree:
+    """Write all files of the worktree to the repository's objects, as a tree.
+
+    `max_file_bytes`: untracked files that are larger are left out.
+    """
+    async with worktree.lock() as fd:
+        return await take_locked(worktree, fd, max_file_bytes=max_file_bytes)
+
+
+async def take_locked(worktree: Worktree, fd: int, *, max_file_bytes: int | None = None) -> Tree:
+    """`take` for who holds the worktree's lock, whose descriptor is `fd`."""
+    index = _private(worktree.git.git_dir)
+    env = {"GIT_INDEX_FILE": str(index)}
+    try:
+        return await _take(worktree.git, env, fd, max_file_bytes)
+    except GitFailed:
+        # The index in use may be broken or in a state that is no tree; what is in HEAD will do.
+        index.unlink(missing_ok=True)
+        if await worktree.head() is not None:
+            await worktree.git.run("read-tree", "HEAD", env=env, fds=(fd,))
+        return await _take(worktree.git, env, fd, max_file_bytes)
+
+
+async def _take(git: Git, env: Mapping[str, str], fd: int, max_file_bytes: int | None) -> Tree:
+    skipped = await stage(git, env=env, fd=fd, max_file_bytes=max_file_bytes)
+    return Tree(await git.text("write-tree", env=env, fds=(fd,)), skipped)
+
+
+async def stage(
+    git: Git,
+    *,
+    env: Mapping[str, str] | None = None,
+    fd: int,
+    max_file_bytes: int | None = None,
+) -> tuple[str, ...]:
+    """Bring an index up to the working tree; returns what was left out."""
+    removed: dict[str, None] = {}
+    kept: dict[str, None] = {}
+    new: dict[str, None] = {}
+    skipped: list[str] = []
+    linked = _Links(git.work_tree or Path())
+    for record in await git.records(*_SCAN, env=env):
+        tag, path = record[0], record[2:]
+        if tag == "R" or (tag != "?" and linked.leads_through(path)):
+            removed[path] = None
+        elif tag != "?":
+            kept[path] = None
+        elif path.endswith("/") or linked.is_over(path, max_file_bytes):
+            skipped.append(path)
+        else:
+            new[path] = None
+    if removed:
+        await git.run(*_REMOVE, stdin=joined(removed), env=env, fds=(fd,))
+    added = [path for path in (*kept, *new) if path not in removed]
+    if added:
+        await git.run(*_ADD, stdin=joined(added), env=env, fds=(fd,))
+    return tuple(skipped)
+
+
+async def index_tree(worktree: Worktree, fd: int) -> str | None:
+    """What is staged, as a tree; None: it is none, for conflicts say."""
+    source = worktree.git.git_dir / "index"
+    copy = worktree.git.git_dir / f"{_PREFIX}staged"
+    try:
+        shutil.copy2(source, copy)
+    except FileNotFoundError:
+        return None
+    env = {"GIT_INDEX_FILE": str(copy)}
+    found = await worktree.git.run("write-tree", env=env, accept=(0, 128), fds=(fd,))
+    copy.unlink(missing_ok=True)
+    return decode(found.stdout).strip() or None
+
+
+def _private(git_dir: Path) -> Path:
+    """An index of our own that knows what the real one knows, and what we have read since.
+
+    It is named for the state of the real one. Whoever asks holds the worktree's lock, so locks of
+    git's on it are those of killed ones.
+    """
+    source = git_dir / "index"
+    try:
+        stat = source.stat()
+        name = f"{_PREFIX}{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
+    except FileNotFoundError:
+        stat = None
+        name = f"{_PREFIX}none"
+    index = git_dir / name
+    for other in git_dir.glob(f"{_PREFIX}*"):
+        if other != index:
+            other.unlink(missing_ok=True)
+    if stat is not None and not index.exists():
+        unfinished = git_dir / f"{_PREFIX}copy"
+        # With its times: git tells by them which files it has to read again.
+        shutil.copy2(source, unfinished)
+        unfinished.replace(index)
+    return index
+
+
+class _Links:
+    """What of the working tree git would look at through links, and how large files are."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = os.fspath(top)
+        self._known: dict[str, bool] = {"": False}
+
+    def leads_through(self, path: str) -> bool:
+        """True: a directory of `path` is a link."""
+        folder = path.rpartition("/")[0]
+        known = self._known.get(folder)
+        if known is None:
+            known = self.leads_through(folder) or os.path.islink(f"{self._top}/{folder}")  # noqa: PTH114
+            self._known[folder] = known
+        return known
+
+    def is_over(self, path: str, limit: int | None) -> bool:
+        """True: the file is larger than `limit`."""
+        if limit is None:
+            return False
+        try:
+            return os.lstat(f"{self._top}/{path}").st_size > limit
+        except OSError:
+            return False

@@ -1,0 +1,186 @@
+"""kill -9 in the middle: of making, and of removing, a worktree. Nothing half-done after that.
+
+A program called `git` (and `rm`) in front of the real one kills its parent at a chosen call: before
+the real one has run, after it, or while it runs.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from stoker.workspace import backup, creation, recovery, removal
+from stoker.workspace.worktree import Worktree, listing
+
+_SHIM = """#!/bin/sh
+n=$(($(cat {count}) + 1)); echo $n > {count}
+[ $n = {at} ] && [ {when} = before ] && kill -9 $PPID && exit 1
+if [ $n = {at} ] && [ {when} = during ]; then
+  timeout -s KILL {patience} {real} "$@"; kill -9 $PPID; exit 1
+fi
+{real} "$@"; code=$?
+[ $n = {at} ] && [ {when} = after ] && kill -9 $PPID
+exit $code
+"""
+_CREATE = """
+import asyncio, sys
+from stoker.workspace import creation
+from stoker.workspace.repository import Repository
+async def main(repo, path):
+    repository = await Repository.open(repo)
+    await creation.create(repository, path, "task", "main", copy_files=[".env"])
+asyncio.run(main(*sys.argv[1:]))
+"""
+_REMOVE = """
+import asyncio, sys
+from stoker.workspace import removal
+from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import Worktree
+async def main(repo, path):
+    repository = await Repository.open(repo)
+    await removal.remove(Worktree.open(repository, path), "task")
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def _killed(bench, program, at, when, patience=0.0):
+    """Run it with the shims; True: it was killed, False: it came to its end before."""
+    folder = bench.top / "shims"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    count = folder / "count"
+    count.write_text("0")
+    for name in ("git", "rm"):
+        real = shutil.which(name)
+        text = _SHIM.format(count=count, at=at, when=when, real=real, patience=patience)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", program, bench.path, bench.top / "wt" / "task"],
+        env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode in (0, -9), done.stderr.decode()
+    return done.returncode == -9
+
+
+def _whole(bench, path):
+    return bench.git("status", "--porcelain", cwd=path) == "" and (path / "a.txt").exists()
+
+
+async def _after_creation(bench):
+    """The next call succeeds, also for the same names, and nothing else is left."""
+    repository = await bench.open()
+    other = await creation.create(repository, bench.top / "wt" / "other", "other", "main")
+    path = bench.top / "wt" / "task"
+    if path.exists():  # it was killed after it was done
+        assert _whole(bench, path)
+        await removal.remove(Worktree.open(repository, path), "task")
+        bench.git("branch", "-D", "task")
+    made = await creation.create(repository, path, "task", "main")
+    assert _whole(bench, made.path)
+    assert _whole(bench, other.path)
+    for worktree, branch in ((made, "task"), (other, "other")):
+        await removal.remove(worktree, "x")
+        bench.git("branch", "-D", branch)
+    await recovery.sweep(repository)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_creation_killed_at_each_command(bench, run, when):
+    (bench.path / ".env").write_text("x")
+    run(_after_creation(bench))
+    before = bench.state()
+    at = 1
+    while _killed(bench, _CREATE, at, when):
+        run(_after_creation(bench))
+        assert bench.state() == before, at
+        at += 1
+    assert at > 6
+
+
+@pytest.mark.parametrize("patience", [0.002, 0.005])
+def test_creation_killed_while_git_works(bench, run, patience):
+    (bench.path / ".env").write_text("x")
+    run(_after_creation(bench))
+    before = bench.state()
+    at = 1
+    while _killed(bench, _CREATE, at, "during", patience):
+        run(_after_creation(bench))
+        assert bench.state() == before, at
+        at += 1
+    assert at > 6
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_removal_killed_at_each_command(bench, run, when):
+    path = bench.top / "wt" / "task"
+
+    async def prepare():
+        worktree = await bench.worktree()
+        (worktree.path / "new").write_text("precious")
+
+    async def settle():
+        repository = await bench.open()
+        await recovery.sweep(repository)
+        if path.exists():  # it was killed before it was moved: all of it is there
+            assert (path / "new").read_text() == "precious"
+            assert (path / "a.txt").read_text() == "one\n"
+            await removal.remove(Worktree.open(repository, path), "task")
+        newest = (await backup.backups(repository, "task"))[0]
+        assert bench.git("show", f"{newest.ref}:new") == "precious"
+        assert [entry.branch for entry in await listing(repository)] == ["main"]
+        assert os.listdir(bench.top / "wt") == []
+        assert not list((bench.path / ".git" / "stoker-intents").iterdir())
+        await backup.delete(repository, await backup.backups(repository))
+        bench.git("branch", "-D", "task")
+
+    run(prepare())
+    at = 1
+    while _killed(bench, _REMOVE, at, when):
+        run(settle())
+        run(prepare())
+        at += 1
+    assert at > 8
+
+
+def test_a_git_that_outlives_its_killed_owner_is_waited_for(bench, run):
+    """Only the Python process is killed; its `git worktree add` goes on and holds the lock."""
+    folder = bench.top / "shims"
+    folder.mkdir()
+    os.mkfifo(folder / "started")
+    os.mkfifo(folder / "go")
+    (folder / "git").write_text(
+        f'#!/bin/sh\nif [ "$1" = worktree ]; then\n'
+        f"echo > {folder}/started; read x < {folder}/go\nfi\n"
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    (folder / "git").chmod(0o755)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CREATE, bench.path, bench.top / "wt" / "task"],
+        env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"},
+    )
+    (folder / "started").read_text()
+    child.kill()
+    child.wait()
+
+    async def check():
+        repository = await bench.open()
+        path = bench.top / "wt" / "task"
+        mine = asyncio.create_task(creation.create(repository, path, "task", "main"))
+        while not _waits_for_a_lock():
+            await asyncio.sleep(0)
+        (folder / "go").write_text("\n")
+        assert _whole(bench, (await mine).path)
+
+    run(check())
+
+
+def _waits_for_a_lock():
+    import threading
+
+    return any(thread.name == "workspace-lock" for thread in threading.enumerate())

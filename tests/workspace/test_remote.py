@@ -1,0 +1,219 @@
+"""Push and fetch, to directories and over smart HTTP."""
+
+import base64
+import os
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from stoker.workspace import remote
+from stoker.workspace.errors import (
+    AuthFailed,
+    PushRejected,
+    RemoteUnreachable,
+    UnknownBranch,
+)
+from stoker.workspace.remote import Credentials
+from stoker.workspace.repository import Repository
+
+_FILE = ("file",)
+
+
+@pytest.fixture
+def origin(bench):
+    """A bare clone, which is `origin`."""
+    path = bench.top / "origin.git"
+    bench.git("clone", "--quiet", "--bare", str(bench.path), str(path))
+    bench.git("remote", "add", "origin", str(path))
+    bench.git("config", "http.receivepack", "true", cwd=path)
+    return path
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Smart HTTP by git's own program, for those who know the password."""
+
+    def do_GET(self):
+        self.server.seen.append(self.headers.get("Authorization"))
+        expected = "Basic " + base64.b64encode(b"x-access-token:s3cret").decode()
+        if self.headers.get("Authorization") != expected:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        env = os.environ | {
+            "GIT_PROJECT_ROOT": str(self.server.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(length),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "REMOTE_USER": "x",
+        }
+        done = subprocess.run(
+            ["git", "http-backend"],
+            input=self.rfile.read(length),
+            env=env,
+            capture_output=True,
+            check=True,
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        headers = [line.split(": ", 1) for line in head.decode().split("\r\n")]
+        status = dict(headers).pop("Status", "200 OK")
+        self.send_response(int(status.split()[0]))
+        for name, value in headers:
+            if name != "Status":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(bench):
+    made = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    made.root, made.seen = bench.top, []
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    made.url = f"http://127.0.0.1:{made.server_port}"
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def test_push_and_lease(bench, run, origin):
+    async def check():
+        worktree = await bench.worktree()
+        repository = worktree.repository
+        bench.commit("c.txt", "c\n", cwd=worktree.path)
+        done = await remote.push(repository, "task", protocols=_FILE)
+        assert done.changed
+        tip = bench.git("rev-parse", "task")
+        assert bench.git("rev-parse", "task", cwd=origin) == done.commit == tip
+        assert bench.git("rev-parse", "refs/remotes/origin/task") == tip
+        assert not (await remote.push(repository, "task", protocols=_FILE)).changed
+        bench.git("commit", "--quiet", "--amend", "-m", "again", cwd=worktree.path)
+        with pytest.raises(PushRejected) as caught:
+            await remote.push(repository, "task", protocols=_FILE)
+        assert "non-fast-forward" in caught.value.reasons["refs/heads/task"]
+        await remote.push(repository, "task", protocols=_FILE, force=True)
+        other = bench.git("commit-tree", "-p", tip, "-m", "theirs", f"{tip}^{{tree}}", cwd=origin)
+        bench.git("update-ref", "refs/heads/task", other, cwd=origin)
+        bench.git("commit", "--quiet", "--amend", "-m", "third", cwd=worktree.path)
+        with pytest.raises(PushRejected) as caught:
+            await remote.push(repository, "task", protocols=_FILE, force=True)
+        assert "stale info" in caught.value.reasons["refs/heads/task"]
+        await remote.push(repository, "task", protocols=_FILE, force=True, lease=other)
+        with pytest.raises(PushRejected):
+            await remote.push(
+                repository, "task", protocols=_FILE, force=True, lease="", remote_branch="main"
+            )
+        with pytest.raises(UnknownBranch):
+            await remote.push(repository, "nope", protocols=_FILE)
+
+    run(check())
+
+
+def test_fetch(bench, run, origin):
+    async def check():
+        repository = await bench.open()
+        assert await remote.fetch(repository, protocols=_FILE) == ("origin/main",)
+        assert await remote.fetch(repository, protocols=_FILE) == ()
+        tree = bench.git("rev-parse", "main^{tree}")
+        new = bench.git("commit-tree", "-p", "main", "-m", "new", tree, cwd=origin)
+        bench.git("update-ref", "refs/heads/main", new, cwd=origin)
+        bench.git("branch", "topic/x", cwd=origin)
+        assert await remote.fetch(repository, protocols=_FILE) == ("origin/main", "origin/topic/x")
+        assert await repository.base("origin/main") == new
+        bench.git("branch", "--delete", "topic/x", cwd=origin)
+        assert await remote.fetch(repository, protocols=_FILE) == ("origin/topic/x",)
+        assert {b.name for b in await repository.branches()} == {"main", "origin/main"}
+        assert bench.git("fsck") == ""
+
+    run(check())
+
+
+def test_over_http_with_a_password(bench, run, origin, server):
+    async def check():
+        repository = await bench.open()
+        url = f"{server.url}/origin.git"
+        with pytest.raises(AuthFailed):
+            await remote.push(repository, "main", url=url, remote_branch="new")
+        wrong = Credentials(server.url, "wr0ng")
+        with pytest.raises(AuthFailed) as caught:
+            await remote.push(repository, "main", url=url, remote_branch="new", credentials=wrong)
+        assert "wr0ng" not in repr(caught.value)
+        assert "wr0ng" not in repr(wrong)
+        right = Credentials(server.url, "s3cret")
+        bench.commit("new.txt", "x")
+        done = await remote.push(repository, "main", url=url, credentials=right)
+        assert done.changed
+        assert bench.git("rev-parse", "main", cwd=origin) == done.commit
+        clone = bench.top / "clone"
+        bench.git("init", "--quiet", str(clone))
+        bench.git("remote", "add", "origin", url, cwd=clone)
+        other = await Repository.open(clone)
+        assert await remote.fetch(other, credentials=right) == ("origin/main",)
+        server.seen.clear()
+        elsewhere = Credentials("http://localhost:1", "s3cret")
+        with pytest.raises(AuthFailed):
+            await remote.fetch(other, credentials=elsewhere)
+        assert set(server.seen) == {None}
+
+    run(check())
+
+
+def test_a_remote_that_is_not_there(bench, run, server):
+    url = f"{server.url}/none.git"
+    server.shutdown()
+    server.server_close()
+    bench.git("remote", "add", "gone", "https://user:s3cret@127.0.0.1:1/x.git")
+
+    async def check():
+        repository = await bench.open()
+        for options in ({"url": url}, {"remote": "gone"}, {"remote": "nope"}):
+            with pytest.raises(RemoteUnreachable) as caught:
+                await remote.push(repository, "main", **options)
+            assert "s3cret" not in str(caught.value) + repr(caught.value.argv)
+
+    run(check())
+
+
+def test_the_repositorys_own_settings_have_no_say(bench, run, origin):
+    """Where a push goes, and by which program, is not for whoever works in it."""
+    ran = bench.top / "ran"
+    evil = bench.top / "evil.git"
+    bench.git("init", "--quiet", "--bare", str(evil))
+    bench.git("config", f"url.{evil}.insteadOf", str(origin))
+    bench.git("config", "remote.origin.receivepack", f"touch {ran}; git-receive-pack")
+    bench.git("config", "remote.origin.vcs", "evil")
+    bench.git("config", "core.sshCommand", f"touch {ran};")
+    hook = bench.path / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    hook.chmod(0o755)
+
+    async def check():
+        repository = await bench.open()
+        await remote.push(repository, "main", remote_branch="x", protocols=_FILE)
+        assert bench.git("rev-parse", "x", cwd=origin) == bench.git("rev-parse", "main")
+        with pytest.raises(RemoteUnreachable, match="not allowed"):
+            await remote.push(repository, "main", remote_branch="y")
+        with pytest.raises(RemoteUnreachable, match="not allowed"):
+            await remote.fetch(repository, url=f"ext::sh -c touch% {ran}")
+
+    run(check())
+    assert not ran.exists()
+    assert bench.git("for-each-ref", cwd=evil) == ""
