@@ -106,6 +106,46 @@ asyncio.run(main())
     asyncio.run(main())
 
 
+def test_stdin_may_be_a_file_that_grows(bench, keep, tmp_path):
+    place = tmp_path / "keeper"
+    place.mkdir()
+    first = b"first\n" * 50_000  # more than a pipe takes at once
+    (place / "stdin").write_bytes(first)
+
+    async def main():
+        spec = keep("sh", "-c", "echo ready; cat; echo over", stdin_file=True)
+        started = bench.start(spec)
+        await bench.until("first")
+        with (place / "stdin").open("ab") as stdin:
+            stdin.write(b"second\n")
+        await bench.until("second")
+        (place / "stdin.end").touch()
+        assert await started.ended == Exit(code=0)
+
+    asyncio.run(main())
+    assert bench.out.read_bytes() == b"ready\n" + first + b"second\nover\n"
+    assert (place / "keeper.log").read_text() == ""
+
+
+def test_a_command_may_close_its_stdin(bench, keep, tmp_path):
+    place = tmp_path / "keeper"
+
+    async def main():
+        spec = keep("sh", "-c", "exec <&-; echo ready; read x < release", stdin_file=True)
+        os.mkfifo(tmp_path / "release")
+        started = bench.start(msgspec.structs.replace(spec, cwd=str(tmp_path)))
+        await bench.until("ready")
+        await bench.until("}", place / "keeper.json")
+        (place / "stdin").write_bytes(b"nobody reads this\n")
+        pid = kept(tmp_path).pid
+        with (tmp_path / "release").open("w") as release:
+            release.write("go\n")
+        assert await started.ended == Exit(code=0)
+        assert pid == started.child.pid
+
+    asyncio.run(main())
+
+
 def test_its_end_is_recorded_whatever_signals_come(bench, keep, tmp_path):
     async def main():
         started = bench.start(keep("sh", "-c", "echo ready; kill -STOP $$; sleep 1000"))
@@ -289,7 +329,7 @@ def test_refusals_are_told_at_once(bench, keep, tmp_path):
         (keep(str(text)), "is not executable"),
         (keep("true", cwd="/no/such"), "working directory /no/such does not exist"),
         (keep("true", "\0"), "NUL byte"),
-        (keep("cat", stdin=b"x", stdin_fifo=True), "both as data and as a FIFO"),
+        (keep("cat", stdin=b"x", stdin_fifo=True), "given more than once"),
     ]:
         with pytest.raises(SpawnError, match=message):
             bench.run(spec)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from weakref import finalize
 
-from stoker.engine.kinds import StepFailed
+from stoker.engine.kinds import Kept, StepFailed
 from stoker.engine.outputs import artefact
 from stoker.plan.model import Plan
 from stoker.plan.template import as_text
@@ -27,6 +27,12 @@ class RunPlan(Protocol):
     def __call__(
         self, attempt: LiveAttempt, plan: Plan, inputs: Mapping[str, Any], plan_dir: str | None
     ) -> Awaitable[Mapping[str, Any]]: ...
+
+
+class Keep(Protocol):
+    """Starts a process of an attempt that outlives the engine, or goes on with it."""
+
+    def __call__(self, attempt: LiveAttempt, spec: ProcessSpec) -> Awaitable[Kept]: ...
 
 
 class Files:
@@ -122,6 +128,7 @@ class LiveAttempt:
         redactor: Redactor,
         keep: bool,
         run_plan: RunPlan,
+        engine_keep: Keep,
         engine_executor: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
     ) -> None:
         self.run_id = run_id
@@ -139,6 +146,7 @@ class LiveAttempt:
         self._redactor = redactor
         self._keep = keep
         self._run_plan = run_plan
+        self._engine_keep = engine_keep
         self._execute = engine_executor
 
     def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
@@ -164,6 +172,12 @@ class LiveAttempt:
         )
         return await self._execute(spec, self._redactor)
 
+    async def keep(self, spec: ProcessSpec) -> Kept:
+        return await self._engine_keep(self, spec)
+
+    def redact(self, text: str) -> str:
+        return self._redactor.text(text)
+
     def write(self, text: str, *, error: bool = False) -> None:
         path = self.stderr_path if error else self.stdout_path
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -174,6 +188,11 @@ class LiveAttempt:
 
     def redact(self, text: str) -> str:
         return self._redactor.text(text)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Hides the run's secrets."""
+        return self._redactor
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from stoker.engine.creation import hidden, new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import Kind
+from stoker.engine.kept import keep
 from stoker.engine.launch import Launcher
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
@@ -271,6 +272,7 @@ class Engine:
             cwd=options.cwd,
             redactor=_redactor(resolved, secrets),
             run_plan=partial(run_nested, self),
+            keep=partial(keep, self),
             execute=self._execute,
         )
 
@@ -370,6 +372,11 @@ class Engine:
         }
         left = {survivor.marker for survivor in marked(f"{run}/")} - adopted
         await asyncio.gather(*(end_all(marker) for marker in left))
+
+    @property
+    def spawner(self) -> Spawner:
+        """Starts the processes of all runs."""
+        return self._spawner
 
     async def _execute(self, spec: Any, redactor: Redactor) -> Any:
         from stoker.process.run import run

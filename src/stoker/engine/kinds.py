@@ -11,6 +11,7 @@ entry point in the group `stoker.kinds` that names a `Kind` instance:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -49,6 +50,22 @@ class ProcessWork(Struct, frozen=True, kw_only=True):
 Work = ProcessWork | Coroutine[Any, Any, Result]
 
 
+class Kept(Protocol):
+    """A process under a keeper, as the kind that talks with it sees it."""
+
+    ended: asyncio.Future[Exit]
+    """How it ended; the cause is `lost` if nothing recorded that."""
+
+    @property
+    def leaving(self) -> bool:
+        """Why the kind is cancelled. True: the engine lets go of the run, which may go on
+        later; the process is to be left alone. False: the attempt is to end."""
+
+    def stop(self, grace: float | None = None) -> None:
+        """End its whole process tree; `grace` seconds (default: its spec's) lie between asking
+        and ending it."""
+
+
 class Attempt(Protocol):
     """What a kind may know and use while it carries out one attempt. Implemented by the engine."""
 
@@ -76,6 +93,13 @@ class Attempt(Protocol):
     async def execute(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[Exit, bytes]:
         """Run a helper process of this attempt to its end; its stdout is returned (at most
         16 MiB) and its stderr goes to the attempt's log. Cancelling ends its whole tree."""
+
+    async def keep(self, spec: ProcessSpec) -> Kept:
+        """Start `spec`, which has a `keeper_dir`; in a resumed attempt, go on with the process
+        that was started there, if one was. Raises `SpawnError`."""
+
+    def redact(self, text: str) -> str:
+        """The text with the run's secrets hidden."""
 
     def write(self, text: str, *, error: bool = False) -> None:
         """Append to the attempt's log; secrets are redacted."""

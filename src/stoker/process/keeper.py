@@ -2,8 +2,8 @@
 
 A keeper directory holds `keeper.json` (who runs) once the command runs, `exit.json` (how
 it ended) once it is over, `keeper.log` (the keeper's own complaints) and, if asked for,
-the FIFO `stdin`. Neither secrets nor environment are ever in it: they reach the keeper in
-memory.
+`stdin`, a FIFO or a file. Neither secrets nor environment are ever in it: they reach the
+keeper in memory.
 """
 
 from __future__ import annotations
@@ -189,9 +189,9 @@ def _hold(pid: int, started: int) -> int | None:
 
 def _check(spec: ProcessSpec, executable: str) -> None:
     """What the keeper would fail at, told before it is started."""
-    if spec.stdin_fifo and spec.stdin is not None:
+    if spec.stdin_fifo + spec.stdin_file + (spec.stdin is not None) > 1:
         raise SpawnError(
-            f"cannot start {spec.argv[0]}: stdin is given both as data and as a FIFO",
+            f"cannot start {spec.argv[0]}: stdin is given more than once, as data, FIFO or file",
             command=spec.argv[0],
             errno=errno.EINVAL,
         )
@@ -226,6 +226,7 @@ def _request(
         "stdout_path": spec.stdout_path,
         "stderr_path": spec.stderr_path,
         "stdin_fifo": spec.stdin_fifo,
+        "stdin_file": spec.stdin_file,
         "marker": spec.marker,
         "grace_sec": spec.grace_sec,
         "secrets": redactor.secrets if redactor else (),

@@ -44,8 +44,9 @@ def main(directory: str) -> None:
     if redactor is not None:
         for output in outputs:
             output.redact(redactor.stream())
+    feed = Feed(directory) if request["stdin_file"] else None
     try:
-        pid = start(directory, request, stdin, outputs)
+        pid = start(directory, request, stdin, outputs, feed)
     except (OSError, ValueError) as error:
         why = f"stoker: cannot start {request['argv'][0]}: {error}\n"
         outputs[-1].say((redactor.text(why) if redactor else why).encode(errors="replace"))
@@ -66,7 +67,7 @@ def main(directory: str) -> None:
         complain(f"keeper.json cannot be written: {error}")
     limit = request["log_limit"]
     del request, kept, stdin
-    watch(os.pidfd_open(pid), outputs, limit)
+    watch(os.pidfd_open(pid), outputs, limit, feed)
     try:
         os.killpg(pid, signal.SIGKILL)  # What is left of its group; the zombie holds the number.
     except PermissionError:
@@ -84,7 +85,13 @@ def main(directory: str) -> None:
     record(directory, "exit.json", end, sync=True)
 
 
-def start(directory: str, request: dict[str, Any], stdin: bytes, outputs: list[Output]) -> int:
+def start(
+    directory: str,
+    request: dict[str, Any],
+    stdin: bytes,
+    outputs: list[Output],
+    feed: Feed | None,
+) -> int:
     """Start the command in its own session; returns its pid."""
     os.chdir(request["cwd"])
     if request["stdin_fifo"]:
@@ -92,6 +99,8 @@ def start(directory: str, request: dict[str, Any], stdin: bytes, outputs: list[O
         if not os.path.exists(fifo):
             os.mkfifo(fifo, 0o600)
         source = os.open(fifo, os.O_RDWR)  # For writing too, so that it never ends.
+    elif feed is not None:
+        source = feed.reading
     elif stdin:
         source = os.memfd_create("stdin")
         with open(os.dup(source), "wb") as file:
@@ -119,19 +128,22 @@ def start(directory: str, request: dict[str, Any], stdin: bytes, outputs: list[O
             output.started()
 
 
-def watch(pidfd: int, outputs: list[Output], limit: int) -> None:
-    """Return when the command is over; meanwhile pass on its output and bound its logs."""
+def watch(pidfd: int, outputs: list[Output], limit: int, feed: Feed | None = None) -> None:
+    """Return when the command is over; meanwhile pass on its output, bound its logs and feed
+    its stdin."""
     poll = select.epoll()
     poll.register(pidfd, select.EPOLLIN)
     readers = {output.reading: output for output in outputs if output.reading >= 0}
     for fd in readers:
         poll.register(fd, select.EPOLLIN)
     inotify: Any = None
+    if feed is not None:
+        feed.begin(poll)
     due = time.monotonic() + _YOUNG_SEC if limit else None
     while True:
         timeout = None if due is None else max(0.0, due - time.monotonic())
         over = False
-        for fd, _ in poll.poll(timeout):
+        for fd, happened in poll.poll(timeout):
             if fd == pidfd:
                 over = True
             elif fd in readers:
@@ -140,6 +152,8 @@ def watch(pidfd: int, outputs: list[Output], limit: int) -> None:
                     del readers[fd]
                     if not output.broken:
                         poll.unregister(fd)
+            elif feed is not None and fd in (feed.writing, feed.inotify.fd):
+                feed.pass_on(poll, deaf=bool(happened & select.EPOLLERR))
             else:
                 inotify.read()
                 due = due or time.monotonic() + _INTERVAL_SEC
@@ -158,6 +172,47 @@ def watch(pidfd: int, outputs: list[Output], limit: int) -> None:
                 due = time.monotonic() + _BLIND_SEC
             for output in outputs:
                 output.trim(limit)
+
+
+class Feed:
+    """The command's stdin, where that is a file which grows, and the pipe it passes through."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.file = os.open(os.path.join(directory, "stdin"), os.O_RDONLY | os.O_CREAT, 0o600)
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.writing, False)
+        self.passed = 0
+        self.inotify: Any = None
+
+    def begin(self, poll: select.epoll) -> None:
+        """The command has its end of the pipe."""
+        self.inotify = sibling("libc").Inotify()
+        poll.register(self.inotify.fd, select.EPOLLIN)
+        poll.register(self.writing, 0)
+        self.pass_on(poll)
+
+    def pass_on(self, poll: select.epoll, *, deaf: bool = False) -> None:
+        """Give the command what there is, as far as it takes it; `deaf`: it takes no more."""
+        if self.writing < 0:
+            return
+        self.inotify.read()
+        self.inotify.once(self.directory)  # Before looking, or a write between is missed.
+        over = deaf or os.path.exists(os.path.join(self.directory, "stdin.end"))
+        try:
+            while not deaf and (data := os.pread(self.file, _READ, self.passed)):
+                self.passed += os.write(self.writing, data)
+        except BlockingIOError:
+            poll.modify(self.writing, select.EPOLLOUT)
+            return
+        except BrokenPipeError:
+            over = True
+        if over:
+            poll.unregister(self.inotify.fd)
+            os.close(self.writing)
+            self.writing = -1
+        else:
+            poll.modify(self.writing, 0)
 
 
 class Output:

@@ -35,6 +35,10 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     stdin_fifo: bool = False
     """Under a keeper: stdin is the FIFO `stdin` in `keeper_dir`, which anyone may write to at
     any time and which never ends. Excludes `stdin`."""
+    stdin_file: bool = False
+    """Under a keeper: stdin is what the file `stdin` in `keeper_dir` holds and whatever is
+    appended to it, each byte once, until there is a file `stdin.end` beside it. Who appends
+    may die at any time: the file says what the process has been told. Excludes the others."""
     grace_sec: float = 5.0
     """Between asking the process tree to end (SIGTERM) and ending it (SIGKILL)."""
 
