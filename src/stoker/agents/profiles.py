@@ -1,0 +1,310 @@
+"""Profiles: how each agent is driven, in a file that users edit.
+
+    {"executors": {"CODEX": {"DEFAULT": {"CODEX": {"model": "gpt-5"}},
+                             "APPROVALS": {"CODEX": {"approvals": "ask"}}}}}
+
+An executor is an agent, a variant one way of using it. What a variant does not say, the
+executor's default says (`stoker.agents.defaults`; of one that is not built in, its own
+DEFAULT). The file is JSON or YAML; the inner
+repetition of the executor's name may be left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
+
+from stoker.agents.policy import Policy
+from stoker.plan.decode import decode_as
+from stoker.plan.errors import PlanError, Problem, path_of, pointer, problem
+
+Driver = Literal["command", "stream-json", "codex", "acp"]
+Confine = Literal["auto", "always", "never"]
+
+VARIABLE: Final = "STOKER_PROFILES"
+NAMES: Final = ("profiles.json", "profiles.yaml", "profiles.yml")
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a variant says. None: the executor's default says it."""
+
+    # How it is driven.
+    driver: Driver | None = None
+    """`command`: its stdout is what it says. `stream-json`: as Claude Code. `codex`: by its
+    app-server. `acp`: the Agent Client Protocol."""
+    command: tuple[str, ...] | None = None
+    """Program and first arguments."""
+    args: tuple[str, ...] | None = None
+    """Arguments that have it speak the driver's protocol."""
+    base_command_override: str | None = None
+    """Takes the place of `command`; words as in a shell."""
+    additional_params: tuple[str, ...] | None = None
+    """Arguments after all others."""
+    model: str | None = None
+    model_option: str | None = None
+    """Option that names the model on its command line, such as `--model`; empty: none."""
+    append_prompt: str | None = None
+    """Text after each prompt."""
+    env: dict[str, str | None] = field(default_factory=dict)
+    """Variables to set; null takes one away."""
+    # What it may do.
+    approvals: Literal["ask", "allow", "deny"] | bool | None = None
+    """What becomes of the agent's requests; `true` is `ask`, `false` is `allow`."""
+    allow_commands: tuple[str, ...] | None = None
+    """See `Policy.commands`."""
+    allow_paths: tuple[str, ...] | None = None
+    """See `Policy.paths`."""
+    dangerously_skip_permissions: bool | None = None
+    """`true`: approvals `allow`, and the agent is told not to ask at all."""
+    yolo: bool | None = None
+    """The same."""
+    auto_approve: bool | None = None
+    """The same."""
+    plan: bool | None = None
+    """It is to plan and to change nothing (`stream-json`)."""
+    confine: Confine | None = None
+    """Sandbox: `auto`, where the machine can; `always`: fail where it cannot."""
+    network: Literal["on", "off"] | None = None
+    """In the sandbox."""
+    readable: tuple[str, ...] | None = None
+    """Paths that the sandbox shows beside the system and the worktree; `~` is the home."""
+    writable: tuple[str, ...] | None = None
+    """Paths that may be written beside the worktree, such as the agent's own state."""
+    # Of codex.
+    sandbox: Literal["auto", "read-only", "workspace-write", "danger-full-access"] | None = None
+    ask_for_approval: (
+        Literal["untrusted", "unless-trusted", "on-failure", "on-request", "never"] | None
+    ) = None
+    model_reasoning_effort: str | None = None
+    model_reasoning_summary: str | None = None
+    base_instructions: str | None = None
+    developer_instructions: str | None = None
+    # Accepted, because other tools write them; they change nothing.
+    oss: bool | None = None
+    profile: str | None = None
+    include_plan_tool: bool | None = None
+    include_apply_patch_tool: bool | None = None
+    compact_prompt: str | None = None
+    claude_code_router: bool | None = None
+    disable_api_key: bool | None = None
+    agent: str | None = None
+    mode: str | None = None
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """What holds for one attempt."""
+
+    executor: str
+    variant: str
+    driver: Driver
+    command: tuple[str, ...]
+    settings: Settings
+    """Complete: the variant's over the executor's default."""
+    policy: Policy
+    unasked: bool
+    """The agent is told not to ask at all."""
+    confine: Confine
+    network: Literal["on", "off"]
+
+
+class UnknownProfile(Exception):
+    """There is no such executor or variant; the message says which there are."""
+
+
+class Profiles:
+    """All profiles: the defaults, and what a file says over them."""
+
+    def __init__(self, given: Mapping[str, Mapping[str, Settings]] | None = None) -> None:
+        from stoker.agents.defaults import EXECUTORS
+
+        self._given = given or {}
+        self._defaults = EXECUTORS
+
+    def executors(self) -> dict[str, list[str]]:
+        """Every executor, and its variants."""
+        names = dict.fromkeys((*self._defaults, *self._given))
+        return {name: list(self._variants(name)) for name in names}
+
+    def profile(self, executor: str, variant: str | None = None, **changes: Any) -> Profile:
+        """The settings of a variant (default: DEFAULT), with `changes` of single settings.
+        Raises `UnknownProfile`."""
+        variant = variant or "DEFAULT"
+        variants = self._variants(executor)
+        if not variants:
+            known = ", ".join(self.executors())
+            raise UnknownProfile(f"unknown executor {executor!r}; there are {known}")
+        if variant not in variants:
+            known = ", ".join(variants)
+            raise UnknownProfile(f"executor {executor} has no variant {variant!r}; it has {known}")
+        settings = _over(self._base(executor), variants[variant])
+        return _profile(executor, variant, _over(settings, Settings(**changes)))
+
+    def document(self) -> dict[str, Any]:
+        """All of them in the form of the file."""
+        found: dict[str, Any] = {}
+        for executor in self.executors():
+            found[executor] = {
+                variant: {executor: msgspec.to_builtins(settings)}
+                for variant, settings in self._variants(executor).items()
+            }
+        return {"executors": found}
+
+    def _base(self, executor: str) -> Settings:
+        own = self._given.get(executor, {})
+        return self._defaults.get(executor, own).get("DEFAULT", Settings())
+
+    def _variants(self, executor: str) -> dict[str, Settings]:
+        return {**self._defaults.get(executor, {}), **self._given.get(executor, {})}
+
+
+def place(env: Mapping[str, str] = os.environ) -> Path:
+    """The file of profiles: `$STOKER_PROFILES`, else `profiles.json` or `profiles.yaml` in
+    `$XDG_CONFIG_HOME/stoker`; it need not exist."""
+    if given := env.get(VARIABLE):
+        return Path(given)
+    home = env.get("XDG_CONFIG_HOME") or f"{env.get('HOME', '')}/.config"
+    files = [Path(home, "stoker", name) for name in NAMES]
+    return next((file for file in files if file.exists()), files[0])
+
+
+def load(file: Path) -> Profiles:
+    """Profiles with what the file says, if there is one. Raises `PlanError`, whose problems
+    have their places."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return Profiles()
+    except OSError as error:
+        message = error.strerror or str(error)
+        raise PlanError([Problem(message=message, file=str(file))]) from error
+    return loads(text, name=str(file))
+
+
+def loads(text: str | bytes, *, name: str) -> Profiles:
+    """As `load`, from text that problems call `name`."""
+    from stoker.plan.source import parse
+
+    source = parse(text, name=name)
+    given: dict[str, dict[str, Settings]] = {}
+    problems = []
+    for path, settings in _read(source.value):
+        if isinstance(settings, Problem):
+            problems.append(settings)
+        else:
+            given.setdefault(path[0], {})[path[1]] = settings
+    if not problems:
+        problems = list(_incomplete(given))
+    if problems:
+        raise PlanError(source.place(problems))
+    return Profiles(given)
+
+
+def save(file: Path, document: Any) -> Profiles:
+    """Check a document (`{"executors": ...}`) and write it, all or nothing. Raises `PlanError`
+    and leaves the file as it was; raises `OSError`."""
+    text = msgspec.json.format(msgspec.json.encode(document))
+    profiles = loads(text, name="profiles")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_bytes(text + b"\n")  # JSON is YAML, too
+    temporary.replace(file)
+    return profiles
+
+
+_Found = tuple[tuple[str, str], Settings | Problem]
+
+
+def _read(raw: Any) -> Iterator[_Found]:
+    nowhere = ("", "")
+    if not isinstance(raw, dict) or not isinstance(raw.get("executors"), dict):
+        at = ("executors",) if isinstance(raw, dict) and "executors" in raw else ()
+        yield nowhere, problem(at, 'expected {"executors": {NAME: {VARIANT: {...}}}}')
+        return
+    for key in raw:
+        if key != "executors":
+            message = f"unknown field {key!r}; expected only 'executors'"
+            yield nowhere, problem((key,), message, on_key=True)
+    for executor, variants in raw["executors"].items():
+        if not isinstance(variants, dict):
+            yield nowhere, problem(("executors", executor), "expected a map of variants")
+            continue
+        for variant, value in variants.items():
+            yield from _variant(executor, variant, value)
+
+
+def _variant(executor: str, variant: str, value: Any) -> Iterator[_Found]:
+    path: tuple[str, ...] = ("executors", executor, variant)
+    if isinstance(value, dict) and list(value) == [executor]:
+        value, path = value[executor], (*path, executor)
+    if not isinstance(value, dict):
+        yield (executor, variant), problem(path, "expected a map of settings")
+        return
+    decoded = decode_as(value, Settings)
+    for fault in decoded.problems:
+        yield (
+            (executor, variant),
+            replace(fault, pointer=pointer((*path, *path_of(fault.pointer)))),
+        )
+    if decoded.plan is not None and not decoded.problems:
+        yield (executor, variant), decoded.plan
+
+
+def _incomplete(given: Mapping[str, Mapping[str, Settings]]) -> Iterator[Problem]:
+    """Executors of the user's own that lack what no default says."""
+    profiles = Profiles(given)
+    for executor, variants in given.items():
+        for variant, settings in variants.items():
+            whole = _over(profiles._base(executor), settings)
+            path = ("executors", executor, variant)
+            if whole.driver is None:
+                message = f"executor {executor} is not built in: say its 'driver'"
+                yield problem(path, message, on_key=True)
+            elif not (whole.command or whole.base_command_override):
+                message = f"executor {executor} is not built in: say its 'command'"
+                yield problem(path, message, on_key=True)
+            if whole.base_command_override is not None:
+                try:
+                    words = shlex.split(whole.base_command_override)
+                except ValueError as error:
+                    yield problem((*path, "base_command_override"), f"not words: {error}")
+                else:
+                    if not words:
+                        yield problem((*path, "base_command_override"), "expected a command")
+
+
+def _over(base: Settings, more: Settings) -> Settings:
+    said = {name: value for name, value in asdict(more).items() if value is not None}
+    said["env"] = {**base.env, **more.env}
+    return replace(base, **said)
+
+
+def _profile(executor: str, variant: str, settings: Settings) -> Profile:
+    override = settings.base_command_override
+    command = tuple(shlex.split(override)) if override else settings.command or ()
+    if settings.driver is None or not command:
+        raise UnknownProfile(f"executor {executor} {variant} has no driver or no command")
+    unasked = bool(settings.dangerously_skip_permissions or settings.yolo or settings.auto_approve)
+    asked = settings.approvals
+    mode = asked if isinstance(asked, str) else "ask" if asked else "allow"
+    return Profile(
+        executor=executor,
+        variant=variant,
+        driver=settings.driver,
+        command=command,
+        settings=settings,
+        policy=Policy(
+            mode="allow" if unasked else mode,
+            commands=settings.allow_commands or (),
+            paths=settings.allow_paths or (),
+        ),
+        unasked=unasked,
+        confine=settings.confine or "auto",
+        network=settings.network or "on",
+    )
