@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Final
 
 from stoker.agents.profiles import Settings
 
+_SCRIPTED = str(Path(__file__).with_name("scripted.py"))  # needs nothing but Python
 _STREAM = (
     *("-p", "--output-format", "stream-json", "--input-format", "stream-json"),
     *("--verbose", "--permission-prompt-tool", "stdio"),
@@ -74,9 +76,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
     },
     "COMMAND": {"DEFAULT": Settings(driver="command", command=("cat",))},
     "SCRIPTED": {
-        "DEFAULT": Settings(
-            driver="stream-json", command=(sys.executable, "-m", "stoker.agents.scripted")
-        ),
+        "DEFAULT": Settings(driver="stream-json", command=(sys.executable, _SCRIPTED)),
         "APPROVALS": Settings(approvals="ask"),
     },
 }

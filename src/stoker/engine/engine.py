@@ -26,8 +26,8 @@ from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import hidden, new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
-from stoker.engine.kinds import Kind
 from stoker.engine.kept import keep
+from stoker.engine.kinds import Kind
 from stoker.engine.launch import Launcher
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine

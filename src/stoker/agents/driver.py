@@ -1,0 +1,322 @@
+"""Between an agent's process and its adapter: reads what it says, passes on what it is told,
+and has each step stored before it is carried out, so that another engine can go on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.agents import inbox, stream
+from stoker.agents.adapter import Adapter
+from stoker.agents.store import Checkpoint, Store
+from stoker.agents.stream import TurnEnded, Usage
+from stoker.engine.kinds import Kept
+from stoker.process.logs import LogWatch
+from stoker.process.spec import Exit
+from stoker.process.tail import last_lines, read_chunk
+
+INTERRUPT_SEC: Final = 1.0
+"""What an agent gets to end its turn when it is asked to."""
+GRACE_SEC: Final = 1.0
+"""And to end after SIGTERM."""
+LINGER_SEC: Final = 3.0
+"""And to end after its turn, when its stdin has ended."""
+_BLIND_SEC: Final = 0.5
+_LONGEST: Final = 32 << 20
+"""Bytes of a line."""
+_LAST_WORDS: Final = 20
+
+
+class Driven(Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    ended: TurnEnded
+    session: str
+    usage: Usage
+    exit: Exit | None
+    """None: it was over before this driver began."""
+
+
+class Driver:
+    """Drives one attempt of an agent; a dead engine's attempt from where that had come."""
+
+    def __init__(
+        self, adapter: Adapter, store: Store, *, stdout_path: str, stderr_path: str
+    ) -> None:
+        self.adapter = adapter
+        self._store = store
+        self._stdout_path = stdout_path
+        self._stderr_path = stderr_path
+        self._wake = asyncio.Event()
+        self._told = b""
+        """The beginning of a line of the inbox."""
+        self._rest = bytearray()
+        """The beginning of a line of stdout."""
+        self._skipping = False
+        """What comes up to the next line's beginning is of no use."""
+        self._checkpoint: Checkpoint
+
+    async def drive(self, start: Callable[[], Awaitable[Kept]]) -> Driven:
+        """To the end of the agent's process. `start` starts it, or finds it running.
+
+        Cancelled, it asks the agent to end, and sees to it, unless the engine only leaves.
+        """
+        self._store.create()
+        self._begin()
+        exit: Exit | None = None
+        if not self._checkpoint.over:
+            exit = await self._accompany(await start())
+        state = self.adapter.state
+        assert state.ended is not None  # noqa: S101 - it is over
+        return Driven(ended=state.ended, session=state.session, usage=state.usage, exit=exit)
+
+    def _begin(self) -> None:
+        found = self._store.read()
+        if found is None:
+            self._checkpoint = Checkpoint(state=_encoded(self.adapter.state))
+            self._step(self.adapter.begin)
+        else:
+            self._checkpoint = found
+            self.adapter.state = msgspec.msgpack.decode(found.state, type=self.adapter.state_type)
+        self._position = self._checkpoint.stdout_offset
+
+    async def _accompany(self, kept: Kept) -> Exit:
+        self._kept = kept
+        kept.ended.add_done_callback(self._rouse)
+        lingering: asyncio.TimerHandle | None = None
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+        self._stdout = os.open(self._stdout_path, flags, 0o600)
+        self._inbox = os.open(self._store.inbox, flags, 0o600)
+        try:
+            with _shared_watch() as self._watch:
+                try:
+                    await self._talk(kept, lambda: self.adapter.done or self._closing)
+                    if not kept.ended.done():
+                        self._save(closing=True)
+                        loop = asyncio.get_running_loop()
+                        if self.adapter.idles:
+                            lingering = loop.call_later(LINGER_SEC, kept.stop, GRACE_SEC)
+                        await self._talk(kept, lambda: False)
+                except asyncio.CancelledError:
+                    if not kept.leaving:
+                        await self._stop(kept)
+                    raise
+                finally:
+                    self._watch.forget_all(self._rouse)
+            end = kept.ended.result()
+            self._finish(end)
+            return end
+        finally:
+            if lingering is not None:
+                lingering.cancel()
+            os.close(self._stdout)
+            os.close(self._inbox)
+
+    async def _stop(self, kept: Kept) -> None:
+        """Ask it to interrupt its turn, then to end, then end it."""
+        self._step(self.adapter.interrupt)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(INTERRUPT_SEC):
+                await self._talk(kept, lambda: self.adapter.done or not self.adapter.state.working)
+        kept.stop(GRACE_SEC)
+        await self._talk(kept, lambda: False)
+        self._finish(kept.ended.result())
+
+    async def _talk(self, kept: Kept, until: Callable[[], bool]) -> None:
+        """Deal with all that comes, until then or until the agent is over and heard out."""
+        while True:
+            # In this order: whatever comes after we looked, wakes us.
+            self._wake.clear()
+            over = kept.ended.done()
+            if not over:
+                self._arm()
+            busy = self._hear_inbox()
+            busy = self._hear_stdout() or busy
+            if until():
+                return
+            if busy:
+                await asyncio.sleep(0)  # others wait for their turn, too
+            elif over:
+                return
+            else:
+                await self._wake.wait()
+
+    def _arm(self) -> None:
+        try:
+            self._watch.once(self._stdout_path, self._rouse)
+            self._watch.once(str(self._store.inbox), self._rouse)
+        except OSError:  # no more watches to be had
+            asyncio.get_running_loop().call_later(_BLIND_SEC, self._rouse)
+
+    def _rouse(self, _: Any = None) -> None:
+        self._wake.set()
+
+    # Steps.
+
+    def _step(self, act: Callable[[], None], **changes: Any) -> None:
+        self.adapter.now = time.time()
+        act()
+        self._save(**changes)
+
+    def _save(self, **changes: Any) -> None:
+        adapter, before = self.adapter, self._checkpoint
+        self._checkpoint = replace(
+            before,
+            state=_encoded(adapter.state),
+            stream_offset=before.stream_offset + len(before.records),
+            stdin_offset=before.stdin_offset + len(before.outgoing),
+            records=stream.encode(adapter.records),
+            outgoing=bytes(adapter.outgoing),
+            **changes,
+        )
+        adapter.records.clear()
+        adapter.outgoing.clear()
+        self._store.write(self._checkpoint)
+
+    def _hear_inbox(self) -> bool:
+        offset = self._checkpoint.inbox_offset
+        data = os.pread(self._inbox, 1 << 20, offset)
+        lines, newline, _ = data.rpartition(b"\n")
+        if not newline:
+            return False
+
+        def tell() -> None:
+            for line in lines.split(b"\n"):
+                try:
+                    message = inbox.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    self.adapter.fail(f"message in the inbox not understood: {error}")
+                else:
+                    self._tell(message)
+
+        self._step(tell, inbox_offset=offset + len(lines) + 1)
+        return True
+
+    @property
+    def _closing(self) -> bool:
+        return self._checkpoint.closing
+
+    def _tell(self, message: inbox.Message) -> None:
+        closing = self._checkpoint.closing
+        if closing and isinstance(message, inbox.Say):
+            self.adapter.notice(f"this came too late for the agent: {message.text}")
+            return
+        self.adapter.tell(message)
+        if closing and isinstance(message, inbox.Interrupt):
+            self._kept.stop(GRACE_SEC)
+
+    def _hear_stdout(self) -> bool:
+        chunk = read_chunk(self._stdout, self._position)
+        if chunk is None:
+            return False
+        lines: list[bytes] = []
+        if chunk.dropped:
+            self._rest.clear()
+            self._skipping = True
+        ending = chunk.data.rfind(b"\n")
+        if ending < 0:
+            self._rest += chunk.data
+        else:
+            self._rest += chunk.data[:ending]
+            lines = bytes(self._rest).split(b"\n")
+            self._rest[:] = chunk.data[ending + 1 :]
+            if self._skipping:
+                self._skipping = False
+                del lines[0]
+        self._position = chunk.next_offset
+        too_long = len(self._rest) > _LONGEST
+        if self._skipping or too_long:
+            self._rest.clear()
+            self._skipping = True
+        if lines or chunk.dropped or too_long:
+
+            def listen() -> None:
+                if chunk.dropped:
+                    self.adapter.notice(f"{chunk.dropped} bytes of the agent's output are lost")
+                for line in lines:
+                    self.adapter.line(line.removesuffix(b"\r"))
+                if too_long:
+                    self.adapter.notice(f"a line of more than {_LONGEST} bytes was skipped")
+
+            self._step(listen, stdout_offset=self._position - len(self._rest))
+        return True
+
+    def _finish(self, end: Exit) -> None:
+        """The process is over, and everything it has said was heard."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+
+        def over() -> None:
+            if rest:
+                self.adapter.line(rest)
+            self.adapter.over(self._why(end))
+
+        self._step(over, over=True, stdout_offset=self._position)
+
+    def _why(self, end: Exit) -> str:
+        if end.code == 0 and end.cause == "exited":
+            return ""
+        if end.cause == "stopped":
+            how = "it was stopped"
+        elif end.signal is not None:
+            how = f"it was ended by signal {end.signal}"
+        elif end.code is not None:
+            how = f"exit code {end.code}"
+        else:
+            how = "its end was not recorded"
+        try:
+            words = last_lines(self._stderr_path, _LAST_WORDS)
+        except OSError:
+            words = []
+        return "\n".join([how, *words])
+
+
+def _encoded(state: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(state))
+
+
+class _Watch:
+    """One inotify for all drivers of a loop; a user has few of them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watch = LogWatch(loop)
+        self._armed: dict[Callable[[], None], set[int]] = {}
+        self.users = 0
+
+    def once(self, path: str, callback: Callable[[], None]) -> None:
+        self._armed.setdefault(callback, set()).add(self._watch.once(path, callback))
+
+    def forget_all(self, callback: Callable[[], None]) -> None:
+        for number in self._armed.pop(callback, ()):
+            self._watch.forget(number, callback)
+
+    def close(self) -> None:
+        self._watch.close()
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
+
+
+@contextmanager
+def _shared_watch() -> Iterator[_Watch]:
+    loop = asyncio.get_running_loop()
+    watch = _watches.get(loop)
+    if watch is None:
+        watch = _watches[loop] = _Watch(loop)
+    watch.users += 1
+    try:
+        yield watch
+    finally:
+        watch.users -= 1
+        if not watch.users:
+            del _watches[loop]
+            watch.close()

@@ -1,0 +1,155 @@
+"""Kind `agent`: a coding agent at work in the step's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.agents import profiles
+from stoker.agents.adapter import Assignment
+from stoker.agents.driver import Driven, Driver
+from stoker.agents.files import Worktree
+from stoker.agents.profiles import Profile, UnknownProfile
+from stoker.agents.registry import adapter_of
+from stoker.agents.sandbox import NoSandbox, sandbox_of
+from stoker.agents.store import Store, place
+from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
+from stoker.plan.errors import PlanError
+from stoker.plan.model import InterruptPolicy, Step
+
+
+class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an agent is to do."""
+
+    profile: str
+    """Executor, or `EXECUTOR:VARIANT`, such as `CODEX:APPROVALS`."""
+    prompt: str
+    session: str | None = None
+    """Id of the agent's own conversation to go on with, an output `session_id` of before."""
+    transcript: str | None = None
+    """What was said before: begins the prompt if the agent has lost that session."""
+    images: tuple[str, ...] = ()
+    """Paths, from the step's directory."""
+    model: str | None = None
+    """Default: the profile's."""
+    approvals: Literal["ask", "allow", "deny"] | None = None
+    """What becomes of the agent's requests; default: the profile's."""
+
+
+class AgentKind:
+    """Runs an agent for one turn, or as many as it is given while it runs.
+
+    Outputs: `session_id`, `summary` (its last message), `tokens` and `cost_usd`.
+    """
+
+    name = "agent"
+    definition = Agent
+    on_interrupt: InterruptPolicy = "adopt"
+    takes_slot = True
+
+    def check(self, step: Step, definition: Agent) -> list[str]:
+        """A prompt and a profile, neither empty."""
+        fields = ("profile", "prompt")
+        return [
+            f"{name}: expected text, found nothing"
+            for name in fields
+            if not getattr(definition, name).strip()
+        ]
+
+    def tool(self, step: Step, definition: Agent) -> str:
+        """The executor: one whose service is down fails for all."""
+        return definition.profile.partition(":")[0]
+
+    def start(self, step: Step, definition: Agent, attempt: Attempt) -> Work:
+        """The agent's process, and a conversation with it."""
+        profile = _profile(definition, attempt)
+        shown = attempt.redact(definition.prompt)
+        assignment = Assignment(
+            prompt=definition.prompt,
+            cwd=attempt.cwd,
+            profile=profile,
+            images=tuple(str(Path(attempt.cwd, image)) for image in definition.images),
+            session=definition.session or None,
+            transcript=definition.transcript,
+            shown=shown if shown != definition.prompt else None,
+        )
+        return _work(assignment, attempt)
+
+
+async def _work(assignment: Assignment, attempt: Attempt) -> Result:
+    profile = assignment.profile
+    store = Store(place(attempt.directory, attempt.step_id, attempt.number))
+    adapter_type = adapter_of(profile.driver)
+    try:
+        sandbox = await sandbox_of(profile)
+    except NoSandbox as error:
+        raise StepFailed(str(error)) from error
+    if sandbox.warning and not attempt.resumed:
+        attempt.write(f"stoker: {sandbox.warning}\n", error=True)
+    assignment = replace(assignment, confined=sandbox.bwrap is not None)
+    adapter = adapter_type(assignment, files=Worktree(attempt.cwd))
+    driver = Driver(
+        adapter, store, stdout_path=attempt.stdout_path, stderr_path=attempt.stderr_path
+    )
+
+    async def start() -> Kept:
+        env = _environment(profile, attempt.env)
+        argv = sandbox.wrap(
+            adapter_type.argv(assignment), profile=profile, cwd=attempt.cwd, env=env
+        )
+        spec = replace(
+            attempt.process(argv),
+            env=env,
+            stdin=None,
+            stdin_file=True,
+            keeper_dir=str(store.keeper),
+        )
+        return await attempt.keep(spec)
+
+    return _result(await driver.drive(start))
+
+
+def _result(driven: Driven) -> Result:
+    ended = driven.ended
+    code = driven.exit.exit_code if driven.exit else None
+    if ended.reason != "completed":
+        error = f"the agent's turn ended: {ended.reason}"
+        return Result(
+            exit_code=code or None, error=f"{error}: {ended.error}" if ended.error else error
+        )
+    outputs: dict[str, Any] = {
+        "session_id": driven.session,
+        "summary": ended.summary,
+        "tokens": msgspec.structs.asdict(driven.usage.tokens),
+        "cost_usd": driven.usage.cost_usd,
+    }
+    return Result(exit_code=0, outputs=outputs)
+
+
+def _profile(definition: Agent, attempt: Attempt) -> Profile:
+    executor, _, variant = definition.profile.partition(":")
+    try:
+        known = profiles.load(profiles.place(attempt.env))
+        return known.profile(
+            executor, variant, model=definition.model, approvals=definition.approvals
+        )
+    except (PlanError, UnknownProfile) as error:
+        raise StepFailed(str(error)) from error
+
+
+def _environment(profile: Profile, env: Mapping[str, str]) -> dict[str, str]:
+    merged = dict(env)
+    for name, value in profile.settings.env.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return merged
+
+
+KIND = AgentKind()

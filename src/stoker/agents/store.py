@@ -1,0 +1,107 @@
+"""Where the attempt of an agent keeps its files, and what makes them survive a crash.
+
+    stream      the normalised stream, see `stoker.agents.stream`; only appended to
+    inbox       what the agent is told from outside, see `stoker.agents.inbox`
+    checkpoint  what the driver has done so far
+    keeper/     of the agent's process; `keeper/stdin` is all the agent has been told
+
+A step of the driver is written to the checkpoint first, together with what it adds to
+`stream` and `keeper/stdin` and where that begins, and then carried out. Whoever goes on
+after a crash carries it out again from where the files end: nothing is lost or comes twice.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from stoker.engine.attempt import file_name
+
+STREAM: Final = "stream"
+
+
+class Checkpoint(Struct, kw_only=True):
+    """A step of the driver, and where all stands after it."""
+
+    state: msgspec.Raw
+    """Of the adapter, MessagePack."""
+    stdout_offset: int = 0
+    """Bytes of the agent's stdout that are dealt with; at the end of a line."""
+    inbox_offset: int = 0
+    stream_offset: int = 0
+    """Bytes of the stream before this step."""
+    stdin_offset: int = 0
+    records: bytes = b""
+    """What this step adds to the stream."""
+    outgoing: bytes = b""
+    """And to the agent's stdin."""
+    closing: bool = False
+    """The agent's stdin ends here."""
+    over: bool = False
+    """The agent's process is over, and its end dealt with."""
+
+
+def place(run_directory: str | os.PathLike[str], step_id: str, number: int) -> Path:
+    """Directory of an attempt's files; `run_directory` is its run's."""
+    return Path(run_directory, "agents", f"{file_name(step_id)}.{number}")
+
+
+class Store:
+    """The files of one attempt."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.stream = directory / STREAM
+        self.inbox = directory / "inbox"
+        self.keeper = directory / "keeper"
+        self._checkpoint = directory / "checkpoint"
+        self._stdin = self.keeper / "stdin"
+
+    def create(self) -> None:
+        """Make what is missing; readable by the owner only."""
+        self.keeper.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in (self.stream, self.inbox, self._stdin):
+            file.touch(mode=0o600)
+
+    def read(self) -> Checkpoint | None:
+        """Where the driver stands; None if it has not begun. What the last step was to do has
+        been done afterwards."""
+        try:
+            data = self._checkpoint.read_bytes()
+        except FileNotFoundError:
+            return None
+        checkpoint = msgspec.msgpack.decode(data, type=Checkpoint)
+        self._carry_out(checkpoint)
+        return checkpoint
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Take a step."""
+        temporary = self._checkpoint.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.msgpack.encode(checkpoint))
+        temporary.replace(self._checkpoint)
+        self._carry_out(checkpoint)
+
+    def _carry_out(self, checkpoint: Checkpoint) -> None:
+        _complete(self.stream, checkpoint.stream_offset, checkpoint.records)
+        _complete(self._stdin, checkpoint.stdin_offset, checkpoint.outgoing)
+        if checkpoint.closing:
+            (self.keeper / "stdin.end").touch()
+
+
+def _complete(file: Path, offset: int, data: bytes) -> None:
+    """Have the file hold `data` from `offset` on, where it ends; some may be there."""
+    if not data:
+        return
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        rest = memoryview(data)[os.fstat(descriptor).st_size - offset :]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
