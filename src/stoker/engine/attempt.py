@@ -175,9 +175,6 @@ class LiveAttempt:
     async def keep(self, spec: ProcessSpec) -> Kept:
         return await self._engine_keep(self, spec)
 
-    def redact(self, text: str) -> str:
-        return self._redactor.text(text)
-
     def write(self, text: str, *, error: bool = False) -> None:
         path = self.stderr_path if error else self.stdout_path
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

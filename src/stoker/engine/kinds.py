@@ -98,9 +98,6 @@ class Attempt(Protocol):
         """Start `spec`, which has a `keeper_dir`; in a resumed attempt, go on with the process
         that was started there, if one was. Raises `SpawnError`."""
 
-    def redact(self, text: str) -> str:
-        """The text with the run's secrets hidden."""
-
     def write(self, text: str, *, error: bool = False) -> None:
         """Append to the attempt's log; secrets are redacted."""
 
