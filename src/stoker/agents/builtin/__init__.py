@@ -1,0 +1,13 @@
+"""The built-in coding agent: a process of its own, `python -m stoker.agents.builtin`.
+
+A small loop: ask the model, run the tools it calls, ask again. What is said and done goes
+into an append-only transcript before it is acted on, so that an agent that was killed goes on
+in the middle of its turn. Small files, a noun each:
+
+    settings     what it may and shall do          protocol     stdin and stdout, as JSON lines
+    transcript   the file, entry by entry          history      what its entries amount to
+    loop         one turn                          session      turn after turn
+    client       requests, retries, streams        wire_*       two providers' formats
+    tools/       what the model can call           permissions  what needs whose consent
+    budget, prices, compaction, repetition         what keeps a turn within bounds
+"""

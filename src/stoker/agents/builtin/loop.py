@@ -1,0 +1,356 @@
+"""One turn: ask the model, run what it calls, ask again, until it has no more to call.
+
+Where a turn stands is read from the history alone, so that a turn which another process
+began goes on as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from stoker.agents.builtin import compaction
+from stoker.agents.builtin.bounds import clipped
+from stoker.agents.builtin.budget import exceeded, left
+from stoker.agents.builtin.entries import (
+    Acting,
+    Answer,
+    Call,
+    Compacted,
+    Decided,
+    Dropped,
+    Ended,
+    Noted,
+    Result,
+    Usage,
+)
+from stoker.agents.builtin.gate import Gate
+from stoker.agents.builtin.ledger import Ledger, TranscriptFailed
+from stoker.agents.builtin.permissions import Policy
+from stoker.agents.builtin.prices import cost, price_of
+from stoker.agents.builtin.repetition import rounds
+from stoker.agents.builtin.settings import Limits, Settings
+from stoker.agents.builtin.tools.tool import MAX_OUTPUT, Context, Output, Tool
+from stoker.agents.builtin.wire import (
+    ContextOverflow,
+    ModelError,
+    OnDelta,
+    Request,
+)
+from stoker.agents.builtin.worktree import ToolError, Worktree
+from stoker.process.redact import Redactor
+from stoker.process.spawner import Spawner
+from stoker.process.tree import end_all
+
+_MAX_CUTS = 3
+_LEVELS = 3
+_UNKNOWN = (
+    "Error: the agent was killed while this ran. Whether it took effect, wholly or in part, is "
+    "unknown. Look before you do it again."
+)
+_CUT = "[Your answer was cut off at its limit of length. Go on where it ended.]"
+_EMPTY = "[Your answer was empty. Go on, or say that you are done.]"
+
+
+class Model(Protocol):
+    """See `client.Client`."""
+
+    async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
+        """Raises `ModelError`, `ContextOverflow`."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What all turns of a process share, sub-agents' included."""
+
+    settings: Settings
+    model: Model
+    policy: Policy
+    gate: Gate
+    worktree: Worktree
+    spawner: Spawner
+    env: Mapping[str, str]
+    scratch: str
+    redactor: Redactor
+    on_delta: Callable[[str | None], OnDelta]
+    """For the sub-agent of a call, or the agent itself."""
+    open_ledger: Callable[[str, str], AbstractContextManager[Ledger]]
+    """Of the sub-agent for the call of this id, with what it is to do."""
+
+
+class Loop:
+    """Drives the turn in course of `ledger` to its end. `parent`: the call whose sub-agent
+    this is."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        ledger: Ledger,
+        tools: Mapping[str, Tool],
+        limits: Limits,
+        parent: str | None = None,
+    ) -> None:
+        self._around = surroundings
+        self._settings = surroundings.settings
+        self._ledger = ledger
+        self._history = ledger.history
+        self._tools = tools
+        self._limits = limits
+        self._parent = parent
+        self._offers = [tool.offer() for tool in tools.values()]
+        self._price = price_of(surroundings.settings)
+        self._children: dict[str, Loop] = {}
+        if self._history.session is None:
+            raise ValueError("the transcript does not say whose it is")
+        self._session = self._history.session
+        self._overhead = len(self._session.system) + len(msgspec.json.encode(self._offers))
+
+    async def run(self) -> Ended:
+        """Returns the end, which is recorded. Raises `TranscriptFailed`. When cancelled, the
+        turn stays open: `close` it, or leave it to whoever goes on with it."""
+        try:
+            ended = await self._turn()
+        except ModelError as error:
+            ended = Ended(reason="error", text=str(error))
+        self._ledger.record(ended)
+        return ended
+
+    def close(self, reason: str, text: str) -> Ended:
+        """End a turn that was cancelled. What was under way has no outcome that is known."""
+        for call in tuple(self._history.pending.values()):
+            ran = call.id in self._history.acting
+            remark = "it may have taken effect in part" if ran else "nothing was done"
+            child = self._children.get(call.id)
+            spent = child._history.spent if child else None
+            self._ledger.record(
+                Result(
+                    call=call.id,
+                    text=f"Error: {text}; {remark}",
+                    is_error=True,
+                    usage=spent.usage if spent else Usage(),
+                    cost=spent.cost if spent else 0.0,
+                )
+            )
+        ended = Ended(reason=reason, text=text)
+        self._ledger.record(ended)
+        return ended
+
+    async def _turn(self) -> Ended:
+        level = 0
+        while True:
+            await self._act()
+            if (ended := self._judged()) is not None:
+                return ended
+            if (over := exceeded(self._limits, self._history.spent)) is not None:
+                return Ended(reason=over.reason, text=over.text)
+            await self._fit()
+            try:
+                answer = await self._ask()
+            except ContextOverflow:
+                # The provider counts otherwise than we do.
+                while level < _LEVELS and not await self._compact(level):
+                    level += 1
+                if level == _LEVELS:
+                    raise
+                level += 1
+                continue
+            level = 0
+            self._ledger.record(answer)
+
+    def _judged(self) -> Ended | None:
+        """Whether the turn ends here. May tell the model something instead."""
+        last = self._history.messages[-1]
+        if isinstance(last, Result):
+            return self._circling()
+        if not isinstance(last, Answer):
+            return None
+        if last.stop == "refused":
+            return Ended(reason="refused", text=last.text or "the provider refused to answer")
+        remark = _CUT if last.stop == "length" else _EMPTY if not last.text.strip() else None
+        if remark is None:
+            return Ended(reason="done", text=last.text)
+        said = self._history.messages[-2 * _MAX_CUTS :]
+        if sum(isinstance(one, Noted) and one.text == remark for one in said) < _MAX_CUTS:
+            self._ledger.record(Noted(remark))
+            return None
+        text = "the answer was cut off" if remark == _CUT else "the answer was empty"
+        return Ended(reason="error", text=f"{text} {_MAX_CUTS + 1} times in a row")
+
+    def _circling(self) -> Ended | None:
+        most = self._settings.max_repeats
+        times = rounds(self._history.steps)
+        if times >= 2 * most:
+            name = ", ".join(call[0] for call in self._history.steps[-1])
+            text = f"the same calls gave the same results {times} times in a row, last: {name}"
+            return Ended(reason="loop", text=text)
+        if times >= most:
+            remark = f"[You have done this {times} times with the same result. Try something else.]"
+            self._ledger.record(Noted(remark))
+        return None
+
+    async def _ask(self) -> Answer:
+        request = Request(self._session.system, self._history.messages, self._offers)
+        answer = await self._around.model.ask(request, self._around.on_delta(self._parent))
+        price = cost(answer.usage, self._price)
+        return replace(answer, calls=self._identified(answer.calls), cost=price)
+
+    def _identified(self, calls: Iterable[Call]) -> tuple[Call, ...]:
+        """Each with an id of its own: some providers count from 0 in each answer."""
+        found: dict[str, Call] = {}
+        for index, call in enumerate(calls):
+            name = call.id
+            if not name or name in found or name in self._history.seen:
+                name = f"call_{self._history.total.turns}_{index}"
+            found[name] = replace(call, id=name)
+        return tuple(found.values())
+
+    # Calls
+
+    async def _act(self) -> None:
+        """Run what is to be run. Sub-agents called next to each other work together."""
+        calls = list(self._history.pending.values())
+        while calls:
+            together = [calls.pop(0)]
+            while together[0].name == "task" and calls and calls[0].name == "task":
+                together.append(calls.pop(0))
+            if len(together) == 1:
+                await self._call(together[0])
+                continue
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for call in together:
+                        group.create_task(self._call(call))
+            except BaseExceptionGroup as failures:
+                # The first one says what is wrong; `TranscriptFailed` is all there can be.
+                raise failures.exceptions[0] from failures
+
+    async def _call(self, call: Call) -> None:
+        try:
+            output = await self._outcome(call)
+        except ToolError as error:
+            output = Output(text=f"Error: {error}", is_error=True)
+        except (TranscriptFailed, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            # Whatever is wrong with a tool, the model can go another way.
+            traceback.print_exc(file=sys.stderr)
+            output = Output(text=f"Error: {type(error).__name__}: {error}", is_error=True)
+        text = clipped(self._around.redactor.text(output.text), MAX_OUTPUT)
+        self._ledger.record(
+            Result(
+                call=call.id,
+                text=text,
+                is_error=output.is_error,
+                usage=output.usage,
+                cost=output.cost,
+            )
+        )
+
+    async def _outcome(self, call: Call) -> Output:
+        marker = f"agent/{self._session.id}/{short(call.id)}"
+        if call.id in self._history.acting:
+            # It began in a process that is no more; what it left behind goes on.
+            await end_all(marker, 0)
+            return Output(text=_UNKNOWN, is_error=True)
+        tool = self._tools.get(call.name)
+        if tool is None:
+            names = ", ".join(self._tools)
+            raise ToolError(f"there is no tool {call.name!r}; there are {names}")
+        arguments = tool.decode(call.arguments)
+        subject = tool.subject(arguments, self._around.worktree)
+        decision = self._around.policy.decide(tool.name, tool.kind, subject)
+        if decision == "ask":
+            given = await self._consent(call)
+            if not given.allowed:
+                raise ToolError(f"refused by the user: {given.message}")
+            if given.arguments is not None:
+                arguments = tool.decode(given.arguments)
+                subject = tool.subject(arguments, self._around.worktree)
+                decision = self._around.policy.decide(tool.name, tool.kind, subject)
+        if decision == "deny":
+            raise ToolError(f"not permitted: {tool.name} {subject}")
+        if not tool.repeatable:
+            self._ledger.record(Acting(call.id))
+        context = Context(
+            worktree=self._around.worktree,
+            settings=self._settings,
+            spawner=self._around.spawner,
+            env=self._around.env,
+            scratch=self._around.scratch,
+            marker=marker,
+            todos=lambda: self._history.todos,
+            delegate=lambda prompt: self._delegate(call.id, prompt),
+        )
+        return await tool.run(arguments, context)
+
+    async def _consent(self, call: Call) -> Decided:
+        if call.id not in self._history.decided:
+            gate, session = self._around.gate, self._session.id
+            self._ledger.record(await gate.pass_through(session, call, self._parent))
+        return self._history.decided[call.id]
+
+    async def _delegate(self, call: str, prompt: str) -> Output:
+        from stoker.agents.builtin.tools.toolbox import SUBAGENT_TOOLS
+
+        with self._around.open_ledger(call, prompt) as ledger:
+            limits = left(self._limits, self._history.spent, self._settings.subagent_turns)
+            loop = Loop(self._around, ledger, SUBAGENT_TOOLS, limits, call)
+            self._children[call] = loop
+            ended = ledger.history.ended or await loop.run()
+            spent = ledger.history.spent
+        done = ended.reason == "done"
+        text = ended.text if done else f"Error: the sub-agent ended ({ended.reason}): {ended.text}"
+        return Output(text=text, is_error=not done, usage=spent.usage, cost=spent.cost)
+
+    # Context
+
+    async def _fit(self) -> None:
+        """Make room before it is needed."""
+        for level in range(_LEVELS):
+            size = compaction.estimate(self._history, self._overhead)
+            if size < self._settings.context_limit * self._settings.compact_at:
+                return
+            await self._compact(level)
+
+    async def _compact(self, level: int) -> bool:
+        """Make the conversation smaller: by a summary (0); by dropping outputs of tools,
+        those of the last step only if there are no others (1); by dropping all but the last
+        step (2). False if there was nothing to be taken away."""
+        messages = self._history.messages
+        if level == 1:
+            for count in (compaction.cut(messages, 0), len(messages)):
+                if compaction.droppable(messages[:count]):
+                    self._ledger.record(Dropped(count))
+                    return True
+            return False
+        keep = int(self._settings.context_limit * compaction.KEPT_SHARE) if level == 0 else 0
+        count = compaction.cut(messages, keep)
+        if count < 2:
+            return False
+        old = messages[:count]
+        text, usage, price = "", Usage(), 0.0
+        if level == 0:
+            try:
+                question = compaction.question(old, self._settings.context_limit)
+                answer = await self._around.model.ask(question, lambda kind, piece: None)
+            except ModelError:
+                return False
+            text, usage = answer.text.strip(), answer.usage
+            price = cost(usage, self._price)
+            if not text:
+                return False
+        summary = compaction.summary(old, text)
+        self._ledger.record(Compacted(messages=count, summary=summary, usage=usage, cost=price))
+        return True
+
+
+def short(call: str) -> str:
+    """A name for files and markers; what a provider calls a call may be anything."""
+    return sha256(call.encode("utf-8", "surrogatepass")).hexdigest()[:16]

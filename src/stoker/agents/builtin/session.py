@@ -1,0 +1,304 @@
+"""A session: turn after turn, with whoever is at the other end of stdin and stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from stoker.agents.builtin.client import Client
+from stoker.agents.builtin.entries import Asked, Began, Call, Ended, Turn
+from stoker.agents.builtin.gate import Gate
+from stoker.agents.builtin.history import History
+from stoker.agents.builtin.keys import take_key
+from stoker.agents.builtin.ledger import Ledger
+from stoker.agents.builtin.loop import Loop, Surroundings, short
+from stoker.agents.builtin.permissions import Policy
+from stoker.agents.builtin.prompt import subagent_prompt, system_prompt
+from stoker.agents.builtin.protocol import (
+    Output,
+    entry_lines,
+    question_line,
+    read_lines,
+    said,
+)
+from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.tools.toolbox import TOOLS
+from stoker.agents.builtin.transcript import Line, Transcript
+from stoker.agents.builtin.wire import OnDelta, Wire
+from stoker.agents.builtin.wire_anthropic import Anthropic
+from stoker.agents.builtin.wire_openai import OpenAI
+from stoker.agents.builtin.worktree import Worktree
+from stoker.process.logs import LogBounds, LogWatch
+from stoker.process.redact import Redactor
+from stoker.process.spawner import Spawner
+
+_MAX_COMMAND_OUTPUT = 64 << 20
+WIRES: Mapping[str, type[Wire]] = {"openai": OpenAI, "anthropic": Anthropic}
+
+
+class Session:
+    """One process of an agent. `state`: the directory of this session alone, where it is
+    kept; what another process began there goes on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        session: str,
+        state: Path,
+        cwd: str,
+        partial: bool = False,
+    ) -> None:
+        """`partial`: tell of an answer while it comes. Takes the key out of the environment of
+        this process. Raises `BadRule`, `OSError`,
+        `TranscriptDamaged`, `SessionInUse`."""
+        self.id = session
+        self._settings = settings
+        self._state = state
+        self._partial = partial
+        self._out = Output()
+        wire = WIRES[settings.wire]()
+        key = take_key(settings.key_env or wire.key_env)
+        self._redactor = Redactor([key])
+        self._worktree = Worktree(cwd)
+        self._policy = Policy(settings.permissions, TOOLS)
+        self._gate = Gate(self._ask)
+        self._client = Client(wire, settings, key, self._redactor, self._retrying)
+        # Whatever holds the key is kept from commands, under whichever name.
+        self._env = {
+            name: value for name, value in os.environ.items() if not key or key not in value
+        }
+        self._ledger = Ledger(Transcript(state / "transcript.jsonl"), self._teller(None))
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._changed = asyncio.Event()
+        self._over = False
+        self._turn: asyncio.Task[Ended] | None = None
+        self._interrupted = False
+
+    async def run(self, prompt: str | None) -> Ended | None:
+        """Until stdin ends or it is told to end, and all that was asked is done. Returns how
+        the last turn ended. Raises `TranscriptFailed`, `OSError`."""
+        history = self._ledger.history
+        resumed = history.session is not None
+        if not resumed:
+            system = system_prompt(self._worktree, self._settings.instructions)
+            began = Began(self.id, self._settings.model, self._worktree.root, system)
+            self._ledger.record(began)
+        self._out.write(self._init_line(resumed=resumed))
+        if resumed:
+            self._ledger.retell()
+        if prompt is not None and not history.seen:
+            self._ledger.record(Asked(str(uuid.uuid4()), prompt))
+        loop = asyncio.get_running_loop()
+
+        def on_line(line: bytes | None) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody listens
+                loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+        read_lines(0, on_line)
+        listening = asyncio.create_task(self._listen())
+        watch = LogWatch(loop)
+        spawner = Spawner(loop, bounds=LogBounds(watch, loop, limit=_MAX_COMMAND_OUTPUT))
+        try:
+            working = asyncio.create_task(self._work(spawner))
+            try:
+                await asyncio.wait((working, listening), return_when=asyncio.FIRST_COMPLETED)
+                if not working.done():
+                    await listening  # raises, or stdin is over
+                return await working
+            finally:
+                await _end(working)
+        finally:
+            await _end(listening)
+            spawner.close()
+            watch.close()
+            await self._client.close()
+            self._ledger.close()
+
+    async def _work(self, spawner: Spawner) -> Ended | None:
+        history = self._ledger.history
+        around = self._surroundings(spawner)
+        while True:
+            if history.turn is None and history.queue:
+                self._ledger.record(Turn(history.queue[0].id))
+            if history.turn is not None:
+                await self._drive(Loop(around, self._ledger, TOOLS, self._settings.limits))
+            elif self._over:
+                return history.ended
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _drive(self, loop: Loop) -> None:
+        """One turn, to its end, its interruption or its limit of time."""
+        seconds = self._settings.limits.seconds
+        history = self._ledger.history
+        if seconds is not None:
+            seconds -= history.last_at - history.began_at
+        self._interrupted = False
+        self._turn = asyncio.create_task(loop.run())
+        try:
+            done, _ = await asyncio.wait((self._turn,), timeout=seconds)
+            if not done:
+                self._turn.cancel()
+                await asyncio.wait((self._turn,))
+            if not self._turn.cancelled():
+                self._turn.result()
+            elif self._interrupted:
+                loop.close("interrupted", "interrupted by the user")
+            else:
+                limit = self._settings.limits.seconds
+                loop.close("max_seconds", f"the limit of {limit:g} s is reached")
+        finally:
+            turn, self._turn = self._turn, None
+            await _end(turn)
+
+    def _surroundings(self, spawner: Spawner) -> Surroundings:
+        scratch = self._state / "scratch"
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        for left in scratch.iterdir():
+            left.unlink()
+        return Surroundings(
+            settings=self._settings,
+            model=self._client,
+            policy=self._policy,
+            gate=self._gate,
+            worktree=self._worktree,
+            spawner=spawner,
+            env=self._env,
+            scratch=str(scratch),
+            redactor=self._redactor,
+            on_delta=self._on_delta,
+            open_ledger=self._open_ledger,
+        )
+
+    @contextmanager
+    def _open_ledger(self, call: str, prompt: str) -> Iterator[Ledger]:
+        transcript = Transcript(self._state / f"task-{short(call)}.jsonl")
+        ledger = Ledger(transcript, self._teller(call))
+        try:
+            history = ledger.history
+            session = self._ledger.history.session
+            if history.session is None and session is not None:
+                system = subagent_prompt(session.system)
+                ledger.record(Began(self.id, session.model, session.cwd, system))
+            else:
+                ledger.retell()
+            if not history.seen:
+                ledger.record(Asked(call, prompt))
+            if history.queue:
+                ledger.record(Turn(call))
+            yield ledger
+        finally:
+            ledger.close()
+
+    # What comes
+
+    async def _listen(self) -> None:
+        while (line := await self._lines.get()) is not None:
+            try:
+                message = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                self._complain(f"a line that is no JSON: {error}")
+                continue
+            if isinstance(message, dict):
+                self._take(message)
+        self._gate.close()
+        self._over = True
+        self._changed.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message.get("type"):
+            case "user":
+                id = str(message.get("uuid") or uuid.uuid4())
+                text = said(message)
+                if text and id not in self._ledger.history.seen:
+                    self._ledger.record(Asked(id, text))
+                    self._changed.set()
+            case "control_response":
+                response = message.get("response")
+                if isinstance(response, dict):
+                    # An error instead of an answer is no consent.
+                    self._gate.answer(str(response.get("request_id")), response.get("response"))
+            case "control_request":
+                self._control(message)
+            case kind:
+                self._complain(f"a line of type {kind!r} is not known")
+
+    def _control(self, message: dict[str, Any]) -> None:
+        request = message.get("request")
+        subtype = request.get("subtype") if isinstance(request, dict) else None
+        response: dict[str, Any] = {"subtype": "success", "request_id": message.get("request_id")}
+        if subtype == "interrupt":
+            if self._turn is not None:
+                self._interrupted = True
+                self._turn.cancel()
+        elif subtype == "end_session":
+            self._over = True
+            self._changed.set()
+        elif subtype == "initialize":
+            response["response"] = {"commands": [], "models": [self._settings.model]}
+        else:
+            response = {**response, "subtype": "error", "error": f"not known: {subtype!r}"}
+        self._out.write({"type": "control_response", "response": response})
+
+    # What is told
+
+    def _teller(self, parent: str | None) -> Any:
+        def tell(line: Line, history: History) -> None:
+            for message in entry_lines(line, history, self.id, parent):
+                self._out.write(message)
+
+        return tell
+
+    def _ask(self, question: str, call: Call, parent: str | None) -> None:
+        self._out.write(question_line(question, call, self.id, parent))
+
+    def _on_delta(self, parent: str | None) -> OnDelta:
+        def ignore(kind: Literal["text", "thinking"], text: str) -> None:
+            pass
+
+        def tell(kind: Literal["text", "thinking"], text: str) -> None:
+            delta = {"type": f"{kind}_delta", kind: text}
+            event = {"type": "content_block_delta", "delta": delta}
+            place = {"session_id": self.id, "parent_tool_use_id": parent}
+            self._out.write({"type": "stream_event", "event": event, **place})
+
+        return tell if self._partial else ignore
+
+    def _retrying(self, attempt: int, seconds: float, why: str) -> None:
+        head = {"type": "system", "subtype": "api_retry", "session_id": self.id}
+        delay = round(seconds * 1000)
+        most = self._settings.retries
+        found = {"attempt": attempt, "max_retries": most, "retry_delay_ms": delay, "error": why}
+        self._out.write({**head, **found})
+
+    def _complain(self, text: str) -> None:
+        self._out.write({"type": "system", "subtype": "error", "session_id": self.id, "text": text})
+
+    def _init_line(self, *, resumed: bool) -> dict[str, Any]:
+        return {
+            "type": "system",
+            "subtype": "init",
+            "session_id": self.id,
+            "cwd": self._worktree.root,
+            "model": self._settings.model,
+            "tools": list(TOOLS),
+            "permissionMode": "default",
+            "resumed": resumed,
+            "pid": os.getpid(),
+        }
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel, and wait until it has come to it."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait((task,))

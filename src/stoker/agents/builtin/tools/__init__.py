@@ -1,0 +1,1 @@
+"""What the model can call, a file for each group."""

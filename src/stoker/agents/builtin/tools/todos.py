@@ -1,0 +1,59 @@
+"""write_todos and read_todos: the agent's own list of what is to be done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from stoker.agents.builtin.tools.tool import Context, Output, Tool
+
+
+class Todo(Struct, frozen=True, forbid_unknown_fields=True):
+    content: Annotated[str, Meta(min_length=1, max_length=1000)]
+    status: Literal["pending", "in_progress", "completed"]
+
+
+class WriteTodos(Struct, frozen=True, forbid_unknown_fields=True):
+    todos: Annotated[list[Todo], Meta(description="The whole list", max_length=200)]
+
+
+class ReadTodos(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+async def _write(arguments: WriteTodos, context: Context) -> Output:
+    # The call itself is in the transcript: that is where the list is kept.
+    return Output(text=_shown(arguments.todos))
+
+
+async def _read(arguments: ReadTodos, context: Context) -> Output:
+    written = context.todos()
+    if written is None:
+        return Output(text="(nothing)")
+    found = msgspec.json.decode(written, type=WriteTodos, strict=False)
+    return Output(text=_shown(found.todos))
+
+
+def _shown(todos: list[Todo]) -> str:
+    boxes = {"pending": "[ ]", "in_progress": "[>]", "completed": "[x]"}
+    return "\n".join(f"{boxes[one.status]} {one.content}" for one in todos) or "(nothing)"
+
+
+WRITE_TODOS: Final = Tool(
+    name="write_todos",
+    description="Replace the list of what is to be done. For work of several steps.",
+    arguments=WriteTodos,
+    kind="own",
+    repeatable=True,
+    run=_write,
+)
+READ_TODOS: Final = Tool(
+    name="read_todos",
+    description="Read the list of what is to be done.",
+    arguments=ReadTodos,
+    kind="own",
+    repeatable=True,
+    run=_read,
+)

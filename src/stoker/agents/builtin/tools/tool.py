@@ -1,0 +1,107 @@
+"""What a tool is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stoker.agents.builtin.entries import Usage
+from stoker.agents.builtin.permissions import Kind
+from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.wire import Offer
+from stoker.agents.builtin.worktree import ToolError, Worktree
+from stoker.process.spawner import Spawner
+
+__all__ = ["Context", "Output", "Tool", "ToolError"]
+
+MAX_OUTPUT = 30_000
+"""Characters of an output at most; what is longer is clipped."""
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """What a call came to."""
+
+    text: str
+    is_error: bool = False
+    usage: Usage = Usage()
+    """What a sub-agent used."""
+    cost: float = 0.0
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What tools work with."""
+
+    worktree: Worktree
+    settings: Settings
+    spawner: Spawner
+    env: Mapping[str, str]
+    """Of commands; without the agent's keys."""
+    scratch: str
+    """A directory for files that last as long as a call."""
+    marker: str
+    """Of processes of this call."""
+    todos: Callable[[], str | None]
+    """Arguments of the last `write_todos`."""
+    delegate: Callable[[str], Awaitable[Output]]
+    """Give a sub-agent something to do; its last words. Goes on with it if it had begun."""
+
+
+class Tool(Struct, frozen=True, kw_only=True):
+    """One that the model can call."""
+
+    name: str
+    description: str
+    arguments: type[Struct]
+    kind: Kind
+    repeatable: bool
+    """To be run again, if nobody knows what came of it, does no harm."""
+    run: Callable[[Any, Context], Awaitable[Output]]
+    """Takes an instance of `arguments`. Raises `ToolError`."""
+    subject: Callable[[Any, Worktree], str] = lambda arguments, worktree: ""
+    """What rules are held against. Raises `ToolError`."""
+
+    def offer(self) -> Offer:
+        """As the model is told of it."""
+        return Offer(self.name, self.description, schema(self.arguments))
+
+    def decode(self, arguments: str) -> Any:
+        """An instance of `arguments`. Raises `ToolError`, which says what was expected."""
+        try:
+            return msgspec.json.decode(arguments, type=self.arguments, strict=False)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            expected = msgspec.json.encode(schema(self.arguments)["properties"]).decode()
+            raise ToolError(
+                f"the arguments of {self.name} are malformed: {error}. Nothing was done. "
+                f"Expected a JSON object with the properties {expected}"
+            ) from error
+
+
+@lru_cache(maxsize=64)
+def schema(arguments: type[Struct]) -> dict[str, Any]:
+    """JSON Schema of an object, in itself complete."""
+    (found,), parts = msgspec.json.schema_components((arguments,), ref_template="{name}")
+    return dict(_inlined(found, parts))
+
+
+def _inlined(part: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(part, list):
+        return [_inlined(item, parts) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined({k: v for k, v in parts[part["$ref"]].items() if k != "title"}, parts)
+    return {name: _inlined(item, parts) for name, item in part.items()}
+
+
+def path_of(arguments: Any, worktree: Worktree) -> str:
+    """`subject` of tools that take a path."""
+    return worktree.relative(arguments.path)
+
+
+def writable_path_of(arguments: Any, worktree: Worktree) -> str:
+    """`subject` of tools that write to a path."""
+    return worktree.writable(arguments.path)

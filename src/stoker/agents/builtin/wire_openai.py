@@ -1,0 +1,217 @@
+"""Chat Completions, as OpenAI and everybody who is compatible speak it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from stoker.agents.builtin.entries import Answer, Asked, Call, Message, Noted, Thinking, Usage
+from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.wire import ModelError, OnDelta, Request, Unavailable
+
+_STOPS: Final = {"stop": "end", "tool_calls": "calls", "length": "length"}
+_STOPS_REFUSED: Final = "content_filter"
+
+
+class OpenAI:
+    """See `wire.Wire`."""
+
+    base_url = "https://api.openai.com/v1"
+    key_env = "OPENAI_API_KEY"
+    path = "/chat/completions"
+
+    def headers(self, key: str) -> dict[str, str]:
+        """See `wire.Wire`."""
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    def body(self, settings: Settings, request: Request) -> dict[str, Any]:
+        """See `wire.Wire`."""
+        messages = [{"role": "system", "content": request.system}]
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "messages": messages + [_message(one) for one in request.messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if settings.max_output is not None:
+            body["max_tokens"] = settings.max_output
+        if request.offers:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": offer.name,
+                        "description": offer.description,
+                        "parameters": offer.schema,
+                    },
+                }
+                for offer in request.offers
+            ]
+        return body
+
+    def assembler(self, on_delta: OnDelta) -> _Assembler:
+        """See `wire.Wire`."""
+        return _Assembler(on_delta)
+
+    def overflowed(self, status: int, body: str) -> bool:
+        """See `wire.Wire`."""
+        # Those who are compatible agree on no code; llama.cpp says "exceeds the available
+        # context size", vLLM as OpenAI does.
+        text = body.lower()
+        return status in {400, 413, 422} and (
+            "context_length_exceeded" in text
+            or "maximum context length" in text
+            or ("context" in text and "exceed" in text)
+        )
+
+
+def arguments(call: Call) -> Any:
+    """The arguments as an object; empty if they are none, for providers refuse others."""
+    try:
+        value = msgspec.json.decode(call.arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if isinstance(message, Asked | Noted):
+        return {"role": "user", "content": message.text}
+    if not isinstance(message, Answer):
+        return {"role": "tool", "tool_call_id": message.call, "content": message.text}
+    # An answer without content and calls is refused by some.
+    found: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+    if message.calls:
+        found["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {
+                    "name": call.name,
+                    "arguments": msgspec.json.encode(arguments(call)).decode(),
+                },
+            }
+            for call in message.calls
+        ]
+    elif not message.text:
+        found["content"] = "(nothing)"
+    return found
+
+
+class _Function(Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function = msgspec.field(default_factory=_Function)
+
+
+class _Delta(Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+    finish_reason: str | None = None
+
+
+class _Details(Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+
+class _Chunk(Struct):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Chunk)
+
+
+class _Assembler:
+    def __init__(self, on_delta: OnDelta) -> None:
+        self.complete = False
+        self._on_delta = on_delta
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._calls: dict[int, tuple[list[str], list[str], list[str]]] = {}
+        self._stop = "end"
+        self._usage = Usage()
+
+    def feed(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self.complete = True
+            return
+        chunk = _DECODER.decode(data)
+        if chunk.error is not None:
+            _fail(chunk.error)
+        if chunk.usage is not None:
+            self._count(chunk.usage)
+        for choice in chunk.choices[:1]:
+            self._take(choice.delta)
+            if choice.finish_reason is not None:
+                self.complete = True
+                refused = choice.finish_reason == _STOPS_REFUSED
+                self._stop = "refused" if refused else _STOPS.get(choice.finish_reason, "end")
+
+    def answer(self) -> Answer:
+        calls = tuple(
+            Call("".join(ids), "".join(names), "".join(given) or "{}")
+            for _, (ids, names, given) in sorted(self._calls.items())
+        )
+        thinking = "".join(self._thinking)
+        return Answer(
+            text="".join(self._text),
+            thinking=(Thinking(thinking),) if thinking else (),
+            calls=calls,
+            stop=self._stop,
+            usage=self._usage,
+        )
+
+    def _take(self, delta: _Delta) -> None:
+        if text := delta.content or delta.refusal:
+            self._text.append(text)
+            self._on_delta("text", text)
+        if text := delta.reasoning_content or delta.reasoning:
+            self._thinking.append(text)
+            self._on_delta("thinking", text)
+        for call in delta.tool_calls or ():
+            ids, names, given = self._calls.setdefault(call.index, ([], [], []))
+            if call.id and not ids:
+                ids.append(call.id)
+            if call.function.name:
+                names.append(call.function.name)
+            if call.function.arguments:
+                given.append(call.function.arguments)
+
+    def _count(self, usage: _Usage) -> None:
+        details = usage.prompt_tokens_details
+        cached = (details.cached_tokens or 0) if details else 0
+        self._usage = Usage(
+            input=max(usage.prompt_tokens - cached, 0),
+            cache_read=cached,
+            output=usage.completion_tokens,
+        )
+
+
+def _fail(error: Any) -> None:
+    """An error in the midst of a stream: most are the provider's own trouble."""
+    text = msgspec.json.encode(error).decode()
+    if isinstance(error, dict) and error.get("type") == "invalid_request_error":
+        raise ModelError(text)
+    raise Unavailable(text)
