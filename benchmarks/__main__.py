@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    agent,
     environment,
     floors,
     graphs,
@@ -42,9 +43,10 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "many": many.measure,
     "resume": resume.measure,
     "scale": scale.measure,
+    "agent": agent.measure,
 }
 
-_ALONE = {"handover", "lines", "floors", "many", "resume"}
+_ALONE = {"agent", "handover", "lines", "floors", "many", "resume"}
 """These need no peers."""
 
 

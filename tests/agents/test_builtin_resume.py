@@ -149,7 +149,8 @@ def test_the_last_line_is_told_again_with_the_same_name(tmp_path: Path) -> None:
         agent.finish()
     names = [line["uuid"] for line in agent.lines if "uuid" in line]
     assert names[0].endswith(":3")
-    assert agent.lines[1]["type"] == "assistant"
+    assert (agent.lines[1]["type"], agent.lines[1]["isReplay"]) == ("assistant", True)
+    assert agent.lines[0]["turn_id"] == agent.lines[-1]["turn_id"]
     assert len(names) == len(set(names))
 
 
@@ -171,10 +172,11 @@ def test_a_finished_session_goes_on_with_the_next_question(tmp_path: Path) -> No
         server.policy = lambda talk: Say(f"{talk.turns} answers so far")
         agent.again()
         agent.ask("and now?")
-        assert agent.until("result")["uuid"] == first["uuid"]  # told again
         assert agent.finish()["result"] == "4 answers so far"
         assert len(server.requests) == count + 1
     assert agent.lines[0]["session_id"] == first["session_id"]
+    assert (agent.lines[0]["turn_id"], agent.lines[0]["last_result"]) == (None, first)
+    assert len([line for line in agent.lines if line["type"] == "result"]) == 1
 
 
 def ended(pidfd: int, timeout: int) -> bool:

@@ -239,6 +239,22 @@ def test_settings_that_are_wrong(settings: str, message: str, tmp_path: Path) ->
     assert done.stdout == ""
 
 
+def test_a_worktree_that_is_not_there(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "stoker.agents.builtin", "--model", "m"),
+            *("--state", str(tmp_path / "state"), "--cwd", str(tmp_path / "nowhere")),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such file or directory" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     with ModelServer(in_order(Say("ok"))) as server, AgentProcess(server, tmp_path) as agent:
         agent.until("system")

@@ -27,7 +27,7 @@ def _rows(table: str) -> list[list[str]]:
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     """The table of a quick run of what needs no peers."""
     output = tmp_path_factory.mktemp("bench") / "table.md"
-    options = ("--only", "lines", "floors", "many", "resume")
+    options = ("--only", "lines", "floors", "many", "resume", "agent")
     printed = _bench("--quick", *options, "--output", output, "--directory", output.parent)
     assert output.read_text() == printed
     return _rows(printed)
@@ -51,8 +51,8 @@ def test_every_measure_of_stoker_stands_beside_its_floor(rows: list[list[str]]) 
     assert any(measure.startswith("resume with 50") for measure in measures)
     floors = [row[1] for row in found if row[1].startswith("bare")]
     ratios = [row[5] for row in found if row[5]]
-    assert len(floors) == 6
-    assert len(ratios) == len(floors) + 1  # and many runs beside one
+    assert len(floors) == 7
+    assert len(ratios) == len(floors) + 2  # and many runs beside one, an agent beside Python
 
 
 def test_a_goal_is_judged(rows: list[list[str]]) -> None:

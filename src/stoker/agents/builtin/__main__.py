@@ -1,7 +1,7 @@
 """`python -m stoker.agents.builtin`: the built-in agent, driven by lines on stdin.
 
 Exit status: 0 if the last turn was done, 1 if it ended otherwise, 2 if what it was given is
-wrong, 3 if the transcript could not be written, 143 after SIGTERM. A turn that SIGTERM or
+wrong, 3 if the transcript could not be written, 143 after SIGTERM or SIGINT. A turn that SIGTERM or
 SIGKILL has cut goes on when the agent is started again with the same state.
 """
 
@@ -38,6 +38,7 @@ async def _run(given: argparse.Namespace, settings: Settings) -> int:
     from stoker.agents.builtin.permissions import BadRule
     from stoker.agents.builtin.session import Session
     from stoker.agents.builtin.transcript import SessionInUse, TranscriptDamaged
+    from stoker.agents.builtin.worktree import ToolError
 
     try:
         session = Session(
@@ -47,10 +48,11 @@ async def _run(given: argparse.Namespace, settings: Settings) -> int:
             cwd=given.cwd,
             partial=given.include_partial_messages,
         )
-    except (BadRule, OSError, TranscriptDamaged, SessionInUse) as error:
+    except (BadRule, OSError, TranscriptDamaged, SessionInUse, ToolError) as error:
         return _wrong(str(error))
     running = asyncio.ensure_future(session.run(given.prompt))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     try:
         ended = await running
     except asyncio.CancelledError:

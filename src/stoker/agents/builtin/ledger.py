@@ -25,11 +25,11 @@ class Ledger:
         for line in transcript.lines:
             self.history.apply(line)
 
-    def retell(self) -> None:
-        """Tell of the last entry again: whoever died may not have come to it. Of all before
-        it, it has been told."""
-        if self._transcript.lines:
-            self._tell(self._transcript.lines[-1], self.history)
+    @property
+    def last(self) -> Line | None:
+        """What the transcript ended with when it was opened: whoever died may not have come
+        to tell of it. Of all before it, it has been told."""
+        return self._transcript.lines[-1] if self._transcript.lines else None
 
     def record(self, entry: Entry) -> None:
         """Raises `TranscriptFailed`."""

@@ -3,9 +3,14 @@
 Out: `system` (init, api_retry, compact_boundary, note), `assistant`, `user` (results of
 tools), `stream_event` (if asked for), `control_request` (can_use_tool), `control_response`,
 `result`. In: `user`, `control_request` (initialize, interrupt, end_session) and
-`control_response`. Lines that come from the transcript carry a `uuid` made of the session and
-the entry's number: an agent that goes on after having been killed may say its last line
-again, with the same `uuid`. `total_cost_usd` and `usage` of a `result` are of its turn.
+`control_response`. A `user` line whose `uuid` was seen before is ignored.
+
+Lines that come from the transcript carry a `uuid` made of the session and the entry's number.
+An agent that goes on in a turn after having been killed says the last of them again, with the
+same `uuid` and `isReplay`, since nobody knows whether it was heard. `init` has the `turn_id` of
+the turn that goes on, or null, and the `last_result` if a turn's end is the last that happened.
+A `result` has the `turn_id` of its turn, which is the `uuid` of the `user` line that asked for
+it; its `usage` and `total_cost_usd` are of that turn, sub-agents included.
 """
 
 from __future__ import annotations

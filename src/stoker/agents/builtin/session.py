@@ -58,7 +58,7 @@ class Session:
     ) -> None:
         """`partial`: tell of an answer while it comes. Takes the key out of the environment of
         this process. Raises `BadRule`, `OSError`,
-        `TranscriptDamaged`, `SessionInUse`."""
+        `TranscriptDamaged`, `SessionInUse`, `ToolError` (of `cwd`)."""
         self.id = session
         self._settings = settings
         self._state = state
@@ -68,6 +68,7 @@ class Session:
         key = take_key(settings.key_env or wire.key_env)
         self._redactor = Redactor([key])
         self._worktree = Worktree(cwd)
+        self._worktree.entries(".")
         self._policy = Policy(settings.permissions, TOOLS)
         self._gate = Gate(self._ask)
         self._client = Client(wire, settings, key, self._redactor, self._retrying)
@@ -92,8 +93,8 @@ class Session:
             began = Began(self.id, self._settings.model, self._worktree.root, system)
             self._ledger.record(began)
         self._out.write(self._init_line(resumed=resumed))
-        if resumed:
-            self._ledger.retell()
+        if history.turn is not None:
+            self._retell(self._ledger, None)
         if prompt is not None and not history.seen:
             self._ledger.record(Asked(str(uuid.uuid4()), prompt))
         loop = asyncio.get_running_loop()
@@ -190,7 +191,7 @@ class Session:
                 system = subagent_prompt(session.system)
                 ledger.record(Began(self.id, session.model, session.cwd, system))
             else:
-                ledger.retell()
+                self._retell(ledger, call)
             if not history.seen:
                 ledger.record(Asked(call, prompt))
             if history.queue:
@@ -258,6 +259,11 @@ class Session:
 
         return tell
 
+    def _retell(self, ledger: Ledger, parent: str | None) -> None:
+        if ledger.last is not None:
+            for message in entry_lines(ledger.last, ledger.history, self.id, parent):
+                self._out.write({**message, "isReplay": True})
+
     def _ask(self, question: str, call: Call, parent: str | None) -> None:
         self._out.write(question_line(question, call, self.id, parent))
 
@@ -284,6 +290,8 @@ class Session:
         self._out.write({"type": "system", "subtype": "error", "session_id": self.id, "text": text})
 
     def _init_line(self, *, resumed: bool) -> dict[str, Any]:
+        last, history = self._ledger.last, self._ledger.history
+        ended = last is not None and isinstance(last.entry, Ended)
         return {
             "type": "system",
             "subtype": "init",
@@ -293,6 +301,8 @@ class Session:
             "tools": list(TOOLS),
             "permissionMode": "default",
             "resumed": resumed,
+            "turn_id": history.turn,
+            "last_result": entry_lines(last, history, self.id, None)[0] if last and ended else None,
             "pid": os.getpid(),
         }
 

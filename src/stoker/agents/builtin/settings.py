@@ -27,7 +27,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     turns: int | None = None
     """Answers of the model."""
     tokens: int | None = None
-    """Of input and output, cached ones included, sub-agents' included."""
+    """Of input and output, cached ones included, sub-agents' included. Sub-agents that work
+    at the same time may each use what is left when they begin."""
     cost_usd: float | None = None
     seconds: float | None = None
     """While the agent is alive."""
@@ -59,7 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     extra: Mapping[str, Any] = {}
     """Goes into each request's body as it is; null takes a field out."""
     max_output: int | None = None
-    """Tokens in one answer. On Anthropic's wire, which wants it, 16,000 by default."""
+    """Tokens in one answer, as `max_tokens`; models that call it otherwise need `extra`. On
+    Anthropic's wire, which wants it, 16,000 by default."""
     context_limit: int = 128_000
     """Tokens that the model takes, its answer included."""
     compact_at: float = 0.8

@@ -1,0 +1,112 @@
+"""The built-in agent: what a step costs beside the model, and how soon it is there.
+
+A step is a request, its answer with one call of a tool, and the tool. The floor is the same
+exchange, as httpx makes it, over and over, with two lines that are made durable: the answer
+and the tool's result.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.measure import Bench, note
+from benchmarks.table import Row, at_most
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "agents"))
+
+from model_server import Call, Conversation, ModelServer, Reply, Say
+
+_WARM = 10
+_FLOOR = """
+import asyncio, os, sys, httpx
+
+async def main():
+    content = open(sys.argv[2], "rb").read()
+    fd = os.open(sys.argv[2] + ".lines", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    async with httpx.AsyncClient() as client:
+        for _ in range(int(sys.argv[3])):
+            async with client.stream("POST", sys.argv[1], content=content) as response:
+                async for _ in response.aiter_bytes():
+                    pass
+            for _ in range(2):
+                os.write(fd, b"x" * 200 + b"\\n")
+                os.fdatasync(fd)
+
+asyncio.run(main())
+"""
+
+
+def _step_ms(server: ModelServer) -> float:
+    """Median time from one request to the next, in milliseconds."""
+    times = [record.time for record in server.requests[_WARM:]]
+    return statistics.median(b - a for a, b in itertools.pairwise(times)) * 1000
+
+
+def _agent(folder: Path, steps: int) -> tuple[float, float, bytes]:
+    """Milliseconds of a step, and from the start to the first request; the last request."""
+
+    def policy(talk: Conversation) -> Reply:
+        if talk.turns == steps:
+            return Say("done")
+        return Say(calls=(Call("ls", {"path": "."}),))
+
+    with ModelServer(policy) as server:
+        settings = {"model": "m", "base_url": f"{server.url}/v1", "max_repeats": 10**6}
+        began = time.monotonic()
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "stoker.agents.builtin", "--prompt", "go"),
+                *("--settings", json.dumps(settings)),
+                *("--state", str(folder / "state"), "--cwd", str(folder)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        start = (server.requests[0].time - began) * 1000
+        return _step_ms(server), start, server.requests[len(server.requests) // 2].body
+
+
+def _floor(folder: Path, steps: int, body: bytes) -> float:
+    (folder / "body").write_bytes(body)
+    with ModelServer(lambda talk: Say(calls=(Call("ls", {"path": "."}),))) as server:
+        url = f"{server.url}/v1/chat/completions"
+        argv = [sys.executable, "-c", _FLOOR, url, folder / "body", str(steps)]
+        subprocess.run(argv, check=True)
+        return _step_ms(server)
+
+
+def _python(folder: Path) -> float:
+    """Milliseconds until an interpreter has httpx, which no agent on it can do without."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import asyncio, httpx"], check=True, cwd=folder)
+    return (time.monotonic() - began) * 1000
+
+
+def measure(bench: Bench, *, quick: bool) -> list[Row]:
+    """Medians of rounds, and of the ratios within a round."""
+    steps = 20 if quick else 60
+    found: list[tuple[float, float, float, float]] = []
+    for _ in range(bench.rounds):
+        folder = bench.fresh()
+        step, start, body = _agent(folder, steps)
+        found.append((step, _floor(folder, steps, body), start, _python(folder)))
+        note(f"agent: step {step:.2f} ms, floor {found[-1][1]:.2f} ms, start {start:.0f} ms")
+    step, bare, start, python = (statistics.median(one[n] for one in found) for n in range(4))
+    slower = statistics.median(one[0] / one[1] for one in found)
+    goal, met = at_most("floor +", step - bare, 1.5, " ms")
+    label = "built-in agent, a step"
+    first = "built-in agent, start to first request"
+    ratio = statistics.median(one[2] / one[3] for one in found)
+    return [
+        Row(measure=label, who="bare httpx, 2 fsyncs", value=bare, unit="ms"),
+        Row(measure=label, value=step, unit="ms", floor=slower, goal=goal, met=met),
+        Row(measure=first, who="python, import httpx", value=python, unit="ms"),
+        Row(measure=first, value=start, unit="ms", floor=ratio),
+    ]
