@@ -11,14 +11,16 @@ entry point in the group `stoker.kinds` that names a `Kind` instance:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
 from stoker.plan.model import InterruptPolicy, Plan, Step
 from stoker.process.spec import Exit, ProcessSpec
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class StepFailed(Exception):

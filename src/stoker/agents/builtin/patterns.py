@@ -42,7 +42,10 @@ def path_pattern(pattern: str) -> re.Pattern[str]:
             found += "|"
         else:
             found += re.escape(one)
-    return re.compile(found + ")" * depth, re.DOTALL)
+    try:
+        return re.compile(found + ")" * depth, re.DOTALL)
+    except re.error:  # a set that is none, such as `[z-a]`: then it stands for itself
+        return re.compile(r"(?:.*/)?" + re.escape(pattern.removeprefix("**/")), re.DOTALL)
 
 
 @lru_cache(maxsize=256)
