@@ -25,7 +25,7 @@ from stoker.plan.render_svg import render
 from stoker.plan.schema import schema
 from stoker.steps.registry import kinds
 
-_PART = re.compile(r"(<!-- (kind|command|table) ([\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- (kind|command|table) ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TABLES = pages.ROOT / "src/stoker/journal/migrations/sqlite/0001_first.sql"
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\)", re.DOTALL)
 _COLUMN = re.compile(r"^ {4}([a-z_]+) +([A-Z]+)[^\n]*?(?:-- ([^\n]*))?$", re.MULTILINE)

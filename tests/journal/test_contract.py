@@ -165,12 +165,12 @@ def test_an_engine_on_another_host_is_waited_for_until_its_lease_ends(within, ma
         lease = await make.leased(journal, engine=elsewhere)
         with pytest.raises(RunBusy, match="another host"):
             await journal.acquire("r1", current_engine())
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             await session.fetch("UPDATE runs SET lease_expires_at = 1")
         assert await journal.renew([lease]) == []
         with pytest.raises(RunBusy):
             await journal.acquire("r1", current_engine())
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             await session.fetch("UPDATE runs SET lease_expires_at = 1")
         await journal.acquire("r1", current_engine())
 
@@ -411,7 +411,7 @@ def test_check_names_what_is_wrong(within, make, damage, named):
             ],
         )
         assert await journal.check() == []
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             for statement in damage.split("; "):
                 await session.fetch(statement)
         assert named in "\n".join(await journal.check())

@@ -166,7 +166,7 @@ def test_claims_of_the_dead_and_of_ended_leases_do_not_count(within, make, dead_
         assert await journal.claim_locks(dead, "s", ["db"])
         assert await journal.claim_locks(away, "s", ["db"])
         assert not await journal.claim_locks(mine, "s", ["db"])
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             await session.fetch("UPDATE runs SET lease_expires_at = 1 WHERE run_id = 'r2'")
         assert await journal.claim_locks(mine, "s", ["db"])
         again = await journal.acquire("r1", current_engine())
@@ -190,7 +190,7 @@ def test_the_lease_of_a_holder_elsewhere_is_waited_for(within, make):
         woken = asyncio.Event()
         assert await journal.claim_locks(holder, "s", ["db"])
         (now,) = (await journal._fetch("SELECT lease_expires_at - 30 FROM runs LIMIT 1"))[0]
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             await session.fetch(
                 "UPDATE runs SET lease_expires_at = ?1 WHERE run_id = 'r1'", now + 0.5
             )

@@ -76,13 +76,13 @@ def test_a_journal_is_opened_again_as_it_was_left(location, make):
 def test_a_newer_schema_is_refused(location):
     async def main():
         journal = await open_journal(location)
-        async with journal._transaction() as session:
+        async with journal.transaction() as session:
             if location.startswith("postgres"):
-                await session.fetch("UPDATE stoker_schema SET version = 999")
+                await session.fetch("UPDATE stoker_schema SET version = 999 WHERE version = 1")
             else:
                 await session.fetch("PRAGMA user_version = 999")
         await journal.close()
-        with pytest.raises(JournalTooNew, match=r"version 999.*up to 1.*upgrade Stoker"):
+        with pytest.raises(JournalTooNew, match=r"version 999.*up to 2.*upgrade Stoker"):
             await open_journal(location)
 
     asyncio.run(main())
@@ -167,5 +167,5 @@ def test_an_empty_file_becomes_a_journal(tmp_path):
     (tmp_path / "journal.db").touch()
     opened(tmp_path / "journal.db")
     with sqlite3.connect(tmp_path / "journal.db") as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
     db.close()

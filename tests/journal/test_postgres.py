@@ -214,7 +214,7 @@ def test_a_commit_held_up_by_a_dying_one_is_not_written_twice(relayed, make):
     async def main():
         async with relayed() as (relay, journal, direct, _):
             lease = await make.leased(journal)
-            async with direct._transaction() as session:
+            async with direct.transaction() as session:
                 await session.fetch_locked("SELECT 1 FROM runs WHERE run_id = 'r1'")
                 committing = asyncio.create_task(
                     journal.commit(lease, [make.event(1, "run.started")])

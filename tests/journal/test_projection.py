@@ -161,7 +161,7 @@ def test_tables_fed_in_batches_hold_the_fold(location, make, batches):
                 row = found[key[1:]]
                 for name in ("status", "pid", "exit_code", "error", "finished_at", "provides"):
                     assert getattr(row, name) == wanted[name], name
-            async with journal._transaction() as session:
+            async with journal.transaction() as session:
                 for table in ("run_events", "step_attempts"):
                     await session.fetch(f"DELETE FROM {table}")
                 await session.fetch("DELETE FROM runs")

@@ -178,7 +178,7 @@ def test_what_an_engine_that_vanished_had_locked_is_free_again(postgres_url, mon
         journal, other = await open_journal(postgres_url), await open_journal(postgres_url)
         lease = await leased(journal)
         with pytest.raises(JournalError, match="connection lost"):
-            async with other._transaction() as session:
+            async with other.transaction() as session:
                 await session.lock_claims()
                 # It says no more, as if its machine had lost power.
                 assert await asyncio.wait_for(journal.claim_locks(lease, "s", ["db"]), 60)

@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "reject": Entry("say no to a step that waits for approval"),
     "resolve": Entry("say what became of a quarantined step"),
     "extend": Entry("add steps to a run"),
+    "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),
     "gc": Entry("delete old runs and their logs"),
     "doctor": Entry("check what is installed and whether the journal is sound"),
     "completion": Entry("print a shell completion script", journal=False),

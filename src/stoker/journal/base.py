@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct, field
 
 from stoker.journal.events import AttemptStatus, Event, RunStatus
+
+if TYPE_CHECKING:
+    from stoker.journal.session import Session
 
 CommandKind = Literal[
     "cancel", "pause", "unpause", "next", "approve", "reject", "extend", "resolve"
@@ -257,6 +260,10 @@ class Journal(Protocol):
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Yields at once and then whenever any run may have new events."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
+        """A writing transaction on the tables of the doors: committed at the end, rolled back by
+        an exception."""
 
     # Keeping house.
     async def delete_run(self, run_id: str) -> None:

@@ -138,7 +138,7 @@ class PostgresJournal(SqlJournal):
         await self._connections.close()
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[_PostgresSession]:
+    async def transaction(self) -> AsyncIterator[_PostgresSession]:
         async with self._connections.lend() as connection, connection.transaction():
             yield _PostgresSession(connection)
 

@@ -68,7 +68,7 @@ class SqlJournal(ABC):
         """Open inboxes by engine id."""
 
     @abstractmethod
-    def _transaction(self) -> AbstractAsyncContextManager[Session]:
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
         """A writing transaction: committed at the end, rolled back by an exception."""
 
     @abstractmethod
@@ -85,7 +85,7 @@ class SqlJournal(ABC):
         inputs, options = rows.encode(run.inputs), rows.encode(run.options)
         opening = rows.event_tuples(run.run_id, run.opening) if run.opening else []
         plan = (run.plan_id, run.plan_version, run.plan_description, run.plan_json.decode())
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             now = await session.now()
             await session.fetch(
                 "INSERT INTO plans (digest, plan_id, version, description, plan_json, created_at) "
@@ -120,7 +120,7 @@ class SqlJournal(ABC):
                 )
 
     async def acquire(self, run_id: str, engine: EngineIdentity) -> Lease:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             found = await session.fetch_locked(
                 "SELECT lease_epoch, engine, lease_expires_at FROM runs WHERE run_id = ?1",
                 run_id,
@@ -142,7 +142,7 @@ class SqlJournal(ABC):
         return Lease(run_id, epoch + 1, engine)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             expires = await session.now() + LEASE_SECONDS
             return [
                 lease
@@ -157,7 +157,7 @@ class SqlJournal(ABC):
             ]
 
     async def release(self, lease: Lease) -> None:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             # The epoch grows here too: a late commit of the old holder must not pass.
             released = await session.fetch(
                 "UPDATE runs SET engine = NULL, lease_expires_at = NULL, "
@@ -170,7 +170,7 @@ class SqlJournal(ABC):
                 await claims.let_go(session, lease.run_id)
 
     async def delete_run(self, run_id: str) -> None:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             found = await session.fetch_locked(
                 "SELECT status, engine, lease_expires_at, plan_digest FROM runs WHERE run_id = ?1",
                 run_id,
@@ -193,7 +193,7 @@ class SqlJournal(ABC):
     # Commands.
     async def send(self, command: Command) -> int:
         payload = rows.encode(command.payload)
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             found = await session.fetch("SELECT engine FROM runs WHERE run_id = ?1", command.run_id)
             if not found:
                 raise self._unknown(command.run_id)
@@ -282,7 +282,7 @@ class SqlJournal(ABC):
         return rows.circuit_row(found[0]) if found else Circuit(tool=tool)
 
     async def put_circuit(self, circuit: Circuit) -> bool:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             return bool(
                 await session.fetch(
                     "INSERT INTO circuits (tool, state, failures, opened_at, probe, version) "
@@ -300,7 +300,7 @@ class SqlJournal(ABC):
             )
 
     async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             held = await session.fetch_locked(
                 "SELECT 1 FROM runs WHERE run_id = ?1 AND lease_epoch = ?2",
                 lease.run_id,
@@ -315,7 +315,7 @@ class SqlJournal(ABC):
         return not waiting_for
 
     async def blocked_steps(self, lease: Lease) -> set[str]:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             await session.lock_claims()
             blocked, waiting_for = await claims.blocked(session, lease.run_id)
         self._watch(lease, waiting_for)
@@ -327,7 +327,7 @@ class SqlJournal(ABC):
                 watch.watch(process, lease_sec)
 
     async def release_locks(self, lease: Lease, step_id: str) -> None:
-        async with self._transaction() as session:
+        async with self.transaction() as session:
             # Without the lease there is nothing to give up: claims go with it.
             held = await session.fetch(
                 "SELECT 1 FROM runs WHERE run_id = ?1 AND lease_epoch = ?2",

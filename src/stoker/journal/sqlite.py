@@ -184,7 +184,7 @@ class SqliteJournal(SqlJournal):
         self._db.close()
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[_SqliteSession]:
+    async def transaction(self) -> AsyncIterator[_SqliteSession]:
         session = _SqliteSession(self)
         try:
             self._db.execute("BEGIN IMMEDIATE")

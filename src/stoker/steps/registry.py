@@ -17,6 +17,7 @@ BUILT_IN: Final = {
     "git": "stoker.steps.git:KIND",
     "approval": "stoker.steps.approval:KIND",
     "plan": "stoker.steps.plan:KIND",
+    "checkpoint": "stoker.tasks.checkpoint:KIND",
     "agent": "stoker.agents.kind:KIND",
 }
 """`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""

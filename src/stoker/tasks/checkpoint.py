@@ -1,0 +1,63 @@
+"""Kind `checkpoint`: commits what an agent has left in its worktree, whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from stoker.engine.kinds import Attempt, Result, StepFailed
+from stoker.plan.model import InterruptPolicy, Step
+from stoker.workspace.commit import commit
+from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import Worktree
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the commit says."""
+
+    message: str
+    turn: int = 1
+
+
+class CheckpointKind:
+    """Outputs `commit`: the new commit's id, empty if there was nothing to commit."""
+
+    name = "checkpoint"
+    definition = Checkpoint
+    on_interrupt: InterruptPolicy = "rerun"
+    takes_slot = False
+
+    def check(self, step: Step, definition: Checkpoint) -> list[str]:
+        """A message that is not empty."""
+        return [] if definition.message.strip() else ["message: expected text, found nothing"]
+
+    def tool(self, step: Step, definition: Checkpoint) -> str:
+        """git."""
+        return "git"
+
+    def start(
+        self, step: Step, definition: Checkpoint, attempt: Attempt
+    ) -> Coroutine[Any, Any, Result]:
+        """One commit, or none."""
+        return _commit(definition, attempt)
+
+
+async def _commit(definition: Checkpoint, attempt: Attempt) -> Result:
+    subject = definition.message.strip().splitlines()[0][:72]
+    trailers = (("Stoker-Run", attempt.run_id), ("Stoker-Turn", str(definition.turn)))
+    try:
+        repository = await Repository.open(attempt.cwd)
+        worktree = Worktree.open(repository, attempt.cwd)
+        # The agent is over: a lock on the index can only be that of a git that was killed.
+        made = await commit(worktree, subject, trailers=trailers, break_lock=True)
+    except (WorkspaceError, OSError) as error:
+        raise StepFailed(str(error)) from error
+    for path in made.skipped:
+        attempt.write(f"left out of the commit: {path}\n", error=True)
+    return Result(exit_code=0, outputs={"commit": made.oid or ""})
+
+
+KIND = CheckpointKind()

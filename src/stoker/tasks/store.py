@@ -1,0 +1,86 @@
+"""Projects, tasks and attempts in the journal's database, SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from stoker.journal.session import Session
+from stoker.tasks.model import Attempt, FollowUp, Project, Task
+
+R = TypeVar("R", bound=Struct)
+
+
+class Table(Generic[R]):
+    """Records of one type, a column for each field, the first of them the key. Every method
+    works in the caller's transaction."""
+
+    def __init__(self, name: str, record: type[R]) -> None:
+        self._record = record
+        self._columns = record.__struct_fields__
+        key, *others = self._columns
+        # Only names of this module and of the model are put into SQL.
+        self._select = f"SELECT {', '.join(self._columns)} FROM {name}"  # noqa: S608
+        self._insert = (
+            f"INSERT INTO {name} ({', '.join(self._columns)}) "  # noqa: S608
+            f"VALUES ({', '.join(f'?{n}' for n in range(1, len(self._columns) + 1))}) "
+            f"ON CONFLICT DO NOTHING RETURNING {key}"
+        )
+        self._update = (
+            f"UPDATE {name} SET "  # noqa: S608
+            f"{', '.join(f'{column} = ?{n}' for n, column in enumerate(others, 2))} "
+            f"WHERE {key} = ?1 RETURNING {key}"
+        )
+        self._delete = f"DELETE FROM {name} WHERE {key} = ?1 RETURNING {key}"  # noqa: S608
+        self._key = key
+
+    async def add(self, session: Session, record: R) -> bool:
+        """Store a new record; False if one of its key, or of a unique field, is there."""
+        return bool(await session.fetch(self._insert, *self._row(record)))
+
+    async def put(self, session: Session, record: R) -> bool:
+        """Replace a record; False if there is none of its key."""
+        return bool(await session.fetch(self._update, *self._row(record)))
+
+    async def remove(self, session: Session, key: str) -> bool:
+        """Forget a record; False if there is none of that key."""
+        return bool(await session.fetch(self._delete, key))
+
+    async def get(self, session: Session, key: str) -> R | None:
+        """The record of that key."""
+        found = await self.find(session, **{self._key: key})
+        return found[0] if found else None
+
+    async def find(self, session: Session, *, order: str | None = None, **fields: Any) -> list[R]:
+        """Records whose fields have these values, by `order` (a field), else by key."""
+        assert {*fields, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's
+        wanted = " AND ".join(f"{name} = ?{n}" for n, name in enumerate(fields, 1)) or "1 = 1"
+        by = f"{order}, {self._key}" if order else self._key
+        rows = await session.fetch(f"{self._select} WHERE {wanted} ORDER BY {by}", *fields.values())
+        return [self._read(row) for row in rows]
+
+    def _row(self, record: R) -> list[Any]:
+        values = [getattr(record, column) for column in self._columns]
+        return [
+            msgspec.json.encode(value).decode() if isinstance(value, tuple) else value
+            for value in values
+        ]
+
+    def _read(self, row: Sequence[Any]) -> R:
+        values = dict(zip(self._columns, row, strict=True))
+        types = {field.name: field.type for field in msgspec.structs.fields(self._record)}
+        for name, value in values.items():
+            if types[name] == tuple[str, ...]:
+                values[name] = msgspec.json.decode(value)
+            elif types[name] is bool:
+                values[name] = bool(value)
+        return msgspec.convert(values, self._record)
+
+
+PROJECTS = Table("projects", Project)
+TASKS = Table("tasks", Task)
+ATTEMPTS = Table("attempts", Attempt)
+FOLLOW_UPS = Table("follow_ups", FollowUp)

@@ -1,0 +1,76 @@
+"""A repository, and the tasks door on it, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker.engine.engine import Engine
+from stoker.journal.open import open_journal
+from stoker.steps.registry import kinds
+from stoker.tasks.service import Tasks, open_tasks
+
+
+def script(*actions: dict[str, Any]) -> str:
+    """What the scripted agent is to do, as a prompt."""
+    return json.dumps(actions)
+
+
+def git(directory: Path, *args: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+class World:
+    """A state directory and a repository; `run(scenario)` opens the door for a while."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "state"
+        self.state.mkdir()
+        self.repository = directory / "repository"
+        self.repository.mkdir()
+        git(self.repository, "init", "-q", "-b", "main")
+        git(self.repository, "config", "user.email", "dev@example.com")
+        git(self.repository, "config", "user.name", "Dev")
+        (self.repository / "a.txt").write_text("one\n")
+        git(self.repository, "add", ".")
+        git(self.repository, "commit", "-q", "-m", "first")
+
+    def run(self, scenario: Callable[[Tasks], Awaitable[Any]]) -> Any:
+        async def main() -> Any:
+            journal = await open_journal(self.state / "journal.db")
+            try:
+                async with (
+                    Engine(journal, self.state, kinds()) as engine,
+                    open_tasks(engine, journal, self.state, kinds()) as tasks,
+                ):
+                    return await asyncio.wait_for(scenario(tasks), 60)
+            finally:
+                await journal.close()
+
+        return asyncio.run(main())
+
+    def branches(self) -> list[str]:
+        return git(self.repository, "branch", "--format=%(refname:short)").split()
+
+    def worktrees(self) -> list[Path]:
+        folder = self.state / "worktrees"
+        return sorted(folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Callable[..., str]:
+    return script

@@ -1,0 +1,273 @@
+"""Attempts at tasks, with the scripted agent: real processes, real worktrees."""
+
+import asyncio
+import os
+import subprocess
+
+import pytest
+from msgspec.structs import replace
+
+from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.turns import role
+from stoker.workspace.errors import NotARepository, UnknownBranch
+
+
+def git(directory, *args):
+    subprocess.run(["git", "-C", directory, *args], check=True)
+
+
+async def project(tasks, world, **more):
+    return await tasks.catalog.create_project("P", str(world.repository), **more)
+
+
+async def started(tasks, world, prompt, **more):
+    made = (await tasks.catalog.projects() or [await project(tasks, world)])[0]
+    more = {"executor": "SCRIPTED", **more}
+    return await tasks.create_and_start(made.project_id, prompt, **more)
+
+
+def ends(state):
+    return {step.step.id: step.status for step in state.steps}
+
+
+def nothing_left(world):
+    assert world.branches() == ["main"]
+    assert world.worktrees() == []
+
+
+def test_an_agent_works_on_a_branch_of_its_own(world, scripted):
+    async def scenario(tasks):
+        begun = await started(
+            tasks, world, scripted({"edit": "b.txt", "content": "two\n"}, {"say": "done"})
+        )
+        assert begun.task.status == "inprogress"
+        key = begun.attempt.attempt_id
+        await tasks.settled(key)
+        assert ends(await tasks.state(key)) == {"agent-1": "succeeded", "checkpoint-1": "succeeded"}
+        (change,) = await tasks.changes(key)
+        assert (change.change, change.path, change.new_content) == ("added", "b.txt", "two\n")
+        standing = await tasks.branch_status(key)
+        assert (standing.commits_ahead, standing.commits_behind, standing.untracked_count) == (
+            1,
+            0,
+            0,
+        )
+        assert (await tasks.catalog.task(begun.task.task_id)).status == "inreview"
+        assert not (world.repository / "b.txt").exists()
+        merged = await tasks.merge(key)
+        assert merged.changed
+        assert (await tasks.catalog.task(begun.task.task_id)).status == "done"
+        assert (world.repository / "b.txt").read_text() == "two\n"
+
+    world.run(scenario)
+
+
+def test_what_cannot_be_started_leaves_nothing(world):
+    async def scenario(tasks):
+        made = await project(tasks, world)
+        for error, more in (
+            (UnknownBranch, {"base_branch": "nowhere"}),
+            (Invalid, {"executor": "NOBODY"}),
+            (Invalid, {"executor": " "}),
+        ):
+            with pytest.raises(error):
+                await tasks.create_and_start(
+                    made.project_id, "T", **{"executor": "SCRIPTED", **more}
+                )
+            nothing_left(world)
+            assert await tasks.catalog.tasks(made.project_id) == []
+        with pytest.raises(Invalid, match="title"):
+            await tasks.create_and_start(made.project_id, " ", executor="SCRIPTED")
+        with pytest.raises(Unknown):
+            await tasks.create_and_start("none", "T", executor="SCRIPTED")
+        with pytest.raises(NotARepository):
+            await tasks.catalog.create_project("Q", str(world.state))
+        with pytest.raises(Conflict, match="already"):
+            await project(tasks, world)
+
+    world.run(scenario)
+    assert not list((world.state / "runs").glob("*")) if (world.state / "runs").exists() else True
+
+
+def test_a_request_that_is_repeated_starts_nothing_twice(world, scripted):
+    async def scenario(tasks):
+        first = await started(tasks, world, scripted({"say": "x"}), request_key="k")
+        again = await started(tasks, world, "other", request_key="k")
+        assert again.attempt == first.attempt
+        assert again.repeated
+        assert len(await tasks.catalog.tasks(first.task.project_id)) == 1
+
+    world.run(scenario)
+
+
+def test_follow_ups_wait_for_the_turn_under_way(world, scripted):
+    async def scenario(tasks):
+        wait = {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}
+        begun = await started(tasks, world, scripted(wait, {"edit": "b", "content": "1"}))
+        key = begun.attempt.attempt_id
+        assert await tasks.follow_up(key, scripted({"edit": "c", "content": "2"})) is False
+        assert (await tasks.queued(key)).queued
+        with pytest.raises(Conflict, match="at work"):
+            await tasks.merge(key)
+        worktree = begun.attempt.worktree
+        open(f"{worktree}/go", "w").close()
+        await tasks.settled(key)
+        assert await tasks.queued(key) is None
+        state = await tasks.state(key)
+        assert set(ends(state).values()) == {"succeeded"}
+        assert [role(step.step.id) for step in state.steps] == [
+            ("agent", 1),
+            ("checkpoint", 1),
+            ("agent", 2),
+            ("checkpoint", 2),
+        ]
+        sessions = {s.outputs["session_id"] for s in state.steps if s.step.id.startswith("agent")}
+        assert len(sessions) == 1
+        assert await tasks.follow_up(key, scripted({"edit": "d", "content": "3"})) is True
+        await tasks.settled(key)
+        assert {change.path for change in await tasks.changes(key)} == {"b", "c", "d"}
+
+    world.run(scenario)
+
+
+def test_stopping_ends_the_agent_and_keeps_its_work(world, scripted):
+    async def scenario(tasks):
+        begun = await started(
+            tasks, world, scripted({"edit": "b", "content": "half"}, {"run": "touch up; sleep 300"})
+        )
+        key, worktree = begun.attempt.attempt_id, begun.attempt.worktree
+        while not os.path.exists(f"{worktree}/up"):
+            await asyncio.sleep(0.01)
+        assert await tasks.follow_up(key, "more") is False
+        await tasks.stop(key)
+        assert ends(await tasks.state(key))["agent-1"] == "canceled"
+        assert {change.path for change in await tasks.changes(key)} == {"b", "up"}
+        assert (await tasks.branch_status(key)).commits_ahead == 1
+        assert (await tasks.queued(key)).queued is False
+        assert (await tasks.catalog.task(begun.task.task_id)).status == "inreview"
+        await tasks.stop(key)
+        assert await tasks.follow_up(key, scripted({"say": "again"})) is True
+        await tasks.settled(key)
+        assert ends(await tasks.state(key))["agent-2"] == "succeeded"
+
+    world.run(scenario)
+
+
+def test_scripts_run_before_and_after_the_agent(world, scripted):
+    (world.repository / ".env").write_text("secret")
+    (world.repository / ".gitignore").write_text(".env\nsetup\n")
+    git(world.repository, "add", ".gitignore")
+    git(world.repository, "commit", "-q", "-m", "ignore")
+
+    async def scenario(tasks):
+        await project(
+            tasks,
+            world,
+            setup_script="cat .env > setup",
+            cleanup_script="echo ${HOME:+clean} > c",
+            copy_files=[".env"],
+        )
+        begun = await started(tasks, world, scripted({"run": "cp setup seen"}))
+        key = begun.attempt.attempt_id
+        await tasks.settled(key)
+        assert list(ends(await tasks.state(key)).items()) == [
+            ("setup", "succeeded"),
+            ("agent-1", "succeeded"),
+            ("checkpoint-1", "succeeded"),
+            ("cleanup-1", "succeeded"),
+        ]
+        contents = {change.path: change.new_content for change in await tasks.changes(key)}
+        assert contents == {"seen": "secret", "c": "clean\n"}
+
+    world.run(scenario)
+
+
+def test_an_agent_that_fails_leaves_what_it_did(world, scripted):
+    async def scenario(tasks):
+        begun = await started(
+            tasks, world, scripted({"edit": "b", "content": "x"}, {"fail": "tired"})
+        )
+        key = begun.attempt.attempt_id
+        await tasks.settled(key)
+        state = await tasks.state(key)
+        assert ends(state) == {"agent-1": "failed", "checkpoint-1": "succeeded"}
+        assert "tired" in state["agent-1"].reason
+        assert state.status == "failed"
+        assert (await tasks.branch_status(key)).commits_ahead == 1
+        assert await tasks.follow_up(key, scripted({"say": "better"}))
+        await tasks.settled(key)
+        assert ends(await tasks.state(key))["agent-2"] == "succeeded"
+
+    world.run(scenario)
+
+
+def test_a_worktree_that_was_removed_comes_back_for_a_follow_up(world, scripted):
+    async def scenario(tasks):
+        begun = await started(tasks, world, scripted({"edit": "b", "content": "x"}))
+        key = begun.attempt.attempt_id
+        await tasks.settled(key)
+        await tasks.remove_worktree(key)
+        assert world.worktrees() == []
+        assert begun.attempt.branch in world.branches()
+        assert await tasks.follow_up(key, scripted({"run": "cp b c"}))
+        await tasks.settled(key)
+        assert {change.path for change in await tasks.changes(key)} == {"b", "c"}
+
+    world.run(scenario)
+
+
+def test_many_start_at_once(world, scripted):
+    async def scenario(tasks):
+        await project(tasks, world)
+        prompt = scripted({"edit": "b", "content": "x"})
+        begun = await asyncio.gather(*(started(tasks, world, prompt) for _ in range(20)))
+        assert len({one.attempt.worktree for one in begun}) == 20
+        for one in begun:
+            await tasks.settled(one.attempt.attempt_id)
+            assert set(ends(await tasks.state(one.attempt.attempt_id)).values()) == {"succeeded"}
+
+    world.run(scenario)
+
+
+def test_what_an_engine_left_is_gone_on_with(world, scripted):
+    async def first(tasks):
+        script = scripted(
+            {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}, {"edit": "b", "content": "x"}
+        )
+        begun = await started(tasks, world, script)
+        assert await tasks.follow_up(begun.attempt.attempt_id, scripted({"run": "cp b c"})) is False
+        return begun.attempt
+
+    attempt = world.run(first)
+    open(f"{attempt.worktree}/go", "w").close()
+
+    async def second(tasks):
+        await tasks.settled(attempt.attempt_id)
+        state = await tasks.state(attempt.attempt_id)
+        assert set(ends(state).values()) == {"succeeded"}
+        assert state["agent-1"].number == 1  # the very same process
+        assert {change.path for change in await tasks.changes(attempt.attempt_id)} == {"b", "c"}
+
+    world.run(second)
+
+
+def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
+    async def first(tasks):
+        begun = await started(tasks, world, scripted({"say": "x"}))
+        await tasks.settled(begun.attempt.attempt_id)
+        # As a crash would leave it just before the end of `start`.
+        from stoker.tasks.store import ATTEMPTS
+
+        async with tasks._journal.transaction() as session:
+            await ATTEMPTS.put(session, replace(begun.attempt, state="creating"))
+
+    world.run(first)
+    assert len(world.worktrees()) == 1
+
+    async def second(tasks):
+        (made,) = await tasks.catalog.projects()
+        (task,) = await tasks.catalog.tasks(made.project_id)
+        assert await tasks.attempts(task.task_id) == []
+
+    world.run(second)
+    nothing_left(world)
