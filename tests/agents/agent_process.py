@@ -120,15 +120,17 @@ class AgentProcess:
                 return line
 
     def finish(self, timeout: float = 60) -> Line:
-        """Say no more, and wait until it has ended. Returns its last result."""
+        """Say no more, and wait until it has ended. Returns its last result, which may be from
+        before it was started again."""
         if not self.process.stdin.closed:  # type: ignore[union-attr]
             self.end_input()
         while (line := self._queue.get(timeout=timeout)) is not None:
             self.lines.append(line)
         self.process.wait(30)
         results = [line for line in self.lines if line["type"] == "result"]
-        assert results, self.errors
-        return results[-1]
+        last: Line | None = results[-1] if results else self.lines[0]["last_result"]
+        assert last is not None, self.errors
+        return last
 
     def outputs(self) -> list[str]:
         """Texts of all results of tools."""

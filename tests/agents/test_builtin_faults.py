@@ -38,7 +38,7 @@ def test_faults_that_pass(wire: str, tmp_path: Path) -> None:
         3: Truncate(3),
         # 4 is the first answer
         5: Hang(2),
-        6: Garbage(b"data: what?\n\n"),
+        6: Garbage(),
         7: Refuse(529, 0),
     }
     with (
@@ -54,7 +54,7 @@ def test_faults_that_pass(wire: str, tmp_path: Path) -> None:
     retries = [line for line in agent.lines if line.get("subtype") == "api_retry"]
     assert [retry["attempt"] for retry in retries] == [1, 2, 3, 4, 1, 2, 3]
     whys = " ".join(retry["error"] for retry in retries)
-    for why in ("HTTP 429", "HTTP 500", "broke off", "ReadTimeout", "no event", "HTTP 529"):
+    for why in ("HTTP 429", "HTTP 500", "broke off", "ReadTimeout", "text/html", "HTTP 529"):
         assert why in whys or (why == "broke off" and "RemoteProtocolError" in whys)
 
 
@@ -75,7 +75,7 @@ def test_retry_after_is_waited_for(tmp_path: Path) -> None:
         (Refuse(500, 0), 2, "no answer in 3 attempts: HTTP 500"),
         (Refuse(429, 10_000), 2, "to be asked again only in 10000 s"),
         (Refuse(401, message=f"wrong key: {KEY}"), 2, "HTTP 401"),
-        (Garbage(), 0, "the answer broke off"),
+        (Garbage(), 0, "found text/html: <html>a proxy's login page"),
         (Overflow(), 0, "HTTP 400"),
     ],
 )
@@ -223,6 +223,31 @@ def test_the_limit_of_time_ends_what_is_under_way(tmp_path: Path) -> None:
     assert result["result"] == "the limit of 1 s is reached"
     assert "may have taken effect in part" in agent.outputs()[0]
 
+
+def test_a_full_disk_ends_the_agent_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    policy = by_turn(Say("x" * 60_000, calls=(Call("ls", {}),)), Say("done"))
+    with (
+        ModelServer(policy) as server,
+        AgentProcess(
+            server, tmp_path, prompt="x", program=(*FULL, "-m", "stoker.agents.builtin")
+        ) as agent,
+    ):
+        assert agent.process.wait(30) == 3
+        assert "transcript.jsonl: File too large" in agent.errors
+        assert not (agent.state / "transcript.jsonl").read_bytes().endswith(b"\n")
+        agent.command[1 : 1 + len(FULL)] = []
+        agent.again()
+        assert agent.finish()["result"] == "done"
+        assert len(server.requests) == 3
+
+
+FULL = (
+    "-c",
+    "import os, resource, sys; "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])",
+)
+"""Arguments of Python, to start it anew where no file may be larger than that."""
 
 BIG = "the same long line of output again and again\n" * 150
 

@@ -19,7 +19,11 @@ WRITE = by_turn(Say(calls=(Call("write_file", {"path": "a", "content": "1"}, "w1
     ("response", "content", "output"),
     [
         ({"behavior": "allow"}, "1", "created a, 1 bytes"),
-        ({"behavior": "allow", "updatedInput": {"path": "a", "content": "22"}}, "22", "2 bytes"),
+        (
+            {"behavior": "allow", "updatedInput": {"path": "a", "content": "22"}},
+            "22",
+            "2 bytes\n[The user changed",
+        ),
         ({"behavior": "allow", "updatedInput": {"path": "a"}}, None, "missing required field"),
         ({"behavior": "allow", "updatedInput": {"path": "../a", "content": ""}}, None, "leads out"),
         ({"behavior": "deny", "message": "not now"}, None, "refused by the user: not now"),
@@ -128,6 +132,29 @@ def test_an_interruption_ends_a_command_and_the_turn(tmp_path: Path) -> None:
     assert talk is not None
     assert ["in part" in one.text for one in talk.results] == [True, False]
     assert "nothing was done" in talk.results[1].text
+
+
+def test_an_interruption_ends_sub_agents_and_counts_what_they_used(tmp_path: Path) -> None:
+    pipes = [tmp_path / "one", tmp_path / "two"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+
+    def policy(talk: Conversation) -> Reply:
+        if "task" in talk.tools:
+            calls = tuple(Call("task", {"prompt": str(pipe)}) for pipe in pipes)
+            return Say(calls=calls, usage=Usage(1, 1))
+        command = {"command": f"echo $$ > {talk.asked}; sleep 1000"}
+        return Say(calls=(Call("execute", command),), usage=Usage(10, 10))
+
+    with ModelServer(policy) as server, AgentProcess(server, tmp_path, prompt="x") as agent:
+        pids = [int(pipe.read_text()) for pipe in pipes]
+        agent.control("interrupt")
+        result = agent.until("result")
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+    assert result["reason"] == "interrupted"
+    assert result["usage"]["output_tokens"] == 21
 
 
 def test_an_interruption_while_the_model_is_at_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,19 @@ def test_calls_without_ids_of_their_own_get_one(tmp_path: Path) -> None:
         ids = [call.id for message in talk.messages for call in message.calls]
         assert [one.call_id for one in talk.results] == ids
     assert len(set(ids)) == 3
+
+
+def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with open(os.fsencode(tmp_path / "work") + b"/\xff\xfe", "w"):
+        pass
+    calls = (Call("ls", {}), Call("glob", {"pattern": "*"}), Call("grep", {"pattern": "x"}))
+    with (
+        ModelServer(by_turn(Say(calls=calls), Say("done"))) as server,
+        AgentProcess(server, tmp_path, prompt="x") as agent,
+    ):
+        assert agent.finish()["result"] == "done"
+    assert agent.outputs() == ["??  0", "??", "(no match)"]
 
 
 def test_the_repositorys_guide_and_instructions_are_told(tmp_path: Path) -> None:

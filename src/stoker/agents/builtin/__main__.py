@@ -1,8 +1,8 @@
 """`python -m stoker.agents.builtin`: the built-in agent, driven by lines on stdin.
 
 Exit status: 0 if the last turn was done, 1 if it ended otherwise, 2 if what it was given is
-wrong, 3 if the transcript could not be written, 143 after SIGTERM or SIGINT. A turn that SIGTERM or
-SIGKILL has cut goes on when the agent is started again with the same state.
+wrong, 3 if the transcript or stdout could not be written, 143 after SIGTERM or SIGINT. A turn
+that a signal has cut goes on when the agent is started again with the same state.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ async def _run(given: argparse.Namespace, settings: Settings) -> int:
         return 3
     except BrokenPipeError:
         return 1  # nobody listens any more
+    except OSError as error:
+        _wrong(f"stdout: {error.strerror}")
+        return 3
     return 0 if ended is None or ended.reason == "done" else 1
 
 

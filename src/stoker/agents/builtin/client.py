@@ -31,6 +31,7 @@ _MAX_ANSWER: Final = 32 << 20
 _MAX_ERROR: Final = 64 << 10
 _MAX_WAIT: Final = 900.0
 _EXCERPT: Final = 500
+_DOCUMENTS: Final = ("text/html", "application/json")
 _PASSING: Final = frozenset((408, 409, 425, 429, 529))
 
 
@@ -91,6 +92,10 @@ class Client:
             async with self._http.stream("POST", self._url, content=content) as response:
                 if response.status_code != 200:
                     await self._refused(response)
+                kind = response.headers.get("content-type", "")
+                if kind.startswith(_DOCUMENTS):
+                    found = _excerpt(await _body(response))
+                    raise Unavailable(f"expected a stream of events, found {kind}: {found}")
                 async for data in _events(response):
                     assembler.feed(data)
         except httpx.UnsupportedProtocol as error:
@@ -106,19 +111,27 @@ class Client:
         return assembler.answer()
 
     async def _refused(self, response: httpx.Response) -> None:
-        body = b""
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > _MAX_ERROR:
-                break
-        text = body[:_MAX_ERROR].decode("utf-8", "replace")
+        text = await _body(response)
         status = response.status_code
-        why = self._redactor.text(f"HTTP {status}: {' '.join(text.split())[:_EXCERPT]}")
+        why = self._redactor.text(f"HTTP {status}: {_excerpt(text)}")
         if self._wire.overflowed(status, text):
             raise ContextOverflow(why)
         if status in _PASSING or status >= 500:
             raise Unavailable(why, _wanted(response.headers))
         raise ModelError(why)
+
+
+async def _body(response: httpx.Response) -> str:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_ERROR:
+            break
+    return body[:_MAX_ERROR].decode("utf-8", "replace")
+
+
+def _excerpt(text: str) -> str:
+    return " ".join(text.split())[:_EXCERPT]
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -242,7 +242,9 @@ class Loop:
             # Whatever is wrong with a tool, the model can go another way.
             traceback.print_exc(file=sys.stderr)
             output = Output(text=f"Error: {type(error).__name__}: {error}", is_error=True)
-        text = clipped(self._around.redactor.text(output.text), MAX_OUTPUT)
+        # A file's name may be what no text can be.
+        plain = output.text.encode("utf-8", "replace").decode()
+        text = clipped(self._around.redactor.text(plain), MAX_OUTPUT)
         self._ledger.record(
             Result(
                 call=call.id,
@@ -266,11 +268,13 @@ class Loop:
         arguments = tool.decode(call.arguments)
         subject = tool.subject(arguments, self._around.worktree)
         decision = self._around.policy.decide(tool.name, tool.kind, subject)
+        remark = ""
         if decision == "ask":
             given = await self._consent(call)
             if not given.allowed:
                 raise ToolError(f"refused by the user: {given.message}")
             if given.arguments is not None:
+                remark = f"\n[The user changed the arguments: {given.arguments}]"
                 arguments = tool.decode(given.arguments)
                 subject = tool.subject(arguments, self._around.worktree)
                 decision = self._around.policy.decide(tool.name, tool.kind, subject)
@@ -288,7 +292,8 @@ class Loop:
             todos=lambda: self._history.todos,
             delegate=lambda prompt: self._delegate(call.id, prompt),
         )
-        return await tool.run(arguments, context)
+        output = await tool.run(arguments, context)
+        return replace(output, text=output.text + remark)
 
     async def _consent(self, call: Call) -> Decided:
         if call.id not in self._history.decided:
