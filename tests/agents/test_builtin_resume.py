@@ -43,8 +43,8 @@ def test_how_many_entries_there_are(tmp_path: Path) -> None:
     ("number", "when"),
     [
         *((number, "before") for number in range(1, ENTRIES + 1)),
-        *((number, "after") for number in range(1, ENTRIES + 1)),
-        *((number, "torn") for number in range(1, ENTRIES + 1, 5)),
+        *((number, "after") for number in (4, 5, 8, ENTRIES)),
+        *((number, "torn") for number in (1, 6, ENTRIES)),
     ],
 )
 def test_killed_at_every_entry(number: int, when: str, tmp_path: Path) -> None:
@@ -79,6 +79,28 @@ def test_killed_at_every_entry(number: int, when: str, tmp_path: Path) -> None:
     types = [entry["type"] for entry in agent.transcript]
     assert (types.count("turn"), types.count("ended")) == (1, 1)
     assert types.count("answer") == 4
+
+
+def test_killed_after_each_entry_of_one_session(tmp_path: Path) -> None:
+    """No process gets further than one entry; the session gets to its end."""
+    with (
+        ModelServer(policy) as server,
+        AgentProcess(server, tmp_path, prompt="go", program=(CRASH, "1", "after")) as agent,
+    ):
+        kills = 0
+        while agent.process.wait(30) == -signal.SIGKILL:
+            kills += 1
+            agent.again()
+            agent.end_input()
+        assert agent.process.returncode == 0
+        result = agent.finish()
+        asked = len(server.requests)
+    assert (kills, result["result"], result["num_turns"]) == (ENTRIES, "done", 4)
+    # Each was killed just before it would have acted.
+    assert list(agent.work.iterdir()) == []
+    assert sum(UNKNOWN in entry.get("text", "") for entry in agent.transcript) == 2
+    # The answers of the agent and its sub-agent, each asked for once.
+    assert asked == 6
 
 
 def test_a_command_that_was_running_is_ended_and_its_outcome_unknown(tmp_path: Path) -> None:
