@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from stoker.engine.options import RunOptions
 from stoker.engine.run import Outcome
 from stoker.journal.open import open_journal
 from stoker.plan.model import Plan
+from stoker.process.keeper import Kept
 from stoker.process.tail import tail
 from stoker.steps.registry import kinds
 
@@ -138,6 +143,34 @@ class Bench:
                     if condition(content):
                         return content
         raise AssertionError
+
+
+class Victim:
+    """The run, in processes of its own that are killed."""
+
+    def __init__(self, bench: Bench, step: dict[str, Any]) -> None:
+        self.bench = bench
+        plan = msgspec.to_builtins(bench.plan(step))
+        (bench.state / "plan.json").write_text(json.dumps(plan))
+
+    def launch(self, when: str = "never", number: int = 0) -> subprocess.Popen[str]:
+        program = str(Path(__file__).with_name("agent_victim.py"))
+        return subprocess.Popen(
+            [sys.executable, program, self.bench.state, self.bench.cwd, when, str(number)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ran(self) -> Ran:
+        return Ran(None, "", None, {}, self.bench.entries())
+
+    def kept(self) -> Kept:
+        file = self.bench.place / "keeper" / "keeper.json"
+        return msgspec.json.decode(file.read_bytes(), type=Kept)
+
+    def close(self) -> None:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.killpg(self.kept().command_pid, signal.SIGKILL)
 
 
 def asked(content: AnyContent) -> bool:

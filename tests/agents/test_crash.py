@@ -6,19 +6,15 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
-from agent_bench import Bench, Ran, asked, says
+from agent_bench import Bench, Victim, asked, says
 
 from stoker.agents import inbox, stream
 from stoker.agents.inbox import Reply, Say
 from stoker.agents.stream import Approval, Command, Session, TurnEnded
-from stoker.process.keeper import Kept
 
 SCRIPT = [
     {"say": "one"},
@@ -31,38 +27,13 @@ SCRIPT = [
 ]
 
 
-class Victim:
-    """The run, in processes of its own that are killed."""
-
-    def __init__(self, bench: Bench, script: list | None = None) -> None:
-        self.bench = bench
-        step = {"profile": "SCRIPTED:APPROVALS", "prompt": json.dumps(script or SCRIPT)}
-        plan = msgspec.to_builtins(bench.plan(step))
-        (bench.state / "plan.json").write_text(json.dumps(plan))
-
-    def launch(self, when: str = "never", number: int = 0) -> subprocess.Popen[str]:
-        program = str(Path(__file__).with_name("agent_victim.py"))
-        return subprocess.Popen(
-            [sys.executable, program, self.bench.state, self.bench.cwd, when, str(number)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ran(self) -> Ran:
-        return Ran(None, "", None, {}, self.bench.entries())
-
-    def kept(self) -> Kept:
-        file = self.bench.place / "keeper" / "keeper.json"
-        return msgspec.json.decode(file.read_bytes(), type=Kept)
-
-    def close(self) -> None:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(self.kept().command_pid, signal.SIGKILL)
+def scripted(bench: Bench, *script: dict) -> Victim:
+    return Victim(bench, {"profile": "SCRIPTED:APPROVALS", "prompt": json.dumps(script)})
 
 
 @pytest.fixture
 def victim(tmp_path):
-    made = Victim(Bench(tmp_path))
+    made = scripted(Bench(tmp_path), *SCRIPT)
     yield made
     made.close()
 
@@ -93,7 +64,7 @@ def test_killed_at_every_step(victim, when):
         async with asyncio.TaskGroup() as group:
             answering = group.create_task(answer_all(bench, ["go on"]))
             for _ in range(100):
-                engine = victim.launch(when, 2 if when == "before" else 1)
+                engine = victim.launch(when, {"before": 3, "half": 2, "after": 2}[when])
                 out, _ = await asyncio.to_thread(engine.communicate)
                 if engine.returncode != -signal.SIGKILL:
                     assert engine.returncode == 0
@@ -104,7 +75,7 @@ def test_killed_at_every_step(victim, when):
 
     said = asyncio.run(main())
     assert said.startswith("succeeded") or said == "", said
-    assert deaths >= 5
+    assert deaths >= 3
     ran = victim.ran()
     first, second = ran.all(TurnEnded)
     assert (first.reason, second.reason) == ("completed", "completed")
@@ -140,20 +111,17 @@ def test_an_approval_outlives_the_engine_and_is_answered_without_one(victim):
 def test_what_the_agent_did_alone_is_caught_up_with(tmp_path):
     bench = Bench(tmp_path)
     os.mkfifo(bench.cwd / "go")
-    victim = Victim(
-        bench, [{"say": "ready"}, {"run": "cat go"}, *[{"say": str(n)} for n in range(50)]]
-    )
+    numbers = [{"say": str(number)} for number in range(50)]
+    victim = scripted(bench, {"say": "ready"}, {"run": "cat go"}, *numbers)
     engine = victim.launch()
     asyncio.run(bench.until(lambda one: isinstance(one, Command)))
     engine.kill()
     engine.communicate()
     with (bench.cwd / "go").open("w") as go:
         go.write("x")
-    pidfd = os.pidfd_open(victim.kept().pid)
     # It waits for its stdin to end, so its keeper is still there.
     asyncio.run(_until_logged(bench.state / "runs" / "r" / "logs" / "s.1.out", b'"type": "result"'))
     out, _ = victim.launch().communicate()
-    os.close(pidfd)
     assert out.startswith("succeeded"), out
     assert victim.ran().said == ["ready", *map(str, range(50))]
 

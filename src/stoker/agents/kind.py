@@ -29,6 +29,7 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: str
     """Executor, or `EXECUTOR:VARIANT`, such as `CODEX:APPROVALS`."""
     prompt: str
+    """What it is to do."""
     session: str | None = None
     """Id of the agent's own conversation to go on with, an output `session_id` of before."""
     transcript: str | None = None
