@@ -1,0 +1,359 @@
+"""Agents that speak the Agent Client Protocol, such as gemini, qwen and opencode.
+
+Types of our own rather than those of its Python library: an adapter must be without I/O
+and hold nothing but plain state, and of the protocol it needs little.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import field
+
+from stoker.agents.adapter import Assignment, State
+from stoker.agents.diffs import clip, unified
+from stoker.agents.inbox import Say
+from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter
+from stoker.agents.stream import (
+    Answer,
+    AnyContent,
+    AssistantMessage,
+    Change,
+    Command,
+    FileEdit,
+    Option,
+    Reason,
+    Status,
+    Thinking,
+    Todo,
+    Todos,
+    Tokens,
+    ToolCall,
+    ToolKind,
+)
+
+_KINDS: Final[dict[str, ToolKind]] = {
+    **{kind: kind for kind in ("read", "edit", "delete", "move", "search", "execute")},
+    "think": "think",
+    "fetch": "fetch",
+}
+_STATUS: Final[dict[str, Status]] = {
+    "pending": "pending",
+    "in_progress": "running",
+    "completed": "succeeded",
+    "failed": "failed",
+}
+_REASONS: Final[dict[str, Reason]] = {
+    "end_turn": "completed",
+    "max_tokens": "limit",
+    "max_turn_requests": "limit",
+    "refusal": "refused",
+    "cancelled": "interrupted",
+}
+_SPEECH: Final = "speech"
+
+
+class AcpState(State, kw_only=True):
+    """Beside what all have."""
+
+    calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Tool calls under way, as the agent has told them so far."""
+    replaying: bool = False
+    """What comes was said in the session before."""
+    agent: str = ""
+
+
+class AcpAdapter(JsonRpcAdapter):
+    """Drives any agent of the protocol. Files are not offered to it, and served all the same,
+    within the worktree: some agents ask without an offer, and others fail with one."""
+
+    state_type = AcpState
+    state: AcpState
+
+    @classmethod
+    def argv(cls, assignment: Assignment) -> list[str]:
+        profile, settings = assignment.profile, assignment.profile.settings
+        argv = [*profile.command, *(settings.args or ())]
+        if settings.model and settings.model_option:
+            argv += [settings.model_option, settings.model]
+        return [*argv, *(settings.additional_params or ())]
+
+    def begin(self) -> None:
+        files = {"readTextFile": False, "writeTextFile": False}
+        self.request(
+            "initialize",
+            {
+                "protocolVersion": 1,
+                "clientCapabilities": {"fs": files, "terminal": False},
+                "clientInfo": {"name": "stoker", "title": "Stoker", "version": "1"},
+            },
+        )
+
+    def prompt(self, say: Say) -> None:
+        blocks = [{"type": "text", "text": say.text}, *map(_image, say.images)]
+        self.request("session/prompt", {"sessionId": self.state.session, "prompt": blocks})
+
+    def stop_turn(self) -> None:
+        self.notify("session/cancel", {"sessionId": self.state.session})
+        for approval, pending in list(self.state.pending.items()):
+            self.withdraw(approval)
+            self.result(pending, {"outcome": {"outcome": "cancelled"}})
+
+    def reply(self, pending: Any, option: Option, answer: Answer) -> None:
+        self.result(pending, {"outcome": {"outcome": "selected", "optionId": option.id}})
+
+    # Our requests.
+
+    def answered(self, method: str, result: dict[str, Any]) -> None:
+        if method == "initialize":
+            info = result.get("agentInfo") or {}
+            self.state.agent = f"{info.get('name', '')} {info.get('version', '')}".strip()
+            self._open_session(result.get("agentCapabilities") or {})
+        elif method == "session/new":
+            self._opened(result["sessionId"], result)
+        elif method in ("session/load", "session/resume"):
+            self.state.replaying = False
+            self._opened(self.assignment.session or "", result)
+        elif method == "session/prompt":
+            self._ended(result)
+
+    def refused(self, method: str, error: str) -> None:
+        if method in ("session/load", "session/resume"):
+            self.state.replaying = False
+            self.lose_session(error)
+            self._new_session()
+        elif method == "session/prompt" and self.state.interrupting:
+            self.finish("interrupted")
+        else:
+            self.finish("failed", f"{method}: {error}")
+
+    def _open_session(self, able: dict[str, Any]) -> None:
+        session = self.assignment.session
+        params: dict[str, Any] = {
+            "sessionId": session,
+            "cwd": self.assignment.cwd,
+            "mcpServers": [],
+        }
+        if session is None:
+            self._new_session()
+        elif "resume" in (able.get("sessionCapabilities") or {}):
+            self.request("session/resume", params)
+        elif able.get("loadSession"):
+            self.state.replaying = True
+            self.request("session/load", params)
+        else:
+            self.lose_session("the agent cannot load sessions")
+            self._new_session()
+
+    def _new_session(self) -> None:
+        self.request("session/new", {"cwd": self.assignment.cwd, "mcpServers": []})
+
+    def _opened(self, session: str, result: dict[str, Any]) -> None:
+        model = (result.get("models") or {}).get("currentModelId") or ""
+        self.begin_session(session, model=model, agent=self.state.agent)
+        self.first_prompt()
+
+    def _ended(self, result: dict[str, Any]) -> None:
+        self._hush()
+        usage = result.get("usage") or (result.get("_meta") or {}).get("quota", {}).get(
+            "token_count"
+        )
+        if isinstance(usage, dict):
+            self._used(usage)
+        self.state.calls.clear()
+        stopped = result["stopReason"]
+        reason = _REASONS.get(stopped, "failed")
+        self.finish(reason, "" if reason in ("completed", "interrupted") else stopped)
+
+    def _used(self, usage: dict[str, Any]) -> None:
+        def amount(*names: str) -> int:
+            return next((int(usage[name]) for name in names if usage.get(name)), 0)
+
+        before = self.state.usage.tokens
+        cached = amount("cachedReadTokens", "cached_read_tokens")
+        self.use(
+            Tokens(
+                input=before.input + amount("inputTokens", "input_tokens"),
+                cached=before.cached + cached,
+                output=before.output + amount("outputTokens", "output_tokens"),
+                reasoning=before.reasoning + amount("thoughtTokens", "thought_tokens"),
+            )
+        )
+
+    # Its requests.
+
+    def requested(self, id: Any, method: str, params: dict[str, Any]) -> None:
+        if method == "session/request_permission":
+            self._permission(id, params)
+        elif method in ("fs/read_text_file", "fs/write_text_file"):
+            try:
+                self.result(id, self._file(method, params))
+            except OSError as error:
+                self.error(id, str(error))
+        else:
+            self.error(id, f"{method} is not supported", NOT_FOUND)
+
+    def _file(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if self.files is None:
+            raise OSError("there are no files here")
+        path = params["path"]
+        if method == "fs/write_text_file":
+            self.files.write(path, params["content"])
+            return {}
+        text = self.files.read(path)
+        first, limit = params.get("line"), params.get("limit")
+        if first is not None or limit is not None:
+            start = max((first or 1) - 1, 0)
+            lines = text.splitlines(keepends=True)
+            text = "".join(lines[start : None if limit is None else start + limit])
+        return {"content": text}
+
+    def _permission(self, id: Any, params: dict[str, Any]) -> None:
+        told = params["toolCall"]
+        call = self._merged(told)
+        known = told["toolCallId"] in self.state.calls
+        content = self._content(told["toolCallId"], call)
+        paths = _paths(content) or tuple(
+            self.relative(place["path"]) for place in call.get("locations") or ()
+        )
+        if not known:
+            self._call(told)
+        self.ask(
+            str(id),
+            id,
+            kind=_KINDS.get(call.get("kind") or "", "other"),
+            title=call.get("title") or "",
+            command=content.command if isinstance(content, Command) else None,
+            paths=paths,
+            input=call.get("rawInput"),
+            tool_call=told["toolCallId"],
+            options=tuple(
+                Option(id=option["optionId"], name=option["name"], kind=option["kind"])
+                for option in params["options"]
+            ),
+        )
+
+    # What it tells.
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        if method != "session/update" or self.state.replaying:
+            return
+        update = params["update"]
+        match update["sessionUpdate"]:
+            case "agent_message_chunk":
+                self._speak(AssistantMessage(text=""), update["content"])
+            case "agent_thought_chunk":
+                self._speak(Thinking(text=""), update["content"])
+            case "tool_call" | "tool_call_update":
+                self._call(update)
+            case "plan":
+                items = [
+                    Todo(text=one["content"], status=one["status"]) for one in update["entries"]
+                ]
+                self.put(Todos(items=tuple(items)), "todos")
+            case "usage_update":
+                cost = update.get("cost") or {}
+                changes: dict[str, Any] = {"context": update.get("used")}
+                changes["context_limit"] = update.get("size")
+                if cost.get("currency") == "USD":
+                    changes["cost_usd"] = float(cost["amount"])
+                self.use(**changes)
+
+    def _speak(self, empty: AssistantMessage | Thinking, content: dict[str, Any]) -> None:
+        open_ = self.state.open.get(_SPEECH)
+        if open_ is not None and type(open_.content) is not type(empty):
+            self._hush()
+            open_ = None
+        if open_ is None:
+            self.put(empty, _SPEECH)
+        text = content.get("text") if content["type"] == "text" else f"[{content['type']}]"
+        self.extend(_SPEECH, text or "")
+
+    def _hush(self) -> None:
+        """It has said something whole."""
+        open_ = self.state.open.get(_SPEECH)
+        if open_ is not None:
+            if isinstance(open_.content, AssistantMessage):
+                self.state.said = open_.content.text
+            self.close(_SPEECH)
+
+    def _call(self, told: dict[str, Any]) -> None:
+        id = told["toolCallId"]
+        if told.get("sessionUpdate") == "tool_call_update" and id not in self.state.calls:
+            return  # it is over already
+        self._hush()
+        call = self.state.calls[id] = self._merged(told)
+        content = self._content(id, call)
+        self.put(content, id)
+        status = _STATUS.get(call.get("status") or "", "running")
+        if status in ("succeeded", "failed"):
+            del self.state.calls[id]
+            self.settle_tool(id, status)
+
+    def _merged(self, told: dict[str, Any]) -> dict[str, Any]:
+        before = self.state.calls.get(told["toolCallId"], {})
+        new = {name: value for name, value in told.items() if value is not None}
+        new.pop("sessionUpdate", None)
+        return {**before, **new}
+
+    def _content(self, id: str, call: dict[str, Any]) -> Command | FileEdit | ToolCall:
+        status = _STATUS.get(call.get("status") or "", "running")
+        title = call.get("title") or ""
+        given = call.get("rawInput")
+        kind = _KINDS.get(call.get("kind") or "", "other")
+        parts = call.get("content") or ()
+        diffs = [part for part in parts if part["type"] == "diff"]
+        text = clip("\n".join(filter(None, map(_text, parts))))
+        if diffs:
+            changes = tuple(map(self._change, diffs))
+            error = text if status == "failed" else ""
+            return FileEdit(id=id, changes=changes, status=status, error=error)
+        if kind == "execute":
+            command = given.get("command") if isinstance(given, dict) else None
+            if isinstance(command, list):
+                command = " ".join(map(str, command))
+            output, code = _output(call.get("rawOutput"), text)
+            return Command(
+                id=id, command=command or title, status=status, output=output, exit_code=code
+            )
+        name = (call.get("_meta") or {}).get("toolName") or kind
+        return ToolCall(
+            id=id, name=name, kind=kind, title=title, status=status, input=given, result=text
+        )
+
+    def _change(self, part: dict[str, Any]) -> Change:
+        path, old, new = self.relative(part["path"]), part.get("oldText"), part["newText"]
+        if not old:
+            return Change(path=path, change="added", diff=clip(new))
+        return Change(path=path, diff=unified(old, new))
+
+
+def _text(part: dict[str, Any]) -> str:
+    content = part.get("content")
+    return str(content.get("text") or "") if isinstance(content, dict) else ""
+
+
+def _output(raw: Any, text: str) -> tuple[str, int | None]:
+    """What a command wrote and its exit code, where the agent tells them apart."""
+    if isinstance(raw, dict):
+        metadata = raw.get("metadata")
+        code = raw.get("exit_code", raw.get("exitCode"))
+        if code is None and isinstance(metadata, dict):
+            code = metadata.get("exit")
+        output = raw.get("output")
+        return (
+            clip(output) if isinstance(output, str) else text,
+            code if isinstance(code, int) else None,
+        )
+    return text, None
+
+
+def _paths(content: AnyContent) -> tuple[str, ...]:
+    return tuple(one.path for one in content.changes) if isinstance(content, FileEdit) else ()
+
+
+def _image(path: str) -> dict[str, Any]:
+    from stoker.agents.images import encoded
+
+    media, data = encoded(path)
+    return {"type": "image", "mimeType": media, "data": data}

@@ -1,0 +1,88 @@
+"""A real agent of the Agent Client Protocol, gemini, against a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from agent_bench import Bench, Victim, asked
+from model_server import Call, ModelServer, by_turn
+from model_server import Say as Model
+from real_agents import gemini
+
+from stoker.agents import inbox
+from stoker.agents.inbox import Interrupt, Reply, Say
+from stoker.agents.stream import Approval, Command, FileEdit, Session, TurnEnded
+
+
+def shell(command: str) -> Model:
+    arguments = {"command": command, "description": "what it does"}
+    return Model(calls=(Call("run_shell_command", arguments),))
+
+
+def write(bench: Bench, name: str, content: str) -> Model:
+    path = str(bench.cwd / name)
+    return Model(calls=(Call("write_file", {"file_path": path, "content": content}),))
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def test_a_turn_with_an_edit_and_a_command(bench):
+    policy = by_turn(write(bench, "made", "hello\n"), shell("cat made"), Model("It is made."))
+    with ModelServer(policy) as server:
+        ran = bench.run({"profile": gemini(bench, server.port), "prompt": "make it"})
+    assert ran.outcome.status == "succeeded", (ran.reason, list(ran.entries))
+    assert (bench.cwd / "made").read_text() == "hello\n"
+    edit = ran.one(FileEdit)
+    (change,) = edit.changes
+    assert (edit.status, change.path, change.change) == ("succeeded", "made", "added")
+    assert "hello" in change.diff
+    command = ran.one(Command)
+    assert command.status == "succeeded"
+    assert command.command.startswith("cat made")
+    assert "".join(ran.said) == "It is made."
+    assert ran.outputs["session_id"] == ran.one(Session).id
+    assert {one.answer.by for one in ran.all(Approval)} == {"policy"}
+
+
+def test_it_asks_and_the_engine_is_killed(bench):
+    policy = by_turn(
+        write(bench, "first", "x"), shell("touch second"), Model("Done."), Model("More.")
+    )
+    with ModelServer(policy) as server:
+        step = {"profile": gemini(bench, server.port, approvals="ask"), "prompt": "do both"}
+        victim = Victim(bench, step)
+        try:
+            engine = victim.launch()
+            first = asyncio.run(bench.until(asked))
+            assert (first.kind, first.paths) == ("edit", ("first",))
+            engine.kill()
+            engine.communicate()
+            inbox.send(bench.place, Reply(approval=first.id, allowed=True, by="anna"))
+            inbox.send(bench.place, Say(text="and more"))
+            engine = victim.launch()
+            second = asyncio.run(bench.until(lambda one: asked(one) and one.id != first.id))
+            inbox.send(bench.place, Reply(approval=second.id, allowed=True, by="bert"))
+            out, _ = engine.communicate()
+        finally:
+            victim.close()
+    assert out.startswith("succeeded"), out
+    ran = victim.ran()
+    assert [one.answer.by for one in ran.all(Approval)] == ["anna", "bert"]
+    assert (bench.cwd / "first").exists()
+    assert (bench.cwd / "second").exists()
+    assert ran.said == ["Done.", "More."]
+    assert len(ran.all(TurnEnded)) == 2
+
+
+def test_it_is_interrupted(bench):
+    async def act(live):
+        await live.until(lambda one: isinstance(one, Command))
+        live.tell(Interrupt())
+
+    with ModelServer(by_turn(shell("sleep 1000"), Model("never"))) as server:
+        ran = bench.run({"profile": gemini(bench, server.port), "prompt": "wait"}, act)
+    assert ran.reason == "the agent's turn ended: interrupted", list(ran.entries)
