@@ -4,24 +4,21 @@ gone on with here, or keeps the request for its next resume."""
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
-from stoker.cli.follow import one_error
 from stoker.cli.progress import add_progress, choose_view
+from stoker.engine.ask import ask
 from stoker.engine.commands import CommandRefused
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.view import activity
-from stoker.journal.base import LEASE_SECONDS, Command, CommandKind, Journal, RunRow
+from stoker.journal.base import CommandKind, Journal, RunRow
 from stoker.journal.events import COMMAND_REFUSED, Event
-from stoker.journal.waits import DeathWatch
 from stoker.plan.inputs import resolve
 from stoker.plan.model import Plan
 
@@ -57,63 +54,6 @@ def refuse_if_over(row: RunRow) -> None:
 PAST = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What became of a request."""
-
-    number: int
-    """The command's id."""
-    events: Sequence[Event] | None
-    """What has happened since, if a live engine dealt with it; None: nobody drives the run,
-    and the request stays in the journal."""
-
-
-async def ask(journal: Journal, row: RunRow, kind: CommandKind, payload: dict[str, Any]) -> Asked:
-    """Send a command and wait until the run's engine has dealt with it, if one lives.
-
-    Raises `CommandRefused`, `JournalError`.
-    """
-    run_id, loop = row.run_id, asyncio.get_running_loop()
-    woken = asyncio.Event()
-    watch = DeathWatch(woken.set)
-    deadline = loop.time() + LEASE_SECONDS
-    async with AsyncExitStack() as stack:
-        stack.enter_context(one_error())
-        stack.callback(watch.close)
-        changes = await stack.enter_async_context(journal.changes())
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-
-        async def listen() -> None:
-            async for _ in changes:
-                woken.set()
-
-        number = await journal.send(Command(run_id=run_id, kind=kind, payload=payload, by=person()))
-        listening = group.create_task(listen())
-        stack.callback(listening.cancel)
-        while True:
-            woken.clear()
-            now = await journal.run(run_id)
-            if all(command.id != number for command in await journal.commands(run_id)):
-                events = await journal.events(run_id, after=row.last_sequence)
-                _raise_refusal(events, number)
-                return Asked(number, events)
-            if now.status in RUN_OVER:
-                raise CommandRefused(f"run {run_id} ended before it could {kind}")
-            doing = activity(now)
-            # A remote engine that does not answer for as long as its lease lasts is dead, or
-            # will refuse to give the run away.
-            if doing != "live" and not (doing == "remote" and loop.time() < deadline):
-                return Asked(number, None)
-            if now.engine is not None:
-                watch.watch(now.engine, LEASE_SECONDS)
-            await woken.wait()
-
-
-def _raise_refusal(events: Sequence[Event], number: int) -> None:
-    for event in events:
-        if event.type == COMMAND_REFUSED and event.data.get("id") == number:
-            raise CommandRefused(str(event.data["error"]))
-
-
 def person() -> str:
     """Who asks: the name of the user this process belongs to."""
     import pwd
@@ -144,7 +84,7 @@ async def ask_and_go_on(
         plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
         values = given.inputs_again(args, plan, context, row)
         resolve(plan, {**row.inputs, **values})
-    asked = await ask(journal, row, kind, payload)
+    asked = await ask(journal, row, kind, payload, by=person())
     output = context.output
     if asked.events is not None:
         for event in asked.events:

@@ -6,9 +6,10 @@ import argparse
 
 import msgspec
 
-from stoker.cli.ask import Hearing, add_run, ask, go_on, person, refuse_if_over
+from stoker.cli.ask import Hearing, add_run, go_on, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import CANCELED, SUCCEEDED
+from stoker.engine.ask import ask
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)
         reason = args.reason or f"canceled by {person()}"
-        asked = await ask(journal, row, "cancel", {"reason": reason})
+        asked = await ask(journal, row, "cancel", {"reason": reason}, by=person())
         if asked.events is not None:
             context.output.note(f"run {row.run_id} is being canceled")
             return SUCCEEDED

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes
-from stoker.cli.follow import one_error
 from stoker.engine.commands import CommandRefused
+from stoker.engine.follow import one_error
 
 if TYPE_CHECKING:
     from pathlib import Path

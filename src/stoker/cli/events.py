@@ -10,8 +10,8 @@ import msgspec
 from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.follow import batches
 from stoker.cli.output import Output, printable
+from stoker.engine.follow import batches
 from stoker.engine.view import iso
 from stoker.journal.events import Event
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from stoker.cli.ask import add_run, ask, refuse_if_over
+from stoker.cli.ask import add_run, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import plural
+from stoker.engine.ask import ask
 from stoker.engine.view import read_run
 
 
@@ -43,7 +44,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
         cwd = row.options.get("cwd", "")
         steps = load_steps(text, plan=whole, kinds=kinds(), name=name, cwd=cwd)
-        asked = await ask(journal, row, "extend", {"steps": text, "name": name})
+        asked = await ask(journal, row, "extend", {"steps": text, "name": name}, by=person())
     count = plural(len(steps), "step")
     if asked.events is None:
         context.output.note(f"nobody drives run {row.run_id}: {count} will be added when it is")

@@ -9,10 +9,10 @@ from contextlib import aclosing
 from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.follow import batches, one_error
 from stoker.cli.log_printer import LogPrinter
 from stoker.cli.output import plural
 from stoker.cli.show import step_index
+from stoker.engine.follow import batches, one_error
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.view import Standing, activity, read_run
 from stoker.journal.base import AttemptRow, Journal

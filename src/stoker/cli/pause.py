@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from stoker.cli.ask import add_run, ask, refuse_if_over
+from stoker.cli.ask import add_run, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
+from stoker.engine.ask import ask
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)
-        asked = await ask(journal, row, "pause", {"reason": args.reason})
+        asked = await ask(journal, row, "pause", {"reason": args.reason}, by=person())
     if asked.events is None:
         context.output.note(f"nobody drives run {row.run_id}: it will pause when it is resumed")
     else:

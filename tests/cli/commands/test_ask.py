@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from stoker.cli.ask import ask
+from stoker.engine.ask import ask
 from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import new_run
 from stoker.engine.engine import Engine
@@ -46,15 +46,15 @@ def test_a_live_engine_refuses_and_obeys(tmp_path):
         async with at_work(tmp_path) as (handle, journal):
             row = await journal.run(handle.run_id)
             with pytest.raises(CommandRefused, match="no step 'nope'"):
-                await ask(journal, row, "approve", {"step": "nope"})
-            asked = await ask(journal, row, "approve", {"step": "ok"})
+                await ask(journal, row, "approve", {"step": "nope"}, by="me")
+            asked = await ask(journal, row, "approve", {"step": "ok"}, by="me")
             types = [event.type for event in asked.events]
             assert "approval.decided" in types
             assert (await handle.wait()).status == "succeeded"
             with pytest.raises(CommandRefused, match="ended before"):
-                await ask(journal, row, "pause", {})
+                await ask(journal, row, "pause", {}, by="me")
             with pytest.raises(UnknownRun):
-                await ask(journal, replace(row, run_id="gone"), "pause", {})
+                await ask(journal, replace(row, run_id="gone"), "pause", {}, by="me")
 
     asyncio.run(main())
 
@@ -72,7 +72,7 @@ def test_the_death_of_an_engine_is_noticed(tmp_path):
             dying = replace(current_engine(), pid=engine.pid, pid_started=started)
             await journal.acquire(created.run_id, dying)
             row = await journal.run(created.run_id)
-            asking = asyncio.ensure_future(ask(journal, row, "pause", {}))
+            asking = asyncio.ensure_future(ask(journal, row, "pause", {}, by="me"))
             while not await journal.commands(created.run_id):
                 await asyncio.sleep(0)
             assert not asking.done()
