@@ -78,6 +78,9 @@ def test_runs_are_listed_newest_first_and_filtered(within, make):
         assert await ids(status=["running", "paused"]) == ["a"]
         assert await ids(status=["pending"], plan_id="p", limit=1) == ["c"]
         assert await ids(status=[]) == []
+        (last,) = await journal.runs(limit=1)
+        assert await ids(before=(last.created_at, last.run_id)) == ["b", "a"]
+        assert await ids(before=(last.created_at, last.run_id), plan_id="p") == ["a"]
 
     within(scenario)
 

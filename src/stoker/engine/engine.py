@@ -257,6 +257,10 @@ class Engine:
         """A run this engine is driving."""
         return self._runs.get(run_id)
 
+    def handles(self) -> list[RunHandle]:
+        """The runs this engine is driving."""
+        return list(self._runs.values())
+
     def _launcher(
         self, state: RunState, resolved: Inputs, options: RunOptions, secrets: Sequence[str]
     ) -> Launcher:

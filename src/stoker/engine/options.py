@@ -17,3 +17,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     run also of those that hold a secret of its parent's."""
     manual: bool = False
     """Only what `next` releases starts."""
+    served: str | None = None
+    """The state directory of the server that drives the run; when it starts again, it goes on with
+    the run."""
+    request: str | None = None
+    """Digest of the request that began the run, if it may be sent again."""

@@ -220,8 +220,9 @@ class Journal(Protocol):
         limit: int = 50,
         plan_id: str | None = None,
         status: Sequence[RunStatus] | None = None,
+        before: tuple[float, str] | None = None,
     ) -> list[RunRow]:
-        """Newest first."""
+        """Newest first; `before`: only those behind the run with this `created_at` and id."""
 
     async def plan_json(self, run_id: str) -> bytes: ...
 

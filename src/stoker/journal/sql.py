@@ -228,6 +228,7 @@ class SqlJournal(ABC):
         limit: int = 50,
         plan_id: str | None = None,
         status: Sequence[RunStatus] | None = None,
+        before: tuple[float, str] | None = None,
     ) -> list[RunRow]:
         args: list[Any] = [limit]
         wanted = ["1 = 1"]
@@ -238,6 +239,9 @@ class SqlJournal(ABC):
             numbers = range(len(args) + 1, len(args) + len(status) + 1)
             args.extend(status)
             wanted.append(f"status IN ({', '.join(f'?{n}' for n in numbers) or 'NULL'})")
+        if before is not None:
+            args.extend(before)
+            wanted.append(f"(created_at, run_id) < (?{len(args) - 1}, ?{len(args)})")
         found = await self._fetch(
             f"{_RUN} WHERE {' AND '.join(wanted)} ORDER BY created_at DESC, run_id DESC LIMIT ?1",
             *args,
