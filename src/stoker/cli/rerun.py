@@ -77,7 +77,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         inputs = {**row.inputs, **news}
         chosen = run_id(args) or new_run_id()
         options = msgspec.convert(row.options, RunOptions)
-        options = msgspec.structs.replace(options, served=None, request=None)
+        options = replace(options, served=None, request=None)
         context.output.note(
             f"reusing {len(reused)} of {plural(len(steps), 'step')} of run {row.run_id}"
         )

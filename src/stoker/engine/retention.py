@@ -79,6 +79,23 @@ async def collect(
     return Collected(runs=deleted, orphans=strays, bytes=freed, kept=len(rows) - len(deleted))
 
 
+async def forget(journal: Journal, directory: Path, run_id: str) -> None:
+    """Delete one run and those nested in it, with their directories. Raises `UnknownRun`, and
+    `RunBusy` if one of them is not over, or the run is nested in one that is still there."""
+    row = await journal.run(run_id)
+    rows = await journal.runs(limit=_ALL)
+    by_id = {one.run_id: one for one in rows}
+    if row.parent_run_id in by_id:
+        raise RunBusy(f"run {run_id} is nested in {row.parent_run_id}, and is deleted with it")
+    family = [row, *(one for one in rows if one is not row and _root(one, by_id) == run_id)]
+    for one in family:
+        if one.status not in RUN_OVER:
+            raise RunBusy(f"run {one.run_id} is not over: it is {one.status}")
+    for run in dict.fromkeys(one.run_id for one in family):
+        await journal.delete_run(run)
+        _delete(directory / "runs" / run, dry_run=False)
+
+
 def _expired(rows: Iterable[RunRow], policy: Policy, now: float) -> list[RunRow]:
     """The runs to forget, newest first, whole families at a time: a nested run goes with
     the one it belongs to, and only if all of them are over."""

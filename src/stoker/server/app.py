@@ -1,0 +1,117 @@
+"""The app: resources, documents, errors, and the guard before it all."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, get
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.response import Response
+from litestar.types import ASGIApp, Scope
+
+from stoker.server import problems, resources
+from stoker.server.document import completed
+from stoker.server.guard import Guard
+from stoker.server.problems import Refused
+from stoker.server.service import Service
+from stoker.server.tokens import Scope as TokenScope
+
+_BODIES: Final = ("application/json",)
+_SAFE: Final = ("GET", "HEAD", "OPTIONS")
+
+
+def build(service: Service) -> ASGIApp:
+    """The app for uvicorn."""
+    return Guard(litestar(service), service)
+
+
+def litestar(service: Service) -> Litestar:
+    """The app without its guard."""
+    plugins: list[OpenAPIRenderPlugin] = [JsonRenderPlugin()]
+    if service.settings.docs:
+        plugins.append(SwaggerRenderPlugin())
+    return Litestar(
+        route_handlers=[*routes(), document],
+        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        guards=[permit, accept],
+        exception_handlers={Exception: problems.response},
+        after_exception=[_keep],
+        request_max_body_size=service.settings.body_limit,
+        openapi_config=OpenAPIConfig(
+            title="Stoker",
+            version=_version(),
+            description="The HTTP API of Stoker, a durable executor of plans.",
+            path="/openapi",
+            render_plugins=plugins,
+            components=Components(
+                security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
+            ),
+            security=[{"token": []}],
+        ),
+        logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+
+
+def routes() -> list[Any]:
+    """The routes of every module in `resources`."""
+    names = sorted(module.name for module in pkgutil.iter_modules(resources.__path__))
+    modules = [import_module(f"{resources.__name__}.{name}") for name in names]
+    return [route for module in modules for route in module.ROUTES]
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI document."""
+    state = request.app.state
+    if "document" not in state:
+        state.document = msgspec.json.encode(completed(request.app.openapi_schema.to_schema()))
+    return Response(state.document, media_type="application/json")
+
+
+def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A token's scope must do: `opt={"scope": ...}` of the route, else `read` for what changes
+    nothing and `run` for what does. Raises `Refused`."""
+    changes = connection.scope.get("method", "GET") not in _SAFE
+    needed: TokenScope = handler.opt.get("scope", "run" if changes else "read")
+    token = connection.scope["state"]["token"]
+    if not token.allows(needed):
+        raise Refused(
+            403, "scope", f"this needs a token of scope {needed}, and yours has scope {token.scope}"
+        )
+
+
+def accept(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A body must be JSON, or what `opt={"bodies": ...}` of the route says. Raises `Refused`."""
+    headers = connection.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    taken = handler.opt.get("bodies", _BODIES)
+    if kind not in taken:
+        raise Refused(
+            415,
+            "",
+            f"expected Content-Type {' or '.join(taken)}",
+            headers={"Accept": ", ".join(taken)},
+        )
+
+
+async def _keep(error: Exception, scope: Scope) -> None:
+    """For the guard: what a WebSocket was refused for."""
+    scope["state"]["error"] = error
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("stoker")

@@ -1,0 +1,183 @@
+"""What went wrong, told as problem details (RFC 9457): the one form of error there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Meta, Struct, field
+
+from stoker.engine.commands import CommandRefused
+from stoker.journal.base import JournalError, JournalTooNew, RunBusy, RunExists, RunOver, UnknownRun
+from stoker.log import get_logger
+from stoker.plan.errors import PlanError, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+log = get_logger(__name__)
+
+
+class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the things that are wrong with a request."""
+
+    detail: str
+    pointer: str = ""
+    """JSON pointer into the request's body, or into the plan file in `file`."""
+    parameter: str = ""
+    """The parameter of the path, query or header that is meant."""
+    file: str = ""
+    line: int | None = None
+    column: int | None = None
+    severity: str = "error"
+
+
+class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457)."""
+
+    type: str
+    """`urn:stoker:problem:NAME`, which does not change; `about:blank`: the status says it all."""
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str = ""
+    errors: list[Fault] = field(default_factory=list)
+
+
+class Refused(Exception):
+    """The request cannot be answered. Raised by whoever finds out; told as `ProblemDetails`."""
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        detail: str,
+        *,
+        errors: Iterable[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`name`: last part of the problem's type."""
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+    @property
+    def details(self) -> ProblemDetails:
+        title = HTTPStatus(self.status).phrase if not self.name else self.name.replace("-", " ")
+        return ProblemDetails(
+            type=f"urn:stoker:problem:{self.name}" if self.name else "about:blank",
+            title=title[0].upper() + title[1:],
+            status=self.status,
+            detail=self.detail,
+            errors=self.errors,
+        )
+
+
+def not_found(what: str) -> Refused:
+    return Refused(404, "not-found", what)
+
+
+def faults(problems: Iterable[Problem], above: str = "") -> list[Fault]:
+    """What is wrong with a plan; `above` is the pointer to the plan in the request."""
+    return [
+        Fault(
+            detail=one.message,
+            pointer=one.pointer if one.file else above + one.pointer,
+            file=one.file,
+            line=one.line,
+            column=one.column,
+            severity=one.severity,
+        )
+        for one in problems
+    ]
+
+
+def refused(error: Exception) -> Refused:
+    """What to tell about an error; one that nobody foresaw is logged, and told without detail."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, PlanError):
+        count = len(error.problems)
+        detail = f"{count} problem{'' if count == 1 else 's'}"
+        return Refused(422, "invalid-plan", detail, errors=faults(error.problems))
+    if isinstance(error, UnknownRun):
+        return Refused(404, "not-found", "there is no such run")
+    if isinstance(error, RunExists):
+        return Refused(409, "run-exists", str(error))
+    if isinstance(error, RunBusy):
+        wait = error.lease_sec
+        headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
+        return Refused(409, "run-busy", str(error), headers=headers)
+    if isinstance(error, RunOver):
+        return Refused(409, "run-over", str(error))
+    if isinstance(error, CommandRefused):
+        return Refused(409, "refused", str(error))
+    if isinstance(error, JournalError) and not isinstance(error, JournalTooNew):
+        log.error("journal failed", error=str(error))
+        return Refused(503, "journal", "no journal now", headers={"Retry-After": "5"})
+    if isinstance(error, ValidationException):
+        return _invalid(error)
+    if isinstance(error, RecursionError):
+        return Refused(400, "malformed", "nested too deeply")
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return Refused(error.status_code, "", _plain(error), headers=error.headers)
+    _log(error)
+    return Refused(500, "", "this is a fault of the server; its log tells more")
+
+
+def response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The handler of every exception in the app."""
+    problem = refused(error)
+    return Response(
+        msgspec.json.encode(problem.details),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+
+
+_AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
+_PART = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+
+
+def _invalid(error: ValidationException) -> Refused:
+    """The faults Litestar found, with pointers into the body."""
+    told: list[Any] = error.extra if isinstance(error.extra, list) else []
+    if not told:
+        return Refused(400, "malformed", _plain(error))
+    found = [_fault(one, str(error.__cause__ or "")) for one in told]
+    in_path = all(one.get("source") == "path" for one in told)
+    return Refused(404 if in_path else 422, "invalid-request", "", errors=found)
+
+
+def _fault(told: Mapping[str, Any], whole: str) -> Fault:
+    """`whole` is the validator's own message: only there is the place told in full."""
+    message, key = str(told.get("message")), str(told.get("key", ""))
+    if told.get("source") != "body" and key.partition(".")[0] != "data":
+        return Fault(detail=message, parameter=key)
+    match = _AT.search(whole)
+    parts = [name or index for name, index in _PART.findall(match[1])] if match else ["data"]
+    if parts[:1] != ["data"]:  # another fault was found first
+        parts = ["data"]
+    return Fault(detail=message, pointer="".join(f"/{part}" for part in parts[1:]))
+
+
+def _plain(error: HTTPException) -> str:
+    """Without what a library says of itself."""
+    detail = str(error.detail)
+    return "" if detail == HTTPStatus(error.status_code).phrase else detail
+
+
+def _log(error: Exception) -> None:
+    """Where it happened, without the message: that may hold what nobody must read."""
+    import traceback
+
+    cause = error.__cause__ or error
+    frames = "".join(traceback.format_tb(cause.__traceback__))
+    log.error("request failed", error=type(cause).__name__, exception=frames)

@@ -1,0 +1,185 @@
+"""What can be asked of a run, whichever process drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from litestar.status_codes import HTTP_200_OK
+from msgspec import Meta, Struct, field
+
+from stoker.journal.base import CommandKind
+from stoker.journal.events import RUN_ADVANCED
+from stoker.server.service import Service
+
+Text = Annotated[str, Meta(max_length=10_000)]
+
+
+class Reason(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Why; kept in the journal."""
+
+    reason: Text | None = None
+
+
+class Again(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """For a run that nobody drives, which goes on here then."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """Secret inputs, which are not kept, must be given again."""
+
+
+class Comment(Again, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A person's answer."""
+
+    comment: Text = ""
+
+
+class Resolution(Comment, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What became of a quarantined step."""
+
+    outcome: Literal["rerun", "succeeded", "failed"]
+
+
+class Extension(Again, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """New steps."""
+
+    steps: list[dict[str, Any]] | str
+    """A list of steps, or the text of one (JSON or YAML)."""
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """What became of a request to a run."""
+
+    run_id: str
+    status: Literal["done", "queued"]
+    """`queued`: nobody drives the run, and it is done when somebody resumes it."""
+    released: list[str] = []
+    """Of `next`: the ids of the steps that were released."""
+
+
+async def _ask(
+    service: Service,
+    request: Request[Any, Any, Any],
+    run_id: str,
+    kind: CommandKind,
+    payload: dict[str, Any],
+    inputs: dict[str, Any] | None = None,
+) -> Done:
+    events = await service.command(run_id, kind, payload, by=_who(request), inputs=inputs or {})
+    released = [
+        step
+        for event in events or ()
+        if kind == "next" and event.type == RUN_ADVANCED
+        for step in event.data["steps"]
+    ]
+    status: Literal["done", "queued"] = "queued" if events is None else "done"
+    return Done(run_id=run_id, status=status, released=released)
+
+
+def _who(request: Request[Any, Any, Any]) -> str:
+    return f"api:{request.scope['state']['token'].name}"
+
+
+def _post(path: str, summary: str) -> Callable[[Callable[..., Any]], Any]:
+    return post(
+        f"/v1/runs/{{run_id:str}}/{path}", tags=["runs"], status_code=HTTP_200_OK, summary=summary
+    )
+
+
+_Request = Request[Any, Any, Any]
+
+
+@_post("cancel", "End a run")
+async def cancel(
+    service: Service, request: _Request, run_id: str, data: Reason | None = None
+) -> Done:
+    who = _who(request)
+    reason = (data.reason if data else None) or f"canceled by {who}"
+    return await _ask(service, request, run_id, "cancel", {"reason": reason})
+
+
+@_post("pause", "Start no more steps for now")
+async def pause(
+    service: Service, request: _Request, run_id: str, data: Reason | None = None
+) -> Done:
+    payload = {"reason": data.reason if data else None}
+    return await _ask(service, request, run_id, "pause", payload)
+
+
+@_post("unpause", "Let a paused run go on")
+async def unpause(
+    service: Service, request: _Request, run_id: str, data: Again | None = None
+) -> Done:
+    return await _ask(service, request, run_id, "unpause", {}, data.inputs if data else None)
+
+
+@_post("next", "Release the next batch of a manual run")
+async def release(
+    service: Service, request: _Request, run_id: str, data: Again | None = None
+) -> Done:
+    return await _ask(service, request, run_id, "next", {}, data.inputs if data else None)
+
+
+@_post("resume", "Go on here with a run that nobody drives")
+async def resume(service: Service, run_id: str, data: Again | None = None) -> Done:
+    await service.resume(run_id, data.inputs if data else {})
+    return Done(run_id=run_id, status="done")
+
+
+@_post("extend", "Add steps; a run that is over is reopened")
+async def extend(
+    service: Service,
+    request: _Request,
+    run_id: str,
+    data: Annotated[
+        Extension,
+        Body(examples=[Example("a step", value={"steps": [{"id": "more", "run": "echo more"}]})]),
+    ],
+) -> Done:
+    text = data.steps if isinstance(data.steps, str) else msgspec.json.encode(data.steps).decode()
+    await service.extend(run_id, text, by=_who(request), inputs=data.inputs)
+    return Done(run_id=run_id, status="done")
+
+
+@_post("steps/{step:str}/approve", "Say yes to a step that waits for it")
+async def approve(
+    service: Service, request: _Request, run_id: str, step: str, data: Comment | None = None
+) -> Done:
+    return await _answer(service, request, run_id, step, "approve", data)
+
+
+@_post("steps/{step:str}/reject", "Say no to a step that waits for approval")
+async def reject(
+    service: Service, request: _Request, run_id: str, step: str, data: Comment | None = None
+) -> Done:
+    return await _answer(service, request, run_id, step, "reject", data)
+
+
+@_post("steps/{step:str}/resolve", "Say what became of a quarantined step")
+async def resolve(
+    service: Service, request: _Request, run_id: str, step: str, data: Resolution
+) -> Done:
+    payload = {"step": step, "outcome": data.outcome, "comment": data.comment}
+    return await _ask(service, request, run_id, "resolve", payload, data.inputs)
+
+
+async def _answer(
+    service: Service,
+    request: _Request,
+    run_id: str,
+    step: str,
+    kind: CommandKind,
+    data: Comment | None,
+) -> Done:
+    payload = {"step": step, "comment": data.comment if data else ""}
+    return await _ask(service, request, run_id, kind, payload, data.inputs if data else None)
+
+
+ROUTES: list[Any] = [
+    *(cancel, pause, unpause, release, resume, extend),
+    *(approve, reject, resolve),
+]

@@ -1,0 +1,123 @@
+"""Events: as a page, and live as server-sent events or over a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, WebSocket, get, websocket
+from litestar.params import Parameter
+from litestar.response import Response
+from msgspec import Struct
+
+from stoker.engine.lifecycle import RUN_OVER
+from stoker.journal.events import Event
+from stoker.server.problems import Refused
+from stoker.server.service import Service
+from stoker.server.streams import SSE, send, sse
+
+_GAP = "stream.gap"
+"""Name of what tells that events were missed."""
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Some events of a run, oldest first."""
+
+    events: list[Event]
+    next_after: int
+    """`after` of the next page."""
+    over: bool
+    """The run is over and has no more events than these."""
+
+
+After = Annotated[int, Parameter(ge=0, le=2**53)]
+LastEvent = Annotated[str | None, Parameter(header="Last-Event-ID", required=False)]
+Accept = Annotated[str, Parameter(header="Accept", required=False)]
+
+
+@get(
+    "/v1/runs/{run_id:str}/events",
+    tags=["events"],
+    summary="A run's events",
+    description="A page as JSON; with `Accept: text/event-stream` all of them and then live until "
+    "the run is over. A stream goes on behind `Last-Event-ID`. `/ws` is the same over a WebSocket, "
+    "an event in each text frame.",
+)
+async def of_run(
+    service: Service,
+    run_id: str,
+    after: After = 0,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
+    last_event: LastEvent = None,
+    accept: Accept = "",
+) -> Response[EventPage]:
+    row = await service.journal.run(run_id)
+    if SSE in accept:
+        start = max(after, _sequence(last_event))
+        if row.status in RUN_OVER and start >= row.last_sequence:
+            return Response(None, status_code=204)  # type: ignore[arg-type] # do not come back
+        items = ((str(e.sequence), "", e) async for e in service.hub.events(run_id, start))
+        return sse(items, service)  # type: ignore[return-value]
+    found = await service.journal.events(run_id, after=after, limit=limit + 1)
+    events = found[:limit]
+    return Response(
+        EventPage(
+            events=events,
+            next_after=events[-1].sequence if events else after,
+            over=row.status in RUN_OVER and len(found) <= limit,
+        )
+    )
+
+
+@websocket("/v1/runs/{run_id:str}/events/ws")
+async def of_run_socket(
+    socket: WebSocket[Any, Any, Any], service: Service, run_id: str, after: After = 0
+) -> None:
+    await service.journal.run(run_id)
+    events = service.hub.events(run_id, after)
+    await send(socket, (msgspec.json.encode(event).decode() async for event in events), service)
+
+
+@get(
+    "/v1/events",
+    tags=["events"],
+    summary="Events of all runs, live",
+    description="Server-sent events from now on, or behind `Last-Event-ID`. An event `stream.gap` "
+    "says that some before it are lost to this stream: read what you need anew. `/ws` is the same "
+    "over a WebSocket, `{id, event}` in each text frame; go on with `?after=ID`.",
+)
+async def of_all(
+    service: Service, request: Request[Any, Any, Any], last_event: LastEvent = None
+) -> Response[None]:
+    if "application/json" in request.headers.get("accept", ""):
+        raise Refused(406, "", "this is a stream: Accept text/event-stream")
+    return sse(_all(service, last_event), service)  # type: ignore[return-value]
+
+
+@websocket("/v1/events/ws")
+async def of_all_socket(
+    socket: WebSocket[Any, Any, Any], service: Service, after: str | None = None
+) -> None:
+    frames = (
+        msgspec.json.encode({"id": place, "event": data}).decode()
+        async for place, _, data in _all(service, after)
+    )
+    await send(socket, frames, service)
+
+
+async def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, str, Any]]:
+    async for passed in service.hub.all(place):
+        event = passed.event
+        yield (passed.place, _GAP, None) if event is None else (passed.place, "", event)
+
+
+def _sequence(last_event: str | None) -> int:
+    if not last_event:
+        return 0
+    if not last_event.isdecimal() or len(last_event) > 15:
+        raise Refused(422, "invalid-request", "Last-Event-ID: expected the sequence of an event")
+    return int(last_event)
+
+
+ROUTES: list[Any] = [of_run, of_run_socket, of_all, of_all_socket]

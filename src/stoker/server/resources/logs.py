@@ -1,0 +1,213 @@
+"""What attempts wrote: bytes from any offset, finished or while they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import WebSocket, get, websocket
+from litestar.params import Parameter
+from litestar.response import Response, Stream
+
+from stoker.journal.base import AttemptRow
+from stoker.journal.events import ATTEMPT_SETTLED
+from stoker.process.tail import Chunk, tail
+from stoker.server.problems import Refused, not_found
+from stoker.server.service import Service
+from stoker.server.streams import SSE, send, sse
+
+_CHUNK = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+Output = Literal["stdout", "stderr"]
+Number = Annotated[int, Parameter(ge=1, le=2**31 - 1)]
+Offset = Annotated[int, Parameter(ge=0, le=2**53)]
+_PATH = "/v1/runs/{run_id:str}/steps/{step:str}/attempts/{number:int}/logs/{output:str}"
+
+
+@get(
+    _PATH,
+    tags=["logs"],
+    summary="What an attempt wrote",
+    description="Bytes, from `offset` on or of a `Range`; what the log's bound has dropped is left "
+    "out, and in a `Range` it is zeros. With `Accept: text/event-stream` what is there and then "
+    "what comes, as text, until the attempt is over: `{offset, length, dropped, text}`. Its id is "
+    "the offset to go on from. `/ws` is the same over a WebSocket: bytes in binary frames, and "
+    "`{offset, dropped?, end?}` in text frames.",
+)
+async def log(
+    service: Service,
+    run_id: str,
+    step: str,
+    number: Number,
+    output: Output,
+    offset: Offset = 0,
+    last_event: Annotated[
+        str | None, Parameter(header="Last-Event-ID", pattern=r"^\d{1,15}$", required=False)
+    ] = None,
+    ranged: Annotated[str | None, Parameter(header="Range", required=False)] = None,
+    accept: Annotated[str, Parameter(header="Accept", required=False)] = "",
+) -> Response[bytes]:
+    path, attempt, sequence = await _find(service, run_id, step, number, output)
+    if SSE in accept:
+        start = max(offset, int(last_event or 0))
+        return sse(_texts(_chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
+    if ranged is not None and (match := _RANGE.fullmatch(ranged.strip())):
+        return _part(path, match[1], match[2])
+    content = (chunk.data async for chunk in tail(path, offset=offset, watch=service.watch))
+    return Stream(  # type: ignore[return-value]
+        content, media_type="text/plain; charset=utf-8", headers={"Accept-Ranges": "bytes"}
+    )
+
+
+@websocket(_PATH + "/ws")
+async def log_socket(
+    socket: WebSocket[Any, Any, Any],
+    service: Service,
+    run_id: str,
+    step: str,
+    number: Number,
+    output: Output,
+    offset: Offset = 0,
+) -> None:
+    path, attempt, sequence = await _find(service, run_id, step, number, output)
+    chunks = _chunks(service, attempt, sequence, path, offset)
+    await send(socket, _frames(chunks, offset), service)
+
+
+async def _find(
+    service: Service, run_id: str, step: str, number: int, output: Output
+) -> tuple[str, AttemptRow, int]:
+    """The file, the attempt, and a sequence before its end if it has not ended. Raises `Refused`,
+    `UnknownRun`."""
+    sequence = (await service.journal.run(run_id)).last_sequence
+    for attempt in await service.journal.attempts(run_id, step):
+        if attempt.attempt == number:
+            break
+    else:
+        raise not_found(f"no attempt {number} of a step {step!r} in run {run_id}")
+    path = attempt.stdout_path if output == "stdout" else attempt.stderr_path
+    # A step can write what it likes into its run's directory, links too.
+    runs, real = (
+        os.path.realpath(one)  # noqa: ASYNC240 # on a local file system, as all of a run is
+        for one in (service.settings.directory / "runs", path or "")
+    )
+    if path is None or not real.startswith(runs + os.sep):
+        raise not_found("this attempt has no log in the server's directory")
+    return real, attempt, sequence
+
+
+async def _chunks(
+    service: Service, attempt: AttemptRow, sequence: int, path: str, offset: int
+) -> AsyncIterator[Chunk]:
+    """The log from `offset` on, until the attempt is over."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def watch() -> None:
+        events = service.hub.events(attempt.run_id, sequence)
+        async with aclosing(events) as feed:  # type: ignore[type-var]
+            async for event in feed:
+                if (event.type, event.step, event.attempt) == (
+                    ATTEMPT_SETTLED,
+                    attempt.step_id,
+                    attempt.attempt,
+                ):
+                    break
+        if not over.done():
+            over.set_result(None)
+
+    watching: asyncio.Task[None] | None = None
+    if attempt.finished_at is not None:
+        over.set_result(None)
+    else:
+        watching = asyncio.create_task(watch())
+    try:
+        chunks = tail(path, offset=offset, finished=over, watch=service.watch)
+        async with aclosing(chunks) as found:  # type: ignore[type-var]
+            async for chunk in found:
+                yield chunk
+    finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+
+async def _frames(chunks: AsyncIterator[Chunk], offset: int) -> AsyncIterator[bytes | str]:
+    """Bytes as they are; what has an offset of its own is told before them, as JSON text."""
+    yield _told(offset=offset)
+    async for chunk in chunks:
+        if chunk.dropped:
+            yield _told(offset=chunk.offset, dropped=chunk.dropped)
+        if chunk.data:
+            yield chunk.data
+        offset = chunk.next_offset
+    yield _told(offset=offset, end=True)
+
+
+def _told(**what: Any) -> str:
+    return msgspec.json.encode(what).decode()
+
+
+async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[tuple[str, str, Any]]:
+    """As text; a character that was written in two parts comes whole."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    begin = 0
+    first = True
+    async for chunk in chunks:
+        if first or chunk.dropped:
+            decoder.reset()
+            begin = chunk.offset
+            first = False
+        text = decoder.decode(chunk.data)
+        end = chunk.next_offset - len(decoder.getstate()[0])
+        if text or chunk.dropped:
+            data = {"offset": begin, "length": end - begin, "dropped": chunk.dropped, "text": text}
+            yield str(end), "", data
+            begin = end
+    rest = decoder.decode(b"", final=True)
+    if rest:
+        yield str(begin), "", {"offset": begin, "length": 0, "dropped": 0, "text": rest}
+    yield str(begin), "end", {"offset": begin}
+
+
+def _part(path: str, first: str, last: str) -> Response[bytes]:
+    """One range of a file (RFC 9110, 14.2)."""
+    try:
+        size = Path(path).stat().st_size
+    except OSError:
+        raise not_found("this log is not there (yet)") from None
+    begin = int(first) if first else max(0, size - int(last or 0))
+    end = min(size, int(last) + 1) if first and last else size
+    if begin >= end or not (first or last):
+        raise Refused(416, "", "", headers={"Content-Range": f"bytes */{size}"})
+
+    async def content() -> AsyncIterator[bytes]:
+        at = begin
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            while at < end and (data := os.pread(fd, min(_CHUNK, end - at), at)):
+                yield data
+                at += len(data)
+        finally:
+            os.close(fd)
+
+    return Stream(  # type: ignore[return-value]
+        content(),
+        status_code=206,
+        media_type="text/plain; charset=utf-8",
+        headers={
+            "Content-Range": f"bytes {begin}-{end - 1}/{size}",
+            "Content-Length": str(end - begin),
+            "Accept-Ranges": "bytes",
+        },
+    )
+
+
+ROUTES: list[Any] = [log, log_socket]

@@ -1,0 +1,110 @@
+"""Plans: given in a request, or in a file of the server."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from litestar.status_codes import HTTP_200_OK
+from msgspec import Meta, Struct, field
+
+from stoker.plan.errors import PlanError
+from stoker.plan.loader import LoadedPlan
+from stoker.server.problems import Fault, Refused, faults
+from stoker.server.service import Service
+
+EXAMPLE = {
+    "plan_id": "hello",
+    "inputs": {"name": "world"},
+    "steps": [{"id": "greet", "run": "echo hello ${{ inputs.name }}"}],
+}
+
+
+class PlanSource(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A plan: exactly one of `plan` and `path`."""
+
+    plan: dict[str, Any] | str | None = None
+    """The plan itself, or the text of a plan file (JSON or YAML)."""
+    path: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    """A plan file on the server, in one of its roots; a relative one starts from the first."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What `${NAME}` in the plan is replaced by."""
+    cwd: Annotated[str, Meta(min_length=1, max_length=4096)] = "."
+    """Where relative paths of the plan start from; in one of the server's roots."""
+
+
+class Validation(Struct, frozen=True, kw_only=True):
+    """What is wrong with a plan, all of it."""
+
+    valid: bool
+    plan_id: str | None
+    """None if the plan is not valid."""
+    steps: int | None
+    problems: list[Fault]
+    """Errors, and warnings of a plan that is valid."""
+
+
+class _Raw(Struct):
+    plan: msgspec.Raw = msgspec.Raw()
+
+
+async def load(
+    service: Service, request: Request[Any, Any, Any], source: PlanSource
+) -> tuple[LoadedPlan, str]:
+    """The plan of a request, and its absolute `cwd`. Raises `PlanError`, `Refused`."""
+    if (source.plan is None) == (source.path is None):
+        raise Refused(422, "invalid-request", "expected exactly one of `plan` and `path`")
+    cwd = service.confined(source.cwd, "cwd")
+    if not cwd.is_dir():
+        raise Refused(422, "invalid-request", f"cwd: no directory {source.cwd!r}")
+    text: bytes | None = None
+    if isinstance(source.plan, str):
+        text = source.plan.encode()
+    elif source.plan is not None:
+        text = _in_place(await request.body())
+    return await service.load(text, source.path, source.variables, str(cwd)), str(cwd)
+
+
+def _in_place(body: bytes) -> bytes:
+    """The plan's own text in a request's body, with blanks for what is before it, so that lines
+    and columns of problems are those of the body."""
+    raw = bytes(msgspec.json.decode(body, type=_Raw).plan)
+    before = body[: body.rindex(raw)].decode("utf-8", "replace")
+    return re.sub(r"[^\n]", " ", before).encode() + raw
+
+
+@post(
+    "/v1/plans:validate",
+    tags=["plans"],
+    status_code=HTTP_200_OK,
+    summary="Check a plan; nothing runs",
+)
+async def validate(
+    service: Service,
+    request: Request[Any, Any, Any],
+    data: Annotated[PlanSource, Body(examples=[Example("a plan", value={"plan": EXAMPLE})])],
+) -> Validation:
+    try:
+        loaded, _ = await load(service, request, data)
+    except PlanError as error:
+        return Validation(
+            valid=False, plan_id=None, steps=None, problems=faults(error.problems, above(data))
+        )
+    return Validation(
+        valid=True,
+        plan_id=loaded.plan.plan_id,
+        steps=len(loaded.plan.steps),
+        problems=faults(loaded.warnings, above(data)),
+    )
+
+
+def above(source: PlanSource) -> str:
+    """Pointer to the plan in the request's body, if its parts have places there."""
+    return "/plan" if isinstance(source.plan, dict) else ""
+
+
+ROUTES: list[Any] = [validate]

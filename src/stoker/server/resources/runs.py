@@ -1,0 +1,194 @@
+"""Runs: begun, listed, looked at, deleted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, Parameter
+from litestar.response import Response
+from litestar.status_codes import HTTP_201_CREATED
+from msgspec import Meta, field
+
+from stoker.engine.options import RunOptions
+from stoker.engine.view import Activity, Document, RunView, Time, activity, iso, read_run, view
+from stoker.journal.base import RunRow
+from stoker.journal.events import RunStatus
+from stoker.plan.errors import PlanError
+from stoker.server.problems import Refused, faults
+from stoker.server.resources.plans import EXAMPLE, PlanSource, above, load
+from stoker.server.service import RUN_ID, Service
+
+
+class RunRequest(PlanSource, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A run to begin."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """By name; of secret ones the server keeps nothing beyond the run's time in memory."""
+    run_id: Annotated[str, Meta(pattern=RUN_ID)] | None = None
+    """Default: made from the time, or from the `Idempotency-Key`."""
+    max_concurrency: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    """Steps at once."""
+    manual: bool = False
+    """Start only what `next` releases."""
+
+
+class RunSummary(Document, frozen=True, kw_only=True):
+    """One run of a list."""
+
+    run_id: str
+    plan_id: str
+    plan_version: str
+    status: RunStatus
+    reason: str | None
+    activity: Activity
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    parent_run_id: str | None
+    parent_step_id: str | None
+
+
+class RunPage(Document, frozen=True, kw_only=True):
+    """Some runs, newest first."""
+
+    runs: list[RunSummary]
+    next_cursor: str | None
+    """For the next page; None: this is the last."""
+
+
+@post(
+    "/v1/runs",
+    tags=["runs"],
+    status_code=HTTP_201_CREATED,
+    summary="Begin a run",
+    description="With an `Idempotency-Key` the request may be sent again: it begins one run, also "
+    "after a crash of the server. 200 instead of 201: an earlier request began it.",
+)
+async def begin(
+    service: Service,
+    request: Request[Any, Any, Any],
+    data: Annotated[
+        RunRequest,
+        Body(examples=[Example("a plan", value={"plan": EXAMPLE, "inputs": {"name": "you"}})]),
+    ],
+    key: Annotated[
+        str | None,
+        Parameter(header="Idempotency-Key", min_length=1, max_length=255, required=False),
+    ] = None,
+) -> Response[RunView]:
+    token = request.scope["state"]["token"]
+    sent = None if key is None else service.request(data, f"{token.id} {key}", data.run_id)
+    if sent is not None and await service.begun(sent):
+        return await _begun(service, sent.run_id, 200)
+    try:
+        loaded, cwd = await load(service, request, data)
+    except PlanError as error:
+        problems = faults(error.problems, above(data))
+        raise Refused(422, "invalid-plan", f"{len(problems)} problem(s)", errors=problems) from None
+    options = RunOptions(
+        cwd=cwd,
+        plan_dir=loaded.directory,
+        max_concurrency=data.max_concurrency,
+        manual=data.manual,
+    )
+    run_id, new = await service.start(
+        loaded, inputs=data.inputs, options=options, run_id=data.run_id, sent=sent
+    )
+    return await _begun(service, run_id, 201 if new else 200)
+
+
+async def _begun(service: Service, run_id: str, status: int) -> Response[RunView]:
+    return Response(
+        view(await read_run(service.journal, run_id)),
+        status_code=status,
+        headers={"Location": f"/v1/runs/{run_id}"},
+    )
+
+
+@get("/v1/runs", tags=["runs"], summary="Runs, newest first")
+async def listed(
+    service: Service,
+    status: list[RunStatus] | None = None,
+    plan_id: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=500)] = 50,
+    cursor: str | None = None,
+) -> RunPage:
+    before = None if cursor is None else _read_cursor(cursor)
+    rows = await service.journal.runs(
+        limit=limit + 1, plan_id=plan_id, status=status or None, before=before
+    )
+    page = rows[:limit]
+    return RunPage(
+        runs=[_summary(row) for row in page],
+        next_cursor=_cursor(page[-1]) if len(rows) > limit else None,
+    )
+
+
+@get(
+    "/v1/runs/{run_id:str}",
+    tags=["runs"],
+    summary="One run: the document of `stoker show --json`",
+)
+async def show(
+    service: Service,
+    run_id: str,
+    known: Annotated[str | None, Parameter(header="If-None-Match", required=False)] = None,
+) -> Response[RunView]:
+    body = msgspec.json.encode(view(await read_run(service.journal, run_id)))
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if known is not None and (known.strip() == "*" or tag in _tags(known)):
+        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+    return Response(body, media_type="application/json", headers=headers)  # type: ignore[arg-type]
+
+
+@delete(
+    "/v1/runs/{run_id:str}",
+    tags=["runs"],
+    opt={"scope": "admin"},
+    summary="Forget a run that is over, with its logs and outputs",
+)
+async def remove(service: Service, run_id: str) -> None:
+    await service.delete(run_id)
+
+
+def _tags(header: str) -> list[str]:
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def _cursor(row: RunRow) -> str:
+    place = msgspec.json.encode((row.created_at, row.run_id))
+    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[float, str]:
+    try:
+        place = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return msgspec.json.decode(place, type=tuple[float, str])
+    except (msgspec.DecodeError, binascii.Error, ValueError):
+        raise Refused(422, "invalid-request", "cursor: not one of this server's") from None
+
+
+def _summary(row: RunRow) -> RunSummary:
+    return RunSummary(
+        run_id=row.run_id,
+        plan_id=row.plan_id,
+        plan_version=row.plan_version,
+        status=row.status,
+        reason=row.reason,
+        activity=activity(row),
+        created_at=iso(row.created_at),
+        started_at=None if row.started_at is None else iso(row.started_at),
+        finished_at=None if row.finished_at is None else iso(row.finished_at),
+        parent_run_id=row.parent_run_id,
+        parent_step_id=row.parent_step_id,
+    )
+
+
+ROUTES: list[Any] = [begin, listed, show, remove]

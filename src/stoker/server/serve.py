@@ -1,0 +1,138 @@
+"""The process: sockets, signals, and the order in which things begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from stoker.engine.engine import Engine
+from stoker.engine.follow import one_error
+from stoker.journal.base import Journal
+from stoker.log import get_logger
+from stoker.server.app import build
+from stoker.server.guard import HEADER_BYTES
+from stoker.server.service import Service
+from stoker.server.settings import BadSettings, Settings
+from stoker.server.tokens import Tokens
+
+log = get_logger(__name__)
+
+_FRAME_BYTES = 64 * 1024
+_PING_SEC = 20.0
+
+
+async def serve(
+    settings: Settings, journal: Journal, engine: Engine, ready: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT: then no connection is accepted any more, streams end,
+    responses are finished, and whoever owns `engine` suspends its runs.
+
+    `ready` is told the URL once requests are answered. Raises `BadSettings`, `JournalError`.
+    """
+    tokens = Tokens(settings.directory)
+    settings.check(has_tokens=bool(tokens.all()))
+    service = Service(settings, journal, engine, tokens)
+    listener = _listen(settings)
+    server = _Server(_config(settings, service), service.stopping)
+    try:
+        with one_error():
+            async with asyncio.TaskGroup() as group:
+                await service.hub.begin()
+                background = [
+                    group.create_task(service.hub.run(), name="hub"),
+                    group.create_task(service.take_up(), name="take up"),
+                ]
+                address = listener.getsockname()
+                host = f"[{address[0]}]" if ":" in address[0] else address[0]
+                url = f"{settings.scheme}://{host}:{address[1]}"
+                log.info("serving", url=url)
+                server.on_started = lambda: ready(url)
+                await server.serve(sockets=[listener])
+                for task in background:
+                    task.cancel()
+    finally:
+        listener.close()
+        service.watch.close()
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the event loop, and exits without raising them again."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self.on_started: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in numbers:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        log.info("stopping")
+        self.force_exit = self.should_exit  # the second time
+        self.should_exit = True
+        self._stopping.set()
+
+
+def _config(settings: Settings, service: Service) -> uvicorn.Config:
+    # It tells of requests without saying who they are from, and prints tracebacks unredacted.
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+    return uvicorn.Config(
+        build(service),
+        lifespan="off",
+        http="h11",
+        ws="websockets-sansio",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=2 * HEADER_BYTES,
+        limit_concurrency=settings.connections,
+        timeout_graceful_shutdown=int(settings.grace_sec) or 1,
+        ws_max_size=_FRAME_BYTES,
+        ws_ping_interval=_PING_SEC,
+        ws_ping_timeout=_PING_SEC,
+        ws_per_message_deflate=False,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise BadSettings(f"{settings.host} port {settings.port}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise BadSettings(f"{settings.host} port {settings.port}: {error.strerror}") from error
+    return listener

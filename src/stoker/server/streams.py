@@ -1,0 +1,115 @@
+"""Streams to clients: server-sent events and WebSockets, which end when the server does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+from litestar.response import Stream
+
+from stoker.server.guard import subprotocol
+from stoker.server.service import Service
+
+T = TypeVar("T")
+
+SSE = "text/event-stream"
+_NORMAL, _UNEXPECTED, _RESTART = 1000, 1008, 1012
+
+
+async def alive(items: AsyncIterator[T], service: Service) -> AsyncIterator[T | None]:
+    """The items, None after each silence, until there are no more or the server stops."""
+    stopping = asyncio.ensure_future(service.stopping.wait())
+    coming: asyncio.Future[T] | None = None
+    service.streams += 1
+    try:
+        while not stopping.done():
+            coming = coming or asyncio.ensure_future(anext(items))
+            waiting: set[asyncio.Future[Any]] = {coming, stopping}
+            await asyncio.wait(
+                waiting,
+                timeout=service.settings.heartbeat_sec,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if coming.done():
+                try:
+                    item = coming.result()
+                except StopAsyncIteration:
+                    return
+                coming = None
+                yield item
+            elif not stopping.done():
+                yield None
+    finally:
+        service.streams -= 1
+        stopping.cancel()
+        if coming is not None:
+            coming.cancel()
+            await asyncio.wait({coming})
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
+
+
+def sse(items: AsyncIterator[tuple[str, str, Any]], service: Service) -> Stream:
+    """A response of `(id, event, data)`; data becomes JSON. Without a name it is what a browser's
+    `EventSource.onmessage` gets."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield b": connected\n\n"
+        async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
+            async for item in feed:
+                if item is None:
+                    yield b": alive\n\n"
+                    continue
+                place, name, data = item
+                named = f"event: {name}\n" if name else ""
+                head = f"id: {place}\n{named}data: ".encode()
+                yield head + msgspec.json.encode(data) + b"\n\n"
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(lines(), media_type=SSE, headers=headers)
+
+
+async def send(
+    socket: WebSocket[Any, Any, Any], items: AsyncIterator[bytes | str], service: Service
+) -> None:
+    """Accept, send text and bytes as frames of their kind, and close: 1000 when there are no
+    more, 1012 when the server stops. A client that sends anything is closed with 1008."""
+    await socket.accept(subprotocols=subprotocol(socket.scope))
+    sending = asyncio.ensure_future(_send(socket, items, service))
+    listening = asyncio.ensure_future(_listen(socket))
+    try:
+        await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+            code = _RESTART if service.stopping.is_set() else _NORMAL
+            await socket.close(code=code)
+        elif listening.result():
+            await socket.close(code=_UNEXPECTED, reason="this stream takes no messages")
+    except WebSocketDisconnect:
+        return
+    finally:
+        for task in (sending, listening):
+            task.cancel()
+        await asyncio.wait({sending, listening})
+
+
+async def _send(
+    socket: WebSocket[Any, Any, Any], items: AsyncIterator[bytes | str], service: Service
+) -> None:
+    async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
+        async for item in feed:
+            if isinstance(item, bytes):
+                await socket.send_bytes(item)
+            elif item is not None:  # the protocol has its own pings
+                await socket.send_text(item)
+
+
+async def _listen(socket: WebSocket[Any, Any, Any]) -> bool:
+    """Whether the client has sent something; False: it has gone."""
+    message = await socket.receive()
+    return message["type"] == "websocket.receive"
