@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine
 from stoker.journal.open import open_journal
+from stoker.process.survivors import Scan
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks, open_tasks
 
@@ -65,10 +70,19 @@ class World:
         folder = self.state / "worktrees"
         return sorted(folder.iterdir()) if folder.exists() else []
 
+    def close(self) -> None:
+        """Leave no agent behind, whatever became of the test."""
+        for process in Scan():
+            if process.marker.startswith(realm(self.state)):
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,14 @@ from stoker.engine.commands import CommandRefused
 from stoker.journal.base import JournalError, JournalTooNew, RunBusy, RunExists, RunOver, UnknownRun
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError, Problem
+from stoker.tasks.errors import Invalid, TasksError, Unknown
+from stoker.workspace.errors import (
+    GitFailed,
+    InvalidName,
+    NotARepository,
+    UnknownBranch,
+    WorkspaceError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -121,6 +129,8 @@ def refused(error: Exception) -> Refused:
     if isinstance(error, JournalError) and not isinstance(error, JournalTooNew):
         log.error("journal failed", error=str(error))
         return Refused(503, "journal", "no journal now", headers={"Retry-After": "5"})
+    if isinstance(error, TasksError | WorkspaceError):
+        return _tasks(error)
     if isinstance(error, ValidationException):
         return _invalid(error)
     if isinstance(error, RecursionError):
@@ -129,6 +139,17 @@ def refused(error: Exception) -> Refused:
         return Refused(error.status_code, "", _plain(error), headers=error.headers)
     _log(error)
     return Refused(500, "", "this is a fault of the server; its log tells more")
+
+
+def _tasks(error: TasksError | WorkspaceError) -> Refused:
+    if isinstance(error, Unknown):
+        return Refused(404, "not-found", str(error))
+    if isinstance(error, Invalid | NotARepository | UnknownBranch | InvalidName):
+        return Refused(422, "invalid-request", str(error))
+    if isinstance(error, GitFailed):
+        log.error("git failed", error=str(error))
+        return Refused(500, "", "git failed; the server's log tells more")
+    return Refused(409, "conflict", str(error))
 
 
 def response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

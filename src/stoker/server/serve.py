@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
 
@@ -42,8 +42,10 @@ async def serve(
     server = _Server(_config(settings, service), service.stopping)
     try:
         with one_error():
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
                 await service.hub.begin()
+                tasks = await stack.enter_async_context(service.tasks)
+                await tasks.recover()  # before anybody asks how attempts stand
                 background = [
                     group.create_task(service.hub.run(), name="hub"),
                     group.create_task(service.take_up(), name="take up"),

@@ -59,6 +59,7 @@ from stoker.server.problems import Refused, not_found
 from stoker.server.settings import Settings
 from stoker.server.tokens import Tokens
 from stoker.steps.registry import kinds
+from stoker.tasks.service import Tasks
 
 log = get_logger(__name__)
 
@@ -86,6 +87,7 @@ class Service:
         self.journal = journal
         self.engine = engine
         self.tokens = tokens
+        self.tasks = Tasks(engine, journal, settings.directory, kinds())
         self.stopping = asyncio.Event()
         self.started_at = time.time()
         self.streams = 0

@@ -1,0 +1,128 @@
+"""Projects and their tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from msgspec import Meta, Struct
+
+from stoker.server.service import Service
+from stoker.tasks.model import Attempt, Project, Task, TaskStatus
+
+Text = Annotated[str, Meta(min_length=1, max_length=1000)]
+LongText = Annotated[str, Meta(max_length=1_000_000)]
+
+
+class ProjectRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A repository to have tasks done in."""
+
+    name: Text
+    repository: Text
+    """Path of its working tree on the server's machine."""
+    setup_script: LongText | None = None
+    """Shell text run in a new worktree, before the agent."""
+    cleanup_script: LongText | None = None
+    """Shell text run after each turn of an agent."""
+    dev_script: LongText | None = None
+    copy_files: tuple[Text, ...] = ()
+    """Patterns of untracked files that a new worktree gets copies of."""
+
+
+class Projects(Struct, frozen=True):
+    """All projects, oldest first."""
+
+    projects: list[Project]
+
+
+class TaskRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something to be done."""
+
+    title: Text
+    description: LongText | None = None
+
+
+class StatusRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a task is to be called."""
+
+    status: TaskStatus
+
+
+class TaskView(Struct, frozen=True):
+    """A task and its attempts, oldest first."""
+
+    task: Task
+    attempts: list[Attempt]
+
+
+class Tasks(Struct, frozen=True):
+    """The tasks of a project, oldest first."""
+
+    tasks: list[TaskView]
+
+
+@post(
+    "/v1/projects",
+    tags=["tasks"],
+    opt={"scope": "admin"},
+    summary="Make a project of a repository",
+)
+async def create_project(
+    service: Service,
+    data: Annotated[
+        ProjectRequest,
+        Body(examples=[Example("one", value={"name": "Site", "repository": "/srv/site"})]),
+    ],
+) -> Project:
+    return await service.tasks.catalog.create_project(
+        data.name,
+        data.repository,
+        setup_script=data.setup_script,
+        cleanup_script=data.cleanup_script,
+        dev_script=data.dev_script,
+        copy_files=data.copy_files,
+    )
+
+
+@get("/v1/projects", tags=["tasks"], summary="All projects")
+async def projects(service: Service) -> Projects:
+    return Projects(await service.tasks.catalog.projects())
+
+
+@get("/v1/projects/{project_id:str}", tags=["tasks"], summary="One project")
+async def project(service: Service, project_id: str) -> Project:
+    return await service.tasks.catalog.project(project_id)
+
+
+@post("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="Write a task down")
+async def create_task(service: Service, project_id: str, data: TaskRequest) -> Task:
+    return await service.tasks.catalog.create_task(project_id, data.title, data.description)
+
+
+@get("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="The tasks of a project")
+async def tasks(service: Service, project_id: str) -> Tasks:
+    catalog = service.tasks.catalog
+    await catalog.project(project_id)
+    found = await catalog.tasks(project_id)
+    return Tasks([TaskView(one, await service.tasks.attempts(one.task_id)) for one in found])
+
+
+@get("/v1/tasks/{task_id:str}", tags=["tasks"], summary="One task and its attempts")
+async def task(service: Service, task_id: str) -> TaskView:
+    found = await service.tasks.catalog.task(task_id)
+    return TaskView(found, await service.tasks.attempts(task_id))
+
+
+@post(
+    "/v1/tasks/{task_id:str}/status",
+    tags=["tasks"],
+    status_code=200,
+    summary="Say how a task stands",
+)
+async def set_status(service: Service, task_id: str, data: StatusRequest) -> Task:
+    return await service.tasks.catalog.set_status(task_id, data.status)
+
+
+ROUTES: list[Any] = [create_project, projects, project, create_task, tasks, task, set_status]
