@@ -26,10 +26,11 @@ class Bench:
         done = subprocess.run(
             ["git", *args],
             cwd=cwd or self.path,
-            check=check,
             capture_output=True,
             input=input,
+            check=False,
         )
+        assert done.returncode == 0 or not check, (args, done.stderr)
         return done.stdout.decode(errors="surrogateescape").strip()
 
     def commit(self, name, content, cwd=None):

@@ -90,6 +90,8 @@ def test_the_lock_of_a_killed_git(bench, run):
         (worktree.git.git_dir / "index.lock").write_text("")
         with pytest.raises(IndexLocked):
             await commit.commit(worktree, "x")
+        (worktree.git.git_dir / "HEAD.lock").write_text("")
+        (bench.path / ".git" / "refs" / "heads" / "task.lock").write_text("")
         assert (await commit.commit(worktree, "x", break_lock=True)).oid is not None
 
     run(check())

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -315,3 +317,25 @@ def test_paths_with_links_and_odd_names(bench, run):
         assert os.listdir(bench.top / "real") == []
 
     run(check())
+
+
+def test_several_processes_at_once(bench):
+    program = """
+import asyncio, sys
+from pathlib import Path
+from stoker.workspace import creation
+from stoker.workspace.repository import Repository
+async def main(top, who):
+    repository = await Repository.open(Path(top, "repo"))
+    async with asyncio.TaskGroup() as group:
+        for n in range(6):
+            name = f"{who}-{n}"
+            group.create_task(creation.create(repository, Path(top, "wt", name), name, "main"))
+asyncio.run(main(*sys.argv[1:]))
+"""
+    children = [
+        subprocess.Popen([sys.executable, "-c", program, str(bench.top), f"p{n}"]) for n in range(4)
+    ]
+    assert [child.wait() for child in children] == [0] * 4
+    assert len(bench.git("worktree", "list").splitlines()) == 25
+    assert list((bench.path / ".git" / "stoker-intents").iterdir()) == []

@@ -64,11 +64,18 @@ async def delete_file(
 
 
 def unlock(worktree: Worktree, *, break_lock: bool) -> None:
-    """Raises `IndexLocked` if the index is locked; `break_lock`: remove that lock."""
-    lock = worktree.git.git_dir / "index.lock"
-    if os.path.lexists(lock):
-        if not break_lock:
-            raise IndexLocked(str(lock))
+    """Raises `IndexLocked` if the index is locked; `break_lock`: remove that lock, and those on
+    HEAD and its branch."""
+    git_dir = worktree.git.git_dir
+    if not break_lock:
+        if os.path.lexists(git_dir / "index.lock"):
+            raise IndexLocked(str(git_dir / "index.lock"))
+        return
+    locks = [git_dir / "index.lock", git_dir / "HEAD.lock"]
+    ref = decode((git_dir / "HEAD").read_bytes()).strip().removeprefix("ref: ")
+    if ref.startswith("refs/heads/") and ".." not in ref:
+        locks.append(worktree.git.common_dir / f"{ref}.lock")
+    for lock in locks:
         lock.unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stoker.workspace import intents
+from stoker.workspace.errors import GitFailed
 from stoker.workspace.git import decode
 from stoker.workspace.intents import Intent, Record
 from stoker.workspace.program import execute
@@ -47,7 +48,7 @@ async def recover(repository: Repository, lock: int) -> None:
     try:
         for record, intent in found:
             if intent.kind == "create":
-                await undo(repository, record, intent, lock)
+                await undo(repository, record, intent, lock, killed=True)
                 continue
             path, trash = intents.unquote(intent.path), intents.unquote(intent.trash)
             if not there(path) and registered(repository, path) is not None:
@@ -59,23 +60,44 @@ async def recover(repository: Repository, lock: int) -> None:
             record.leave()
 
 
-async def undo(repository: Repository, record: Record, intent: Intent, lock: int) -> None:
-    """Take back a creation, under the repository's lock, and end its record."""
+async def undo(
+    repository: Repository, record: Record, intent: Intent, lock: int, *, killed: bool = False
+) -> None:
+    """Take back a creation, under the repository's lock, and end its record.
+
+    `killed`: by another process, that was killed, and perhaps its git with it. What git refuses to
+    give up is for the next call to try again.
+    """
     path, trash = intents.unquote(intent.path), intents.unquote(intent.trash)
     _remove_half_made(repository, path)
-    if registered(repository, path) is not None:
-        if _is_ours(path, repository.common_dir):
-            path.rename(trash)
-        if not there(path):
+    admin = registered(repository, path)
+    if admin is not None and _is_ours(path, repository.common_dir):
+        path.rename(trash)
+    _remove_empty(path)
+    if admin is not None and not there(path):
+        try:
             await forget(repository, path, lock)
-    rmdir(path)  # made, but nothing in it yet
-    if intent.branch is not None and intent.oid is not None:
-        args = ("update-ref", "-d", f"refs/heads/{intent.branch}", intent.oid)
-        # Not there, or moved on: then it is somebody's work.
-        await repository.git.run(*args, accept=(0, 1, 128), fds=(lock,))
+        except GitFailed:  # too little of it is there for git to see one
+            shutil.rmtree(admin)
     if there(trash):
         await delete(trash, record.fd)
-    record.done()
+    if killed and intent.branch is not None and ".." not in intent.branch:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            (repository.common_dir / "refs" / "heads" / f"{intent.branch}.lock").unlink()
+    if await _remove_branch(repository, intent, lock):
+        record.done()
+    else:
+        record.leave()
+
+
+async def _remove_branch(repository: Repository, intent: Intent, lock: int) -> bool:
+    """False: it is still there, where it was made. One that moved on is somebody's work."""
+    if intent.branch is None or intent.oid is None:
+        return True
+    ref = f"refs/heads/{intent.branch}"
+    args = ("update-ref", "-d", ref, intent.oid)
+    await repository.git.run(*args, accept=(0, 1, 128), fds=(lock,))
+    return (await repository.resolve(ref))[0] != intent.oid
 
 
 async def forget(repository: Repository, path: Path, *fds: int) -> None:
@@ -126,10 +148,7 @@ def _is_trash(path: Path) -> bool:
 
 def _is_ours(path: Path, common_dir: Path) -> bool:
     """True: a worktree of the repository is at `path`."""
-    try:
-        said = decode((path / ".git").read_bytes()).strip()
-    except OSError:
-        return False
+    said = _said(path / ".git")
     target = Path(said.removeprefix("gitdir: "))
     return said.startswith("gitdir: ") and target.parent == common_dir / "worktrees"
 
@@ -140,8 +159,23 @@ def _remove_half_made(repository: Repository, path: Path) -> None:
     for admin in folder.glob("*") if folder.is_dir() else ():
         if admin.name.rstrip("0123456789") != path.name.rstrip("0123456789"):
             continue
-        if (admin / "gitdir").exists() or admin.is_symlink():
+        if admin.is_symlink() or _said(admin / "gitdir"):
             continue
-        with suppress(OSError):
-            if (admin / "locked").read_text().strip() == _HALF_MADE:
-                shutil.rmtree(admin)
+        if _HALF_MADE.startswith(_said(admin / "locked")):
+            shutil.rmtree(admin)
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove a directory in which there is nothing, or a `.git` in which there is nothing."""
+    git = path / ".git"
+    with suppress(OSError):
+        if os.listdir(path) == [".git"] and not git.is_symlink() and git.stat().st_size == 0:  # noqa: PTH208
+            git.unlink()
+    rmdir(path)
+
+
+def _said(file: Path) -> str:
+    try:
+        return decode(file.read_bytes()).strip()
+    except OSError:
+        return ""
