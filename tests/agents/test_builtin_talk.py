@@ -19,6 +19,7 @@ WRITE = by_turn(Say(calls=(Call("write_file", {"path": "a", "content": "1"}, "w1
     ("response", "content", "output"),
     [
         ({"behavior": "allow"}, "1", "created a, 1 bytes"),
+        ({"behavior": "allow", "updatedInput": {"content": "1", "path": "a"}}, "1", "1 bytes"),
         (
             {"behavior": "allow", "updatedInput": {"path": "a", "content": "22"}},
             "22",
@@ -47,6 +48,7 @@ def test_an_approval(response: Any, content: str | None, output: str, tmp_path: 
         agent.decide(question, response)
         assert agent.finish()["result"] == "done"
     assert output in agent.outputs()[0]
+    assert ("user changed" in agent.outputs()[0]) is ("user changed" in output)
     assert ((agent.work / "a").read_text() if (agent.work / "a").exists() else None) == content
 
 
@@ -258,8 +260,8 @@ def test_sub_agents_work_at_the_same_time(wire: str, tmp_path: Path) -> None:
     assert result["result"] == "both done"
     assert last is not None
     assert sorted(one.text for one in last.latest) == [
-        "report: a\n[exit code 0]",
-        "report: b\n[exit code 0]",
+        "report: a\n",
+        "report: b\n",
     ]
     parents = {
         line.get("parent_tool_use_id") for line in agent.lines if line["type"] == "assistant"

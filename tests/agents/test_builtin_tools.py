@@ -290,12 +290,12 @@ def test_a_worktrees_settings_run_nothing(work: Path, use: Use, tmp_path: Path) 
 
 def test_commands(work: Path, use: Use) -> None:
     output = use("execute", command="pwd; cat; echo $GIT_EDITOR; exit 4")
-    assert (output.text, output.is_error) == (f"{work}\ntrue\n[exit code 4]", True)
-    assert use("execute", command="kill -9 $$").text == "[killed by signal 9]"
+    assert (output.text, output.is_error) == (f"Exit code 4\n{work}\ntrue\n", True)
+    assert use("execute", command="kill -9 $$").text == "Killed by signal 9\n"
     long = use("execute", command="seq 1000000; echo the end")
     assert long.text.startswith("1\n2\n")
     assert "bytes left out" in long.text
-    assert long.text.endswith("1000000\nthe end\n[exit code 0]")
+    assert long.text.endswith("1000000\nthe end\n")
     assert not long.is_error
 
 
@@ -303,7 +303,7 @@ def test_a_command_that_takes_too_long_ends_with_all_its_processes(work: Path, u
     began = time.monotonic()
     command = "setsid sleep 1000 & echo $! > out; sleep 1000"
     output = use("execute", command=command, timeout_sec=0.5)
-    assert output.text == "[timed out after 0.5 s; its processes were ended]"
+    assert output.text == "Timed out after 0.5 s; its processes were ended\n"
     assert output.is_error
     assert time.monotonic() - began < 20
     assert_gone(int((work / "out").read_text()))

@@ -51,7 +51,7 @@ def test_a_turn_with_tools(wire: str, tmp_path: Path) -> None:
     )
     assert result["num_turns"] == 3
     assert agent.process.returncode == 0
-    assert agent.outputs()[-1] == "x = 2\noops\n[exit code 3]"
+    assert agent.outputs()[-1] == "Exit code 3\nx = 2\noops\n"
     kinds = [line["type"] for line in agent.lines]
     assert kinds == [
         "system",
@@ -104,7 +104,12 @@ def test_an_answer_is_told_while_it_comes(wire: str, tmp_path: Path) -> None:
         ) as agent,
     ):
         agent.finish()
-    deltas = [line["event"]["delta"] for line in agent.lines if line["type"] == "stream_event"]
+    events = [line["event"] for line in agent.lines if line["type"] == "stream_event"]
+    kinds = [event["type"] for event in events]
+    assert kinds[:3] == ["message_start", "content_block_start", "content_block_delta"]
+    assert kinds.count("content_block_start") == 2
+    deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    assert {event.get("index") for event in events[1:]} == {0, 1}
     assert len(deltas) > 10
     assert "".join(delta.get("text", "") for delta in deltas) == said.text
     assert "".join(delta.get("thinking", "") for delta in deltas) == said.thinking
@@ -158,7 +163,7 @@ def test_the_key_is_nowhere_but_in_the_requests(tmp_path: Path) -> None:
     assert "API_KEY=" + KEY not in first
     # What it comes to know by itself is hidden, too, wherever it would go.
     assert "***" in first
-    assert second == "***\n[exit code 0]"
+    assert second == "***\n"
     for path in [*agent.state.rglob("*"), tmp_path / "stderr"]:
         if path.is_file() and path.name != "transcript.jsonl":
             assert KEY.encode() not in path.read_bytes()
@@ -277,3 +282,45 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         )
         assert done.returncode == 2
         assert "in use by another process" in done.stderr
+
+
+def test_a_session_in_the_users_directory(tmp_path: Path) -> None:
+    """As whoever knows no more of it than of any agent with this protocol starts it."""
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": "", "OPENAI_BASE_URL": ""}
+    command = [sys.executable, "-m", "stoker.agents.builtin", "--model", "m"]
+    (tmp_path / "work").mkdir()
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        line = json.dumps({"type": "user", "message": {"role": "user", "content": "hello"}})
+        env = {**os.environ, **home, "OPENAI_BASE_URL": f"{server.url}/v1"}
+        return subprocess.run(
+            [*command, *options],
+            input=line,
+            env=env,
+            cwd=tmp_path / "work",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    policy = by_turn(
+        Say(calls=(Call("write_file", {"path": "a", "content": ""}),)),
+        Say("one"),
+        Say(calls=(Call("write_file", {"path": "b", "content": ""}),)),
+        Say("two"),
+    )
+    with ModelServer(policy) as server:
+        first = run("--dangerously-skip-permissions").stdout.splitlines()
+        session = json.loads(first[0])["session_id"]
+        second = run("--resume", session, "--permission-mode", "plan").stdout.splitlines()
+        lost = run("--resume", "nobody-knows")
+        evil = run("--resume", "../../x")
+        assert len(server.requests) == 4
+    assert json.loads(first[-1])["result"] == "one"
+    assert json.loads(second[-1])["result"] == "two"
+    assert json.loads(second[0])["session_id"] == session
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["a"]
+    assert (tmp_path / ".local/state/stoker/agents" / session / "transcript.jsonl").exists()
+    assert (lost.returncode, lost.stdout) == (2, "")
+    assert "No conversation found with session ID: nobody-knows" in lost.stderr
+    assert "'../../x' is no id of a session" in evil.stderr

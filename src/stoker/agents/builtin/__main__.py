@@ -10,14 +10,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
 import uuid
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.settings import Decision, Settings
+
+_MODES: Final[dict[str, dict[str, Decision]]] = {
+    "default": {},
+    "plan": {"edit": "deny", "execute": "deny"},
+    "acceptEdits": {"edit": "allow"},
+    "bypassPermissions": {"edit": "allow", "execute": "allow"},
+}
+"""What they decide where no rule does."""
 
 
 def main() -> int:
@@ -25,12 +36,13 @@ def main() -> int:
     given = _arguments()
     try:
         settings = _settings(given)
+        state, id = _located(given)
     except (OSError, ValueError) as error:
-        return _wrong(f"settings: {error}")
-    return asyncio.run(_run(given, settings))
+        return _wrong(str(error))
+    return asyncio.run(_run(given, settings, state, id))
 
 
-async def _run(given: argparse.Namespace, settings: Settings) -> int:
+async def _run(given: argparse.Namespace, settings: Settings, state: Path, id: str) -> int:
     # Costs more than all else together: not before the arguments are known to be right, and
     # without httpx's own command line, which would have click and rich along.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
@@ -43,8 +55,8 @@ async def _run(given: argparse.Namespace, settings: Settings) -> int:
     try:
         session = Session(
             settings,
-            session=given.session,
-            state=given.state,
+            session=id,
+            state=state,
             cwd=given.cwd,
             partial=given.include_partial_messages,
         )
@@ -70,16 +82,33 @@ async def _run(given: argparse.Namespace, settings: Settings) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stoker.agents.builtin")
-    parser.add_argument("--settings", default="{}", help="a JSON document, or a file that holds it")
-    parser.add_argument("--model", help="in place of the one in the settings")
-    parser.add_argument("--state", type=Path, required=True, help="the session's own directory")
-    parser.add_argument("--session", default="", help="its id; by default the state's")
-    parser.add_argument("--cwd", default=".", help="the worktree")
-    parser.add_argument("--prompt", help="the first turn's; ignored when a session goes on")
-    parser.add_argument("--include-partial-messages", action="store_true")
-    given = parser.parse_args()
-    given.session = given.session or _kept_id(given.state)
-    return given
+    add = parser.add_argument
+    add("--settings", default="{}", help="a JSON document, or a file that holds it")
+    add("--model", help="in place of the one in the settings")
+    add("--state", type=Path, help="this session's own directory (default: one in the user's)")
+    add("--session", default="", help="the id of a new session")
+    add("--resume", default="", metavar="ID", help="go on with this session")
+    add("--cwd", default=".", help="the worktree")
+    add("--prompt", help="the first turn's; ignored when a session goes on")
+    add("--include-partial-messages", action="store_true")
+    add("--permission-mode", choices=_MODES, default="default")
+    add("--dangerously-skip-permissions", action="store_true", help="ask for nothing")
+    return parser.parse_args()
+
+
+def _located(given: argparse.Namespace) -> tuple[Path, str]:
+    """The session's directory and id. Raises `ValueError`."""
+    session = given.resume or given.session
+    if session and not re.fullmatch(r"\w[\w.-]{0,127}", session, re.ASCII):
+        raise ValueError(f"{session!r} is no id of a session")
+    if given.state is not None:
+        return given.state, session or _kept_id(given.state) or str(uuid.uuid4())
+    session = session or str(uuid.uuid4())
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = Path(home, "stoker", "agents", session)
+    if given.resume and _kept_id(state) is None:
+        raise ValueError(f"No conversation found with session ID: {session}")
+    return state, session
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -93,17 +122,19 @@ def _settings(given: argparse.Namespace) -> Settings:
 
     if settings.limits.cost_usd is not None and price_of(settings) is None:
         raise ValueError(f"limits.cost_usd needs a price of {settings.model} in `prices`")
-    return settings
+    mode = "bypassPermissions" if given.dangerously_skip_permissions else given.permission_mode
+    permissions = replace(settings.permissions, **_MODES[mode])
+    return replace(settings, permissions=permissions)
 
 
-def _kept_id(state: Path) -> str:
+def _kept_id(state: Path) -> str | None:
     """The session's id is in the first entry of its transcript."""
     try:
         with (state / "transcript.jsonl").open("rb") as file:
             found = msgspec.json.decode(file.readline())
         return str(found["entry"]["id"])
     except (OSError, msgspec.DecodeError, KeyError, TypeError):
-        return str(uuid.uuid4())
+        return None
 
 
 def _wrong(text: str) -> int:

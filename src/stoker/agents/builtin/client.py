@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -41,12 +42,12 @@ class Client:
     def __init__(
         self, wire: Wire, settings: Settings, key: str, redactor: Redactor, on_retry: OnRetry
     ) -> None:
-        base = (settings.base_url or wire.base_url).rstrip("/")
+        base = settings.base_url or os.environ.get(wire.base_env) or wire.base_url
         self._wire = wire
         self._settings = settings
         self._redactor = redactor
         self._on_retry = on_retry
-        self._url = httpx.URL(f"{base}{wire.path}")
+        self._url = httpx.URL(f"{base.rstrip('/')}{wire.path}")
         self._http = httpx.AsyncClient(
             # Reading the system's certificates takes 50 ms, which plain HTTP has no use for.
             verify=self._url.scheme != "http",

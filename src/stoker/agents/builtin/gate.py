@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from stoker.agents.builtin.entries import Call, Decided
+from stoker.agents.builtin.protocol import input_of
 
 Ask = Callable[[str, Call, str | None], None]
 """Told the question's id, the call, and the call whose sub-agent asks."""
@@ -65,6 +66,7 @@ def _decided(call: Call, response: Any) -> Decided:
     if given.get("behavior") != "allow":
         return Decided(call.id, False, str(given.get("message") or "it was not allowed"))
     changed = given.get("updatedInput")
-    if not isinstance(changed, dict):
+    # Most say what they were asked about again, which changes nothing.
+    if not isinstance(changed, dict) or changed == input_of(call):
         return Decided(call.id, True)
     return Decided(call.id, True, "", msgspec.json.encode(changed).decode())

@@ -10,7 +10,8 @@ An agent that goes on in a turn after having been killed says the last of them a
 same `uuid` and `isReplay`, since nobody knows whether it was heard. `init` has the `turn_id` of
 the turn that goes on, or null, and the `last_result` if a turn's end is the last that happened.
 A `result` has the `turn_id` of its turn, which is the `uuid` of the `user` line that asked for
-it; its `usage` and `total_cost_usd` are of that turn, sub-agents included.
+it; its `usage` and `turn_cost_usd` are of that turn, `total_cost_usd` of the whole session,
+sub-agents included.
 """
 
 from __future__ import annotations
@@ -198,8 +199,8 @@ def _result(ended: Ended, history: History, place: dict[str, Any]) -> dict[str, 
         "num_turns": spent.turns,
         "duration_ms": round((history.last_at - history.began_at) * 1000),
         "usage": usage_of(spent.usage),
-        "total_cost_usd": spent.cost,
-        "session_cost_usd": history.total.cost,
+        "total_cost_usd": history.total.cost,
+        "turn_cost_usd": spent.cost,
         "turn_id": history.turn_id,
         **place,
     }

@@ -64,7 +64,8 @@ class Session:
         self._state = state
         self._partial = partial
         self._out = Output()
-        wire = WIRES[settings.wire]()
+        claude = settings.model.rpartition("/")[2].startswith("claude")
+        wire = WIRES[settings.wire or ("anthropic" if claude else "openai")]()
         key = take_key(settings.key_env or wire.key_env)
         self._redactor = Redactor([key])
         self._worktree = Worktree(cwd)
@@ -271,11 +272,21 @@ class Session:
         def ignore(kind: Literal["text", "thinking"], text: str) -> None:
             pass
 
+        place = {"session_id": self.id, "parent_tool_use_id": parent}
+        blocks: list[str] = []
+
+        def event(kind: str, **more: Any) -> None:
+            self._out.write({"type": "stream_event", "event": {"type": kind, **more}, **place})
+
         def tell(kind: Literal["text", "thinking"], text: str) -> None:
+            if not blocks:
+                event("message_start")
+            if not blocks or blocks[-1] != kind:
+                blocks.append(kind)
+                block = {"type": kind, kind: ""}
+                event("content_block_start", index=len(blocks) - 1, content_block=block)
             delta = {"type": f"{kind}_delta", kind: text}
-            event = {"type": "content_block_delta", "delta": delta}
-            place = {"session_id": self.id, "parent_tool_use_id": parent}
-            self._out.write({"type": "stream_event", "event": event, **place})
+            event("content_block_delta", index=len(blocks) - 1, delta=delta)
 
         return tell if self._partial else ignore
 

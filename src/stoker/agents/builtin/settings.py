@@ -51,9 +51,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything but keys, which come from the environment."""
 
     model: str
-    wire: Literal["openai", "anthropic"] = "openai"
+    wire: Literal["openai", "anthropic"] | None = None
+    """By default by the model's name: Anthropic's for `claude`, else OpenAI's."""
     base_url: str | None = None
-    """Up to and without `/chat/completions` or `/v1/messages`; by default the provider's."""
+    """Up to and without `/chat/completions` or `/v1/messages`; by default what
+    OPENAI_BASE_URL or ANTHROPIC_BASE_URL says, or the provider's."""
     key_env: str | None = None
     """Variable that holds the key; by default OPENAI_API_KEY or ANTHROPIC_API_KEY. No key is
     sent if it is not set."""

@@ -64,6 +64,8 @@ class Wire(Protocol):
 
     base_url: str
     """Where its own provider is."""
+    base_env: str
+    """Variable that names another."""
     key_env: str
     path: str
 

@@ -36,6 +36,7 @@ class Anthropic:
     """See `wire.Wire`."""
 
     base_url = "https://api.anthropic.com"
+    base_env = "ANTHROPIC_BASE_URL"
     key_env = "ANTHROPIC_API_KEY"
     path = "/v1/messages"
 

@@ -19,6 +19,7 @@ class OpenAI:
     """See `wire.Wire`."""
 
     base_url = "https://api.openai.com/v1"
+    base_env = "OPENAI_BASE_URL"
     key_env = "OPENAI_API_KEY"
     path = "/chat/completions"
 

@@ -36,14 +36,14 @@ async def _execute(arguments: Execute, context: Context) -> Output:
     await end_all(context.marker, 0)
     end = ran.exit
     if ran.timed_out:
-        remark = f"[timed out after {seconds:g} s; its processes were ended]"
+        remark = f"Timed out after {seconds:g} s; its processes were ended"
     elif end.signal is not None:
-        remark = f"[killed by signal {end.signal}]"
+        remark = f"Killed by signal {end.signal}"
+    elif end.code != 0:
+        remark = f"Exit code {end.code}"
     else:
-        remark = f"[exit code {end.code}]"
-    failed = ran.timed_out or end.exit_code != 0
-    separator = "" if not ran.output or ran.output.endswith("\n") else "\n"
-    return Output(text=f"{ran.output}{separator}{remark}", is_error=failed)
+        return Output(text=ran.output or "(no output)")
+    return Output(text=f"{remark}\n{ran.output}", is_error=True)
 
 
 def _command_of(arguments: Execute, worktree: Worktree) -> str:
@@ -54,7 +54,8 @@ EXECUTE: Final = Tool(
     name="execute",
     description=(
         "Run a command line in bash. It has no terminal and no input; all its processes end "
-        "with it, also those in the background. Returns its output and exit code."
+        "with it, also those in the background. Returns its output, after its exit code if that is "
+        "not 0."
     ),
     arguments=Execute,
     kind="execute",
