@@ -9,5 +9,5 @@ in the middle of its turn. Small files, a noun each:
     loop         one turn                          session      turn after turn
     client       requests, retries, streams        wire_*       two providers' formats
     tools/       what the model can call           permissions  what needs whose consent
-    budget, prices, compaction, repetition         what keeps a turn within bounds
+    budget, prices, compaction, room, repetition   what keeps a turn within bounds
 """

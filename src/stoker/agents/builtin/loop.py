@@ -12,21 +12,17 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from hashlib import sha256
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from stoker.agents.builtin import compaction
 from stoker.agents.builtin.bounds import clipped
 from stoker.agents.builtin.budget import exceeded, left
 from stoker.agents.builtin.entries import (
     Acting,
     Answer,
     Call,
-    Compacted,
     Decided,
-    Dropped,
     Ended,
     Noted,
     Result,
@@ -37,10 +33,12 @@ from stoker.agents.builtin.ledger import Ledger, TranscriptFailed
 from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prices import cost, price_of
 from stoker.agents.builtin.repetition import rounds
+from stoker.agents.builtin.room import LEVELS, Room
 from stoker.agents.builtin.settings import Limits, Settings
 from stoker.agents.builtin.tools.tool import MAX_OUTPUT, Context, Output, Tool
 from stoker.agents.builtin.wire import (
     ContextOverflow,
+    Model,
     ModelError,
     OnDelta,
     Request,
@@ -51,20 +49,12 @@ from stoker.process.spawner import Spawner
 from stoker.process.tree import end_all
 
 _MAX_CUTS = 3
-_LEVELS = 3
 _UNKNOWN = (
     "Error: the agent was killed while this ran. Whether it took effect, wholly or in part, is "
     "unknown. Look before you do it again."
 )
 _CUT = "[Your answer was cut off at its limit of length. Go on where it ended.]"
 _EMPTY = "[Your answer was empty. Go on, or say that you are done.]"
-
-
-class Model(Protocol):
-    """See `client.Client`."""
-
-    async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
-        """Raises `ModelError`, `ContextOverflow`."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +100,8 @@ class Loop:
         if self._history.session is None:
             raise ValueError("the transcript does not say whose it is")
         self._session = self._history.session
-        self._overhead = len(self._session.system) + len(msgspec.json.encode(self._offers))
+        overhead = len(self._session.system) + len(msgspec.json.encode(self._offers))
+        self._room = Room(ledger, surroundings.model, self._settings, overhead)
 
     async def run(self) -> Ended:
         """Returns the end, which is recorded. Raises `TranscriptFailed`. When cancelled, the
@@ -143,25 +134,23 @@ class Loop:
         return ended
 
     async def _turn(self) -> Ended:
-        level = 0
+        level = -1
         while True:
             await self._act()
             if (ended := self._judged()) is not None:
                 return ended
             if (over := exceeded(self._limits, self._history.spent)) is not None:
                 return Ended(reason=over.reason, text=over.text)
-            await self._fit()
+            await self._room.make()
             try:
                 answer = await self._ask()
             except ContextOverflow:
                 # The provider counts otherwise than we do.
-                while level < _LEVELS and not await self._compact(level):
-                    level += 1
-                if level == _LEVELS:
+                level = await self._room.force(level)
+                if level == LEVELS:
                     raise
-                level += 1
                 continue
-            level = 0
+            level = -1
             self._ledger.record(answer)
 
     def _judged(self) -> Ended | None:
@@ -313,47 +302,6 @@ class Loop:
         done = ended.reason == "done"
         text = ended.text if done else f"Error: the sub-agent ended ({ended.reason}): {ended.text}"
         return Output(text=text, is_error=not done, usage=spent.usage, cost=spent.cost)
-
-    # Context
-
-    async def _fit(self) -> None:
-        """Make room before it is needed."""
-        for level in range(_LEVELS):
-            size = compaction.estimate(self._history, self._overhead)
-            if size < self._settings.context_limit * self._settings.compact_at:
-                return
-            await self._compact(level)
-
-    async def _compact(self, level: int) -> bool:
-        """Make the conversation smaller: by a summary (0); by dropping outputs of tools,
-        those of the last step only if there are no others (1); by dropping all but the last
-        step (2). False if there was nothing to be taken away."""
-        messages = self._history.messages
-        if level == 1:
-            for count in (compaction.cut(messages, 0), len(messages)):
-                if compaction.droppable(messages[:count]):
-                    self._ledger.record(Dropped(count))
-                    return True
-            return False
-        keep = int(self._settings.context_limit * compaction.KEPT_SHARE) if level == 0 else 0
-        count = compaction.cut(messages, keep)
-        if count < 2:
-            return False
-        old = messages[:count]
-        text, usage, price = "", Usage(), 0.0
-        if level == 0:
-            try:
-                question = compaction.question(old, self._settings.context_limit)
-                answer = await self._around.model.ask(question, lambda kind, piece: None)
-            except ModelError:
-                return False
-            text, usage = answer.text.strip(), answer.usage
-            price = cost(usage, self._price)
-            if not text:
-                return False
-        summary = compaction.summary(old, text)
-        self._ledger.record(Compacted(messages=count, summary=summary, usage=usage, cost=price))
-        return True
 
 
 def short(call: str) -> str:

@@ -80,3 +80,10 @@ class Wire(Protocol):
 
     def overflowed(self, status: int, body: str) -> bool:
         """Whether an error says that the context is too small."""
+
+
+class Model(Protocol):
+    """Whoever answers; see `client.Client`."""
+
+    async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
+        """Raises `ModelError`, `ContextOverflow`."""
