@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from copy import copy
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from agent_bench import Bench, Victim, asked, says
 
 from stoker.agents import inbox, stream
 from stoker.agents.inbox import Reply, Say
+from stoker.agents.store import place
 from stoker.agents.stream import Approval, Command, Session, TurnEnded
 
 SCRIPT = [
@@ -124,6 +126,42 @@ def test_what_the_agent_did_alone_is_caught_up_with(tmp_path):
     out, _ = victim.launch().communicate()
     assert out.startswith("succeeded"), out
     assert victim.ran().said == ["ready", *map(str, range(50))]
+
+
+def test_many_agents_outlive_their_engine_at_once(tmp_path):
+    bench = Bench(tmp_path)
+    victim = scripted(bench, {"say": "ready"}, {"run": "echo x >> $STOKER_STEP_ID", "ask": True})
+    plan = json.loads((bench.state / "plan.json").read_text())
+    (step,) = plan["steps"]
+    names = [f"s{number}" for number in range(8)]
+    plan["steps"] = [{**step, "id": name} for name in names]
+    plan["globals"] = {"max_concurrency": len(names)}
+    (bench.state / "plan.json").write_text(json.dumps(plan))
+    places = [place(bench.state / "runs" / "r", name, 1) for name in names]
+
+    def streams() -> list[Bench]:
+        found = []
+        for where in places:
+            one = copy(bench)
+            one.place = where
+            found.append(one)
+        return found
+
+    async def all_asked() -> list[Approval]:
+        return await asyncio.gather(*(one.until(asked) for one in streams()))
+
+    engine = victim.launch()
+    approvals = asyncio.run(all_asked())
+    engine.kill()
+    engine.communicate()
+    for where, approval in zip(places, approvals, strict=True):
+        inbox.send(where, Reply(approval=approval.id, allowed=True))
+    out, _ = victim.launch().communicate()
+    assert out.startswith("succeeded"), out
+    for name, one in zip(names, streams(), strict=True):
+        assert (bench.cwd / name).read_text() == "x\n"
+        ends = [entry for entry in one.entries() if isinstance(entry, TurnEnded)]
+        assert [end.reason for end in ends] == ["completed"]
 
 
 async def _until_logged(path: Path, text: bytes) -> None:

@@ -87,12 +87,14 @@ def test_what_its_profile_names_is_there(bench, tmp_path):
         bench,
         "cat ~/.state/own; echo more >> ~/.state/own",
         f"cat {tmp_path}/other/file; echo x > {tmp_path}/other/file",
-        writable=["~/.state"],
+        "echo kept > ~/.new/state/file",
+        writable=["~/.state", "~/.new/state/"],
         readable=[str(tmp_path / "other")],
     )
     assert found[0] == ("succeeded", "OWN")
     assert found[1][0] == "failed"
     assert "SECRET" in found[1][1]
+    assert (tmp_path / "home/.new/state/file").read_text() == "kept\n"
     assert (tmp_path / "home/.state/own").read_text() == "OWNmore\n"
     assert (tmp_path / "other" / "file").read_text() == "SECRET"
 

@@ -76,7 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     readable: tuple[str, ...] | None = None
     """Paths that the sandbox shows beside the system and the worktree; `~` is the home."""
     writable: tuple[str, ...] | None = None
-    """Paths that may be written beside the worktree, such as the agent's own state."""
+    """Paths that may be written beside the worktree, such as the agent's own state. One that
+    ends with `/` is a directory, which is made if it is missing."""
     # Of codex.
     sandbox: Literal["auto", "read-only", "workspace-write", "danger-full-access"] | None = None
     ask_for_approval: (

@@ -77,6 +77,8 @@ class Sandbox(Struct, frozen=True):
             words += ("--ro-bind-try", path, path)
         for place in settings.writable or ():
             path = _expanded(place, home)
+            if path.endswith("/"):
+                Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
             words += ("--bind-try", path, path)
         words += ("--bind", cwd, cwd, *_git(cwd))
         return [*words, "--chdir", cwd, "--", *argv]
