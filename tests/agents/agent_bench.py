@@ -132,9 +132,7 @@ class Bench:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entries, rest = Entries(), b""
         file = self.place / "stream"
-        while not file.parent.parent.exists():  # nothing to watch yet
-            await asyncio.sleep(0.005)
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)  # something to watch
         async with aclosing(tail(str(file), finished=never)) as chunks:
             async for chunk in chunks:
                 *lines, rest = (rest + chunk.data).split(b"\n")

@@ -237,6 +237,22 @@ def test_a_command_that_is_not_there(tmp_path):
     assert "no-such-agent" in (ran.reason or "")
 
 
+def test_an_agent_that_nobody_can_follow_is_ended(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    async def act(live):
+        await live.until(says("ready"))
+        monkeypatch.setattr("stoker.agents.store.Store.write", full)
+        live.tell(Say(text="more"))
+
+    bench = Bench(tmp_path)
+    ran = bench.script({"say": "ready"}, {"hang": True}, act=act)
+    assert ran.status == "failed"
+    assert "No space left" in (ran.reason or "")
+    assert (bench.place / "keeper" / "exit.json").exists()
+
+
 def test_secrets_of_a_prompt_are_not_shown(tmp_path):
     bench = Bench(tmp_path)
     import msgspec

@@ -110,6 +110,11 @@ class Driver:
                     if not kept.leaving:
                         await self._stop(kept)
                     raise
+                except Exception:
+                    # Nobody would listen to it any more.
+                    kept.stop(GRACE_SEC)
+                    await asyncio.wait((kept.ended,))
+                    raise
                 finally:
                     self._watch.forget_all(self._rouse)
             end = kept.ended.result()
