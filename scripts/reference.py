@@ -1,8 +1,9 @@
 """The parts of the documentation that are written from the code itself.
 
 A part stands in a page between `<!-- WHAT NAME -->` and `<!-- end -->`, and what is between
-is replaced. WHAT is `kind` (fields of a kind of step), `command` (arguments of a command) or
-`table` (columns of a table of the journal). Beside them there is the picture in the README.
+is replaced. WHAT is `kind` (fields of a kind of step), `command` (arguments of a command),
+`table` (columns of a table of the journal) or `api` (resources of the HTTP API, by tag). Beside
+them there is the picture in the README.
 
     python scripts/reference.py            tell which files are out of date
     python scripts/reference.py --write    bring them up to date
@@ -25,7 +26,7 @@ from stoker.plan.render_svg import render
 from stoker.plan.schema import schema
 from stoker.steps.registry import kinds
 
-_PART = re.compile(r"(<!-- (kind|command|table) ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- (kind|command|table|api) ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TABLES = pages.ROOT / "src/stoker/journal/migrations/sqlite/0001_first.sql"
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\)", re.DOTALL)
 _COLUMN = re.compile(r"^ {4}([a-z_]+) +([A-Z]+)[^\n]*?(?:-- ([^\n]*))?$", re.MULTILINE)
@@ -53,7 +54,7 @@ def outdated() -> dict[Path, str]:
 
 
 def _part(match: re.Match[str]) -> str:
-    rows = {"kind": _kind, "command": _command, "table": _table}[match[2]](match[3])
+    rows = {"kind": _kind, "command": _command, "table": _table, "api": _api}[match[2]](match[3])
     return match[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + match[4]
 
 
@@ -119,6 +120,17 @@ def _table(name: str) -> Iterator[tuple[str, ...]]:
     yield ("---",) * 3
     for column, type_, comment in _COLUMN.findall(columns):
         yield f"`{column}`", type_.lower(), _cell(comment)
+
+
+def _api(tag: str) -> Iterator[tuple[str, ...]]:
+    from stoker.server.app import openapi
+
+    yield "request", "meaning"
+    yield ("---",) * 2
+    for path, operations in openapi()["paths"].items():
+        for method, operation in operations.items():
+            if tag in operation["tags"]:
+                yield f"`{method.upper()} {path}`", _cell(operation["summary"])
 
 
 def _cell(text: str) -> str:

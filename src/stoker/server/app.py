@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +24,7 @@ from stoker.server.document import completed
 from stoker.server.guard import Guard
 from stoker.server.problems import Refused
 from stoker.server.service import Service
+from stoker.server.settings import Settings
 from stoker.server.tokens import Scope as TokenScope
 
 _BODIES: Final = ("application/json",)
@@ -30,21 +33,29 @@ _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 def build(service: Service) -> ASGIApp:
     """The app for uvicorn."""
-    return Guard(litestar(service), service)
+    return Guard(_litestar(service.settings, lambda: service), service)
 
 
-def litestar(service: Service) -> Litestar:
-    """The app without its guard."""
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document, without a server."""
+    return _document(_litestar(Settings(directory=Path(), roots=()), _no_service))
+
+
+def _no_service() -> Service:
+    raise RuntimeError("no server")
+
+
+def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
     plugins: list[OpenAPIRenderPlugin] = [JsonRenderPlugin()]
-    if service.settings.docs:
+    if settings.docs:
         plugins.append(SwaggerRenderPlugin())
     return Litestar(
         route_handlers=[*routes(), document],
-        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        dependencies={"service": Provide(provide, sync_to_thread=False)},
         guards=[permit, accept],
         exception_handlers={Exception: problems.response},
         after_exception=[_keep],
-        request_max_body_size=service.settings.body_limit,
+        request_max_body_size=settings.body_limit,
         openapi_config=OpenAPIConfig(
             title="Stoker",
             version=_version(),
@@ -74,8 +85,12 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI document."""
     state = request.app.state
     if "document" not in state:
-        state.document = msgspec.json.encode(completed(request.app.openapi_schema.to_schema()))
+        state.document = msgspec.json.encode(_document(request.app))
     return Response(state.document, media_type="application/json")
+
+
+def _document(app: Litestar) -> dict[str, Any]:
+    return completed(app.openapi_schema.to_schema())
 
 
 def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
