@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, post
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta, Struct, field
 
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
+from stoker.server.params import App, Name
 from stoker.server.service import Service
 
 Text = Annotated[str, Meta(max_length=10_000)]
@@ -95,7 +96,7 @@ _Request = Request[Any, Any, Any]
 
 @_post("cancel", "End a run")
 async def cancel(
-    service: Service, request: _Request, run_id: str, data: Reason | None = None
+    service: App, request: _Request, run_id: Name, data: JSONBody[Reason | None] = None
 ) -> Done:
     who = _who(request)
     reason = (data.reason if data else None) or f"canceled by {who}"
@@ -104,7 +105,7 @@ async def cancel(
 
 @_post("pause", "Start no more steps for now")
 async def pause(
-    service: Service, request: _Request, run_id: str, data: Reason | None = None
+    service: App, request: _Request, run_id: Name, data: JSONBody[Reason | None] = None
 ) -> Done:
     payload = {"reason": data.reason if data else None}
     return await _ask(service, request, run_id, "pause", payload)
@@ -112,29 +113,29 @@ async def pause(
 
 @_post("unpause", "Let a paused run go on")
 async def unpause(
-    service: Service, request: _Request, run_id: str, data: Again | None = None
+    service: App, request: _Request, run_id: Name, data: JSONBody[Again | None] = None
 ) -> Done:
     return await _ask(service, request, run_id, "unpause", {}, data.inputs if data else None)
 
 
 @_post("next", "Release the next batch of a manual run")
 async def release(
-    service: Service, request: _Request, run_id: str, data: Again | None = None
+    service: App, request: _Request, run_id: Name, data: JSONBody[Again | None] = None
 ) -> Done:
     return await _ask(service, request, run_id, "next", {}, data.inputs if data else None)
 
 
 @_post("resume", "Go on here with a run that nobody drives")
-async def resume(service: Service, run_id: str, data: Again | None = None) -> Done:
+async def resume(service: App, run_id: Name, data: JSONBody[Again | None] = None) -> Done:
     await service.resume(run_id, data.inputs if data else {})
     return Done(run_id=run_id, status="done")
 
 
 @_post("extend", "Add steps; a run that is over is reopened")
 async def extend(
-    service: Service,
+    service: App,
     request: _Request,
-    run_id: str,
+    run_id: Name,
     data: Annotated[
         Extension,
         Body(examples=[Example("a step", value={"steps": [{"id": "more", "run": "echo more"}]})]),
@@ -147,21 +148,21 @@ async def extend(
 
 @_post("steps/{step:str}/approve", "Say yes to a step that waits for it")
 async def approve(
-    service: Service, request: _Request, run_id: str, step: str, data: Comment | None = None
+    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
 ) -> Done:
     return await _answer(service, request, run_id, step, "approve", data)
 
 
 @_post("steps/{step:str}/reject", "Say no to a step that waits for approval")
 async def reject(
-    service: Service, request: _Request, run_id: str, step: str, data: Comment | None = None
+    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
 ) -> Done:
     return await _answer(service, request, run_id, step, "reject", data)
 
 
 @_post("steps/{step:str}/resolve", "Say what became of a quarantined step")
 async def resolve(
-    service: Service, request: _Request, run_id: str, step: str, data: Resolution
+    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Resolution]
 ) -> Done:
     payload = {"step": step, "outcome": data.outcome, "comment": data.comment}
     return await _ask(service, request, run_id, "resolve", payload, data.inputs)

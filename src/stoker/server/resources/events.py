@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, WebSocket, get, websocket
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
 from msgspec import Struct
 
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.journal.events import Event
+from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
 from stoker.server.streams import SSE, send, sse
@@ -31,9 +32,7 @@ class EventPage(Struct, frozen=True, kw_only=True):
     """The run is over and has no more events than these."""
 
 
-After = Annotated[int, Parameter(ge=0, le=2**53)]
-LastEvent = Annotated[str | None, Parameter(header="Last-Event-ID", required=False)]
-Accept = Annotated[str, Parameter(header="Accept", required=False)]
+After = Annotated[int, QueryParameter(ge=0, le=2**53)]
 
 
 @get(
@@ -45,16 +44,16 @@ Accept = Annotated[str, Parameter(header="Accept", required=False)]
     "an event in each text frame.",
 )
 async def of_run(
-    service: Service,
-    run_id: str,
+    service: App,
+    run_id: Name,
     after: After = 0,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     last_event: LastEvent = None,
     accept: Accept = "",
 ) -> Response[EventPage]:
     row = await service.journal.run(run_id)
     if SSE in accept:
-        start = max(after, _sequence(last_event))
+        start = max(after, whole(last_event))
         if row.status in RUN_OVER and start >= row.last_sequence:
             return Response(None, status_code=204)  # type: ignore[arg-type] # do not come back
         items = ((str(e.sequence), "", e) async for e in service.hub.events(run_id, start))
@@ -72,7 +71,7 @@ async def of_run(
 
 @websocket("/v1/runs/{run_id:str}/events/ws")
 async def of_run_socket(
-    socket: WebSocket[Any, Any, Any], service: Service, run_id: str, after: After = 0
+    socket: WebSocket[Any, Any, Any], service: App, run_id: Name, after: After = 0
 ) -> None:
     await service.journal.run(run_id)
     events = service.hub.events(run_id, after)
@@ -88,7 +87,7 @@ async def of_run_socket(
     "over a WebSocket, `{id, event}` in each text frame; go on with `?after=ID`.",
 )
 async def of_all(
-    service: Service, request: Request[Any, Any, Any], last_event: LastEvent = None
+    service: App, request: Request[Any, Any, Any], last_event: LastEvent = None
 ) -> Response[None]:
     if "application/json" in request.headers.get("accept", ""):
         raise Refused(406, "", "this is a stream: Accept text/event-stream")
@@ -97,7 +96,7 @@ async def of_all(
 
 @websocket("/v1/events/ws")
 async def of_all_socket(
-    socket: WebSocket[Any, Any, Any], service: Service, after: str | None = None
+    socket: WebSocket[Any, Any, Any], service: App, after: FromQuery[str | None] = None
 ) -> None:
     frames = (
         msgspec.json.encode({"id": place, "event": data}).decode()
@@ -110,14 +109,6 @@ async def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, 
     async for passed in service.hub.all(place):
         event = passed.event
         yield (passed.place, _GAP, None) if event is None else (passed.place, "", event)
-
-
-def _sequence(last_event: str | None) -> int:
-    if not last_event:
-        return 0
-    if not last_event.isdecimal() or len(last_event) > 15:
-        raise Refused(422, "invalid-request", "Last-Event-ID: expected the sequence of an event")
-    return int(last_event)
 
 
 ROUTES: list[Any] = [of_run, of_run_socket, of_all, of_all_socket]

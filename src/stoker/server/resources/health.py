@@ -13,8 +13,8 @@ from stoker.engine.engine import processors
 from stoker.engine.stats import PlanStats, RunStats, plan_stats, run_stats
 from stoker.engine.view import read_run
 from stoker.server.metrics import CONTENT_TYPE, exposition
+from stoker.server.params import App, Name
 from stoker.server.problems import Refused, not_found
-from stoker.server.service import Service
 
 _SLOWEST = 10
 _PAST_RUNS = 20
@@ -44,7 +44,7 @@ def healthz() -> Health:
 
 
 @get("/readyz", tags=["server"], summary="The journal answers, and the server is not stopping")
-async def readyz(service: Service) -> Health:
+async def readyz(service: App) -> Health:
     if service.stopping.is_set():
         raise Refused(503, "stopping", "the server is about to stop")
     await service.journal.runs(limit=1)
@@ -58,12 +58,12 @@ async def readyz(service: Service) -> Health:
     sync_to_thread=False,
     summary="Numbers for Prometheus",
 )
-def metrics(service: Service) -> Response[str]:
+def metrics(service: App) -> Response[str]:
     return Response(exposition(service.metrics()), media_type=CONTENT_TYPE)
 
 
 @get("/v1/stats", tags=["server"], sync_to_thread=False, summary="What the server is doing")
-def server_stats(service: Service) -> ServerStats:
+def server_stats(service: App) -> ServerStats:
     return ServerStats(
         uptime_sec=round(time.time() - service.started_at, 3),
         runs={status: int(count) for (status,), count in service.hub.statuses().items()},
@@ -73,7 +73,7 @@ def server_stats(service: Service) -> ServerStats:
 
 
 @get("/v1/runs/{run_id:str}/stats", tags=["runs"], summary="Where the time of a run went")
-async def of_run(service: Service, run_id: str) -> RunStats:
+async def of_run(service: App, run_id: Name) -> RunStats:
     standing = await read_run(service.journal, run_id)
     chosen = standing.row.options.get("max_concurrency")
     width = chosen or standing.state.plan.globals.max_concurrency or processors()
@@ -81,7 +81,7 @@ async def of_run(service: Service, run_id: str) -> RunStats:
 
 
 @get("/v1/plans/{plan_id:str}/stats", tags=["plans"], summary="A plan over its last runs")
-async def of_plan(service: Service, plan_id: str) -> PlanStats:
+async def of_plan(service: App, plan_id: Name) -> PlanStats:
     stats = await plan_stats(service.journal, plan_id, limit=_PAST_RUNS)
     if not stats.runs:
         raise not_found(f"no run of plan {plan_id!r} is over")

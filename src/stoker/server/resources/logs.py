@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import WebSocket, get, websocket
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Response, Stream
 
 from stoker.journal.base import AttemptRow
 from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk, tail
+from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
 from stoker.server.streams import SSE, send, sse
@@ -27,8 +28,8 @@ _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 Output = Literal["stdout", "stderr"]
-Number = Annotated[int, Parameter(ge=1, le=2**31 - 1)]
-Offset = Annotated[int, Parameter(ge=0, le=2**53)]
+Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
+Offset = Annotated[int, QueryParameter(ge=0, le=2**53)]
 _PATH = "/v1/runs/{run_id:str}/steps/{step:str}/attempts/{number:int}/logs/{output:str}"
 
 
@@ -43,21 +44,19 @@ _PATH = "/v1/runs/{run_id:str}/steps/{step:str}/attempts/{number:int}/logs/{outp
     "`{offset, dropped?, end?}` in text frames.",
 )
 async def log(
-    service: Service,
-    run_id: str,
-    step: str,
+    service: App,
+    run_id: Name,
+    step: Name,
     number: Number,
-    output: Output,
+    output: FromPath[Output],
     offset: Offset = 0,
-    last_event: Annotated[
-        str | None, Parameter(header="Last-Event-ID", pattern=r"^\d{1,15}$", required=False)
-    ] = None,
-    ranged: Annotated[str | None, Parameter(header="Range", required=False)] = None,
-    accept: Annotated[str, Parameter(header="Accept", required=False)] = "",
+    last_event: LastEvent = None,
+    ranged: Annotated[str | None, HeaderParameter(name="Range", required=False)] = None,
+    accept: Accept = "",
 ) -> Response[bytes]:
     path, attempt, sequence = await _find(service, run_id, step, number, output)
     if SSE in accept:
-        start = max(offset, int(last_event or 0))
+        start = max(offset, whole(last_event))
         return sse(_texts(_chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
     if ranged is not None and (match := _RANGE.fullmatch(ranged.strip())):
         return _part(path, match[1], match[2])
@@ -70,11 +69,11 @@ async def log(
 @websocket(_PATH + "/ws")
 async def log_socket(
     socket: WebSocket[Any, Any, Any],
-    service: Service,
-    run_id: str,
-    step: str,
+    service: App,
+    run_id: Name,
+    step: Name,
     number: Number,
-    output: Output,
+    output: FromPath[Output],
     offset: Offset = 0,
 ) -> None:
     path, attempt, sequence = await _find(service, run_id, step, number, output)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from stoker.plan.errors import PlanError
 from stoker.plan.loader import LoadedPlan
+from stoker.server.params import App
 from stoker.server.problems import Fault, Refused, faults
 from stoker.server.service import Service
 
@@ -84,7 +85,7 @@ def _in_place(body: bytes) -> bytes:
     summary="Check a plan; nothing runs",
 )
 async def validate(
-    service: Service,
+    service: App,
     request: Request[Any, Any, Any],
     data: Annotated[PlanSource, Body(examples=[Example("a plan", value={"plan": EXAMPLE})])],
 ) -> Validation:

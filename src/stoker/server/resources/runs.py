@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Response
 from litestar.status_codes import HTTP_201_CREATED
 from msgspec import Meta, field
@@ -20,6 +20,7 @@ from stoker.engine.view import Activity, Document, RunView, Time, activity, iso,
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
+from stoker.server.params import App, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import EXAMPLE, PlanSource, above, load
 from stoker.server.service import RUN_ID, Service
@@ -71,7 +72,7 @@ class RunPage(Document, frozen=True, kw_only=True):
     "after a crash of the server. 200 instead of 201: an earlier request began it.",
 )
 async def begin(
-    service: Service,
+    service: App,
     request: Request[Any, Any, Any],
     data: Annotated[
         RunRequest,
@@ -79,7 +80,7 @@ async def begin(
     ],
     key: Annotated[
         str | None,
-        Parameter(header="Idempotency-Key", min_length=1, max_length=255, required=False),
+        HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
     ] = None,
 ) -> Response[RunView]:
     token = request.scope["state"]["token"]
@@ -113,11 +114,11 @@ async def _begun(service: Service, run_id: str, status: int) -> Response[RunView
 
 @get("/v1/runs", tags=["runs"], summary="Runs, newest first")
 async def listed(
-    service: Service,
-    status: list[RunStatus] | None = None,
-    plan_id: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=500)] = 50,
-    cursor: str | None = None,
+    service: App,
+    status: FromQuery[list[RunStatus] | None] = None,
+    plan_id: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
+    cursor: FromQuery[str | None] = None,
 ) -> RunPage:
     before = None if cursor is None else _read_cursor(cursor)
     rows = await service.journal.runs(
@@ -136,9 +137,9 @@ async def listed(
     summary="One run: the document of `stoker show --json`",
 )
 async def show(
-    service: Service,
-    run_id: str,
-    known: Annotated[str | None, Parameter(header="If-None-Match", required=False)] = None,
+    service: App,
+    run_id: Name,
+    known: Annotated[str | None, HeaderParameter(name="If-None-Match", required=False)] = None,
 ) -> Response[RunView]:
     body = msgspec.json.encode(view(await read_run(service.journal, run_id)))
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -154,7 +155,7 @@ async def show(
     opt={"scope": "admin"},
     summary="Forget a run that is over, with its logs and outputs",
 )
-async def remove(service: Service, run_id: str) -> None:
+async def remove(service: App, run_id: Name) -> None:
     await service.delete(run_id)
 
 

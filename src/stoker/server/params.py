@@ -1,0 +1,27 @@
+"""What handlers are given, by type."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter
+
+from stoker.server.problems import Refused
+from stoker.server.service import Service
+
+App = NamedDependency[Service]
+"""Must be called `service`."""
+Name = FromPath[str]
+"""An id in the path."""
+Accept = Annotated[str, HeaderParameter(name="Accept", required=False)]
+LastEvent = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
+
+
+def whole(last_event: str | None) -> int:
+    """Where a reader goes on, in streams that count. Raises `Refused`."""
+    if not last_event:
+        return 0
+    if not (last_event.isascii() and last_event.isdecimal() and len(last_event) <= 15):
+        raise Refused(422, "invalid-request", "Last-Event-ID: expected a number of this stream")
+    return int(last_event)
