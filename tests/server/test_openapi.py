@@ -10,7 +10,7 @@ import schemathesis
 from serving import begin, outcome
 
 DRAWN = hypothesis.settings(
-    max_examples=12,
+    max_examples=8,
     derandomize=True,
     database=None,
     deadline=None,

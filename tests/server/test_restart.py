@@ -158,3 +158,22 @@ def test_a_run_that_the_command_line_drives_is_not_taken_up(serve, tmp_path):
         assert client.get("/v1/stats").json()["driven"] == 0
         assert client.post("/v1/runs/parked/resume").status_code == 200
         assert client.get("/v1/stats").json()["driven"] == 1
+
+
+def test_on_postgresql_a_killed_server_goes_on_seen_by_another(serve, tmp_path, postgres_url):
+    server = serve("--db", postgres_url)
+    step = {"id": "a", "run": HOLD.format("pg"), "on_interrupt": "adopt"}
+    with server.client() as client:
+        run_id = begin(client, step)
+        wait_for(tmp_path / "pg.ready")
+    server.kill()
+    server.start()
+    other = serve("--db", postgres_url)
+    with server.client() as one, other.client() as two:
+        until(one, run_id, resumed)
+        assert two.get("/v1/stats").json()["driven"] == 0
+        (tmp_path / "pg.go").touch()
+        assert events(two, run_id) == events(one, run_id)
+        assert outcome(two, run_id) == "succeeded"
+        assert two.get("/v1/runs", params={"limit": 1}).json()["next_cursor"] is None
+        assert "hunter2" not in one.get("/v1/runs/nope").text + server.log

@@ -175,6 +175,9 @@ def test_a_run_is_paused_extended_and_canceled(shared, api):
         "invalid-plan",
     )
     assert told["errors"][0]["line"] == 1
+    answer = api.post(f"/v1/runs/{run_id}/extend", json={"steps": [{"id": "x", "run": 1}]})
+    told = problem(answer, 422, "invalid-plan")
+    assert (told["errors"][0]["pointer"], told["errors"][0]["line"]) == ("/steps/0/run", 1)
     go.touch()
     assert api.post(f"/v1/runs/{run_id}/unpause").status_code == 200
     assert outcome(api, run_id) == "succeeded"

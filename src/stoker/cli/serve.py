@@ -56,6 +56,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add("--max-concurrency", type=given.at_least(1), metavar="N", help="steps of all runs at once")
     add(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="capacity of a resource, such as gpu=2 or memory=8GiB",
+    )
+    add(
+        "--durability",
+        choices=("process", "power"),
+        default="process",
+        help="what the journal survives: this process (default), or also a power cut",
+    )
+    add(
         "--rate",
         type=given.at_least(0),
         default=200,
@@ -98,8 +111,12 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         context.output.line(f"serving on {url}")
         context.output.flush()
 
-    async with context.journal(create=True) as journal:
-        engine = context.engine(journal, max_concurrency=args.max_concurrency)
+    async with context.journal(create=True, durability=args.durability) as journal:
+        engine = context.engine(
+            journal,
+            max_concurrency=args.max_concurrency,
+            resources=given.amounts(args.resource),
+        )
         try:
             async with engine:
                 await serve(_settings(args, context), journal, engine, ready)
@@ -125,7 +142,6 @@ def _settings(args: argparse.Namespace, context: Context) -> Settings:
         key=args.tls_key,
         insecure_http=args.insecure_http,
         docs=args.docs,
-        max_concurrency=args.max_concurrency,
         rate=args.rate,
     )
 
@@ -143,6 +159,8 @@ def _token(args: argparse.Namespace, context: Context) -> int:
             output.note("it is not shown again")
         elif args.what == "revoke":
             tokens.revoke(args.name)
+            if not tokens.all():
+                output.note("no token is left: on loopback everybody on this machine gets in")
         else:
             for token in tokens.all():
                 output.line(f"{token.id}  {token.scope:<5}  {iso(token.created_at)}  {token.name}")

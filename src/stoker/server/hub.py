@@ -42,6 +42,8 @@ _PACE_SEC = 0.005
 """At least so long between two looks, and four times what a look takes."""
 _SEARCH_SEC = 1.0
 """Between two searches for runs that others have reopened or begun with another clock."""
+_LATE_SEC = 0.5
+"""A run may be seen so much later than one that was created after it."""
 _AGAIN_SEC = 1.0
 _STATUS: Final = {
     RUN_STARTED: "running",
@@ -89,7 +91,9 @@ class Hub:
         """Last sequences of runs that are over, by id."""
         self._feeds: dict[str, Feed] = {}
         self._readers: Counter[str] = Counter()
-        self._newest: tuple[float, str] | None = None
+        self._newest = (0.0, "")
+        self._since = 0.0
+        """Of runs created later, the stream of all runs has every event."""
         self._search_at = 0.0
         self._wake = asyncio.Event()
         self._epoch = os.urandom(4).hex()
@@ -116,8 +120,11 @@ class Hub:
 
     async def begin(self) -> None:
         """Learn what is there: streams of all runs begin after it. Raises `JournalError`."""
-        for row in await self._journal.runs(limit=1):
+        for row in reversed(await self._journal.runs(limit=_PAGE)):
             self._newest = (row.created_at, row.run_id)
+            if row.status in RUN_OVER:
+                self._over[row.run_id] = row.last_sequence
+        self._since = self._newest[0]
         for row in await self._journal.runs(limit=EVERYTHING, status=UNFINISHED):
             self._tracked[row.run_id] = _Tracked(row.last_sequence, row.status)
 
@@ -209,9 +216,9 @@ class Hub:
         while rows := await self._journal.runs(limit=_NEWEST, before=before):
             for row in rows:
                 before = (row.created_at, row.run_id)
-                if self._newest is not None and before <= self._newest:
+                if row.created_at < self._newest[0] - _LATE_SEC:
                     break
-                newest = before if newest is None else max(newest, before)
+                newest = max(newest, before)
                 if row.run_id not in self._tracked and row.run_id not in self._over:
                     self._track(row, 0)
             else:
@@ -224,7 +231,7 @@ class Hub:
         self._search_at = loop.time() + _SEARCH_SEC
         for row in await self._journal.runs(limit=EVERYTHING, status=UNFINISHED):
             if row.run_id not in self._tracked:
-                self._track(row, row.last_sequence)
+                self._track(row, 0 if row.created_at > self._since else row.last_sequence)
 
     def _track(self, row: RunRow, sequence: int) -> _Tracked:
         sequence = self._over.pop(row.run_id, sequence)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stoker.engine.engine import Engine
 from stoker.engine.follow import one_error
@@ -25,6 +26,7 @@ log = get_logger(__name__)
 
 _FRAME_BYTES = 64 * 1024
 _PING_SEC = 20.0
+_HEADERS_SEC = 10.0
 
 
 async def serve(
@@ -95,13 +97,31 @@ class _Server(uvicorn.Server):
         self._stopping.set()
 
 
+class _Protocol(H11Protocol):
+    """Does not wait for ever for the headers of a connection's first request."""
+
+    _deadline: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(_HEADERS_SEC, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _late(self) -> None:
+        if self.scope is None:
+            self.transport.abort()
+
+
 def _config(settings: Settings, service: Service) -> uvicorn.Config:
     # It tells of requests without saying who they are from, and prints tracebacks unredacted.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
     return uvicorn.Config(
         build(service),
         lifespan="off",
-        http="h11",
+        http=_Protocol,
         ws="websockets-sansio",
         loop="none",
         log_config=None,

@@ -301,14 +301,18 @@ class Service:
                 f"step {step_id!r} is not waiting for approval (it is {step.status})"
             )
 
-    async def extend(self, run_id: str, steps: str, *, by: str, inputs: Mapping[str, Any]) -> None:
-        """Give a run new steps; one that is over is reopened. Raises `PlanError`, `RunBusy`,
-        `CommandRefused`, `UnknownRun`."""
-        row = await self.journal.run(run_id)
-        state = (await read_run(self.journal, run_id)).state
-        whole = msgspec.structs.replace(state.plan, steps=tuple(s.step for s in state.steps))
-        cwd = str(row.options.get("cwd", ""))
+    async def check_steps(self, run_id: str, steps: str | bytes) -> None:
+        """Raises `PlanError` if they cannot be added to the run, and `UnknownRun`."""
+        standing = await read_run(self.journal, run_id)
+        plan, state = standing.state.plan, standing.state
+        whole = msgspec.structs.replace(plan, steps=tuple(step.step for step in state.steps))
+        cwd = str(standing.row.options.get("cwd", ""))
         loader.load_steps(steps, plan=whole, kinds=kinds(), name="", cwd=cwd)
+
+    async def extend(self, run_id: str, steps: str, *, by: str, inputs: Mapping[str, Any]) -> None:
+        """Give a run new steps that are right; one that is over is reopened. Raises `PlanError`
+        (inputs), `RunBusy`, `CommandRefused`, `UnknownRun`."""
+        row = await self.journal.run(run_id)
         if row.status not in RUN_OVER and activity(row) in ("live", "remote"):
             asked = await ask(self.journal, row, "extend", {"steps": steps}, by=by)
             if asked.events is None:

@@ -35,8 +35,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Without TLS on an address that is not loopback: something before it does that."""
     docs: bool = False
     """Serve a page to try the API, which loads scripts from another site."""
-    max_concurrency: int | None = None
-    """Steps at once, of all runs together."""
     body_limit: Positive = 16 * 1024 * 1024
     """Bytes a request may have."""
     rate: int = 200

@@ -14,7 +14,10 @@ from msgspec import Meta, Struct, field
 
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
+from stoker.plan.errors import PlanError
 from stoker.server.params import App, Name
+from stoker.server.problems import Refused, faults
+from stoker.server.resources.plans import in_place
 from stoker.server.service import Service
 
 Text = Annotated[str, Meta(max_length=10_000)]
@@ -50,6 +53,10 @@ class Extension(Again, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
     steps: list[dict[str, Any]] | str
     """A list of steps, or the text of one (JSON or YAML)."""
+
+
+class _Steps(Struct):
+    steps: msgspec.Raw = msgspec.Raw()
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -141,7 +148,15 @@ async def extend(
         Body(examples=[Example("a step", value={"steps": [{"id": "more", "run": "echo more"}]})]),
     ],
 ) -> Done:
-    text = data.steps if isinstance(data.steps, str) else msgspec.json.encode(data.steps).decode()
+    listed = not isinstance(data.steps, str)
+    text = msgspec.json.encode(data.steps).decode() if listed else str(data.steps)
+    try:
+        await service.check_steps(
+            run_id, in_place(await request.body(), _Steps) if listed else text
+        )
+    except PlanError as error:
+        told = faults(error.problems, "/steps" if listed else "")
+        raise Refused(422, "invalid-plan", f"{len(told)} problem(s)", errors=told) from None
     await service.extend(run_id, text, by=_who(request), inputs=data.inputs)
     return Done(run_id=run_id, status="done")
 

@@ -49,7 +49,7 @@ class Validation(Struct, frozen=True, kw_only=True):
     """Errors, and warnings of a plan that is valid."""
 
 
-class _Raw(Struct):
+class _Plan(Struct):
     plan: msgspec.Raw = msgspec.Raw()
 
 
@@ -66,14 +66,14 @@ async def load(
     if isinstance(source.plan, str):
         text = source.plan.encode()
     elif source.plan is not None:
-        text = _in_place(await request.body())
+        text = in_place(await request.body(), _Plan)
     return await service.load(text, source.path, source.variables, str(cwd)), str(cwd)
 
 
-def _in_place(body: bytes) -> bytes:
-    """The plan's own text in a request's body, with blanks for what is before it, so that lines
-    and columns of problems are those of the body."""
-    raw = bytes(msgspec.json.decode(body, type=_Raw).plan)
+def in_place(body: bytes, part: type[Struct]) -> bytes:
+    """The text of one part of a request's body, with blanks for what is before it, so that lines
+    and columns of problems are those of the body. `part` has it as its only field."""
+    raw = bytes(getattr(msgspec.json.decode(body, type=part), part.__struct_fields__[0]))
     before = body[: body.rindex(raw)].decode("utf-8", "replace")
     return re.sub(r"[^\n]", " ", before).encode() + raw
 
