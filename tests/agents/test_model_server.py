@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import real_agents
 from model_server import (
     Call,
     Conversation,
@@ -332,7 +332,7 @@ def test_codex_writes_a_file(tmp_path: Path, codex: str) -> None:
         options = ["--json", "--dangerously-bypass-approvals-and-sandbox", "-C", work]
         done = subprocess.run(
             [codex, "exec", *options, "write a file"],
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home)},
+            env={"PATH": real_agents.PATH, "HOME": str(home), "CODEX_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -356,7 +356,4 @@ def test_codex_writes_a_file(tmp_path: Path, codex: str) -> None:
 @pytest.fixture
 def codex() -> str:
     """The real agent, from npm (`@openai/codex`)."""
-    found = shutil.which("codex")
-    if found is None:
-        pytest.skip("codex is not on PATH: npm install @openai/codex")
-    return found
+    return real_agents.program("codex")
