@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from stoker.agents import inbox, stream
+from stoker.agents.follow import follow
 from stoker.agents.store import place
 from stoker.agents.stream import AnyContent, Entries
 from stoker.engine.engine import Engine
@@ -25,7 +26,6 @@ from stoker.engine.run import Outcome
 from stoker.journal.open import open_journal
 from stoker.plan.model import Plan
 from stoker.process.keeper import Kept
-from stoker.process.tail import tail
 from stoker.steps.registry import kinds
 
 Act = Callable[["Live"], Awaitable[None]]
@@ -130,16 +130,13 @@ class Bench:
     async def until(self, condition: Callable[[AnyContent], bool]) -> AnyContent:
         """Wait until the stream has such an entry."""
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entries, rest = Entries(), b""
-        file = self.place / "stream"
-        file.parent.mkdir(parents=True, exist_ok=True)  # something to watch
-        async with aclosing(tail(str(file), finished=never)) as chunks:
-            async for chunk in chunks:
-                *lines, rest = (rest + chunk.data).split(b"\n")
-                for line in lines:
-                    content = entries.add(stream.decode(line)).content
-                    if condition(content):
-                        return content
+        entries = Entries()
+        self.place.mkdir(parents=True, exist_ok=True)  # something to watch
+        async with aclosing(follow(self.place, finished=never)) as records:
+            async for _, record in records:
+                content = entries.add(record).content
+                if condition(content):
+                    return content
         raise AssertionError
 
 
@@ -177,4 +174,4 @@ def asked(content: AnyContent) -> bool:
 
 
 def says(text: str) -> Callable[[AnyContent], bool]:
-    return lambda content: text in getattr(content, "text", "")
+    return lambda content: isinstance(content, stream.AssistantMessage) and text in content.text

@@ -1,10 +1,13 @@
 """The normalised stream: records, their fold, their schema."""
 
+import asyncio
+
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
 from stoker.agents import stream
+from stoker.agents.follow import follow
 from stoker.agents.stream import (
     Answer,
     Append,
@@ -85,3 +88,33 @@ def test_records_fold_into_entries():
 def test_a_record_that_does_not_follow_is_refused(record):
     with pytest.raises(ValueError, match="but there are 0"):
         Entries().add(record)
+
+
+def test_it_is_followed_from_anywhere(tmp_path):
+    records = [
+        Put(index=0, time=1.0, content=AssistantMessage(text="ä")),
+        *(Append(index=0, text=str(number)) for number in range(3)),
+    ]
+    data = stream.encode(records)
+    (tmp_path / "stream").write_bytes(data[:-5])  # the last is being written
+
+    async def read(offset=0, finished=None):
+        return [one async for one in follow(tmp_path, offset=offset, finished=finished)]
+
+    found = asyncio.run(read())
+    assert [record for _, record in found] == records[:-1]
+    with (tmp_path / "stream").open("ab") as file:
+        file.write(data[-5:])
+    for at, (offset, _) in enumerate(found):
+        assert [record for _, record in asyncio.run(read(offset))] == records[at + 1 :]
+
+    async def live():
+        finished = asyncio.get_running_loop().create_future()
+        following = asyncio.ensure_future(read(len(data), finished))
+        await asyncio.sleep(0)
+        with (tmp_path / "stream").open("ab") as file:
+            file.write(stream.encode(records[1:2]))
+        finished.set_result(None)
+        return await following
+
+    assert [record for _, record in asyncio.run(live())] == records[1:2]

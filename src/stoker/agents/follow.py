@@ -1,0 +1,40 @@
+"""Reading the stream of an attempt, from anywhere in it, while it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from stoker.agents.store import STREAM
+from stoker.agents.stream import Record, decode
+from stoker.process.logs import LogWatch
+from stoker.process.tail import tail
+
+
+async def follow(
+    directory: str | os.PathLike[str],
+    *,
+    offset: int = 0,
+    finished: asyncio.Future[Any] | None = None,
+    watch: LogWatch | None = None,
+) -> AsyncIterator[tuple[int, Record]]:
+    """The records of the attempt with that `directory` (`stoker.agents.store.place`), each
+    with the offset (bytes) to go on from after it.
+
+    Without `finished` it ends at the end of what is there; with it, it waits for more until
+    that is done. The directory must exist then. Close it (`contextlib.aclosing`) when
+    leaving it early. `watch` as for `stoker.process.tail.tail`.
+    """
+    file = str(Path(directory, STREAM))
+    rest = b""
+    reading = tail(file, offset=offset, finished=finished, watch=watch)
+    async with aclosing(reading) as chunks:  # type: ignore[type-var]
+        async for chunk in chunks:
+            *lines, rest = (rest + chunk.data).split(b"\n")
+            for line in lines:
+                offset += len(line) + 1
+                yield offset, decode(line)
