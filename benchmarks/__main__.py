@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import (
     agent,
+    attempts,
     environment,
     floors,
     graphs,
@@ -42,11 +43,12 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "graphs": graphs.measure,
     "many": many.measure,
     "resume": resume.measure,
+    "attempts": attempts.measure,
     "scale": scale.measure,
     "agent": agent.measure,
 }
 
-_ALONE = {"agent", "handover", "lines", "floors", "many", "resume"}
+_ALONE = {"attempts", "agent", "handover", "lines", "floors", "many", "resume"}
 """These need no peers."""
 
 
