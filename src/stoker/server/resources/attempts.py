@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from litestar import WebSocket, delete, get, post, websocket
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromQuery, HeaderParameter, JSONBody, PathParameter
 from litestar.response import Response
 from msgspec import Meta, Struct, json
 
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
 from stoker.agents.stream import Put
+from stoker.server.params import App, Name
 from stoker.server.problems import Refused
 from stoker.server.resources.tasks import LongText, Text
 from stoker.server.service import Service
@@ -111,8 +112,9 @@ class Changes(Struct, frozen=True):
 
 Key = Annotated[
     str | None,
-    Parameter(header="Idempotency-Key", min_length=1, max_length=255, required=False),
+    HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
 ]
+Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 
 @post(
@@ -124,7 +126,7 @@ Key = Annotated[
     "sent again.",
 )
 async def create_and_start(
-    service: Service,
+    service: App,
     data: Annotated[
         AttemptRequest,
         Body(
@@ -150,7 +152,7 @@ async def create_and_start(
 
 
 @post("/v1/tasks/{task_id:str}/attempts", tags=["attempts"], summary="Another try at a task")
-async def start(service: Service, task_id: str, data: Agent, key: Key = None) -> Started:
+async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = None) -> Started:
     return await service.tasks.start(
         task_id,
         executor=data.executor,
@@ -161,7 +163,7 @@ async def start(service: Service, task_id: str, data: Agent, key: Key = None) ->
 
 
 @get("/v1/attempts/{attempt_id:str}", tags=["attempts"], summary="An attempt and its turns")
-async def show(service: Service, attempt_id: str) -> AttemptView:
+async def show(service: App, attempt_id: Name) -> AttemptView:
     attempt = await service.tasks.attempt(attempt_id)
     state = await service.tasks.state(attempt_id)
     steps = []
@@ -187,7 +189,7 @@ async def show(service: Service, attempt_id: str) -> AttemptView:
     status_code=202,
     summary="Tell the agent more",
 )
-async def follow_up(service: Service, attempt_id: str, data: FollowUpRequest) -> Told:
+async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
     return Told(await service.tasks.follow_up(attempt_id, data.prompt, variant=data.variant))
 
 
@@ -196,7 +198,7 @@ async def follow_up(service: Service, attempt_id: str, data: FollowUpRequest) ->
     tags=["attempts"],
     summary="Take back what waits for the end of the turn",
 )
-async def unqueue(service: Service, attempt_id: str) -> None:
+async def unqueue(service: App, attempt_id: Name) -> None:
     await service.tasks.attempt(attempt_id)
     await service.tasks.unqueue(attempt_id)
 
@@ -207,7 +209,7 @@ async def unqueue(service: Service, attempt_id: str) -> None:
     status_code=204,
     summary="End the turn; what the agent has done is kept",
 )
-async def stop(service: Service, attempt_id: str) -> None:
+async def stop(service: App, attempt_id: Name) -> None:
     await service.tasks.stop(attempt_id)
 
 
@@ -217,7 +219,7 @@ async def stop(service: Service, attempt_id: str) -> None:
     status_code=202,
     summary="Ask the agent to end its turn by itself",
 )
-async def interrupt(service: Service, attempt_id: str, turn: int) -> None:
+async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
     await _tell(service, attempt_id, turn, Interrupt(by="http"))
 
 
@@ -228,7 +230,9 @@ async def interrupt(service: Service, attempt_id: str, turn: int) -> None:
     summary="Answer an agent's request for approval",
     description="One that is not pending is ignored; the turn's stream says what was answered.",
 )
-async def answer(service: Service, attempt_id: str, turn: int, approval: str, data: Answer) -> None:
+async def answer(
+    service: App, attempt_id: Name, turn: Turn, approval: Name, data: JSONBody[Answer]
+) -> None:
     said = Reply(
         approval=approval,
         allowed=data.allowed,
@@ -260,7 +264,7 @@ async def _tell(service: Service, attempt_id: str, turn: int, message: Reply | I
     "with an index that came before takes that one's place. Ends with the turn. `/ws` is the same "
     "over a WebSocket.",
 )
-async def stream(service: Service, attempt_id: str, turn: int) -> Response[None]:
+async def stream(service: App, attempt_id: Name, turn: Turn) -> Response[None]:
     entries = await _entries(service, attempt_id, turn)
     items = ((str(one.index), "", one) async for one in entries)
     return sse(items, service)  # type: ignore[return-value]
@@ -268,7 +272,7 @@ async def stream(service: Service, attempt_id: str, turn: int) -> Response[None]
 
 @websocket("/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream/ws")
 async def stream_socket(
-    socket: WebSocket[Any, Any, Any], service: Service, attempt_id: str, turn: int
+    socket: WebSocket[Any, Any, Any], service: App, attempt_id: Name, turn: Turn
 ) -> None:
     entries = await _entries(service, attempt_id, turn)
     await send_frames(socket, (json.encode(one).decode() async for one in entries), service)
@@ -286,7 +290,7 @@ async def _entries(service: Service, attempt_id: str, turn: int) -> AsyncIterato
     tags=["attempts"],
     summary="What an attempt has changed, committed or not",
 )
-async def changes(service: Service, attempt_id: str, contents: bool = True) -> Changes:
+async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = True) -> Changes:
     found = await service.tasks.changes(attempt_id, contents=contents)
     return Changes([_change(one) for one in found])
 
@@ -309,7 +313,7 @@ def _change(diff: FileDiff) -> ChangeView:
     tags=["attempts"],
     summary="How an attempt's branch stands to its target and its remote",
 )
-async def branch_status(service: Service, attempt_id: str) -> BranchStatus:
+async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
     return await service.tasks.branch_status(attempt_id)
 
 
@@ -319,7 +323,7 @@ async def branch_status(service: Service, attempt_id: str) -> BranchStatus:
     status_code=200,
     summary="Squash an attempt's work into its target branch",
 )
-async def merge(service: Service, attempt_id: str) -> Merged:
+async def merge(service: App, attempt_id: Name) -> Merged:
     return await service.tasks.merge(attempt_id)
 
 
@@ -328,7 +332,7 @@ async def merge(service: Service, attempt_id: str) -> Merged:
     tags=["attempts"],
     summary="Give an attempt's worktree up; its branch stays",
 )
-async def remove_worktree(service: Service, attempt_id: str) -> None:
+async def remove_worktree(service: App, attempt_id: Name) -> None:
     await service.tasks.remove_worktree(attempt_id)
 
 

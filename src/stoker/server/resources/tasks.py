@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, JSONBody
 from msgspec import Meta, Struct
 
-from stoker.server.service import Service
+from stoker.server.params import App, Name
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -70,7 +70,7 @@ class Tasks(Struct, frozen=True):
     summary="Make a project of a repository",
 )
 async def create_project(
-    service: Service,
+    service: App,
     data: Annotated[
         ProjectRequest,
         Body(examples=[Example("one", value={"name": "Site", "repository": "/srv/site"})]),
@@ -87,22 +87,22 @@ async def create_project(
 
 
 @get("/v1/projects", tags=["tasks"], summary="All projects")
-async def projects(service: Service) -> Projects:
+async def projects(service: App) -> Projects:
     return Projects(await service.tasks.catalog.projects())
 
 
 @get("/v1/projects/{project_id:str}", tags=["tasks"], summary="One project")
-async def project(service: Service, project_id: str) -> Project:
+async def project(service: App, project_id: Name) -> Project:
     return await service.tasks.catalog.project(project_id)
 
 
 @post("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="Write a task down")
-async def create_task(service: Service, project_id: str, data: TaskRequest) -> Task:
+async def create_task(service: App, project_id: Name, data: JSONBody[TaskRequest]) -> Task:
     return await service.tasks.catalog.create_task(project_id, data.title, data.description)
 
 
 @get("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="The tasks of a project")
-async def tasks(service: Service, project_id: str) -> Tasks:
+async def tasks(service: App, project_id: Name) -> Tasks:
     catalog = service.tasks.catalog
     await catalog.project(project_id)
     found = await catalog.tasks(project_id)
@@ -110,7 +110,7 @@ async def tasks(service: Service, project_id: str) -> Tasks:
 
 
 @get("/v1/tasks/{task_id:str}", tags=["tasks"], summary="One task and its attempts")
-async def task(service: Service, task_id: str) -> TaskView:
+async def task(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
     return TaskView(found, await service.tasks.attempts(task_id))
 
@@ -121,7 +121,7 @@ async def task(service: Service, task_id: str) -> TaskView:
     status_code=200,
     summary="Say how a task stands",
 )
-async def set_status(service: Service, task_id: str, data: StatusRequest) -> Task:
+async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest]) -> Task:
     return await service.tasks.catalog.set_status(task_id, data.status)
 
 
