@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,31 @@ def test_a_stream_goes_on_where_its_reader_stopped(shared, api):
         422,
         "invalid-request",
     )
+
+
+def test_readers_that_leave_are_forgotten(shared, api):
+    run_id = begin(api, {"id": "ask", "step_def": {"type": "approval", "prompt": "?"}})
+    wait_until(shared, 0)
+
+    async def main():
+        async with ws(shared, f"/v1/runs/{run_id}/events/ws") as connection:
+            await connection.recv()
+            with api.stream("GET", "/v1/events", headers=SSE) as answer:
+                lines = answer.iter_lines()
+                assert next(lines) == ": connected"
+                await asyncio.to_thread(wait_until, shared, 2)
+
+    asyncio.run(main())
+    wait_until(shared, 0)
+    api.post(f"/v1/runs/{run_id}/cancel")
+
+
+def wait_until(shared, streams):
+    """Until so many are open."""
+    deadline = time.monotonic() + 20
+    with shared.client() as client:
+        while (found := client.get("/v1/stats").json()["streams"]) != streams:
+            assert time.monotonic() < deadline, found
 
 
 def test_fifty_listeners_hear_the_same(shared, api):

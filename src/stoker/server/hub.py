@@ -165,12 +165,13 @@ class Hub:
                 if self._feeds.get(run_id) is feed:
                     del self._feeds[run_id]
 
-    async def all(self, place: str | None = None) -> AsyncIterator[Passed]:
-        """The events of all runs behind `place`; without it, those from now on."""
+    def all(self, place: str | None = None) -> AsyncIterator[Passed]:
+        """The events of all runs behind `place`; without it, those from this call on."""
         epoch, _, number = (place or "").partition(".")
         at = int(number) if epoch == self._epoch and number.isdecimal() else -1
-        if place is None:
-            at = self._count
+        return self._all(self._count if place is None else at)
+
+    async def _all(self, at: int) -> AsyncIterator[Passed]:
         while True:
             changed = self._changed
             first = self._count - len(self._ring)

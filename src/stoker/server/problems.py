@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import Meta, Struct, field
 
 from stoker.engine.commands import CommandRefused
@@ -135,6 +135,8 @@ def refused(error: Exception) -> Refused:
         return _invalid(error)
     if isinstance(error, RecursionError):
         return Refused(400, "malformed", "nested too deeply")
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return Refused(400, "malformed", "the request ended before its body did")  # to nobody
     if isinstance(error, HTTPException) and error.status_code < 500:
         return Refused(error.status_code, "", _plain(error), headers=error.headers)
     _log(error)

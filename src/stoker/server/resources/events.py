@@ -105,10 +105,11 @@ async def of_all_socket(
     await send(socket, frames, service)
 
 
-async def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, str, Any]]:
-    async for passed in service.hub.all(place):
-        event = passed.event
-        yield (passed.place, _GAP, None) if event is None else (passed.place, "", event)
+def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, str, Any]]:
+    return (
+        (passed.place, _GAP if passed.event is None else "", passed.event)
+        async for passed in service.hub.all(place)
+    )
 
 
 ROUTES: list[Any] = [of_run, of_run_socket, of_all, of_all_socket]
