@@ -9,6 +9,9 @@ import hypothesis
 import schemathesis
 from serving import begin, outcome
 
+from stoker.server import resources
+from stoker.server.app import openapi
+
 DRAWN = hypothesis.settings(
     max_examples=8,
     derandomize=True,
@@ -56,6 +59,18 @@ def test_no_request_makes_the_server_fail_or_answer_otherwise_than_documented(sh
                 assert mode is schemathesis.GenerationMode.NEGATIVE  # nothing it takes can be wrong
     assert all(count > 1 for count in asked.values())
     assert "POST /v1/runs/{run_id}/cancel" in asked
+
+
+def test_a_resource_is_found_by_being_there(tmp_path, monkeypatch):
+    (tmp_path / "found.py").write_text(
+        "from litestar import get\n"
+        "@get('/v1/found', tags=['found'], summary='Found', sync_to_thread=False)\n"
+        "def found() -> str:\n    return ''\n"
+        "def document(paths):\n    paths['/v1/found']['get']['description'] = 'by being there'\n"
+        "ROUTES = [found]\n"
+    )
+    monkeypatch.setattr(resources, "__path__", [*resources.__path__, str(tmp_path)])
+    assert openapi()["paths"]["/v1/found"]["get"]["description"] == "by being there"
 
 
 def test_the_document_is_openapi_31_with_examples_and_problems(api):

@@ -49,6 +49,9 @@ def test_only_what_is_safe_is_served(tmp_path):
             settings(host=host).check(has_tokens=True)
         settings(host=host, insecure_http=True).check(has_tokens=True)
         settings(host=host, certificate="c", key="k").check(has_tokens=True)
+    with pytest.raises(BadSettings, match="called by others"):
+        settings(hosts=("stoker.example",)).check(has_tokens=False)
+    settings(hosts=("stoker.example",)).check(has_tokens=True)
     with pytest.raises(BadSettings, match="go together"):
         settings(certificate="c").check(has_tokens=True)
     assert Settings(directory=tmp_path, roots=()).loopback
@@ -175,6 +178,21 @@ def test_a_page_of_another_site_gets_nothing(shared, headers, status):
 
     if headers.get("Host") != "":
         assert asyncio.run(listen()) == status
+
+
+def test_what_comes_through_a_proxy_is_not_taken_for_local(api):
+    for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
+        problem(api.get("/v1/runs", headers={name: "192.0.2.1"}), 401, "no-token")
+
+
+def test_a_host_that_was_allowed_is_served(serve, tmp_path):
+    (tmp_path / ".stoker").mkdir()
+    token = Tokens(tmp_path / ".stoker").create("me", "read")
+    server = serve("--allow-host", "Stoker.example")
+    with server.client(headers=bearer(token)) as client:
+        named = {"Host": "stoker.example", "Origin": "https://stoker.example"}
+        assert client.get("/v1/runs", headers=named).status_code == 200
+        problem(client.get("/v1/runs", headers={"Host": "other.example"}), 421, "wrong-host")
 
 
 def test_a_form_cannot_be_posted(shared, api):

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -50,7 +51,7 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
     if settings.docs:
         plugins.append(SwaggerRenderPlugin())
     return Litestar(
-        route_handlers=[*routes(), document],
+        route_handlers=[*(route for one in _modules() for route in one.ROUTES), document],
         dependencies={"service": Provide(provide, sync_to_thread=False)},
         guards=[permit, accept],
         exception_handlers={Exception: problems.response},
@@ -73,11 +74,9 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
     )
 
 
-def routes() -> list[Any]:
-    """The routes of every module in `resources`."""
+def _modules() -> list[ModuleType]:
     names = sorted(module.name for module in pkgutil.iter_modules(resources.__path__))
-    modules = [import_module(f"{resources.__name__}.{name}") for name in names]
-    return [route for module in modules for route in module.ROUTES]
+    return [import_module(f"{resources.__name__}.{name}") for name in names]
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
@@ -90,7 +89,11 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def _document(app: Litestar) -> dict[str, Any]:
-    return completed(app.openapi_schema.to_schema())
+    schema = completed(app.openapi_schema.to_schema())
+    for module in _modules():
+        if hasattr(module, "document"):
+            module.document(schema["paths"])
+    return schema
 
 
 def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

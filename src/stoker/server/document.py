@@ -11,12 +11,10 @@ from stoker.server.streams import SSE
 
 _REF: Final = "#/components/schemas/{name}"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
-_STREAMED: Final = ("events", "logs")
-"""Tags of resources that also come as server-sent events."""
 
 
 def completed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The document with its errors, streams and optional bodies. Changes `schema`."""
+    """The document with its errors and optional bodies. Changes `schema`."""
     _, parts = msgspec.json.schema_components([ProblemDetails], ref_template=_REF)
     schema["components"]["schemas"].update(parts)
     problem = {
@@ -31,9 +29,6 @@ def completed(schema: dict[str, Any]) -> dict[str, Any]:
             responses.pop("400", None)
             responses["default"] = problem
             _optional(operation.get("requestBody"))
-            if not {*_STREAMED}.isdisjoint(operation.get("tags", ())):
-                _streamed(responses)
-    _special(schema["paths"])
     return schema
 
 
@@ -48,22 +43,7 @@ def _optional(body: dict[str, Any] | None) -> None:
         content["schema"] = choice[0]
 
 
-def _streamed(responses: dict[str, Any]) -> None:
-    content = responses["200"].setdefault("content", {})
-    content.setdefault(SSE, {"schema": {"type": "string"}})
-
-
-def _special(paths: dict[str, Any]) -> None:
-    """Answers beside the usual one."""
-    begin = paths["/v1/runs"]["post"]["responses"]
-    begin["200"] = {**begin["201"], "description": "An earlier request began it"}
-    show = paths["/v1/runs/{run_id}"]["get"]["responses"]
-    show["304"] = {"description": "As `If-None-Match` says"}
-    paths["/v1/runs/{run_id}/events"]["get"]["responses"]["204"] = {
-        "description": "A stream that is over: do not come back"
-    }
-    logs = "/v1/runs/{run_id}/steps/{step}/attempts/{number}/logs/{output}"
-    found = paths[logs]["get"]["responses"]
-    bytes_ = {"text/plain": {"schema": {"type": "string"}}}
-    found["200"]["content"] = {**bytes_, SSE: {"schema": {"type": "string"}}}
-    found["206"] = {"description": "The range", "content": bytes_}
+def streams(operation: dict[str, Any]) -> None:
+    """Say of an operation that it also comes as server-sent events."""
+    content = operation["responses"]["200"].setdefault("content", {})
+    content[SSE] = {"schema": {"type": "string"}}

@@ -40,6 +40,8 @@ _POLICY: Final = (
     b"content-security-policy",
     b"default-src 'none'; frame-ancestors 'none'; sandbox",
 )
+_PROXIED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+"""Headers of a request that only seems to come from this machine."""
 _TLS: Final = (b"strict-transport-security", b"max-age=31536000")
 NOBODY: Final = Token("", "local", "admin", "", 0.0)
 """Who asks over loopback where there are no tokens."""
@@ -132,11 +134,11 @@ class Guard:
             text = next((p[len(_BEARER) :] for p in offered if p.startswith(_BEARER)), "")
         if text and (token := tokens.check(text)) is not None:
             return token
-        if scope["path"] in OPEN or (
-            not text and self._service.settings.loopback and not tokens.all()
-        ):
+        if scope["path"] in OPEN:
             return NOBODY
-        return None
+        if text or not self._service.settings.trusting or not _PROXIED.isdisjoint(headers):
+            return None
+        return None if tokens.all() else NOBODY
 
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET")

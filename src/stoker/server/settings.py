@@ -57,6 +57,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             return False
 
     @property
+    def trusting(self) -> bool:
+        """Whether requests need no token as long as there is none: only this machine calls it,
+        and by no other name."""
+        return self.loopback and not self.hosts
+
+    @property
     def scheme(self) -> str:
         return "https" if self.certificate else "http"
 
@@ -64,13 +70,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Raises `BadSettings`."""
         if (self.certificate is None) != (self.key is None):
             raise BadSettings("--tls-cert and --tls-key go together")
-        if self.loopback:
-            return
-        if not has_tokens:
+        if not self.trusting and not has_tokens:
+            what = (
+                f"{self.host} can be reached" if not self.loopback else "--allow-host: it is called"
+            )
             raise BadSettings(
-                f"{self.host} can be reached by others, so a token is needed: "
+                f"{what} by others, so a token is needed: "
                 "stoker serve token create --scope admin --name me"
             )
+        if self.loopback:
+            return
         if self.certificate is None and not self.insecure_http:
             raise BadSettings(
                 f"{self.host} can be reached by others, so tokens would travel in the open: give "

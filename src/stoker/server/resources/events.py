@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.journal.events import Event
+from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
@@ -110,6 +111,14 @@ def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, str, A
         (passed.place, _GAP if passed.event is None else "", passed.event)
         async for passed in service.hub.all(place)
     )
+
+
+def document(paths: dict[str, Any]) -> None:
+    """What comes as a stream."""
+    one, every = (paths[path]["get"] for path in ("/v1/runs/{run_id}/events", "/v1/events"))
+    streams(one)
+    streams(every)
+    one["responses"]["204"] = {"description": "A stream that is over: do not come back"}
 
 
 ROUTES: list[Any] = [of_run, of_run_socket, of_all, of_all_socket]

@@ -19,6 +19,7 @@ from litestar.response import Response, Stream
 from stoker.journal.base import AttemptRow
 from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk, tail
+from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
@@ -207,6 +208,15 @@ def _part(path: str, first: str, last: str) -> Response[bytes]:
             "Accept-Ranges": "bytes",
         },
     )
+
+
+def document(paths: dict[str, Any]) -> None:
+    """What is bytes, and what comes as a stream."""
+    operation = paths[_PATH.replace(":str", "").replace(":int", "")]["get"]
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    operation["responses"]["200"]["content"] = dict(text)
+    operation["responses"]["206"] = {"description": "The range", "content": text}
+    streams(operation)
 
 
 ROUTES: list[Any] = [log, log_socket]

@@ -159,6 +159,14 @@ async def remove(service: App, run_id: Name) -> None:
     await service.delete(run_id)
 
 
+def document(paths: dict[str, Any]) -> None:
+    """Answers beside the usual ones."""
+    begun = paths["/v1/runs"]["post"]["responses"]
+    begun["200"] = {**begun["201"], "description": "An earlier request began it"}
+    shown = paths["/v1/runs/{run_id}"]["get"]["responses"]
+    shown["304"] = {"description": "As `If-None-Match` says"}
+
+
 def _tags(header: str) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in header.split(",")]
 
