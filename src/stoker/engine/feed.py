@@ -52,15 +52,20 @@ class Feed:
         """Every event with a sequence above `after`, in order, without gap or duplicate.
         `pace`: seconds to leave between two looks, for a reader that need not see each at
         once; neither the first after a quiet while nor the end waits."""
+        async for events in self.batches(after, pace):
+            for event in events:
+                yield event
+
+    async def batches(self, after: int = 0, pace: float = 0.0) -> AsyncIterator[Sequence[Event]]:
+        """As `read`, what there is at once together."""
         last_look = 0.0
         while True:
             while after < self._last:
                 events = await self._next(after)
                 if not events:
                     return  # the run was deleted
-                for event in events:
-                    yield event
-                    after = event.sequence
+                after = events[-1].sequence
+                yield events
             if self._closed:
                 return
             loop = asyncio.get_running_loop()

@@ -137,16 +137,15 @@ class Hub:
         counts = Counter(tracked.status for tracked in self._tracked.values())
         return {(status,): float(counts[status]) for status in UNFINISHED}
 
-    async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The events of a run with a sequence above `after`, then live ones until it is over.
-        Raises `UnknownRun`."""
+    async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
+        """The events of a run with a sequence above `after`, then live ones until it is over; what
+        there is at once together. Raises `UnknownRun`."""
         row = await self._journal.run(run_id)
         tracked = self._tracked.get(run_id)
         if tracked is None:
             if row.status in RUN_OVER:
                 while events := await self._journal.events(run_id, after=after, limit=_PAGE):
-                    for event in events:
-                        yield event
+                    yield events
                     after = events[-1].sequence
                 return
             tracked = self._track(row, row.last_sequence)
@@ -156,8 +155,8 @@ class Hub:
         self._readers[run_id] += 1
         self.look()
         try:
-            async for event in feed.read(after):
-                yield event
+            async for events in feed.batches(after):
+                yield events
         finally:
             self._readers[run_id] -= 1
             if not self._readers[run_id]:
@@ -165,25 +164,25 @@ class Hub:
                 if self._feeds.get(run_id) is feed:
                     del self._feeds[run_id]
 
-    def all(self, place: str | None = None) -> AsyncIterator[Passed]:
-        """The events of all runs behind `place`; without it, those from this call on."""
+    def all(self, place: str | None = None) -> AsyncIterator[Sequence[Passed]]:
+        """The events of all runs behind `place`; without it, those from this call on; what there
+        is at once together."""
         epoch, _, number = (place or "").partition(".")
         at = int(number) if epoch == self._epoch and number.isdecimal() else -1
         return self._all(self._count if place is None else at)
 
-    async def _all(self, at: int) -> AsyncIterator[Passed]:
+    async def _all(self, at: int) -> AsyncIterator[Sequence[Passed]]:
         while True:
             changed = self._changed
             first = self._count - len(self._ring)
             if not first <= at <= self._count:
                 # Too long ago, or of another server.
                 at = self._count
-                yield Passed(self._place(at), None)
+                yield [Passed(self._place(at), None)]
             elif at < self._count:
-                some = [self._ring[n - first] for n in range(at, min(at + _PAGE, self._count))]
-                for event in some:
-                    at += 1
-                    yield Passed(self._place(at), event)
+                numbers = range(at, min(at + _PAGE, self._count))
+                at = numbers.stop
+                yield [Passed(self._place(n + 1), self._ring[n - first]) for n in numbers]
             else:
                 await changed.wait()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -54,28 +54,32 @@ async def alive(items: AsyncIterator[T], service: Service) -> AsyncIterator[T | 
             await items.aclose()
 
 
-def sse(items: AsyncIterator[tuple[str, str, Any]], service: Service) -> Stream:
-    """A response of `(id, event, data)`; data becomes JSON. Without a name it is what a browser's
-    `EventSource.onmessage` gets."""
+Told = tuple[str, str, Any]
+"""Id, name and data of a server-sent event."""
+
+
+def sse(items: AsyncIterator[Sequence[Told]], service: Service) -> Stream:
+    """A response of events, what there is at once together; data becomes JSON. Those without a
+    name are what a browser's `EventSource.onmessage` gets."""
 
     async def lines() -> AsyncIterator[bytes]:
         yield b": connected\n\n"
         async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
-            async for item in feed:
-                if item is None:
-                    yield b": alive\n\n"
-                    continue
-                place, name, data = item
-                named = f"event: {name}\n" if name else ""
-                head = f"id: {place}\n{named}data: ".encode()
-                yield head + msgspec.json.encode(data) + b"\n\n"
+            async for some in feed:
+                yield b": alive\n\n" if some is None else b"".join(map(_event, some))
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(lines(), media_type=SSE, headers=headers)
 
 
+def _event(told: Told) -> bytes:
+    place, name, data = told
+    named = f"event: {name}\n" if name else ""
+    return f"id: {place}\n{named}data: ".encode() + msgspec.json.encode(data) + b"\n\n"
+
+
 async def send(
-    socket: WebSocket[Any, Any, Any], items: AsyncIterator[bytes | str], service: Service
+    socket: WebSocket[Any, Any, Any], items: AsyncIterator[Sequence[bytes | str]], service: Service
 ) -> None:
     """Accept, send text and bytes as frames of their kind, and close: 1000 when there are no
     more, 1012 when the server stops. A client that sends anything is closed with 1008."""
@@ -99,14 +103,17 @@ async def send(
 
 
 async def _send(
-    socket: WebSocket[Any, Any, Any], items: AsyncIterator[bytes | str], service: Service
+    socket: WebSocket[Any, Any, Any], items: AsyncIterator[Sequence[bytes | str]], service: Service
 ) -> None:
     async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
-        async for item in feed:
-            if isinstance(item, bytes):
-                await socket.send_bytes(item)
-            elif item is not None:  # the protocol has its own pings
-                await socket.send_text(item)
+        async for some in feed:
+            for frame in some or ():  # the protocol has its own pings
+                if isinstance(frame, bytes):
+                    await socket.send_bytes(frame)
+                else:
+                    await socket.send_text(frame)
+            if service.stopping.is_set():
+                return
 
 
 async def _listen(socket: WebSocket[Any, Any, Any]) -> bool:

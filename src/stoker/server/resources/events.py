@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +17,7 @@ from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
-from stoker.server.streams import SSE, send, sse
+from stoker.server.streams import SSE, Told, send, sse
 
 _GAP = "stream.gap"
 """Name of what tells that events were missed."""
@@ -57,7 +57,9 @@ async def of_run(
         start = max(after, whole(last_event))
         if row.status in RUN_OVER and start >= row.last_sequence:
             return Response(None, status_code=204)  # type: ignore[arg-type] # do not come back
-        items = ((str(e.sequence), "", e) async for e in service.hub.events(run_id, start))
+        items = (
+            [(str(e.sequence), "", e) for e in s] async for s in service.hub.events(run_id, start)
+        )
         return sse(items, service)  # type: ignore[return-value]
     found = await service.journal.events(run_id, after=after, limit=limit + 1)
     events = found[:limit]
@@ -76,7 +78,8 @@ async def of_run_socket(
 ) -> None:
     await service.journal.run(run_id)
     events = service.hub.events(run_id, after)
-    await send(socket, (msgspec.json.encode(event).decode() async for event in events), service)
+    frames = ([msgspec.json.encode(event).decode() for event in some] async for some in events)
+    await send(socket, frames, service)
 
 
 @get(
@@ -100,16 +103,16 @@ async def of_all_socket(
     socket: WebSocket[Any, Any, Any], service: App, after: FromQuery[str | None] = None
 ) -> None:
     frames = (
-        msgspec.json.encode({"id": place, "event": data}).decode()
-        async for place, _, data in _all(service, after)
+        [msgspec.json.encode({"id": place, "event": data}).decode() for place, _, data in some]
+        async for some in _all(service, after)
     )
     await send(socket, frames, service)
 
 
-def _all(service: Service, place: str | None) -> AsyncIterator[tuple[str, str, Any]]:
+def _all(service: Service, place: str | None) -> AsyncIterator[Sequence[Told]]:
     return (
-        (passed.place, _GAP if passed.event is None else "", passed.event)
-        async for passed in service.hub.all(place)
+        [(one.place, _GAP if one.event is None else "", one.event) for one in some]
+        async for some in service.hub.all(place)
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import codecs
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
-from stoker.server.streams import SSE, send, sse
+from stoker.server.streams import SSE, Told, send, sse
 
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -110,15 +110,13 @@ async def _chunks(
     """The log from `offset` on, until the attempt is over."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    end = (ATTEMPT_SETTLED, attempt.step_id, attempt.attempt)
+
     async def watch() -> None:
         events = service.hub.events(attempt.run_id, sequence)
         async with aclosing(events) as feed:  # type: ignore[type-var]
-            async for event in feed:
-                if (event.type, event.step, event.attempt) == (
-                    ATTEMPT_SETTLED,
-                    attempt.step_id,
-                    attempt.attempt,
-                ):
+            async for some in feed:
+                if any((event.type, event.step, event.attempt) == end for event in some):
                     break
         if not over.done():
             over.set_result(None)
@@ -139,23 +137,25 @@ async def _chunks(
             await asyncio.wait({watching})
 
 
-async def _frames(chunks: AsyncIterator[Chunk], offset: int) -> AsyncIterator[bytes | str]:
+async def _frames(
+    chunks: AsyncIterator[Chunk], offset: int
+) -> AsyncIterator[Sequence[bytes | str]]:
     """Bytes as they are; what has an offset of its own is told before them, as JSON text."""
-    yield _told(offset=offset)
+    yield [_told(offset=offset)]
     async for chunk in chunks:
         if chunk.dropped:
-            yield _told(offset=chunk.offset, dropped=chunk.dropped)
+            yield [_told(offset=chunk.offset, dropped=chunk.dropped)]
         if chunk.data:
-            yield chunk.data
+            yield [chunk.data]
         offset = chunk.next_offset
-    yield _told(offset=offset, end=True)
+    yield [_told(offset=offset, end=True)]
 
 
 def _told(**what: Any) -> str:
     return msgspec.json.encode(what).decode()
 
 
-async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[tuple[str, str, Any]]:
+async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Sequence[Told]]:
     """As text; a character that was written in two parts comes whole."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     begin = 0
@@ -169,12 +169,12 @@ async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[tuple[str, str, 
         end = chunk.next_offset - len(decoder.getstate()[0])
         if text or chunk.dropped:
             data = {"offset": begin, "length": end - begin, "dropped": chunk.dropped, "text": text}
-            yield str(end), "", data
+            yield [(str(end), "", data)]
             begin = end
     rest = decoder.decode(b"", final=True)
     if rest:
-        yield str(begin), "", {"offset": begin, "length": 0, "dropped": 0, "text": rest}
-    yield str(begin), "end", {"offset": begin}
+        yield [(str(begin), "", {"offset": begin, "length": 0, "dropped": 0, "text": rest})]
+    yield [(str(begin), "end", {"offset": begin})]
 
 
 def _part(path: str, first: str, last: str) -> Response[bytes]:
