@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, json
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
 from stoker.agents.stream import Put
+from stoker.server.document import streams
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused
 from stoker.server.resources.tasks import LongText, Text
@@ -258,7 +259,7 @@ async def _tell(service: Service, attempt_id: str, turn: int, message: Reply | I
 
 @get(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream",
-    tags=["events"],
+    tags=["attempts"],
     summary="What the agent says and does, from the beginning and live",
     description="Server-sent events, each an entry as it is now (`{index, time, content}`): one "
     "with an index that came before takes that one's place. Ends with the turn. `/ws` is the same "
@@ -266,7 +267,7 @@ async def _tell(service: Service, attempt_id: str, turn: int, message: Reply | I
 )
 async def stream(service: App, attempt_id: Name, turn: Turn) -> Response[None]:
     entries = await _entries(service, attempt_id, turn)
-    items = ((str(one.index), "", one) async for one in entries)
+    items = ([(str(one.index), "", one)] async for one in entries)
     return sse(items, service)  # type: ignore[return-value]
 
 
@@ -275,7 +276,7 @@ async def stream_socket(
     socket: WebSocket[Any, Any, Any], service: App, attempt_id: Name, turn: Turn
 ) -> None:
     entries = await _entries(service, attempt_id, turn)
-    await send_frames(socket, (json.encode(one).decode() async for one in entries), service)
+    await send_frames(socket, ([json.encode(one).decode()] async for one in entries), service)
 
 
 async def _entries(service: Service, attempt_id: str, turn: int) -> AsyncIterator[Put]:
@@ -334,6 +335,11 @@ async def merge(service: App, attempt_id: Name) -> Merged:
 )
 async def remove_worktree(service: App, attempt_id: Name) -> None:
     await service.tasks.remove_worktree(attempt_id)
+
+
+def document(paths: dict[str, Any]) -> None:
+    """See `stoker.server.resources`."""
+    streams(paths["/v1/attempts/{attempt_id}/turns/{turn}/stream"]["get"])
 
 
 ROUTES: list[Any] = [
