@@ -155,8 +155,8 @@ class Hub:
         self._readers[run_id] += 1
         self.look()
         try:
-            async for events in feed.batches(after):
-                yield events
+            async for some in feed.batches(after):
+                yield some
         finally:
             self._readers[run_id] -= 1
             if not self._readers[run_id]:
