@@ -3,10 +3,13 @@
 import asyncio
 import os
 import subprocess
+import time
 
 import pytest
 from msgspec.structs import replace
 
+from stoker.engine.retention import Policy, collect, forget
+from stoker.journal.base import RunBusy
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.turns import role
 from stoker.workspace.errors import NotARepository, UnknownBranch
@@ -271,3 +274,19 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
 
     world.run(second)
     nothing_left(world)
+
+
+def test_retention_leaves_attempts_alone(world, scripted):
+    async def scenario(tasks):
+        begun = await started(tasks, world, scripted({"say": "x"}))
+        await tasks.settled(begun.attempt.attempt_id)
+        run_id = begun.attempt.run_id
+        gone = await collect(
+            tasks._journal, world.state, Policy(), now=time.time() + 1e6, orphans=True
+        )
+        assert gone.runs == []
+        with pytest.raises(RunBusy, match="attempt"):
+            await forget(tasks._journal, world.state, run_id)
+        assert (await tasks.state(begun.attempt.attempt_id)).status == "succeeded"
+
+    world.run(scenario)

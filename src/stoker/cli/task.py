@@ -88,7 +88,7 @@ async def run(args: Namespace, context: Context) -> int:
     context.output.out.attach(loop)
     context.output.err.attach(loop)
     try:
-        async with _door(context, create=args.action == "start") as tasks:
+        async with _door(context, args.action) as tasks:
             return await action(args, context, tasks)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
@@ -102,15 +102,18 @@ async def run(args: Namespace, context: Context) -> int:
 
 
 @asynccontextmanager
-async def _door(context: Context, *, create: bool) -> AsyncIterator[Tasks]:
+async def _door(context: Context, action: str) -> AsyncIterator[Tasks]:
+    """The tasks of the project. Who only looks, does not go on with what is under way."""
     from stoker.steps.registry import kinds
-    from stoker.tasks.service import open_tasks
+    from stoker.tasks.service import Tasks
 
     async with (
-        context.journal(create=create) as journal,
+        context.journal(create=action == "start") as journal,
         context.engine(journal) as engine,
-        open_tasks(engine, journal, context.directory, kinds()) as tasks,
+        Tasks(engine, journal, context.directory, kinds()) as tasks,
     ):
+        if action not in ("list", "show", "diff"):
+            await tasks.recover()
         yield tasks
 
 

@@ -20,5 +20,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     served: str | None = None
     """The state directory of the server that drives the run; when it starts again, it goes on with
     the run."""
+    kept: bool = False
+    """Something else refers to the run: retention leaves it alone."""
     request: str | None = None
     """Digest of the request that began the run, if it may be sent again."""

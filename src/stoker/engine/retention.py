@@ -56,8 +56,9 @@ async def collect(
 
     `directory` is the state directory; `orphans`: also delete run directories that no run
     of this journal owns. Runs that are not over are never touched, nor is a nested run
-    before the one it belongs to. May be interrupted at any time and run again. Raises
-    `JournalError`, and `OSError` for a directory that cannot be deleted.
+    before the one it belongs to, nor one that is kept (`RunOptions.kept`). May be
+    interrupted at any time and run again. Raises `JournalError`, and `OSError` for a
+    directory that cannot be deleted.
     """
     present = _directories(directory / "runs", now - _YOUNG_SEC) if orphans else []
     rows = await journal.runs(limit=_ALL)
@@ -87,6 +88,8 @@ async def forget(journal: Journal, directory: Path, run_id: str) -> None:
     by_id = {one.run_id: one for one in rows}
     if row.parent_run_id in by_id:
         raise RunBusy(f"run {run_id} is nested in {row.parent_run_id}, and is deleted with it")
+    if row.options.get("kept"):
+        raise RunBusy(f"run {run_id} belongs to an attempt at a task")
     family = [row, *(one for one in rows if one is not row and _root(one, by_id) == run_id)]
     for one in family:
         if one.status not in RUN_OVER:
@@ -108,6 +111,8 @@ def _expired(rows: Iterable[RunRow], policy: Policy, now: float) -> list[RunRow]
     for row in by_id.values():
         family = families.get(row.run_id)
         if family is None or any(member.status not in RUN_OVER for member in family):
+            continue
+        if row.options.get("kept"):
             continue
         kept[row.plan_id] += 1
         ended = row.finished_at if row.finished_at is not None else row.created_at

@@ -196,7 +196,7 @@ class Tasks:
         document = msgspec.json.encode(turns.plan(project, task, attempt, turn))
         whole = loader.loads(document, kinds=self._kinds).plan
         handle = await self._engine.start(
-            whole, run_id=attempt.run_id, options=RunOptions(cwd=attempt.worktree)
+            whole, run_id=attempt.run_id, options=RunOptions(cwd=attempt.worktree, kept=True)
         )
         await _first_process(handle)
         return handle
