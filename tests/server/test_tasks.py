@@ -130,8 +130,9 @@ def test_what_is_wrong_is_told_and_leaves_nothing(server, repository):
         assert git(repository, "branch", "--format=%(refname:short)").split() == ["main"]
         again = client.post("/v1/projects", json={"name": "Q", "repository": str(repository)})
         assert again.status_code == 409
-        nothing = client.post("/v1/projects", json={"name": "Q", "repository": "/nowhere"})
-        assert nothing.status_code == 422
+        for path, status in (("/nowhere", 403), ("..", 403), ("missing", 422)):
+            nothing = client.post("/v1/projects", json={"name": "Q", "repository": path})
+            assert nothing.status_code == status
         for path in ("attempts/x", "tasks/x", "projects/x", "attempts/x/turns/1/stream"):
             assert client.get(f"/v1/{path}").status_code == 404
 

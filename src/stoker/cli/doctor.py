@@ -113,17 +113,22 @@ def _programs() -> Iterator[Finding]:
         "powershell steps",
         "install PowerShell: https://aka.ms/install-powershell",
     )
+    yield _program(
+        "sandbox",
+        ("bwrap",),
+        "sandbox for agents: they can read all you can",
+        "install bubblewrap: https://github.com/containers/bubblewrap",
+    )
+    yield _package("postgresql", "asyncpg", "journals on PostgreSQL", "postgres")
+    yield _package("server", "litestar", "`stoker serve`", "server")
+
+
+def _package(name: str, package: str, use: str, extra: str) -> Finding:
     from importlib.util import find_spec
 
-    if find_spec("asyncpg") is not None:
-        yield Finding("postgresql", "ok", "asyncpg is installed")
-    else:
-        yield Finding(
-            "postgresql",
-            "absent",
-            "no asyncpg: no journals on PostgreSQL",
-            "pip install 'stoker[postgres]'",
-        )
+    if find_spec(package) is not None:
+        return Finding(name, "ok", f"{package} is installed")
+    return Finding(name, "absent", f"no {package}: no {use}", f"pip install 'stoker[{extra}]'")
 
 
 def _program(name: str, commands: tuple[str, ...], use: str, remedy: str) -> Finding:

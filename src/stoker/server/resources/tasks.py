@@ -21,7 +21,7 @@ class ProjectRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: Text
     repository: Text
-    """Path of its working tree on the server's machine."""
+    """Path of its working tree on the server's machine, inside one of the server's roots."""
     setup_script: LongText | None = None
     """Shell text run in a new worktree, before the agent."""
     cleanup_script: LongText | None = None
@@ -78,7 +78,7 @@ async def create_project(
 ) -> Project:
     return await service.tasks.catalog.create_project(
         data.name,
-        data.repository,
+        str(service.confined(data.repository, "repository")),
         setup_script=data.setup_script,
         cleanup_script=data.cleanup_script,
         dev_script=data.dev_script,
