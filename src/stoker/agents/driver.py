@@ -282,7 +282,8 @@ class Driver:
             words = last_lines(self._stderr_path, _LAST_WORDS)
         except OSError:
             words = []
-        return "\n".join([how, *words])
+        # What we wrote there ourselves, such as that there is no sandbox, is not why.
+        return "\n".join([how, *(word for word in words if not word.startswith("stoker: "))])
 
 
 def _encoded(state: Any) -> msgspec.Raw:
