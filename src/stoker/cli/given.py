@@ -32,6 +32,23 @@ def add_inputs(parser: ArgumentParser) -> None:
     parser.add_argument("--inputs-file", metavar="FILE", help="inputs as a JSON or YAML map")
 
 
+def add_engine(parser: ArgumentParser) -> None:
+    """The options of what drives runs: how much there is, and how durable its journal is."""
+    parser.add_argument(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="capacity of a resource, such as gpu=2 or memory=8GiB",
+    )
+    parser.add_argument(
+        "--durability",
+        choices=("process", "power"),
+        default="process",
+        help="what the journal survives: this process (default), or also a power cut",
+    )
+
+
 def add_variables(parser: ArgumentParser) -> None:
     """The option that gives `${NAME}` variables."""
     parser.add_argument(

@@ -40,19 +40,7 @@ def register(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--run-id", metavar="ID", help="id of the new run (default: from the time)")
     add("--max-concurrency", type=given.at_least(1), metavar="N", help="steps at once")
-    add(
-        "--resource",
-        action="append",
-        default=[],
-        metavar="NAME=AMOUNT",
-        help="capacity of a resource, such as gpu=2 or memory=8GiB",
-    )
-    add(
-        "--durability",
-        choices=("process", "power"),
-        default="process",
-        help="what the journal survives: this process (default), or also a power cut",
-    )
+    given.add_engine(parser)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="show what would run; run nothing")
     mode.add_argument("--detach", action="store_true", help="run in the background; print the id")

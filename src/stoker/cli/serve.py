@@ -55,19 +55,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="plain HTTP on an address others can reach: a proxy before it does TLS",
     )
     add("--max-concurrency", type=given.at_least(1), metavar="N", help="steps of all runs at once")
-    add(
-        "--resource",
-        action="append",
-        default=[],
-        metavar="NAME=AMOUNT",
-        help="capacity of a resource, such as gpu=2 or memory=8GiB",
-    )
-    add(
-        "--durability",
-        choices=("process", "power"),
-        default="process",
-        help="what the journal survives: this process (default), or also a power cut",
-    )
+    given.add_engine(parser)
     add(
         "--rate",
         type=given.at_least(0),

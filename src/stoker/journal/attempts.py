@@ -11,10 +11,11 @@ from stoker.journal.projection import ATTEMPT_COLUMNS, AttemptKey, overlay, proj
 Fetch = Callable[..., Awaitable[Sequence[rows.Row]]]
 
 _STORED = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM step_attempts WHERE run_id = ?1"  # noqa: S608
-_TAIL = (
+TAIL = (
     f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM run_events WHERE run_id = ?1 "  # noqa: S608
     "AND sequence > (SELECT last_sequence FROM runs WHERE run_id = ?1) ORDER BY sequence"
 )
+"""A run's events that its rows of attempts do not tell of yet."""
 
 
 async def stored(fetch: Fetch, run_id: str) -> dict[AttemptKey, list[Any]]:
@@ -25,7 +26,7 @@ async def stored(fetch: Fetch, run_id: str) -> dict[AttemptKey, list[Any]]:
 async def current(fetch: Fetch, run_id: str) -> dict[AttemptKey, list[Any]]:
     """The rows with every event folded in. `fetch` must see one state of the journal."""
     found = await stored(fetch, run_id)
-    tail = await fetch(_TAIL, run_id)
+    tail = await fetch(TAIL, run_id)
     if tail:
         overlay(found, project(rows.event_row(row) for row in tail))
     return found

@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from stoker.journal import rows
+from stoker.journal.attempts import TAIL
 from stoker.journal.events import Event
 from stoker.journal.projection import ATTEMPT_COLUMNS, RUN_EVENTS, project
 
 LAG_SEC = 0.05
 
-_TAIL = (
-    f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM run_events WHERE run_id = ? "  # noqa: S608
-    "AND sequence > (SELECT last_sequence FROM runs WHERE run_id = ?) ORDER BY sequence"
-)
+_TAIL = TAIL.replace("?1", "?")
 _START = (
     f"INSERT OR REPLACE INTO step_attempts ({', '.join(ATTEMPT_COLUMNS)}) "  # noqa: S608
     f"VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"

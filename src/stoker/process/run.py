@@ -7,7 +7,7 @@ import asyncio
 from stoker.process.pipes import Capture, Pipes, RedactedLog
 from stoker.process.redact import Redactor
 from stoker.process.resolve import explain
-from stoker.process.spawner import Spawner
+from stoker.process.spawner import Child, Spawner
 from stoker.process.spec import Exit, ProcessSpec
 
 CAPTURE_LIMIT = 16 << 20
@@ -51,8 +51,20 @@ async def run(
     except OSError as error:
         raise explain(spec, spec.argv[0], error) from error
     child = spawner.spawn(spec, ended.set_result, pipes=pipes)
+    await over(child, ended)
+    if exceeded:
+        raise OutputTooLarge(spec.argv[0], limit)
+    return ended.result(), bytes(capture.data)
+
+
+async def over(child: Child, ended: asyncio.Future[Exit], seconds: float | None = None) -> bool:
+    """Wait for the end that `child` tells `ended` of; after `seconds`, if given, its whole tree is
+    stopped: False then. Cancelling stops it too (a second time: at once) before it propagates."""
     try:
-        await asyncio.wait((ended,))
+        done, _ = await asyncio.wait((ended,), timeout=seconds)
+        if not done:
+            child.stop()
+            await asyncio.wait((ended,))
     except asyncio.CancelledError:
         child.stop()
         while not ended.done():
@@ -61,6 +73,4 @@ async def run(
             except asyncio.CancelledError:
                 child.stop(0)
         raise
-    if exceeded:
-        raise OutputTooLarge(spec.argv[0], limit)
-    return ended.result(), bytes(capture.data)
+    return bool(done)

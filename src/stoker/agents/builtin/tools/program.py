@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from stoker.agents.builtin.tools.tool import Context, ToolError
 from stoker.process.resolve import SpawnError
+from stoker.process.run import over
 from stoker.process.spec import Exit, ProcessSpec
 
 _GRACE_SEC: Final = 2.0
@@ -55,22 +56,8 @@ async def run_program(
             child = context.spawner.spawn(spec, ended.set_result)
         except SpawnError as error:
             raise ToolError(str(error)) from error
-        timed_out = False
-        try:
-            done, _ = await asyncio.wait((ended,), timeout=seconds)
-            if not done:
-                timed_out = True
-                child.stop()
-                await asyncio.wait((ended,))
-        except asyncio.CancelledError:
-            child.stop()
-            while not ended.done():
-                try:
-                    await asyncio.wait((ended,))
-                except asyncio.CancelledError:
-                    child.stop(0)
-            raise
-        return Ran(ended.result(), _output(fd, keep), timed_out)
+        in_time = await over(child, ended, seconds)
+        return Ran(ended.result(), _output(fd, keep), timed_out=not in_time)
     finally:
         os.close(fd)
         with suppress(FileNotFoundError):
