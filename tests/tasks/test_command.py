@@ -90,3 +90,27 @@ def test_ctrl_c_stops_the_agent_and_keeps_its_work(world, scripted):
     assert started.returncode == 130
     _, branch, _ = begun(said)
     assert git(world.repository, "show", f"{branch}:b") == "half"
+
+
+def test_what_was_queued_is_shown_after_the_turn_under_way(world, scripted):
+    words = [sys.executable, "-u", "-m", "stoker.cli", "task"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    gate = {"run": "until [ -e go ]; do sleep 0.05; done; rm go"}
+    script = scripted({"say": "one"}, gate, {"say": "two"})
+    first = subprocess.Popen(
+        [*words, "start", script, "-a", "SCRIPTED"], cwd=world.repository, **pipes
+    )
+    assert "one\n" in iter(first.stdout.readline, "")
+    first.kill()
+    attempt, _, worktree = begun(first.communicate()[1])
+    more = subprocess.Popen(
+        [*words, "follow-up", attempt, scripted({"say": "three"})], cwd=world.repository, **pipes
+    )
+    try:
+        assert "is at work" in more.stderr.readline()
+        open(f"{worktree}/go", "w").close()
+        said, _ = more.communicate(timeout=60)
+    finally:
+        more.kill()
+    assert more.returncode == 0
+    assert [line for line in said.splitlines() if line[0] not in ">$"] == ["one", "two", "three"]

@@ -1,7 +1,6 @@
 """Attempts at tasks, with the scripted agent: real processes, real worktrees."""
 
 import asyncio
-import os
 import subprocess
 import time
 
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from stoker.engine.retention import Policy, collect, forget
 from stoker.journal.base import RunBusy
 from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.following import follow
 from stoker.tasks.turns import role
 from stoker.workspace.errors import NotARepository, UnknownBranch
 
@@ -135,12 +135,15 @@ def test_follow_ups_wait_for_the_turn_under_way(world, scripted):
 
 def test_stopping_ends_the_agent_and_keeps_its_work(world, scripted):
     async def scenario(tasks):
-        begun = await started(
-            tasks, world, scripted({"edit": "b", "content": "half"}, {"run": "touch up; sleep 300"})
+        prompt = scripted(
+            *({"edit": "b", "content": "half"}, {"run": "touch up"}),
+            *({"say": "now"}, {"run": "sleep 300"}),
         )
-        key, worktree = begun.attempt.attempt_id, begun.attempt.worktree
-        while not os.path.exists(f"{worktree}/up"):
-            await asyncio.sleep(0.01)
+        begun = await started(tasks, world, prompt)
+        key = begun.attempt.attempt_id
+        async for entry in await follow(tasks, key, 1):
+            if getattr(entry.content, "text", "") == "now":
+                break
         assert await tasks.follow_up(key, "more") is False
         await tasks.stop(key)
         assert ends(await tasks.state(key))["agent-1"] == "canceled"
@@ -274,6 +277,7 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
 
     world.run(second)
     nothing_left(world)
+    assert list((world.state / "runs").iterdir()) == []
 
 
 def test_retention_leaves_attempts_alone(world, scripted):

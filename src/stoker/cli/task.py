@@ -195,13 +195,13 @@ async def _print_turns(context: Context, tasks: Tasks, attempt: Attempt, *, live
     turn = 1 if not live else turns.last((await tasks.state(attempt.attempt_id)).steps)
     while turn <= turns.last((await tasks.state(attempt.attempt_id)).steps):
         shown = _Shown(context)
-        async for entry in follow(tasks, attempt.attempt_id, turn):
+        async for entry in await follow(tasks, attempt.attempt_id, turn):
             shown.see(entry.index, entry.content)
             await context.output.out.drained()
         shown.finish()
         turn += 1
         if live:
-            await asyncio.sleep(0)  # a queued turn begins when this one is kept
+            await tasks.turn_over(attempt.attempt_id)
 
 
 class _Shown:

@@ -80,15 +80,16 @@ async def collect(
     return Collected(runs=deleted, orphans=strays, bytes=freed, kept=len(rows) - len(deleted))
 
 
-async def forget(journal: Journal, directory: Path, run_id: str) -> None:
+async def forget(journal: Journal, directory: Path, run_id: str, *, kept: bool = False) -> None:
     """Delete one run and those nested in it, with their directories. Raises `UnknownRun`, and
-    `RunBusy` if one of them is not over, or the run is nested in one that is still there."""
+    `RunBusy` if one of them is not over, or the run is nested in one that is still there, or kept
+    (`RunOptions.kept`), unless `kept` says that it is whoever keeps it that forgets it."""
     row = await journal.run(run_id)
     rows = await journal.runs(limit=_ALL)
     by_id = {one.run_id: one for one in rows}
     if row.parent_run_id in by_id:
         raise RunBusy(f"run {run_id} is nested in {row.parent_run_id}, and is deleted with it")
-    if row.options.get("kept"):
+    if row.options.get("kept") and not kept:
         raise RunBusy(f"run {run_id} belongs to an attempt at a task")
     family = [row, *(one for one in rows if one is not row and _root(one, by_id) == run_id)]
     for one in family:

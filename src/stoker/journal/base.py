@@ -266,6 +266,10 @@ class Journal(Protocol):
         """A writing transaction on the tables of the doors: committed at the end, rolled back by
         an exception."""
 
+    def snapshot(self) -> AbstractAsyncContextManager[Session]:
+        """A reading transaction on them: all its statements see one state. Unlike a writing one
+        it waits for nobody and wakes nobody."""
+
     # Keeping house.
     async def delete_run(self, run_id: str) -> None:
         """Forget a run that is over. Raises `RunBusy` for one that is not."""

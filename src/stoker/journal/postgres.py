@@ -143,7 +143,7 @@ class PostgresJournal(SqlJournal):
             yield _PostgresSession(connection)
 
     @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[_PostgresSession]:
+    async def snapshot(self) -> AsyncIterator[_PostgresSession]:
         async with (
             self._connections.lend() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),

@@ -72,7 +72,7 @@ class SqlJournal(ABC):
         """A writing transaction: committed at the end, rolled back by an exception."""
 
     @abstractmethod
-    def _snapshot(self) -> AbstractAsyncContextManager[Session]:
+    def snapshot(self) -> AbstractAsyncContextManager[Session]:
         """A reading transaction: all its statements see one state."""
 
     @abstractmethod
@@ -266,7 +266,7 @@ class SqlJournal(ABC):
         return [rows.event_row(row) for row in found]
 
     async def attempts(self, run_id: str, step_id: str | None = None) -> list[AttemptRow]:
-        async with self._snapshot() as session:
+        async with self.snapshot() as session:
             found = await attempts.current(session.fetch, run_id)
         return sorted(
             (rows.attempt_row(row) for row in found.values() if step_id in (None, row[1])),
@@ -342,7 +342,7 @@ class SqlJournal(ABC):
                 await claims.drop(session, lease.run_id, step_id)
 
     async def check(self) -> list[str]:
-        async with self._snapshot() as session:
+        async with self.snapshot() as session:
             return await problems(session.fetch)
 
     def _unknown(self, run_id: str) -> UnknownRun:

@@ -166,7 +166,7 @@ class SqliteJournal(SqlJournal):
 
     async def check(self) -> list[str]:
         try:
-            async with self._snapshot() as session:
+            async with self.snapshot() as session:
                 unsound = [text for (text,) in await session.fetch("PRAGMA integrity_check")]
                 if unsound != ["ok"]:
                     return unsound
@@ -201,7 +201,7 @@ class SqliteJournal(SqlJournal):
         self._announce()
 
     @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[_SqliteSession]:
+    async def snapshot(self) -> AsyncIterator[_SqliteSession]:
         try:
             self._db.execute("BEGIN")
             yield _SqliteSession(self)

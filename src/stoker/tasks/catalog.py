@@ -36,7 +36,6 @@ class Catalog:
         *,
         setup_script: str | None = None,
         cleanup_script: str | None = None,
-        dev_script: str | None = None,
         copy_files: Sequence[str] = (),
     ) -> Project:
         """Raises `NotARepository`, `Conflict` if a project has that repository already."""
@@ -48,7 +47,6 @@ class Catalog:
             repository=str(opened.path),
             setup_script=setup_script or None,
             cleanup_script=cleanup_script or None,
-            dev_script=dev_script or None,
             copy_files=tuple(copy_files),
             created_at=now,
             updated_at=now,
@@ -60,12 +58,12 @@ class Catalog:
 
     async def projects(self) -> list[Project]:
         """Oldest first."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await PROJECTS.find(session, order="created_at")
 
     async def project(self, project_id: str) -> Project:
         """Raises `Unknown`."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await known(session, PROJECTS, "project", project_id)
 
     # Tasks.
@@ -96,12 +94,12 @@ class Catalog:
 
     async def tasks(self, project_id: str) -> list[Task]:
         """Of a project, oldest first."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await TASKS.find(session, order="created_at", project_id=project_id)
 
     async def task(self, task_id: str) -> Task:
         """Raises `Unknown`."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await known(session, TASKS, "task", task_id)
 
     async def set_status(self, task_id: str, to: TaskStatus) -> Task:

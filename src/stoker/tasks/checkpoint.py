@@ -45,14 +45,20 @@ class CheckpointKind:
         return _commit(definition, attempt)
 
 
+def subject(message: str) -> str:
+    """The first line of a commit that a message which is not empty makes."""
+    return message.strip().splitlines()[0][:72]
+
+
 async def _commit(definition: Checkpoint, attempt: Attempt) -> Result:
-    subject = definition.message.strip().splitlines()[0][:72]
     trailers = (("Stoker-Run", attempt.run_id), ("Stoker-Turn", str(definition.turn)))
     try:
         repository = await Repository.open(attempt.cwd)
         worktree = Worktree.open(repository, attempt.cwd)
         # The agent is over: a lock on the index can only be that of a git that was killed.
-        made = await commit(worktree, subject, trailers=trailers, break_lock=True)
+        made = await commit(
+            worktree, subject(definition.message), trailers=trailers, break_lock=True
+        )
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
     for path in made.skipped:

@@ -24,8 +24,6 @@ class Project(Struct, frozen=True, kw_only=True):
     """Shell text run in a new worktree, before the agent."""
     cleanup_script: str | None = None
     """Shell text run after each turn of an agent."""
-    dev_script: str | None = None
-    """Shell text that starts a development server."""
     copy_files: tuple[str, ...] = ()
     """Patterns of untracked files, such as `.env`, that a new worktree gets copies of."""
     created_at: float

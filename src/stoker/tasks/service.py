@@ -13,7 +13,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +28,7 @@ from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import Kind
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.options import RunOptions
+from stoker.engine.retention import forget
 from stoker.engine.state import RunState
 from stoker.engine.view import read_run
 from stoker.journal import events as ev
@@ -36,6 +37,7 @@ from stoker.log import get_logger
 from stoker.plan import loader
 from stoker.tasks import turns
 from stoker.tasks.catalog import Catalog, known, text
+from stoker.tasks.checkpoint import subject
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Attempt, FollowUp, Project, Task
 from stoker.tasks.store import ATTEMPTS, FOLLOW_UPS, TASKS
@@ -68,7 +70,7 @@ class Tasks:
         engine: Engine,
         journal: Journal,
         directory: Path,
-        kinds: Any,
+        kinds: Mapping[str, Kind[Any]],
         *,
         prefix: str = "stoker",
     ) -> None:
@@ -79,7 +81,7 @@ class Tasks:
         self.catalog = Catalog(journal)
         self._directory = directory.absolute()
         self._worktrees = self._directory / "worktrees"
-        self._kinds: dict[str, Kind[Any]] | Any = kinds
+        self._kinds = kinds
         self._prefix = prefix
         self._watched: dict[str, asyncio.Task[None]] = {}
         """By attempt: who waits for the end of its turn."""
@@ -100,17 +102,17 @@ class Tasks:
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         """Of a task, oldest first; those that are whole."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await ATTEMPTS.find(session, order="created_at", task_id=task_id, state="ready")
 
     async def all_attempts(self) -> list[Attempt]:
         """Of all tasks, oldest first; those that are whole."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await ATTEMPTS.find(session, order="created_at", state="ready")
 
     async def attempt(self, attempt_id: str) -> Attempt:
         """Raises `Unknown`."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await known(session, ATTEMPTS, "attempt", attempt_id)
 
     async def create_and_start(
@@ -202,7 +204,7 @@ class Tasks:
         return handle
 
     async def _requested(self, key: str) -> Started | None:
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             found = await ATTEMPTS.find(session, request_key=key)
             if not found:
                 return None
@@ -221,7 +223,7 @@ class Tasks:
         except UnknownRun:
             row = None
         if row is not None and row.status in RUN_OVER:
-            await self._journal.delete_run(attempt.run_id)
+            await forget(self._journal, self._directory, attempt.run_id, kept=True)
         if _exists(attempt.worktree):
             await removal.remove(
                 Worktree.open(repository, attempt.worktree), attempt.branch, discard_nested=True
@@ -246,7 +248,7 @@ class Tasks:
 
     async def queued(self, attempt_id: str) -> FollowUp | None:
         """What waits for the end of the turn under way."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             return await FOLLOW_UPS.get(session, attempt_id)
 
     async def unqueue(self, attempt_id: str) -> bool:
@@ -307,8 +309,17 @@ class Tasks:
 
     async def settled(self, attempt_id: str) -> None:
         """Returns when no turn of the attempt is under way and its work is kept."""
-        while watching := self._watched.get(attempt_id):
-            await asyncio.wait({watching})
+        while await self.turn_over(attempt_id):
+            continue
+
+    async def turn_over(self, attempt_id: str) -> bool:
+        """Returns when the turn under way is over, its work is kept, and the next has begun if
+        one was queued; False if none was under way."""
+        watching = self._watched.get(attempt_id)
+        if watching is None:
+            return False
+        await asyncio.wait({watching})
+        return True
 
     def _busy(self, attempt: Attempt) -> bool:
         return attempt.attempt_id in self._watched
@@ -349,7 +360,7 @@ class Tasks:
         try:
             worktree = await self._worktree(attempt)
             task = await self.catalog.task(attempt.task_id)
-            await commit.commit(worktree, task.title[:72], break_lock=True)
+            await commit.commit(worktree, subject(task.title), break_lock=True)
         except (WorkspaceError, Unknown, OSError) as error:
             log.warning("work not committed", attempt=attempt.attempt_id, error=str(error))
 
@@ -425,13 +436,13 @@ class Tasks:
                 raise Conflict("the attempt's agent is at work: stop it, or wait for it, first")
             task = await self.catalog.task(attempt.task_id)
             worktree = await self._worktree(attempt)
-            await commit.commit(worktree, task.title[:72], break_lock=True)
+            await commit.commit(worktree, subject(task.title), break_lock=True)
             trailers = (("Stoker-Task", task.task_id), ("Stoker-Run", attempt.run_id))
             merged = await merge.merge(
                 worktree.repository,
                 attempt.branch,
                 attempt.target_branch,
-                "\n\n".join(filter(None, (task.title, task.description))),
+                _prompt(task),
                 trailers=trailers,
             )
         await self.catalog.set_status(task.task_id, "done")
@@ -460,7 +471,7 @@ class Tasks:
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended, and clear
         away what it had not finished starting."""
-        async with self._journal.transaction() as session:
+        async with self._journal.snapshot() as session:
             found = await ATTEMPTS.find(session)
         for attempt in found:
             try:
@@ -541,7 +552,7 @@ async def _first_process(handle: RunHandle) -> None:
 
 @asynccontextmanager
 async def open_tasks(
-    engine: Engine, journal: Journal, directory: Path, kinds: Any
+    engine: Engine, journal: Journal, directory: Path, kinds: Mapping[str, Kind[Any]]
 ) -> AsyncIterator[Tasks]:
     """The tasks door, with what was under way gone on with."""
     async with Tasks(engine, journal, directory, kinds) as tasks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import WebSocket, delete, get, post, websocket
@@ -13,7 +12,6 @@ from msgspec import Meta, Struct, json
 
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
-from stoker.agents.stream import Put
 from stoker.server.document import streams
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused
@@ -266,7 +264,7 @@ async def _tell(service: Service, attempt_id: str, turn: int, message: Reply | I
     "over a WebSocket.",
 )
 async def stream(service: App, attempt_id: Name, turn: Turn) -> Response[None]:
-    entries = await _entries(service, attempt_id, turn)
+    entries = await follow(service.tasks, attempt_id, turn)
     items = ([(str(one.index), "", one)] async for one in entries)
     return sse(items, service)  # type: ignore[return-value]
 
@@ -275,15 +273,8 @@ async def stream(service: App, attempt_id: Name, turn: Turn) -> Response[None]:
 async def stream_socket(
     socket: WebSocket[Any, Any, Any], service: App, attempt_id: Name, turn: Turn
 ) -> None:
-    entries = await _entries(service, attempt_id, turn)
+    entries = await follow(service.tasks, attempt_id, turn)
     await send_frames(socket, ([json.encode(one).decode()] async for one in entries), service)
-
-
-async def _entries(service: Service, attempt_id: str, turn: int) -> AsyncIterator[Put]:
-    state = await service.tasks.state(attempt_id)
-    if f"agent-{turn}" not in state.graph.index:
-        raise Refused(404, "not-found", f"the attempt has no turn {turn}")
-    return follow(service.tasks, attempt_id, turn)
 
 
 @get(

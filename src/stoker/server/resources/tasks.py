@@ -26,7 +26,6 @@ class ProjectRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Shell text run in a new worktree, before the agent."""
     cleanup_script: LongText | None = None
     """Shell text run after each turn of an agent."""
-    dev_script: LongText | None = None
     copy_files: tuple[Text, ...] = ()
     """Patterns of untracked files that a new worktree gets copies of."""
 
@@ -81,7 +80,6 @@ async def create_project(
         str(service.confined(data.repository, "repository")),
         setup_script=data.setup_script,
         cleanup_script=data.cleanup_script,
-        dev_script=data.dev_script,
         copy_files=data.copy_files,
     )
 

@@ -6,7 +6,6 @@ CREATE TABLE projects (
     repository      text NOT NULL UNIQUE,
     setup_script    text,
     cleanup_script  text,
-    dev_script      text,
     copy_files      text NOT NULL,          -- JSON array of patterns
     created_at      double precision NOT NULL,
     updated_at      double precision NOT NULL

@@ -6,7 +6,6 @@ CREATE TABLE projects (
     repository      TEXT NOT NULL UNIQUE,
     setup_script    TEXT,
     cleanup_script  TEXT,
-    dev_script      TEXT,
     copy_files      TEXT NOT NULL,          -- JSON array of patterns
     created_at      REAL NOT NULL,
     updated_at      REAL NOT NULL
