@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import shlex
@@ -157,6 +158,7 @@ def test_a_failed_start_closes_the_pipes(bench):
             bench.spec("true", stderr_path="/no/such/log"),
             bench.spec("no-such-tool"),
         ):
+            gc.collect()  # what other tests have left is not to be closed in between
             before = os.listdir("/proc/self/fd")
             with pytest.raises(SpawnError):
                 bench.start(spec, Redactor(["secret"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 
@@ -305,6 +306,7 @@ def test_end_all_can_be_cancelled(bench):
     async def main():
         started = bench.start(bench.spec("sh", "-c", "trap '' TERM; echo ready; sleep 1000"))
         await bench.until("ready")
+        gc.collect()  # what other tests have left is not to be closed in between
         before = len(os.listdir("/proc/self/fd"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

@@ -57,7 +57,12 @@ class Files:
         for path in (self.directory, self._logs, self._outputs):
             Path(path).mkdir(mode=0o700, exist_ok=True)
         self._outputs_fd = os.open(self._outputs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        finalize(self, os.close, self._outputs_fd)
+        self._close = finalize(self, os.close, self._outputs_fd)  # if nobody else does
+
+    def close(self) -> None:
+        """Nothing is asked of `written` any more."""
+        self._close()
+        self._outputs_fd = -1
 
     def logs(self, step_id: str, number: int) -> tuple[str, str]:
         """Paths of stdout and stderr of an attempt."""

@@ -58,6 +58,10 @@ class Launcher:
         }
         self.cwd = str(Path(cwd, rendered(globals_.cwd or "", names)))
 
+    def close(self) -> None:
+        """No attempt is begun or looked at any more."""
+        self._files.close()
+
     def scope(self, index: int) -> dict[str, Any]:
         return scope.scope(self._state, index, inputs=self._inputs, env=self.env)
 

@@ -231,6 +231,7 @@ class Run:
             finally:  # also when this is cancelled once more
                 profile_of = self.machine.profile_of
                 self._launcher.mask_interrupted(lambda i: profile_of(i).on_interrupt == "adopt")
+                self._launcher.close()
                 for timer in self._timers.values():
                     timer.cancel()
                 self._pids.close()
