@@ -63,7 +63,6 @@ def test_a_refusal_leaves_nothing_open(bench):
             bench.spec("true", stderr_path="/no/such/log"),
         ):
             gc.collect()  # What earlier tests have left may go now, not in between.
-            gc.collect()  # what other tests have left is not to be closed in between
             before = os.listdir("/proc/self/fd")
             with pytest.raises(SpawnError):
                 await run(spawner, spec)
