@@ -101,8 +101,8 @@ async def _attempts(
 
 async def _one(tasks: Tasks, project_id: str, *, wait: bool) -> float:
     began = time.perf_counter()
-    begun = await tasks.create_and_start(project_id, _PROMPT, executor="SCRIPTED")
+    begun = await tasks.starter.create_and_start(project_id, _PROMPT, executor="SCRIPTED")
     took = (time.perf_counter() - began) * 1000
     if wait:
-        await tasks.settled(begun.attempt.attempt_id)
+        await tasks.turns.settled(begun.attempt.attempt_id)
     return took

@@ -82,7 +82,7 @@ def test_a_newer_schema_is_refused(location):
             else:
                 await session.fetch("PRAGMA user_version = 999")
         await journal.close()
-        with pytest.raises(JournalTooNew, match=r"version 999.*up to 2.*upgrade Stoker"):
+        with pytest.raises(JournalTooNew, match=r"version 999.*up to 3.*upgrade Stoker"):
             await open_journal(location)
 
     asyncio.run(main())
@@ -167,5 +167,5 @@ def test_an_empty_file_becomes_a_journal(tmp_path):
     (tmp_path / "journal.db").touch()
     opened(tmp_path / "journal.db")
     with sqlite3.connect(tmp_path / "journal.db") as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
     db.close()

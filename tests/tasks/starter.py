@@ -26,7 +26,7 @@ async def main(state: Path, repository: str, prompt: str) -> None:
         while True:
             await asyncio.gather(
                 *(
-                    tasks.create_and_start(made[0].project_id, prompt, executor="SCRIPTED")
+                    tasks.starter.create_and_start(made[0].project_id, prompt, executor="SCRIPTED")
                     for _ in range(3)
                 )
             )

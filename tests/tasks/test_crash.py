@@ -36,17 +36,17 @@ def test_killed_while_starting(world, scripted, seed):
         starter.communicate()
 
     async def recovered(tasks):
-        async with tasks._journal.transaction() as session:
+        async with tasks.feed._journal.transaction() as session:
             attempts = await ATTEMPTS.find(session)
         for attempt in attempts:
             assert attempt.state == "ready"
-            await tasks.settled(attempt.attempt_id)
-            state = await tasks.state(attempt.attempt_id)
+            await tasks.turns.settled(attempt.attempt_id)
+            state = await tasks.progress.state(attempt)
             assert {step.step.id: step.status for step in state.steps} == {
                 "agent-1": "succeeded",
                 "checkpoint-1": "succeeded",
             }
-            changes = await tasks.changes(attempt.attempt_id)
+            changes = await tasks.work.changes(attempt)
             assert {change.path for change in changes} == {"b", "c"}
         return attempts
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from stoker.engine.retention import Policy, collect, forget
 from stoker.journal.base import RunBusy
+from stoker.tasks.catalog import ProjectChange
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.following import follow
-from stoker.tasks.turns import role
+from stoker.tasks.plan import role
 from stoker.workspace.errors import NotARepository, UnknownBranch
 
 
@@ -20,13 +21,13 @@ def git(directory, *args):
 
 
 async def project(tasks, world, **more):
-    return await tasks.catalog.create_project("P", str(world.repository), **more)
+    return await tasks.catalog.create_project("P", str(world.repository), ProjectChange(**more))
 
 
 async def started(tasks, world, prompt, **more):
     made = (await tasks.catalog.projects() or [await project(tasks, world)])[0]
     more = {"executor": "SCRIPTED", **more}
-    return await tasks.create_and_start(made.project_id, prompt, **more)
+    return await tasks.starter.create_and_start(made.project_id, prompt, **more)
 
 
 def ends(state):
@@ -45,11 +46,14 @@ def test_an_agent_works_on_a_branch_of_its_own(world, scripted):
         )
         assert begun.task.status == "inprogress"
         key = begun.attempt.attempt_id
-        await tasks.settled(key)
-        assert ends(await tasks.state(key)) == {"agent-1": "succeeded", "checkpoint-1": "succeeded"}
-        (change,) = await tasks.changes(key)
+        await tasks.turns.settled(key)
+        assert ends(await tasks.progress.state(begun.attempt)) == {
+            "agent-1": "succeeded",
+            "checkpoint-1": "succeeded",
+        }
+        (change,) = await tasks.work.changes(begun.attempt)
         assert (change.change, change.path, change.new_content) == ("added", "b.txt", "two\n")
-        standing = await tasks.branch_status(key)
+        standing = await tasks.work.branch_status(begun.attempt)
         assert (standing.commits_ahead, standing.commits_behind, standing.untracked_count) == (
             1,
             0,
@@ -57,7 +61,7 @@ def test_an_agent_works_on_a_branch_of_its_own(world, scripted):
         )
         assert (await tasks.catalog.task(begun.task.task_id)).status == "inreview"
         assert not (world.repository / "b.txt").exists()
-        merged = await tasks.merge(key)
+        merged = await tasks.work.merge(key)
         assert merged.changed
         assert (await tasks.catalog.task(begun.task.task_id)).status == "done"
         assert (world.repository / "b.txt").read_text() == "two\n"
@@ -74,15 +78,15 @@ def test_what_cannot_be_started_leaves_nothing(world):
             (Invalid, {"executor": " "}),
         ):
             with pytest.raises(error):
-                await tasks.create_and_start(
+                await tasks.starter.create_and_start(
                     made.project_id, "T", **{"executor": "SCRIPTED", **more}
                 )
             nothing_left(world)
             assert await tasks.catalog.tasks(made.project_id) == []
         with pytest.raises(Invalid, match="title"):
-            await tasks.create_and_start(made.project_id, " ", executor="SCRIPTED")
+            await tasks.starter.create_and_start(made.project_id, " ", executor="SCRIPTED")
         with pytest.raises(Unknown):
-            await tasks.create_and_start("none", "T", executor="SCRIPTED")
+            await tasks.starter.create_and_start("none", "T", executor="SCRIPTED")
         with pytest.raises(NotARepository):
             await tasks.catalog.create_project("Q", str(world.state))
         with pytest.raises(Conflict, match="already"):
@@ -108,15 +112,15 @@ def test_follow_ups_wait_for_the_turn_under_way(world, scripted):
         wait = {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}
         begun = await started(tasks, world, scripted(wait, {"edit": "b", "content": "1"}))
         key = begun.attempt.attempt_id
-        assert await tasks.follow_up(key, scripted({"edit": "c", "content": "2"})) is False
-        assert (await tasks.queued(key)).queued
+        assert await tasks.turns.follow_up(key, scripted({"edit": "c", "content": "2"})) is False
+        assert (await tasks.turns.draft(key)).queued
         with pytest.raises(Conflict, match="at work"):
-            await tasks.merge(key)
+            await tasks.work.merge(key)
         worktree = begun.attempt.worktree
         open(f"{worktree}/go", "w").close()
-        await tasks.settled(key)
-        assert await tasks.queued(key) is None
-        state = await tasks.state(key)
+        await tasks.turns.settled(key)
+        assert await tasks.turns.draft(key) is None
+        state = await tasks.progress.state(begun.attempt)
         assert set(ends(state).values()) == {"succeeded"}
         assert [role(step.step.id) for step in state.steps] == [
             ("agent", 1),
@@ -126,9 +130,13 @@ def test_follow_ups_wait_for_the_turn_under_way(world, scripted):
         ]
         sessions = {s.outputs["session_id"] for s in state.steps if s.step.id.startswith("agent")}
         assert len(sessions) == 1
-        assert await tasks.follow_up(key, scripted({"edit": "d", "content": "3"})) is True
-        await tasks.settled(key)
-        assert {change.path for change in await tasks.changes(key)} == {"b", "c", "d"}
+        assert await tasks.turns.follow_up(key, scripted({"edit": "d", "content": "3"})) is True
+        await tasks.turns.settled(key)
+        assert {change.path for change in await tasks.work.changes(begun.attempt)} == {
+            "b",
+            "c",
+            "d",
+        }
 
     world.run(scenario)
 
@@ -144,17 +152,17 @@ def test_stopping_ends_the_agent_and_keeps_its_work(world, scripted):
         async for entry in await follow(tasks, key, 1):
             if getattr(entry.content, "text", "") == "now":
                 break
-        assert await tasks.follow_up(key, "more") is False
-        await tasks.stop(key)
-        assert ends(await tasks.state(key))["agent-1"] == "canceled"
-        assert {change.path for change in await tasks.changes(key)} == {"b", "up"}
-        assert (await tasks.branch_status(key)).commits_ahead == 1
-        assert (await tasks.queued(key)).queued is False
+        assert await tasks.turns.follow_up(key, "more") is False
+        await tasks.turns.stop(key)
+        assert ends(await tasks.progress.state(begun.attempt))["agent-1"] == "canceled"
+        assert {change.path for change in await tasks.work.changes(begun.attempt)} == {"b", "up"}
+        assert (await tasks.work.branch_status(begun.attempt)).commits_ahead == 1
+        assert (await tasks.turns.draft(key)).queued is False
         assert (await tasks.catalog.task(begun.task.task_id)).status == "inreview"
-        await tasks.stop(key)
-        assert await tasks.follow_up(key, scripted({"say": "again"})) is True
-        await tasks.settled(key)
-        assert ends(await tasks.state(key))["agent-2"] == "succeeded"
+        await tasks.turns.stop(key)
+        assert await tasks.turns.follow_up(key, scripted({"say": "again"})) is True
+        await tasks.turns.settled(key)
+        assert ends(await tasks.progress.state(begun.attempt))["agent-2"] == "succeeded"
 
     world.run(scenario)
 
@@ -171,18 +179,20 @@ def test_scripts_run_before_and_after_the_agent(world, scripted):
             world,
             setup_script="cat .env > setup",
             cleanup_script="echo ${HOME:+clean} > c",
-            copy_files=[".env"],
+            copy_files=(".env",),
         )
         begun = await started(tasks, world, scripted({"run": "cp setup seen"}))
         key = begun.attempt.attempt_id
-        await tasks.settled(key)
-        assert list(ends(await tasks.state(key)).items()) == [
+        await tasks.turns.settled(key)
+        assert list(ends(await tasks.progress.state(begun.attempt)).items()) == [
             ("setup", "succeeded"),
             ("agent-1", "succeeded"),
             ("checkpoint-1", "succeeded"),
             ("cleanup-1", "succeeded"),
         ]
-        contents = {change.path: change.new_content for change in await tasks.changes(key)}
+        contents = {
+            change.path: change.new_content for change in await tasks.work.changes(begun.attempt)
+        }
         assert contents == {"seen": "secret", "c": "clean\n"}
 
     world.run(scenario)
@@ -194,15 +204,15 @@ def test_an_agent_that_fails_leaves_what_it_did(world, scripted):
             tasks, world, scripted({"edit": "b", "content": "x"}, {"fail": "tired"})
         )
         key = begun.attempt.attempt_id
-        await tasks.settled(key)
-        state = await tasks.state(key)
+        await tasks.turns.settled(key)
+        state = await tasks.progress.state(begun.attempt)
         assert ends(state) == {"agent-1": "failed", "checkpoint-1": "succeeded"}
         assert "tired" in state["agent-1"].reason
         assert state.status == "failed"
-        assert (await tasks.branch_status(key)).commits_ahead == 1
-        assert await tasks.follow_up(key, scripted({"say": "better"}))
-        await tasks.settled(key)
-        assert ends(await tasks.state(key))["agent-2"] == "succeeded"
+        assert (await tasks.work.branch_status(begun.attempt)).commits_ahead == 1
+        assert await tasks.turns.follow_up(key, scripted({"say": "better"}))
+        await tasks.turns.settled(key)
+        assert ends(await tasks.progress.state(begun.attempt))["agent-2"] == "succeeded"
 
     world.run(scenario)
 
@@ -211,13 +221,13 @@ def test_a_worktree_that_was_removed_comes_back_for_a_follow_up(world, scripted)
     async def scenario(tasks):
         begun = await started(tasks, world, scripted({"edit": "b", "content": "x"}))
         key = begun.attempt.attempt_id
-        await tasks.settled(key)
-        await tasks.remove_worktree(key)
+        await tasks.turns.settled(key)
+        await tasks.work.remove_worktree(key)
         assert world.worktrees() == []
         assert begun.attempt.branch in world.branches()
-        assert await tasks.follow_up(key, scripted({"run": "cp b c"}))
-        await tasks.settled(key)
-        assert {change.path for change in await tasks.changes(key)} == {"b", "c"}
+        assert await tasks.turns.follow_up(key, scripted({"run": "cp b c"}))
+        await tasks.turns.settled(key)
+        assert {change.path for change in await tasks.work.changes(begun.attempt)} == {"b", "c"}
 
     world.run(scenario)
 
@@ -229,8 +239,8 @@ def test_many_start_at_once(world, scripted):
         begun = await asyncio.gather(*(started(tasks, world, prompt) for _ in range(20)))
         assert len({one.attempt.worktree for one in begun}) == 20
         for one in begun:
-            await tasks.settled(one.attempt.attempt_id)
-            assert set(ends(await tasks.state(one.attempt.attempt_id)).values()) == {"succeeded"}
+            await tasks.turns.settled(one.attempt.attempt_id)
+            assert set(ends(await tasks.progress.state(one.attempt)).values()) == {"succeeded"}
 
     world.run(scenario)
 
@@ -241,18 +251,21 @@ def test_what_an_engine_left_is_gone_on_with(world, scripted):
             {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}, {"edit": "b", "content": "x"}
         )
         begun = await started(tasks, world, script)
-        assert await tasks.follow_up(begun.attempt.attempt_id, scripted({"run": "cp b c"})) is False
+        assert (
+            await tasks.turns.follow_up(begun.attempt.attempt_id, scripted({"run": "cp b c"}))
+            is False
+        )
         return begun.attempt
 
     attempt = world.run(first)
     open(f"{attempt.worktree}/go", "w").close()
 
     async def second(tasks):
-        await tasks.settled(attempt.attempt_id)
-        state = await tasks.state(attempt.attempt_id)
+        await tasks.turns.settled(attempt.attempt_id)
+        state = await tasks.progress.state(attempt)
         assert set(ends(state).values()) == {"succeeded"}
         assert state["agent-1"].number == 1  # the very same process
-        assert {change.path for change in await tasks.changes(attempt.attempt_id)} == {"b", "c"}
+        assert {change.path for change in await tasks.work.changes(attempt)} == {"b", "c"}
 
     world.run(second)
 
@@ -260,11 +273,11 @@ def test_what_an_engine_left_is_gone_on_with(world, scripted):
 def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
     async def first(tasks):
         begun = await started(tasks, world, scripted({"say": "x"}))
-        await tasks.settled(begun.attempt.attempt_id)
+        await tasks.turns.settled(begun.attempt.attempt_id)
         # As a crash would leave it just before the end of `start`.
         from stoker.tasks.store import ATTEMPTS
 
-        async with tasks._journal.transaction() as session:
+        async with tasks.feed._journal.transaction() as session:
             await ATTEMPTS.put(session, replace(begun.attempt, state="creating"))
 
     world.run(first)
@@ -272,8 +285,8 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
 
     async def second(tasks):
         (made,) = await tasks.catalog.projects()
-        (task,) = await tasks.catalog.tasks(made.project_id)
-        assert await tasks.attempts(task.task_id) == []
+        assert await tasks.catalog.tasks(made.project_id) == []
+        assert await tasks.catalog.attempts() == []
 
     world.run(second)
     nothing_left(world)
@@ -283,14 +296,14 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
 def test_retention_leaves_attempts_alone(world, scripted):
     async def scenario(tasks):
         begun = await started(tasks, world, scripted({"say": "x"}))
-        await tasks.settled(begun.attempt.attempt_id)
+        await tasks.turns.settled(begun.attempt.attempt_id)
         run_id = begun.attempt.run_id
         gone = await collect(
-            tasks._journal, world.state, Policy(), now=time.time() + 1e6, orphans=True
+            tasks.feed._journal, world.state, Policy(), now=time.time() + 1e6, orphans=True
         )
         assert gone.runs == []
         with pytest.raises(RunBusy, match="attempt"):
-            await forget(tasks._journal, world.state, run_id)
-        assert (await tasks.state(begun.attempt.attempt_id)).status == "succeeded"
+            await forget(tasks.feed._journal, world.state, run_id)
+        assert (await tasks.progress.state(begun.attempt)).status == "succeeded"
 
     world.run(scenario)

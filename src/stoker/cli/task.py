@@ -119,6 +119,7 @@ async def _door(context: Context, action: str) -> AsyncIterator[Tasks]:
 
 async def _project(args: Namespace, context: Context, tasks: Tasks) -> Project:
     """The project of the directory's repository, made if there is none."""
+    from stoker.tasks.catalog import ProjectChange
     from stoker.workspace.repository import Repository
 
     opened = await Repository.open(context.cwd, discover=True)
@@ -126,14 +127,16 @@ async def _project(args: Namespace, context: Context, tasks: Tasks) -> Project:
         if project.repository == str(opened.path):
             return project
     return await tasks.catalog.create_project(
-        opened.path.name, str(opened.path), setup_script=args.setup, copy_files=args.copy
+        opened.path.name,
+        str(opened.path),
+        ProjectChange(setup_script=args.setup or None, copy_files=tuple(args.copy)),
     )
 
 
 async def _start(args: Namespace, context: Context, tasks: Tasks) -> int:
     project = await _project(args, context, tasks)
     executor, _, variant = args.agent.partition(":")
-    begun = await tasks.create_and_start(
+    begun = await tasks.starter.create_and_start(
         project.project_id,
         args.title,
         args.description,
@@ -150,7 +153,7 @@ async def _start(args: Namespace, context: Context, tasks: Tasks) -> int:
 
 async def _follow_up(args: Namespace, context: Context, tasks: Tasks) -> int:
     attempt = await _attempt(args, tasks)
-    if not await tasks.follow_up(attempt.attempt_id, args.prompt):
+    if not await tasks.turns.follow_up(attempt.attempt_id, args.prompt):
         context.output.note("the agent is at work: it is told when its turn is over")
     return await _accompany(context, tasks, attempt)
 
@@ -163,17 +166,17 @@ async def _accompany(context: Context, tasks: Tasks, attempt: Attempt) -> int:
     def stop() -> None:
         if not stopping:
             context.output.note("stopping the agent; what it has done is kept")
-            stopping.append(loop.create_task(tasks.stop(attempt.attempt_id)))
+            stopping.append(loop.create_task(tasks.turns.stop(attempt.attempt_id)))
 
     loop.add_signal_handler(signal.SIGINT, stop)
     try:
         await _print_turns(context, tasks, attempt, live=True)
-        await tasks.settled(attempt.attempt_id)
+        await tasks.turns.settled(attempt.attempt_id)
         await asyncio.gather(*stopping)
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-    status = await tasks.state(attempt.attempt_id)
-    changed = await tasks.changes(attempt.attempt_id, contents=False)
+    status = await tasks.progress.state(attempt)
+    changed = await tasks.work.changes(attempt, contents=False)
     for change in changed:
         context.output.note(_stat(change))
     id_ = attempt.attempt_id[:8]
@@ -189,11 +192,11 @@ async def _accompany(context: Context, tasks: Tasks, attempt: Attempt) -> int:
 
 
 async def _print_turns(context: Context, tasks: Tasks, attempt: Attempt, *, live: bool) -> None:
-    from stoker.tasks import turns
+    from stoker.tasks import plan
     from stoker.tasks.following import follow
 
-    turn = 1 if not live else turns.last((await tasks.state(attempt.attempt_id)).steps)
-    while turn <= turns.last((await tasks.state(attempt.attempt_id)).steps):
+    turn = 1 if not live else plan.last((await tasks.progress.state(attempt)).steps)
+    while turn <= plan.last((await tasks.progress.state(attempt)).steps):
         shown = _Shown(context)
         async for entry in await follow(tasks, attempt.attempt_id, turn):
             shown.see(entry.index, entry.content)
@@ -201,7 +204,7 @@ async def _print_turns(context: Context, tasks: Tasks, attempt: Attempt, *, live
         shown.finish()
         turn += 1
         if live:
-            await tasks.turn_over(attempt.attempt_id)
+            await tasks.turns.over(attempt.attempt_id)
 
 
 class _Shown:
@@ -255,7 +258,7 @@ async def _list(args: Namespace, context: Context, tasks: Tasks) -> int:
     found = []
     for project in await tasks.catalog.projects():
         for task in await tasks.catalog.tasks(project.project_id):
-            found.append((project, task, await tasks.attempts(task.task_id)))
+            found.append((project, task, await tasks.catalog.attempts(task.task_id)))
     if args.json:
         context.output.json(
             [
@@ -279,17 +282,17 @@ async def _show(args: Namespace, context: Context, tasks: Tasks) -> int:
 async def _diff(args: Namespace, context: Context, tasks: Tasks) -> int:
     attempt = await _attempt(args, tasks)
     if args.stat:
-        for change in await tasks.changes(attempt.attempt_id, contents=False):
+        for change in await tasks.work.changes(attempt, contents=False):
             context.output.line(_stat(change))
     else:
-        text = (await tasks.patch(attempt.attempt_id)).decode(errors="replace")
+        text = (await tasks.work.patch(attempt)).decode(errors="replace")
         context.output.out.write("\n".join(map(printable, text.split("\n"))))
     return exit_codes.SUCCEEDED
 
 
 async def _merge(args: Namespace, context: Context, tasks: Tasks) -> int:
     attempt = await _attempt(args, tasks)
-    merged = await tasks.merge(attempt.attempt_id)
+    merged = await tasks.work.merge(attempt.attempt_id)
     what = f"is at {merged.commit[:10]} now" if merged.changed else "had it all already"
     context.output.note(f"{attempt.target_branch} {what}")
     return exit_codes.SUCCEEDED
@@ -297,14 +300,16 @@ async def _merge(args: Namespace, context: Context, tasks: Tasks) -> int:
 
 async def _remove(args: Namespace, context: Context, tasks: Tasks) -> int:
     attempt = await _attempt(args, tasks)
-    await tasks.remove_worktree(attempt.attempt_id)
+    await tasks.work.remove_worktree(attempt.attempt_id)
     context.output.note(f"the worktree is gone; the work is on branch {attempt.branch}")
     return exit_codes.SUCCEEDED
 
 
 async def _attempt(args: Namespace, tasks: Tasks) -> Attempt:
     """The attempt a person means: its id or a unique beginning of it. Raises `UsageError`."""
-    found = [one for one in await tasks.all_attempts() if one.attempt_id.startswith(args.attempt)]
+    found = [
+        one for one in await tasks.catalog.attempts() if one.attempt_id.startswith(args.attempt)
+    ]
     if len(found) != 1 or not args.attempt:
         count = f"{len(found)} attempts begin" if found else "no attempt begins"
         raise UsageError(f"{count} with {args.attempt!r}; see `stoker task list`")

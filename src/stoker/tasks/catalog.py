@@ -1,27 +1,67 @@
-"""Projects and their tasks: what is kept of them, and how it may change."""
+"""Projects, their tasks and attempts: what is kept of them, and how it may change."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
-from typing import TypeVar
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from stoker.journal.base import Journal
 from stoker.journal.session import Session
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.model import Project, Task, TaskStatus
-from stoker.tasks.store import PROJECTS, TASKS, Table
+from stoker.tasks.model import Attempt, Project, Task, TaskStatus
+from stoker.tasks.store import (
+    ATTEMPTS,
+    DRAFTS,
+    MERGES,
+    PROJECTS,
+    PULL_REQUESTS,
+    TASKS,
+    TEMPLATES,
+    Table,
+)
 from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import Worktree
 
 R = TypeVar("R", bound=Struct)
 
 
+class ProjectChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to become of a project; what is not named stays."""
+
+    name: str | UnsetType = UNSET
+    setup_script: str | UnsetType | None = UNSET
+    cleanup_script: str | UnsetType | None = UNSET
+    dev_script: str | UnsetType | None = UNSET
+    copy_files: tuple[str, ...] | UnsetType = UNSET
+    directory: str | UnsetType = UNSET
+    wip_limit: int | UnsetType | None = UNSET
+    auto_pull_request: bool | UnsetType = UNSET
+    reviewers: tuple[str, ...] | UnsetType = UNSET
+    open_issue: bool | UnsetType = UNSET
+
+
+class TaskChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to become of a task; what is not named stays."""
+
+    title: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    status: TaskStatus | UnsetType = UNSET
+    parent_attempt_id: str | UnsetType | None = UNSET
+    labels: tuple[str, ...] | UnsetType = UNSET
+    depends_on: tuple[str, ...] | UnsetType = UNSET
+    images: tuple[str, ...] | UnsetType = UNSET
+    agent: str | UnsetType | None = UNSET
+    base_branch: str | UnsetType | None = UNSET
+    issue_url: str | UnsetType | None = UNSET
+
+
 class Catalog:
-    """The projects and tasks of one journal."""
+    """What one journal knows of projects, tasks and attempts."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -30,27 +70,21 @@ class Catalog:
     # Projects.
 
     async def create_project(
-        self,
-        name: str,
-        repository: str,
-        *,
-        setup_script: str | None = None,
-        cleanup_script: str | None = None,
-        copy_files: Sequence[str] = (),
+        self, name: str, repository: str, change: ProjectChange | None = None
     ) -> Project:
-        """Raises `NotARepository`, `Conflict` if a project has that repository already."""
+        """`change`: what it has beside. Raises `NotARepository`, `Invalid`, `Conflict` if a
+        project has that repository already."""
         opened = await Repository.open(repository)
         now = time.time()
         project = Project(
             project_id=str(uuid.uuid4()),
-            name=text("name", name),
+            name=name,
             repository=str(opened.path),
-            setup_script=setup_script or None,
-            cleanup_script=cleanup_script or None,
-            copy_files=tuple(copy_files),
             created_at=now,
             updated_at=now,
         )
+        project = _changed(project, change or ProjectChange())
+        _check_project(project)
         async with self._journal.transaction() as session:
             if not await PROJECTS.add(session, project):
                 raise Conflict(f"there is a project with the repository {opened.path} already")
@@ -66,6 +100,25 @@ class Catalog:
         async with self._journal.snapshot() as session:
             return await known(session, PROJECTS, "project", project_id)
 
+    async def change_project(self, project_id: str, change: ProjectChange) -> Project:
+        """Raises `Unknown`, `Invalid`."""
+        async with self._journal.transaction() as session:
+            project = _changed(await known(session, PROJECTS, "project", project_id), change)
+            _check_project(project)
+            await PROJECTS.put(session, project)
+        return project
+
+    async def remove_project(self, project_id: str) -> None:
+        """Forget a project; its repository stays as it is. Raises `Unknown`, `Conflict` if it
+        has tasks."""
+        async with self._journal.transaction() as session:
+            await known(session, PROJECTS, "project", project_id)
+            if await TASKS.find(session, project_id=project_id):
+                raise Conflict("the project has tasks: remove them first")
+            for template in await TEMPLATES.find(session, project_id=project_id):
+                await TEMPLATES.remove(session, template.template_id)
+            await PROJECTS.remove(session, project_id)
+
     # Tasks.
 
     async def create_task(
@@ -73,23 +126,31 @@ class Catalog:
         project_id: str,
         title: str,
         description: str | None = None,
-        *,
-        parent_attempt_id: str | None = None,
+        change: TaskChange | None = None,
     ) -> Task:
-        """Raises `Unknown`, `Invalid`."""
+        """`change`: what it has beside. Raises `Unknown`, `Invalid`."""
+        task = await self.new_task(project_id, title, description, change)
+        async with self._journal.transaction() as session:
+            await TASKS.add(session, task)
+        return task
+
+    async def new_task(
+        self, project_id: str, title: str, description: str | None, change: TaskChange | None
+    ) -> Task:
+        """A task that is right, but not written down yet. Raises `Unknown`, `Invalid`."""
         now = time.time()
         task = Task(
             task_id=str(uuid.uuid4()),
             project_id=project_id,
-            title=text("title", title),
-            description=description or None,
-            parent_attempt_id=parent_attempt_id,
+            title=title,
+            description=description,
             created_at=now,
             updated_at=now,
         )
-        async with self._journal.transaction() as session:
+        task = _changed(task, change or TaskChange())
+        async with self._journal.snapshot() as session:
             await known(session, PROJECTS, "project", project_id)
-            await TASKS.add(session, task)
+            await _check_task(session, task)
         return task
 
     async def tasks(self, project_id: str) -> list[Task]:
@@ -102,18 +163,61 @@ class Catalog:
         async with self._journal.snapshot() as session:
             return await known(session, TASKS, "task", task_id)
 
-    async def set_status(self, task_id: str, to: TaskStatus) -> Task:
-        """Raises `Unknown`."""
+    async def change_task(self, task_id: str, change: TaskChange) -> Task:
+        """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            task = await known(session, TASKS, "task", task_id)
-            task = replace(task, status=to, updated_at=time.time())
+            task = _changed(await known(session, TASKS, "task", task_id), change)
+            await _check_task(session, task)
             await TASKS.put(session, task)
         return task
 
-    async def remove_task(self, task_id: str) -> None:
-        """Forget a task that has no attempts."""
+    async def move_task(self, task_id: str, *, before: TaskStatus, to: TaskStatus) -> None:
+        """Change a task's status if it is `before`."""
         async with self._journal.transaction() as session:
+            task = await TASKS.get(session, task_id)
+            if task is not None and task.status == before:
+                await TASKS.put(session, _changed(task, TaskChange(status=to)))
+
+    async def remove_task(self, task_id: str) -> None:
+        """Forget a task that has no attempts, if it is known. Raises `Conflict`."""
+        async with self._journal.transaction() as session:
+            if await ATTEMPTS.find(session, task_id=task_id):
+                raise Conflict("the task has attempts: remove them first")
             await TASKS.remove(session, task_id)
+
+    # Attempts.
+
+    async def attempts(self, task_id: str | None = None) -> list[Attempt]:
+        """Of a task, or of all; oldest first; those that are whole."""
+        of_task = {} if task_id is None else {"task_id": task_id}
+        async with self._journal.snapshot() as session:
+            return await ATTEMPTS.find(session, order="created_at", state="ready", **of_task)
+
+    async def attempt(self, attempt_id: str) -> Attempt:
+        """Raises `Unknown`."""
+        async with self._journal.snapshot() as session:
+            return await known(session, ATTEMPTS, "attempt", attempt_id)
+
+    async def origin(self, attempt: Attempt) -> tuple[Project, Task]:
+        """What an attempt is at. Raises `Unknown`."""
+        async with self._journal.snapshot() as session:
+            task = await known(session, TASKS, "task", attempt.task_id)
+            return await known(session, PROJECTS, "project", task.project_id), task
+
+    async def forget_attempt(self, attempt_id: str) -> None:
+        """Of an attempt nothing is left but what git has."""
+        async with self._journal.transaction() as session:
+            for table, key in (
+                (DRAFTS, "draft_id"),
+                (MERGES, "merge_id"),
+                (PULL_REQUESTS, "pull_request_id"),
+            ):
+                records: list[Any] = await table.find(session, attempt_id=attempt_id)
+                for record in records:
+                    await table.remove(session, getattr(record, key))
+            await ATTEMPTS.remove(session, attempt_id)
+
+    # What they stand for.
 
     async def repository(self, project: Project) -> Repository:
         """The project's repository; opening one anew costs three processes."""
@@ -123,6 +227,11 @@ class Catalog:
                 project.repository
             )
         return opened
+
+    async def worktree(self, attempt: Attempt) -> Worktree:
+        """An attempt's, whether it is there or not. Raises `Unknown`, `NotAWorktree`."""
+        project, _ = await self.origin(attempt)
+        return Worktree.open(await self.repository(project), attempt.worktree)
 
 
 async def known(session: Session, table: Table[R], what: str, key: str) -> R:
@@ -138,3 +247,42 @@ def text(name: str, value: str) -> str:
     if not value.strip():
         raise Invalid(f"{name}: expected text, found nothing")
     return value
+
+
+def _changed(record: R, change: ProjectChange | TaskChange) -> R:
+    given = {
+        name: value
+        for name in change.__struct_fields__
+        if (value := getattr(change, name)) is not UNSET
+    }
+    return replace(record, **given, updated_at=time.time())
+
+
+def _check_project(project: Project) -> None:
+    text("name", project.name)
+    if project.wip_limit is not None and project.wip_limit < 1:
+        raise Invalid(f"wip_limit: expected 1 or more, found {project.wip_limit}")
+    place = PurePosixPath(project.directory)
+    if place.is_absolute() or ".." in place.parts:
+        raise Invalid(f"directory: expected one in the repository, found {project.directory!r}")
+
+
+async def _check_task(session: Session, task: Task) -> None:
+    text("title", task.title)
+    for other in task.depends_on:
+        found = await TASKS.get(session, other)
+        if found is None or found.project_id != task.project_id:
+            raise Invalid(f"depends_on: {other!r} is no task of the project")
+    if await _leads_to(session, task.depends_on, task.task_id):
+        raise Invalid("depends_on: the task would wait for itself")
+
+
+async def _leads_to(session: Session, begin: tuple[str, ...], goal: str) -> bool:
+    """Whether a task is among `begin` and what those depend on."""
+    found, ahead = set(begin), list(begin)
+    while ahead:
+        task = await TASKS.get(session, ahead.pop())
+        new = set(task.depends_on if task else ()) - found
+        found |= new
+        ahead += new
+    return goal in found

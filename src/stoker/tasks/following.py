@@ -12,30 +12,32 @@ from stoker.agents.store import Store, place
 from stoker.agents.stream import Entries, Put
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.tasks.errors import Unknown
+from stoker.tasks.model import Attempt
+from stoker.tasks.progress import Progress
 from stoker.tasks.service import Tasks
 
 
 async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]:
     """Every state of every entry of a turn's stream, in order; ends with the turn. Raises
     `Unknown` before there is anything to iterate."""
-    state = await tasks.state(attempt_id)
+    attempt = await tasks.catalog.attempt(attempt_id)
+    state = await tasks.progress.state(attempt)
     if f"agent-{turn}" not in state.graph.index:
         raise Unknown("turn", f"{attempt_id}/{turn}")
-    return _follow(tasks, attempt_id, f"agent-{turn}")
+    return _follow(tasks.progress, attempt, f"agent-{turn}")
 
 
-async def _follow(tasks: Tasks, attempt_id: str, step_id: str) -> AsyncIterator[Put]:
-    attempt = await tasks.attempt(attempt_id)
-    ended = asyncio.ensure_future(tasks.step_over(attempt_id, step_id))
+async def _follow(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:
+    ended = asyncio.ensure_future(progress.over(attempt, step_id))
     entries = Entries()
     try:
-        number = await tasks.step_begun(attempt_id, step_id)
+        number = await progress.begun(attempt, step_id)
         if number is None:
             return
-        directory = place(tasks.run_directory(attempt.run_id), step_id, number)
+        directory = place(progress.directory(attempt), step_id, number)
         store = Store(directory)
         if not _exists(store.stream):
-            if (await tasks.state(attempt_id))[step_id].status in STEP_OVER:
+            if (await progress.state(attempt))[step_id].status in STEP_OVER:
                 return  # it ended before it had said anything
             store.create()  # as its driver is about to
         async with aclosing(records(directory, finished=ended)) as told:  # type: ignore[type-var]

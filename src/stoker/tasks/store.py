@@ -9,7 +9,18 @@ import msgspec
 from msgspec import Struct
 
 from stoker.journal.session import Session
-from stoker.tasks.model import Attempt, FollowUp, Project, Task
+from stoker.tasks.model import (
+    Attempt,
+    Document,
+    Draft,
+    Image,
+    Merge,
+    Project,
+    PullRequest,
+    Tag,
+    Task,
+    Template,
+)
 
 R = TypeVar("R", bound=Struct)
 
@@ -21,6 +32,9 @@ class Table(Generic[R]):
     def __init__(self, name: str, record: type[R]) -> None:
         self._record = record
         self._columns = record.__struct_fields__
+        types = {field.name: field.type for field in msgspec.structs.fields(record)}
+        self._lists = [field for field, type_ in types.items() if type_ == tuple[str, ...]]
+        self._flags = [field for field, type_ in types.items() if type_ is bool]
         key, *others = self._columns
         # Only names of this module and of the model are put into SQL.
         self._select = f"SELECT {', '.join(self._columns)} FROM {name}"  # noqa: S608
@@ -71,16 +85,20 @@ class Table(Generic[R]):
 
     def _read(self, row: Sequence[Any]) -> R:
         values = dict(zip(self._columns, row, strict=True))
-        types = {field.name: field.type for field in msgspec.structs.fields(self._record)}
-        for name, value in values.items():
-            if types[name] == tuple[str, ...]:
-                values[name] = msgspec.json.decode(value)
-            elif types[name] is bool:
-                values[name] = bool(value)
-        return msgspec.convert(values, self._record)
+        for name in self._lists:
+            values[name] = tuple(msgspec.json.decode(values[name]))
+        for name in self._flags:
+            values[name] = bool(values[name])
+        return self._record(**values)
 
 
 PROJECTS = Table("projects", Project)
 TASKS = Table("tasks", Task)
 ATTEMPTS = Table("attempts", Attempt)
-FOLLOW_UPS = Table("follow_ups", FollowUp)
+DRAFTS = Table("drafts", Draft)
+MERGES = Table("merges", Merge)
+PULL_REQUESTS = Table("pull_requests", PullRequest)
+IMAGES = Table("images", Image)
+TAGS = Table("tags", Tag)
+TEMPLATES = Table("templates", Template)
+DOCUMENTS = Table("documents", Document)

@@ -1,109 +1,248 @@
-"""An attempt as a plan: what is run before its agent, the agent's turns, and what follows each.
+"""The turns of an attempt's agent: one at a time, what is said meanwhile waits.
 
-    setup -> agent-1 -> checkpoint-1 -> cleanup-1,  agent-2 -> checkpoint-2 -> cleanup-2,  ...
-
-The first turn is the run's plan, each further one an extension. A step's id is the only
-thing that tells what it is for.
+When a turn is over, however it ended, what it has left in the worktree is committed; then
+the task is in review, the listeners are told, and a follow-up that waits is begun.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, Literal
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+from weakref import WeakValueDictionary
 
-import msgspec
+from msgspec.structs import replace
 
-from stoker.engine.state import StepState
-from stoker.plan.template import escape
-from stoker.tasks.model import Attempt, Project, Task
+from stoker.agents.inbox import Interrupt, Reply, send
+from stoker.agents.store import place
+from stoker.engine.commands import CommandRefused
+from stoker.engine.engine import Engine
+from stoker.engine.handle import RunHandle
+from stoker.journal.base import Journal
+from stoker.log import get_logger
+from stoker.tasks import plan
+from stoker.tasks.catalog import Catalog, TaskChange, text
+from stoker.tasks.checkpoint import subject
+from stoker.tasks.errors import Conflict, Unknown
+from stoker.tasks.model import Attempt, Draft, DraftKind
+from stoker.tasks.plan import Turn
+from stoker.tasks.progress import Progress
+from stoker.tasks.store import DRAFTS
+from stoker.workspace import commit, creation
+from stoker.workspace.errors import WorkspaceError
 
-Role = Literal["setup", "agent", "checkpoint", "cleanup"]
+log = get_logger(__name__)
 
-SETUP: Final = "setup"
-_STEP = re.compile(r"(agent|checkpoint|cleanup)-([1-9][0-9]*)")
-
-
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is told, and how it is to be run."""
-
-    prompt: str
-    executor: str
-    variant: str | None = None
-    session: str | None = None
-    """The agent's conversation to go on with."""
-
-
-def role(step_id: str) -> tuple[Role, int] | None:
-    """What a step of an attempt is for, and in which turn (0: before the first)."""
-    if step_id == SETUP:
-        return "setup", 0
-    found = _STEP.fullmatch(step_id)
-    return None if found is None else (found[1], int(found[2]))  # type: ignore[return-value]
-
-
-def plan(project: Project, task: Task, attempt: Attempt, turn: Turn) -> dict[str, Any]:
-    """The plan of an attempt's run, as a document."""
-    steps = _steps(project, task, 1, turn)
-    if project.setup_script:
-        steps[0]["depends_on"] = [SETUP]
-        steps.insert(0, {"id": SETUP, "run": escape(project.setup_script)})
-    return {
-        "plan_id": f"task-{task.task_id}",
-        "description": task.title,
-        "globals": {
-            "env": {
-                "STOKER_TASK_ID": task.task_id,
-                "STOKER_ATTEMPT_ID": attempt.attempt_id,
-                "STOKER_BRANCH": attempt.branch,
-            }
-        },
-        "steps": steps,
-    }
+Listener = Callable[[Attempt], Awaitable[None]]
+"""Told that an attempt's turn is over and its work kept."""
 
 
-def follow_up(project: Project, task: Task, number: int, turn: Turn) -> str:
-    """The steps of turn `number`, as an extension of the run."""
-    return msgspec.json.encode({"steps": _steps(project, task, number, turn)}).decode()
+class Turns:
+    """Of the attempts this process drives. Use as an async context manager."""
 
+    def __init__(
+        self, engine: Engine, journal: Journal, catalog: Catalog, progress: Progress
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._catalog = catalog
+        self._progress = progress
+        self._watched: dict[str, asyncio.Task[None]] = {}
+        """By attempt: who waits for the end of its turn."""
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._stack = AsyncExitStack()
+        self._group: asyncio.TaskGroup
+        self.listeners: list[Listener] = []
 
-def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[str, Any]]:
-    agent: dict[str, Any] = {
-        "type": "agent",
-        "profile": escape(turn.executor + (f":{turn.variant}" if turn.variant else "")),
-        "prompt": escape(turn.prompt),
-    }
-    if turn.session is not None:
-        agent["session"] = escape(turn.session)
-    # Work is kept however the agent ended, also after a failure: nothing is lost.
-    steps: list[dict[str, Any]] = [
-        {"id": f"agent-{number}", "step_def": agent, "on_failure": "continue"},
-        {
-            "id": f"checkpoint-{number}",
-            "step_def": {"type": "checkpoint", "message": escape(task.title), "turn": number},
-            "depends_on": [f"agent-{number}"],
-        },
-    ]
-    if project.cleanup_script:
-        steps.append(
-            {
-                "id": f"cleanup-{number}",
-                "run": escape(project.cleanup_script),
-                "depends_on": [f"checkpoint-{number}"],
-                "critical": False,
-            }
+    async def __aenter__(self) -> Self:
+        self._group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for watching in self._watched.values():
+            watching.cancel()
+        await self._stack.aclose()
+
+    def lock(self, attempt_id: str) -> asyncio.Lock:
+        """Held by whoever changes what an attempt does, or what is in its worktree."""
+        return self._locks.setdefault(attempt_id, asyncio.Lock())
+
+    def busy(self, attempt_id: str) -> bool:
+        """Whether a turn is under way, or its work not kept yet."""
+        return attempt_id in self._watched
+
+    def idle(self, attempt_id: str) -> None:
+        """Raises `Conflict` while a turn is under way."""
+        if self.busy(attempt_id):
+            raise Conflict("the attempt's agent is at work: stop it, or wait for it, first")
+
+    # What the agent is told.
+
+    async def follow_up(self, attempt_id: str, prompt: str, *, variant: str | None = None) -> bool:
+        """Tell an attempt's agent more: True if it is at work on it now, False if it is queued
+        until the turn under way is over. Raises `Unknown`, `Conflict`, `Invalid`."""
+        text("prompt", prompt)
+        async with self.lock(attempt_id):
+            attempt = await self._catalog.attempt(attempt_id)
+            if self.busy(attempt_id):
+                await self._queue(attempt_id, prompt, variant)
+                return False
+            await self._begin(attempt, prompt, variant)
+        return True
+
+    async def tell(self, attempt_id: str, turn: int, message: Reply | Interrupt) -> None:
+        """Answer or interrupt an agent at work. Raises `Unknown`, `Conflict`."""
+        attempt = await self._catalog.attempt(attempt_id)
+        state = await self._progress.state(attempt)
+        step_id = f"agent-{turn}"
+        if step_id not in state.graph.index or state[step_id].status != "running":
+            raise Conflict(f"turn {turn} is not under way")
+        directory = place(self._progress.directory(attempt), step_id, state[step_id].number)
+        try:
+            send(directory, message)
+        except FileNotFoundError:
+            raise Conflict(f"turn {turn} has not begun yet") from None
+
+    async def stop(self, attempt_id: str) -> None:
+        """End the turn under way, its processes and all; what the agent has done is kept. What
+        was queued stays as a draft. Raises `Unknown`."""
+        attempt = await self._catalog.attempt(attempt_id)
+        handle = self._engine.handle(attempt.run_id)
+        if handle is None:
+            return
+        async with self._journal.transaction() as session:
+            draft = await DRAFTS.get(session, _draft_id(attempt_id, "follow_up"))
+            if draft is not None:
+                await DRAFTS.put(session, replace(draft, queued=False))
+        try:
+            await handle.cancel("stopped", by="tasks")
+        except CommandRefused:
+            return  # it was over already
+        await self.settled(attempt_id)
+
+    async def settled(self, attempt_id: str) -> None:
+        """Returns when no turn of the attempt is under way and its work is kept."""
+        while await self.over(attempt_id):
+            continue
+
+    async def over(self, attempt_id: str) -> bool:
+        """Returns when the turn under way is over, its work is kept, and the next has begun if
+        one was queued; False if none was under way."""
+        watching = self._watched.get(attempt_id)
+        if watching is None:
+            return False
+        await asyncio.wait({watching})
+        return True
+
+    # What it is to be told next.
+
+    async def draft(self, attempt_id: str, kind: DraftKind = "follow_up") -> Draft | None:
+        """What is written down for an attempt's agent."""
+        async with self._journal.snapshot() as session:
+            return await DRAFTS.get(session, _draft_id(attempt_id, kind))
+
+    async def remove_draft(self, attempt_id: str, kind: DraftKind = "follow_up") -> bool:
+        """Take back what is written down, queued or not; False if nothing is."""
+        async with self.lock(attempt_id), self._journal.transaction() as session:
+            return await DRAFTS.remove(session, _draft_id(attempt_id, kind))
+
+    async def _queue(self, attempt_id: str, prompt: str, variant: str | None) -> None:
+        draft_id = _draft_id(attempt_id, "follow_up")
+        async with self._journal.transaction() as session:
+            before = await DRAFTS.get(session, draft_id)
+            if before is None:
+                before = Draft(
+                    draft_id=draft_id, attempt_id=attempt_id, prompt="", version=0, updated_at=0
+                )
+                await DRAFTS.add(session, before)
+            draft = replace(
+                before,
+                prompt="\n\n".join(filter(None, (before.prompt, prompt))),
+                variant=variant or before.variant,
+                queued=True,
+                version=before.version + 1,
+                updated_at=time.time(),
+            )
+            await DRAFTS.put(session, draft)
+
+    async def _take_queued(self, attempt_id: str) -> Draft | None:
+        draft_id = _draft_id(attempt_id, "follow_up")
+        async with self._journal.transaction() as session:
+            draft = await DRAFTS.get(session, draft_id)
+            if draft is None or not draft.queued:
+                return None
+            await DRAFTS.remove(session, draft_id)
+        return draft
+
+    # One turn after the other.
+
+    async def _begin(self, attempt: Attempt, prompt: str, variant: str | None) -> None:
+        project, task = await self._catalog.origin(attempt)
+        if not _exists(attempt.worktree):
+            repository = await self._catalog.repository(project)
+            await creation.recreate(
+                repository, attempt.worktree, attempt.branch, copy_files=project.copy_files
+            )
+        steps = (await self._progress.state(attempt)).steps
+        turn = Turn(
+            prompt=prompt,
+            executor=attempt.executor,
+            variant=variant or attempt.variant,
+            session=plan.session(steps),
         )
-    return steps
+        more = plan.follow_up(project, task, plan.last(steps) + 1, turn)
+        handle = await self._engine.extend(attempt.run_id, more, by="tasks")
+        await self._catalog.change_task(task.task_id, TaskChange(status="inprogress"))
+        self.watch(attempt, handle)
+
+    def watch(self, attempt: Attempt, handle: RunHandle) -> None:
+        """See the turn that a run is at to its end, and what follows it."""
+        self._watched[attempt.attempt_id] = self._group.create_task(self._see(attempt, handle))
+
+    async def _see(self, attempt: Attempt, handle: RunHandle) -> None:
+        key = attempt.attempt_id
+        try:
+            outcome = await handle.wait()
+            if outcome.status == "suspended":
+                return
+            async with self.lock(key):  # whoever follows up waits until the work is kept
+                await self._keep(attempt)
+                await self._catalog.move_task(attempt.task_id, before="inprogress", to="inreview")
+                del self._watched[key]
+                await self._next(attempt)
+            for listener in self.listeners:
+                await listener(attempt)
+        except Exception as error:  # one attempt's trouble is not another's
+            log.exception("an attempt cannot go on", redact=str, attempt=key, error=str(error))
+        finally:
+            if self._watched.get(key) is asyncio.current_task():
+                del self._watched[key]
+
+    async def recover(self, attempt: Attempt) -> None:
+        """Begin what was queued when the last owner of the journal ended."""
+        async with self.lock(attempt.attempt_id):
+            await self._next(attempt)
+
+    async def _next(self, attempt: Attempt) -> None:
+        if draft := await self._take_queued(attempt.attempt_id):
+            await self._begin(attempt, draft.prompt, draft.variant)
+
+    async def _keep(self, attempt: Attempt) -> None:
+        """Commit what a stopped turn has left: its own commit never came."""
+        try:
+            _, task = await self._catalog.origin(attempt)
+            worktree = await self._catalog.worktree(attempt)
+            await commit.commit(worktree, subject(task.title), break_lock=True)
+        except (WorkspaceError, Unknown, OSError) as error:
+            log.warning("work not committed", attempt=attempt.attempt_id, error=str(error))
 
 
-def last(steps: list[StepState]) -> int:
-    """The number of the last turn; 0 before the first."""
-    return max((found[1] for step in steps if (found := role(step.step.id))), default=0)
+def _draft_id(attempt_id: str, kind: DraftKind) -> str:
+    return f"{attempt_id}/{kind}"
 
 
-def session(steps: list[StepState]) -> str | None:
-    """The agent's conversation that is to be gone on with: the last that has told its id."""
-    for step in reversed(steps):
-        found = role(step.step.id)
-        if found and found[0] == "agent" and isinstance(step.outputs.get("session_id"), str):
-            return str(step.outputs["session_id"]) or None
-    return None
+def _exists(path: str) -> bool:
+    return Path(path).exists()

@@ -10,19 +10,16 @@ from litestar.params import Body, FromQuery, HeaderParameter, JSONBody, PathPara
 from litestar.response import Response
 from msgspec import Meta, Struct, json
 
-from stoker.agents.inbox import Interrupt, Reply, send
-from stoker.agents.store import place
+from stoker.agents.inbox import Interrupt, Reply
 from stoker.server.document import streams
 from stoker.server.params import App, Name
-from stoker.server.problems import Refused
 from stoker.server.resources.tasks import LongText, Text
-from stoker.server.service import Service
 from stoker.server.streams import send as send_frames
 from stoker.server.streams import sse
 from stoker.tasks.following import follow
-from stoker.tasks.model import Attempt, FollowUp
-from stoker.tasks.service import Started
-from stoker.tasks.turns import Role, role
+from stoker.tasks.model import Attempt, Draft
+from stoker.tasks.plan import Role, role
+from stoker.tasks.starter import Started
 from stoker.workspace.errors import printable
 from stoker.workspace.model import BranchStatus, Change, FileDiff, Merged
 
@@ -86,7 +83,7 @@ class AttemptView(Struct, frozen=True, kw_only=True):
     status: str
     """Of the run."""
     steps: list[StepView]
-    queued: FollowUp | None
+    queued: Draft | None
 
 
 class ChangeView(Struct, frozen=True, kw_only=True):
@@ -139,7 +136,7 @@ async def create_and_start(
     ],
     key: Key = None,
 ) -> Started:
-    return await service.tasks.create_and_start(
+    return await service.tasks.starter.create_and_start(
         data.project_id,
         data.title,
         data.description,
@@ -152,7 +149,7 @@ async def create_and_start(
 
 @post("/v1/tasks/{task_id:str}/attempts", tags=["attempts"], summary="Another try at a task")
 async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = None) -> Started:
-    return await service.tasks.start(
+    return await service.tasks.starter.start(
         task_id,
         executor=data.executor,
         variant=data.variant,
@@ -163,8 +160,8 @@ async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = N
 
 @get("/v1/attempts/{attempt_id:str}", tags=["attempts"], summary="An attempt and its turns")
 async def show(service: App, attempt_id: Name) -> AttemptView:
-    attempt = await service.tasks.attempt(attempt_id)
-    state = await service.tasks.state(attempt_id)
+    attempt = await service.tasks.catalog.attempt(attempt_id)
+    state = await service.tasks.progress.state(attempt)
     steps = []
     for step in state.steps:
         if found := role(step.step.id):
@@ -178,7 +175,7 @@ async def show(service: App, attempt_id: Name) -> AttemptView:
                     started_at=step.first_started,
                 )
             )
-    queued = await service.tasks.queued(attempt_id)
+    queued = await service.tasks.turns.draft(attempt_id)
     return AttemptView(attempt=attempt, status=state.status, steps=steps, queued=queued)
 
 
@@ -189,7 +186,7 @@ async def show(service: App, attempt_id: Name) -> AttemptView:
     summary="Tell the agent more",
 )
 async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
-    return Told(await service.tasks.follow_up(attempt_id, data.prompt, variant=data.variant))
+    return Told(await service.tasks.turns.follow_up(attempt_id, data.prompt, variant=data.variant))
 
 
 @delete(
@@ -198,8 +195,8 @@ async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpReque
     summary="Take back what waits for the end of the turn",
 )
 async def unqueue(service: App, attempt_id: Name) -> None:
-    await service.tasks.attempt(attempt_id)
-    await service.tasks.unqueue(attempt_id)
+    await service.tasks.catalog.attempt(attempt_id)
+    await service.tasks.turns.remove_draft(attempt_id)
 
 
 @post(
@@ -209,7 +206,7 @@ async def unqueue(service: App, attempt_id: Name) -> None:
     summary="End the turn; what the agent has done is kept",
 )
 async def stop(service: App, attempt_id: Name) -> None:
-    await service.tasks.stop(attempt_id)
+    await service.tasks.turns.stop(attempt_id)
 
 
 @post(
@@ -219,7 +216,7 @@ async def stop(service: App, attempt_id: Name) -> None:
     summary="Ask the agent to end its turn by itself",
 )
 async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
-    await _tell(service, attempt_id, turn, Interrupt(by="http"))
+    await service.tasks.turns.tell(attempt_id, turn, Interrupt(by="http"))
 
 
 @post(
@@ -239,20 +236,7 @@ async def answer(
         reason=data.reason,
         by="http",
     )
-    await _tell(service, attempt_id, turn, said)
-
-
-async def _tell(service: Service, attempt_id: str, turn: int, message: Reply | Interrupt) -> None:
-    attempt = await service.tasks.attempt(attempt_id)
-    state = await service.tasks.state(attempt_id)
-    step_id = f"agent-{turn}"
-    if step_id not in state.graph.index or state[step_id].status != "running":
-        raise Refused(409, "refused", f"turn {turn} is not under way")
-    directory = service.tasks.run_directory(attempt.run_id)
-    try:
-        send(place(directory, step_id, state[step_id].number), message)
-    except FileNotFoundError:
-        raise Refused(409, "refused", f"turn {turn} has not begun yet") from None
+    await service.tasks.turns.tell(attempt_id, turn, said)
 
 
 @get(
@@ -283,7 +267,8 @@ async def stream_socket(
     summary="What an attempt has changed, committed or not",
 )
 async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = True) -> Changes:
-    found = await service.tasks.changes(attempt_id, contents=contents)
+    attempt = await service.tasks.catalog.attempt(attempt_id)
+    found = await service.tasks.work.changes(attempt, contents=contents)
     return Changes([_change(one) for one in found])
 
 
@@ -306,7 +291,8 @@ def _change(diff: FileDiff) -> ChangeView:
     summary="How an attempt's branch stands to its target and its remote",
 )
 async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
-    return await service.tasks.branch_status(attempt_id)
+    attempt = await service.tasks.catalog.attempt(attempt_id)
+    return await service.tasks.work.branch_status(attempt)
 
 
 @post(
@@ -316,7 +302,7 @@ async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
     summary="Squash an attempt's work into its target branch",
 )
 async def merge(service: App, attempt_id: Name) -> Merged:
-    return await service.tasks.merge(attempt_id)
+    return await service.tasks.work.merge(attempt_id)
 
 
 @delete(
@@ -325,7 +311,7 @@ async def merge(service: App, attempt_id: Name) -> Merged:
     summary="Give an attempt's worktree up; its branch stays",
 )
 async def remove_worktree(service: App, attempt_id: Name) -> None:
-    await service.tasks.remove_worktree(attempt_id)
+    await service.tasks.work.remove_worktree(attempt_id)
 
 
 def document(paths: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from litestar.params import Body, JSONBody
 from msgspec import Meta, Struct
 
 from stoker.server.params import App, Name
+from stoker.tasks.catalog import ProjectChange, TaskChange
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -78,9 +79,11 @@ async def create_project(
     return await service.tasks.catalog.create_project(
         data.name,
         str(service.confined(data.repository, "repository")),
-        setup_script=data.setup_script,
-        cleanup_script=data.cleanup_script,
-        copy_files=data.copy_files,
+        ProjectChange(
+            setup_script=data.setup_script,
+            cleanup_script=data.cleanup_script,
+            copy_files=data.copy_files,
+        ),
     )
 
 
@@ -104,13 +107,15 @@ async def tasks(service: App, project_id: Name) -> Tasks:
     catalog = service.tasks.catalog
     await catalog.project(project_id)
     found = await catalog.tasks(project_id)
-    return Tasks([TaskView(one, await service.tasks.attempts(one.task_id)) for one in found])
+    return Tasks(
+        [TaskView(one, await service.tasks.catalog.attempts(one.task_id)) for one in found]
+    )
 
 
 @get("/v1/tasks/{task_id:str}", tags=["tasks"], summary="One task and its attempts")
 async def task(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
-    return TaskView(found, await service.tasks.attempts(task_id))
+    return TaskView(found, await service.tasks.catalog.attempts(task_id))
 
 
 @post(
@@ -120,7 +125,7 @@ async def task(service: App, task_id: Name) -> TaskView:
     summary="Say how a task stands",
 )
 async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest]) -> Task:
-    return await service.tasks.catalog.set_status(task_id, data.status)
+    return await service.tasks.catalog.change_task(task_id, TaskChange(status=data.status))
 
 
 ROUTES: list[Any] = [create_project, projects, project, create_task, tasks, task, set_status]

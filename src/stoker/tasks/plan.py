@@ -1,0 +1,114 @@
+"""An attempt as a plan: what is run before its agent, the agent's turns, and what follows each.
+
+    setup -> agent-1 -> checkpoint-1 -> cleanup-1,  agent-2 -> checkpoint-2 -> cleanup-2,  ...
+
+The first turn is the run's plan, each further one an extension. A step's id is the only
+thing that tells what it is for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+import msgspec
+
+from stoker.engine.state import StepState
+from stoker.plan.template import escape
+from stoker.tasks.model import Attempt, Project, Task
+
+Role = Literal["setup", "agent", "checkpoint", "cleanup"]
+
+SETUP: Final = "setup"
+_STEP = re.compile(r"(agent|checkpoint|cleanup)-([1-9][0-9]*)")
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent is told, and how it is to be run."""
+
+    prompt: str
+    executor: str
+    variant: str | None = None
+    session: str | None = None
+    """The agent's conversation to go on with."""
+
+
+def role(step_id: str) -> tuple[Role, int] | None:
+    """What a step of an attempt is for, and in which turn (0: before the first)."""
+    if step_id == SETUP:
+        return "setup", 0
+    found = _STEP.fullmatch(step_id)
+    return None if found is None else (found[1], int(found[2]))  # type: ignore[return-value]
+
+
+def plan(project: Project, task: Task, attempt: Attempt, turn: Turn) -> dict[str, Any]:
+    """The plan of an attempt's run, as a document."""
+    steps = _steps(project, task, 1, turn)
+    if project.setup_script:
+        steps[0]["depends_on"] = [SETUP]
+        steps.insert(0, {"id": SETUP, "run": escape(project.setup_script)})
+    return {
+        "plan_id": f"task-{task.task_id}",
+        "description": task.title,
+        "globals": {
+            "env": {
+                "STOKER_TASK_ID": task.task_id,
+                "STOKER_ATTEMPT_ID": attempt.attempt_id,
+                "STOKER_BRANCH": attempt.branch,
+            }
+        },
+        "steps": steps,
+    }
+
+
+def follow_up(project: Project, task: Task, number: int, turn: Turn) -> str:
+    """The steps of turn `number`, as an extension of the run."""
+    return msgspec.json.encode({"steps": _steps(project, task, number, turn)}).decode()
+
+
+def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[str, Any]]:
+    agent: dict[str, Any] = {
+        "type": "agent",
+        "profile": escape(turn.executor + (f":{turn.variant}" if turn.variant else "")),
+        "prompt": escape(turn.prompt),
+    }
+    if turn.session is not None:
+        agent["session"] = escape(turn.session)
+    # Work is kept however the agent ended, also after a failure: nothing is lost.
+    steps: list[dict[str, Any]] = [
+        {"id": f"agent-{number}", "step_def": agent, "on_failure": "continue"},
+        {
+            "id": f"checkpoint-{number}",
+            "step_def": {"type": "checkpoint", "message": escape(task.title), "turn": number},
+            "depends_on": [f"agent-{number}"],
+        },
+    ]
+    if project.cleanup_script:
+        steps.append(
+            {
+                "id": f"cleanup-{number}",
+                "run": escape(project.cleanup_script),
+                "depends_on": [f"checkpoint-{number}"],
+                "critical": False,
+            }
+        )
+    return steps
+
+
+def prompt(task: Task) -> str:
+    """What an agent is told of a task."""
+    return "\n\n".join(filter(None, (task.title, task.description)))
+
+
+def last(steps: list[StepState]) -> int:
+    """The number of the last turn; 0 before the first."""
+    return max((found[1] for step in steps if (found := role(step.step.id))), default=0)
+
+
+def session(steps: list[StepState]) -> str | None:
+    """The agent's conversation that is to be gone on with: the last that has told its id."""
+    for step in reversed(steps):
+        found = role(step.step.id)
+        if found and found[0] == "agent" and isinstance(step.outputs.get("session_id"), str):
+            return str(step.outputs["session_id"]) or None
+    return None

@@ -1,0 +1,289 @@
+"""Beginning attempts: whole or not at all.
+
+When `start` returns, an attempt's row, branch, worktree and run exist and its first process
+runs; or nothing of it is left. What a crash cuts short is cleared away by `recover`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from stoker.agents import profiles
+from stoker.engine.engine import Engine
+from stoker.engine.handle import RunHandle
+from stoker.engine.kinds import Kind
+from stoker.engine.lifecycle import RUN_OVER
+from stoker.engine.options import RunOptions
+from stoker.engine.retention import forget
+from stoker.journal import events as ev
+from stoker.journal.base import Journal, JournalError, UnknownRun
+from stoker.log import get_logger
+from stoker.plan import loader
+from stoker.tasks import plan
+from stoker.tasks.catalog import Catalog, TaskChange, known, text
+from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.model import Attempt, Project, Task
+from stoker.tasks.plan import Turn
+from stoker.tasks.store import ATTEMPTS, TASKS
+from stoker.tasks.turns import Turns
+from stoker.workspace import creation, removal
+from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import Worktree
+
+log = get_logger(__name__)
+
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt under way, or the one that an idempotency key has started before."""
+
+    task: Task
+    attempt: Attempt
+    repeated: bool = False
+
+
+class Starter:
+    """Begins attempts on one engine and its journal."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        directory: Path,
+        kinds: Mapping[str, Kind[Any]],
+        *,
+        catalog: Catalog,
+        turns: Turns,
+        prefix: str,
+    ) -> None:
+        """See `stoker.tasks.service.Tasks`."""
+        self._engine = engine
+        self._journal = journal
+        self._directory = directory
+        self._kinds = kinds
+        self._catalog = catalog
+        self._turns = turns
+        self._prefix = prefix
+
+    async def create_and_start(
+        self,
+        project_id: str,
+        title: str,
+        description: str | None = None,
+        change: TaskChange | None = None,
+        *,
+        executor: str,
+        variant: str | None = None,
+        base_branch: str | None = None,
+        request_key: str | None = None,
+    ) -> Started:
+        """A task and its first attempt, whole or not at all. Raises as `start`."""
+        if request_key is not None and (before := await self._requested(request_key)):
+            return before
+        task = await self._catalog.new_task(project_id, title, description, change)
+        return await self._start(
+            task, executor, variant, base_branch, request_key=request_key, with_task=True
+        )
+
+    async def start(
+        self,
+        task_id: str,
+        *,
+        executor: str,
+        variant: str | None = None,
+        base_branch: str | None = None,
+        request_key: str | None = None,
+    ) -> Started:
+        """Have an agent work at a task, on a branch of its own in a worktree of its own. When
+        this returns, both exist and the first process runs.
+
+        `base_branch`: default: the task's, else the one checked out in the repository.
+        `request_key`: a second call with it gives the first one's attempt. Raises `Unknown`,
+        `Invalid`, `Conflict`, `WorkspaceError`, `PlanError` (the file of profiles); then nothing
+        is left.
+        """
+        if request_key is not None and (before := await self._requested(request_key)):
+            return before
+        task = await self._catalog.task(task_id)
+        return await self._start(task, executor, variant, base_branch, request_key=request_key)
+
+    async def _start(
+        self,
+        task: Task,
+        executor: str,
+        variant: str | None,
+        base_branch: str | None,
+        *,
+        request_key: str | None,
+        with_task: bool = False,
+    ) -> Started:
+        project = await self._catalog.project(task.project_id)
+        repository = await self._catalog.repository(project)
+        _check_profile(executor, variant)
+        target = base_branch or task.base_branch or await repository.current_branch()
+        if target is None:
+            raise Invalid("base_branch: expected a branch; the repository has none checked out")
+        attempt = _new_attempt(
+            task,
+            executor,
+            variant,
+            target,
+            self._prefix,
+            self._directory / "worktrees",
+            request_key,
+        )
+        attempt = replace(attempt, with_task=with_task)
+        task = replace(task, status="inprogress", updated_at=time.time())
+        async with self._journal.transaction() as session:
+            if with_task:
+                await TASKS.add(session, task)
+            if not await ATTEMPTS.add(session, attempt):
+                raise Conflict("a request with this key is under way")
+        try:
+            worktree = await creation.create(
+                repository,
+                attempt.worktree,
+                attempt.branch,
+                target,
+                copy_files=project.copy_files,
+            )
+            attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")
+            turn = Turn(prompt=plan.prompt(task), executor=executor, variant=variant)
+            handle = await self._begin(project, task, attempt, turn)
+            async with self._journal.transaction() as session:
+                await ATTEMPTS.put(session, attempt)
+                await TASKS.put(session, task)
+        except BaseException:
+            await asyncio.shield(self._undo(repository, attempt))
+            raise
+        self._turns.watch(attempt, handle)
+        return Started(task=task, attempt=attempt)
+
+    async def _begin(self, project: Project, task: Task, attempt: Attempt, turn: Turn) -> RunHandle:
+        document = msgspec.json.encode(plan.plan(project, task, attempt, turn))
+        whole = loader.loads(document, kinds=self._kinds).plan
+        handle = await self._engine.start(
+            whole, run_id=attempt.run_id, options=RunOptions(cwd=attempt.worktree, kept=True)
+        )
+        await _first_process(handle)
+        return handle
+
+    async def _requested(self, key: str) -> Started | None:
+        async with self._journal.snapshot() as session:
+            found = await ATTEMPTS.find(session, request_key=key)
+            if not found:
+                return None
+            if found[0].state != "ready":
+                raise Conflict("a request with this key is under way")
+            task = await known(session, TASKS, "task", found[0].task_id)
+        return Started(task=task, attempt=found[0], repeated=True)
+
+    async def _undo(self, repository: Repository, attempt: Attempt) -> None:
+        """Leave nothing of an attempt that could not be started."""
+        if handle := self._engine.handle(attempt.run_id):
+            await handle.cancel("the attempt could not be started", by="tasks")
+            await handle.wait()
+        try:
+            row = await self._journal.run(attempt.run_id)
+        except UnknownRun:
+            row = None
+        if row is not None and row.status in RUN_OVER:
+            await forget(self._journal, self._directory, attempt.run_id, kept=True)
+        if _exists(attempt.worktree):
+            await removal.remove(
+                Worktree.open(repository, attempt.worktree), attempt.branch, discard_nested=True
+            )
+        await repository.git.run("branch", "-D", "--", attempt.branch, accept=(0, 1))
+        async with self._journal.transaction() as session:
+            await ATTEMPTS.remove(session, attempt.attempt_id)
+            if attempt.with_task:
+                await TASKS.remove(session, attempt.task_id)
+
+    # After a crash.
+
+    async def recover(self) -> None:
+        """Go on with what was under way when the last owner of the journal ended, and clear
+        away what it had not finished starting."""
+        async with self._journal.snapshot() as session:
+            found = await ATTEMPTS.find(session)
+        for attempt in found:
+            try:
+                await self._recover(attempt)
+            except (WorkspaceError, JournalError, Unknown, OSError) as error:
+                log.warning("attempt not recovered", attempt=attempt.attempt_id, error=str(error))
+
+    async def _recover(self, attempt: Attempt) -> None:
+        if attempt.state == "creating":
+            task = await self._catalog.task(attempt.task_id)
+            project = await self._catalog.project(task.project_id)
+            if await self._over(attempt.run_id) is False:
+                await self._engine.resume(attempt.run_id)
+            await self._undo(await self._catalog.repository(project), attempt)
+        elif await self._over(attempt.run_id) is False:
+            self._turns.watch(attempt, await self._engine.resume(attempt.run_id))
+        else:
+            await self._turns.recover(attempt)
+
+    async def _over(self, run_id: str) -> bool | None:
+        try:
+            return (await self._journal.run(run_id)).status in RUN_OVER
+        except UnknownRun:
+            return None
+
+
+def _check_profile(executor: str, variant: str | None) -> None:
+    try:
+        profiles.load(profiles.place(os.environ)).profile(text("executor", executor), variant or "")
+    except profiles.UnknownProfile as error:
+        raise Invalid(str(error)) from error
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def _new_attempt(
+    task: Task,
+    executor: str,
+    variant: str | None,
+    target: str,
+    prefix: str,
+    worktrees: Path,
+    request_key: str | None,
+) -> Attempt:
+    now = time.time()
+    attempt_id = str(uuid.uuid4())
+    slug = _SLUG.sub("-", task.title.lower()).strip("-")[:32].strip("-") or "task"
+    name = f"{attempt_id[:4]}-{slug}"
+    return Attempt(
+        attempt_id=attempt_id,
+        task_id=task.task_id,
+        run_id=f"task-{attempt_id}",
+        executor=text("executor", executor),
+        variant=variant or None,
+        branch=f"{prefix}/{name}",
+        target_branch=target,
+        worktree=str(worktrees / f"{attempt_id[:8]}-{slug}"),
+        request_key=request_key,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _first_process(handle: RunHandle) -> None:
+    """Returns once the first step has begun, or the run is over."""
+    async for event in handle.events():
+        if event.type in (ev.ATTEMPT_STARTING, ev.RUN_SETTLED):
+            return
