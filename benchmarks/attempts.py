@@ -16,7 +16,7 @@ from benchmarks.table import Row, at_most
 from stoker.engine.engine import Engine
 from stoker.journal.open import open_journal
 from stoker.steps.registry import kinds
-from stoker.tasks.service import Tasks, open_tasks
+from stoker.tasks.service import Tasks, opened
 
 _PROMPT = '[{"say": "done"}]'
 _P50_MS, _P99_MS, _MANY_SEC = 40, 150, 2
@@ -86,7 +86,7 @@ async def _attempts(
     try:
         async with (
             Engine(journal, state, kinds()) as engine,
-            open_tasks(engine, journal, state, kinds()) as tasks,
+            opened(engine) as tasks,
         ):
             project = await tasks.catalog.create_project("bench", str(repository))
             alone = [await _one(tasks, project.project_id, wait=True) for _ in range(count)]

@@ -19,7 +19,7 @@ from stoker.engine.engine import Engine
 from stoker.journal.open import open_journal
 from stoker.process.survivors import Scan
 from stoker.steps.registry import kinds
-from stoker.tasks.service import Tasks, open_tasks
+from stoker.tasks.service import Tasks, opened
 
 
 def script(*actions: dict[str, Any]) -> str:
@@ -55,7 +55,7 @@ class World:
             try:
                 async with (
                     Engine(journal, self.state, kinds()) as engine,
-                    open_tasks(engine, journal, self.state, kinds()) as tasks,
+                    opened(engine) as tasks,
                 ):
                     return await asyncio.wait_for(scenario(tasks), 60)
             finally:

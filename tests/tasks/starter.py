@@ -9,14 +9,14 @@ from pathlib import Path
 from stoker.engine.engine import Engine
 from stoker.journal.open import open_journal
 from stoker.steps.registry import kinds
-from stoker.tasks.service import open_tasks
+from stoker.tasks.service import opened
 
 
 async def main(state: Path, repository: str, prompt: str) -> None:
     journal = await open_journal(state / "journal.db")
     async with (
         Engine(journal, state, kinds()) as engine,
-        open_tasks(engine, journal, state, kinds()) as tasks,
+        opened(engine) as tasks,
     ):
         made = await tasks.catalog.projects() or [
             await tasks.catalog.create_project("P", repository)

@@ -101,14 +101,16 @@ class Context:
 
     async def find_run(self, journal: Journal, name: str) -> RunRow:
         """The run a person means: its id, a unique beginning of it, or `last` (also `-`) for
-        the newest one. Raises `UsageError`."""
+        the newest one that is no attempt at a task. Raises `UsageError`."""
         from stoker.journal.base import UnknownRun
 
         if not name:
             raise UsageError("expected the id of a run, its beginning or 'last', found ''")
         if name in ("last", "-"):
             rows = await journal.runs(limit=_SEARCHED)
-            newest = next((row for row in rows if row.parent_run_id is None), None)
+            # Attempts at tasks are found by their tasks.
+            own = (row for row in rows if not (row.parent_run_id or row.options.get("kept")))
+            newest = next(own, None)
             if newest is None:
                 raise UsageError("the journal holds no run yet")
             return newest
@@ -118,14 +120,14 @@ class Context:
             pass
         found = [row for row in await journal.runs(limit=_SEARCHED) if row.run_id.startswith(name)]
         # A nested run's id begins with its parent's; the parent is what is meant.
-        own = [row for row in found if row.parent_run_id is None] or found
-        if len(own) == 1:
-            return own[0]
-        if not own:
+        whole = [row for row in found if row.parent_run_id is None] or found
+        if len(whole) == 1:
+            return whole[0]
+        if not whole:
             raise UsageError(f"no run {name!r} in {journal.location}; see `stoker list`")
-        shown = ", ".join(row.run_id for row in own[:_SHOWN])
-        more = ", ..." if len(own) > _SHOWN else ""
-        raise UsageError(f"{name!r} is the beginning of {len(own)} runs: {shown}{more}")
+        shown = ", ".join(row.run_id for row in whole[:_SHOWN])
+        more = ", ..." if len(whole) > _SHOWN else ""
+        raise UsageError(f"{name!r} is the beginning of {len(whole)} runs: {shown}{more}")
 
     def hint(self, *words: str) -> str:
         """A command line to go on with: `stoker WORDS`, on the same journal."""

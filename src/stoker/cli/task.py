@@ -104,13 +104,12 @@ async def run(args: Namespace, context: Context) -> int:
 @asynccontextmanager
 async def _door(context: Context, action: str) -> AsyncIterator[Tasks]:
     """The tasks of the project. Who only looks, does not go on with what is under way."""
-    from stoker.steps.registry import kinds
     from stoker.tasks.service import Tasks
 
     async with (
         context.journal(create=action == "start") as journal,
         context.engine(journal) as engine,
-        Tasks(engine, journal, context.directory, kinds()) as tasks,
+        Tasks(engine) as tasks,
     ):
         if action not in ("list", "show", "diff"):
             await tasks.recover()

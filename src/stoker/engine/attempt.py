@@ -6,10 +6,10 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from weakref import finalize
 
-from stoker.engine.kinds import Kept, StepFailed
+from stoker.engine.kinds import Kept, Opener, StepFailed
 from stoker.engine.outputs import artefact
 from stoker.plan.model import Plan
 from stoker.plan.template import as_text
@@ -19,6 +19,9 @@ from stoker.process.spread import spread
 
 MAX_ENV_VALUE = 100 * 1024
 """Longer values go through a file: Linux takes 128 KiB in one environment string."""
+
+
+T = TypeVar("T")
 
 
 class RunPlan(Protocol):
@@ -33,6 +36,12 @@ class Keep(Protocol):
     """Starts a process of an attempt that outlives the engine, or goes on with it."""
 
     def __call__(self, attempt: LiveAttempt, spec: ProcessSpec) -> Awaitable[Kept]: ...
+
+
+class Shared(Protocol):
+    """See `stoker.engine.engine.Engine.shared`."""
+
+    def __call__(self, opener: Opener[T]) -> Awaitable[T]: ...
 
 
 class Files:
@@ -134,6 +143,7 @@ class LiveAttempt:
         keep: bool,
         run_plan: RunPlan,
         engine_keep: Keep,
+        engine_shared: Shared,
         engine_executor: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
     ) -> None:
         self.run_id = run_id
@@ -152,6 +162,7 @@ class LiveAttempt:
         self._keep = keep
         self._run_plan = run_plan
         self._engine_keep = engine_keep
+        self._shared = engine_shared
         self._execute = engine_executor
 
     def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
@@ -200,6 +211,9 @@ class LiveAttempt:
     def secrets(self) -> tuple[str, ...]:
         """What must be stored and shown nowhere; a nested run hides it too."""
         return self._redactor.secrets
+
+    async def shared(self, opener: Opener[T]) -> T:
+        return await self._shared(opener)
 
     async def run_plan(
         self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ from stoker.engine.creation import hidden, new_run, require_secrets
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
 from stoker.engine.kept import keep
-from stoker.engine.kinds import Kind
+from stoker.engine.kinds import Kind, Opener
 from stoker.engine.launch import Launcher
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
@@ -57,6 +57,8 @@ from stoker.process.logs import LogBounds, LogWatch
 from stoker.process.redact import Redactor
 from stoker.process.spawner import Spawner
 from stoker.process.tree import end_all, marked
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -100,6 +102,8 @@ class Engine:
         """Those that are being driven."""
         self._unreleased: dict[str, Lease] = {}
         """Leases that the journal could not take back when their runs ended here."""
+        self._shared: dict[Opener[Any], asyncio.Future[Any]] = {}
+        self._closing = asyncio.Event()
         self._stack = AsyncExitStack()
         self._spawner: Spawner
         self._tasks: asyncio.TaskGroup
@@ -126,6 +130,7 @@ class Engine:
         try:
             await asyncio.gather(*(handle.wait() for handle in handles), return_exceptions=True)
         finally:
+            self._closing.set()
             self._renewal.cancel()
             await self._stack.aclose()
 
@@ -261,6 +266,26 @@ class Engine:
         """The runs this engine is driving."""
         return list(self._runs.values())
 
+    async def shared(self, opener: Opener[T]) -> T:
+        """What `opener` opens on this engine: opened when it is first asked for, the same for
+        all who ask, closed with the engine. Raises what opening it raises."""
+        if opener not in self._shared:
+            ready = self._shared[opener] = asyncio.get_running_loop().create_future()
+            self._tasks.create_task(self._hold(opener, ready))
+        opened: T = await asyncio.shield(self._shared[opener])
+        return opened
+
+    async def _hold(self, opener: Opener[T], ready: asyncio.Future[T]) -> None:
+        try:
+            async with opener(self) as opened:
+                ready.set_result(opened)
+                await self._closing.wait()
+        except Exception as error:
+            if ready.done():
+                raise
+            del self._shared[opener]  # the next who asks tries again
+            ready.set_exception(error)
+
     def _launcher(
         self, state: RunState, resolved: Inputs, options: RunOptions, secrets: Sequence[str]
     ) -> Launcher:
@@ -277,6 +302,7 @@ class Engine:
             redactor=_redactor(resolved, secrets),
             run_plan=partial(run_nested, self),
             keep=partial(keep, self),
+            shared=self.shared,
             execute=self._execute,
         )
 
@@ -376,6 +402,16 @@ class Engine:
         }
         left = {survivor.marker for survivor in marked(f"{run}/")} - adopted
         await asyncio.gather(*(end_all(marker) for marker in left))
+
+    @property
+    def directory(self) -> Path:
+        """The state directory, absolute."""
+        return self._directory
+
+    @property
+    def kinds(self) -> Mapping[str, Kind[Any]]:
+        """Those that its plans may name."""
+        return self._kinds
 
     @property
     def spawner(self) -> Spawner:

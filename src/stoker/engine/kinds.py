@@ -12,6 +12,7 @@ entry point in the group `stoker.kinds` that names a `Kind` instance:
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -21,6 +22,8 @@ from stoker.process.spec import Exit, ProcessSpec
 
 if TYPE_CHECKING:
     import asyncio
+
+    from stoker.engine.engine import Engine
 
 
 class StepFailed(Exception):
@@ -50,6 +53,12 @@ class ProcessWork(Struct, frozen=True, kw_only=True):
 
 
 Work = ProcessWork | Coroutine[Any, Any, Result]
+
+
+T = TypeVar("T")
+
+Opener = Callable[["Engine"], AbstractAsyncContextManager[T]]
+"""Opens something on an engine; see `Attempt.shared`."""
 
 
 class Kept(Protocol):
@@ -106,6 +115,10 @@ class Attempt(Protocol):
     def redact(self, text: str) -> str:
         """`text` with `***` for secrets. Needed only before a text is cut or taken apart: what
         a kind writes, puts out or raises is redacted anyway."""
+
+    async def shared(self, opener: Opener[T]) -> T:
+        """Something that attempts have together, such as a pool of connections: opened when the
+        first asks for it, closed with the engine. Raises what opening it raises."""
 
     async def run_plan(
         self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None

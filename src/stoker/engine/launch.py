@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stoker.engine import outputs, scope
-from stoker.engine.attempt import Files, Keep, LiveAttempt, RunPlan, consumed_env
+from stoker.engine.attempt import Files, Keep, LiveAttempt, RunPlan, Shared, consumed_env
 from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
 from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
@@ -41,6 +41,7 @@ class Launcher:
         redactor: Redactor,
         run_plan: RunPlan,
         keep: Keep,
+        shared: Shared,
         execute: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
     ) -> None:
         self._state = state
@@ -49,6 +50,7 @@ class Launcher:
         self.redactor = redactor
         self._run_plan = run_plan
         self._keep = keep
+        self._shared = shared
         self._execute = execute
         globals_ = state.plan.globals
         names = {"inputs": inputs, "env": env, "run": scope.of_run(state)}
@@ -135,6 +137,7 @@ class Launcher:
             keep=profile.on_interrupt == "adopt",
             run_plan=self._run_plan,
             engine_keep=self._keep,
+            engine_shared=self._shared,
             engine_executor=self._execute,
         )
         return profile.kind.start(step, definition, attempt)

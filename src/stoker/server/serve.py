@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +21,7 @@ from stoker.server.guard import HEADER_BYTES
 from stoker.server.service import Service
 from stoker.server.settings import BadSettings, Settings
 from stoker.server.tokens import Tokens
+from stoker.tasks.service import opened
 
 log = get_logger(__name__)
 
@@ -39,15 +40,15 @@ async def serve(
     """
     tokens = Tokens(settings.directory)
     settings.check(has_tokens=bool(tokens.all()))
-    service = Service(settings, journal, engine, tokens)
+    # What was under way goes on before anybody asks how it stands.
+    tasks = await engine.shared(opened)
+    service = Service(settings, journal, engine, tokens, tasks)
     listener = _listen(settings)
     server = _Server(_config(settings, service), service.stopping)
     try:
         with one_error():
-            async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+            async with asyncio.TaskGroup() as group:
                 await service.hub.begin()
-                tasks = await stack.enter_async_context(service.tasks)
-                await tasks.recover()  # before anybody asks how attempts stand
                 background = [
                     group.create_task(service.hub.run(), name="hub"),
                     group.create_task(service.take_up(), name="take up"),

@@ -81,13 +81,13 @@ class Service:
     """Everything requests need. Belongs to one event loop."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, engine: Engine, tokens: Tokens
+        self, settings: Settings, journal: Journal, engine: Engine, tokens: Tokens, tasks: Tasks
     ) -> None:
         self.settings = settings
         self.journal = journal
         self.engine = engine
         self.tokens = tokens
-        self.tasks = Tasks(engine, journal, settings.directory, kinds())
+        self.tasks = tasks
         self.stopping = asyncio.Event()
         self.started_at = time.time()
         self.streams = 0

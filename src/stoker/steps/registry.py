@@ -19,6 +19,7 @@ BUILT_IN: Final = {
     "plan": "stoker.steps.plan:KIND",
     "checkpoint": "stoker.tasks.checkpoint:KIND",
     "agent": "stoker.agents.kind:KIND",
+    "task": "stoker.tasks.kind:KIND",
 }
 """`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""
 

@@ -100,6 +100,19 @@ class Catalog:
         async with self._journal.snapshot() as session:
             return await known(session, PROJECTS, "project", project_id)
 
+    async def project_of(self, directory: str) -> Project:
+        """That of the repository a directory is in, made if there is none. Raises
+        `NotARepository`."""
+        path = (await Repository.open(directory, discover=True)).path
+        async with self._journal.snapshot() as session:
+            found = await PROJECTS.find(session, repository=str(path))
+        if found:
+            return found[0]
+        try:
+            return await self.create_project(path.name, str(path))
+        except Conflict:  # somebody was faster
+            return await self.project_of(directory)
+
     async def change_project(self, project_id: str, change: ProjectChange) -> Project:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
@@ -135,12 +148,17 @@ class Catalog:
         return task
 
     async def new_task(
-        self, project_id: str, title: str, description: str | None, change: TaskChange | None
+        self,
+        project_id: str,
+        title: str,
+        description: str | None,
+        change: TaskChange | None,
+        task_id: str | None = None,
     ) -> Task:
         """A task that is right, but not written down yet. Raises `Unknown`, `Invalid`."""
         now = time.time()
         task = Task(
-            task_id=str(uuid.uuid4()),
+            task_id=task_id or str(uuid.uuid4()),
             project_id=project_id,
             title=title,
             description=description,

@@ -32,6 +32,11 @@ class Progress:
         """Where the files of an attempt's run are."""
         return self._directory / "runs" / attempt.run_id
 
+    def leaving(self, run_id: str) -> bool:
+        """Whether the engine lets go of a run, which may go on later."""
+        handle = self._engine.handle(run_id)
+        return handle is None or handle.run.suspended
+
     async def begun(self, attempt: Attempt, step_id: str) -> int | None:
         """The number of a step's last attempt, once it has begun one; None if it never will."""
         async for state in self._standings(attempt):

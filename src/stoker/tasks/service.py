@@ -3,14 +3,11 @@ attempts, a part for each."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from stoker.engine.engine import Engine
-from stoker.engine.kinds import Kind
-from stoker.journal.base import Journal
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.feed import Feed
 from stoker.tasks.progress import Progress
@@ -22,31 +19,16 @@ from stoker.tasks.work import Work
 class Tasks:
     """Use as an async context manager within the engine's."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        journal: Journal,
-        directory: Path,
-        kinds: Mapping[str, Kind[Any]],
-        *,
-        prefix: str = "stoker",
-    ) -> None:
-        """`directory`: of the state; worktrees are made in it. `kinds`: all there are, the
-        agent's and `checkpoint` among them. `prefix`: of branches."""
-        directory = directory.absolute()
+    def __init__(self, engine: Engine, *, prefix: str = "stoker") -> None:
+        """`prefix`: of branches. Worktrees are made in the engine's state directory; its kinds
+        are those of the agents and `checkpoint`, too."""
+        self.engine = engine
+        journal, directory = engine.journal, engine.directory
         self.catalog = Catalog(journal)
         self.feed = Feed(journal)
         self.progress = Progress(engine, journal, directory)
         self.turns = Turns(engine, journal, self.catalog, self.progress)
-        self.starter = Starter(
-            engine,
-            journal,
-            directory,
-            kinds,
-            catalog=self.catalog,
-            turns=self.turns,
-            prefix=prefix,
-        )
+        self.starter = Starter(engine, self.catalog, self.turns, prefix=prefix)
         self.work = Work(journal, self.catalog, self.turns)
 
     async def __aenter__(self) -> Self:
@@ -62,10 +44,9 @@ class Tasks:
 
 
 @asynccontextmanager
-async def open_tasks(
-    engine: Engine, journal: Journal, directory: Path, kinds: Mapping[str, Kind[Any]]
-) -> AsyncIterator[Tasks]:
-    """The tasks door, with what was under way gone on with."""
-    async with Tasks(engine, journal, directory, kinds) as tasks:
+async def opened(engine: Engine) -> AsyncIterator[Tasks]:
+    """The tasks door on an engine, with what was under way gone on with. To be asked for by
+    `Engine.shared`, so that there is one."""
+    async with Tasks(engine) as tasks:
         await tasks.recover()
         yield tasks

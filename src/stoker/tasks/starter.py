@@ -11,9 +11,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,12 +19,11 @@ from msgspec.structs import replace
 from stoker.agents import profiles
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
-from stoker.engine.kinds import Kind
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.retention import forget
 from stoker.journal import events as ev
-from stoker.journal.base import Journal, JournalError, UnknownRun
+from stoker.journal.base import JournalError, UnknownRun
 from stoker.log import get_logger
 from stoker.plan import loader
 from stoker.tasks import plan
@@ -57,22 +54,12 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Starter:
     """Begins attempts on one engine and its journal."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        journal: Journal,
-        directory: Path,
-        kinds: Mapping[str, Kind[Any]],
-        *,
-        catalog: Catalog,
-        turns: Turns,
-        prefix: str,
-    ) -> None:
-        """See `stoker.tasks.service.Tasks`."""
+    def __init__(self, engine: Engine, catalog: Catalog, turns: Turns, *, prefix: str) -> None:
+        """`prefix`: of branches."""
         self._engine = engine
-        self._journal = journal
-        self._directory = directory
-        self._kinds = kinds
+        self._journal = engine.journal
+        self._directory = engine.directory
+        self._kinds = engine.kinds
         self._catalog = catalog
         self._turns = turns
         self._prefix = prefix
@@ -84,6 +71,7 @@ class Starter:
         description: str | None = None,
         change: TaskChange | None = None,
         *,
+        task_id: str | None = None,
         executor: str,
         variant: str | None = None,
         base_branch: str | None = None,
@@ -92,7 +80,7 @@ class Starter:
         """A task and its first attempt, whole or not at all. Raises as `start`."""
         if request_key is not None and (before := await self._requested(request_key)):
             return before
-        task = await self._catalog.new_task(project_id, title, description, change)
+        task = await self._catalog.new_task(project_id, title, description, change, task_id)
         return await self._start(
             task, executor, variant, base_branch, request_key=request_key, with_task=True
         )
