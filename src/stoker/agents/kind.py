@@ -92,7 +92,7 @@ async def _work(assignment: Assignment, attempt: Attempt) -> Result:
         raise StepFailed(str(error)) from error
     if sandbox.warning and not attempt.resumed:
         attempt.write(f"stoker: {sandbox.warning}\n", error=True)
-    assignment = replace(assignment, confined=sandbox.bwrap is not None)
+    assignment = replace(assignment, confined=sandbox.confines)
     adapter = adapter_type(assignment, files=Worktree(attempt.cwd))
     driver = Driver(
         adapter, store, stdout_path=attempt.stdout_path, stderr_path=attempt.stderr_path
@@ -101,7 +101,11 @@ async def _work(assignment: Assignment, attempt: Attempt) -> Result:
     async def start() -> Kept:
         env = _environment(profile, attempt.env)
         argv = sandbox.wrap(
-            adapter_type.argv(assignment), profile=profile, cwd=attempt.cwd, env=env
+            adapter_type.argv(assignment),
+            profile=profile,
+            cwd=attempt.cwd,
+            env=env,
+            scratch=str(store.directory / "tmp"),
         )
         spec = replace(
             attempt.process(argv),

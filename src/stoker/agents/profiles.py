@@ -21,12 +21,14 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from stoker.agents.hosts import Hosts
 from stoker.agents.policy import Policy
 from stoker.plan.decode import decode_as
 from stoker.plan.errors import PlanError, Problem, path_of, pointer, problem
 
 Driver = Literal["command", "stream-json", "codex", "acp"]
 Confine = Literal["auto", "always", "never"]
+Network = Literal["on", "off"] | tuple[str, ...]
 
 VARIABLE: Final = "STOKER_PROFILES"
 NAMES: Final = ("profiles.json", "profiles.yaml", "profiles.yml")
@@ -71,8 +73,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """It is to plan and to change nothing (`stream-json`)."""
     confine: Confine | None = None
     """Sandbox: `auto`, where the machine can; `always`: fail where it cannot."""
-    network: Literal["on", "off"] | None = None
-    """In the sandbox."""
+    network: Network | None = None
+    """In the sandbox: `on`, `off`, or a list of hosts, see `stoker.agents.hosts`."""
     readable: tuple[str, ...] | None = None
     """Paths that the sandbox shows beside the system and the worktree; `~` is the home."""
     writable: tuple[str, ...] | None = None
@@ -112,7 +114,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     unasked: bool
     """The agent is told not to ask at all."""
     confine: Confine
-    network: Literal["on", "off"]
+    network: Network
 
 
 class UnknownProfile(Exception):
@@ -270,6 +272,11 @@ def _incomplete(given: Mapping[str, Mapping[str, Settings]]) -> Iterator[Problem
             elif not (whole.command or whole.base_command_override):
                 message = f"executor {executor} is not built in: say its 'command'"
                 yield problem(path, message, on_key=True)
+            if isinstance(whole.network, tuple):
+                try:
+                    Hosts(whole.network)
+                except ValueError as error:
+                    yield problem((*path, "network"), str(error))
             if whole.base_command_override is not None:
                 try:
                     words = shlex.split(whole.base_command_override)
@@ -307,5 +314,5 @@ def _profile(executor: str, variant: str, settings: Settings) -> Profile:
         ),
         unasked=unasked,
         confine=settings.confine or "auto",
-        network=settings.network or "on",
+        network="on" if settings.network is None else settings.network,
     )
