@@ -1,4 +1,4 @@
-"""Inputs, settings and amounts: what a plan and its surroundings come to."""
+"""Inputs and amounts: what a plan and its surroundings come to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import pytest
 
 from stoker.plan.errors import PlanError
 from stoker.plan.inputs import resolve
-from stoker.plan.model import Approval, Globals, Input, Plan, Retry, Step
+from stoker.plan.model import Input, Plan
 from stoker.plan.quantity import QuantityError, quantity
-from stoker.plan.settings import settings
 
 PLAN = Plan(
     plan_id="p",
@@ -61,47 +60,6 @@ def test_all_faults_of_inputs_are_told() -> None:
     ]
     with pytest.raises(PlanError, match="the plan has none"):
         resolve(Plan(plan_id="p"), {"a": 1})
-
-
-def test_settings_of_a_step_that_says_nothing() -> None:
-    found = settings(Plan(plan_id="p"), Step(id="a"))
-    assert (found.timeout_sec, found.max_duration_sec, found.retries) == (None, None, 0)
-    assert (found.retry, found.cwd, found.env, found.skip_if) == (Retry(), (), {}, ())
-    assert (found.approval, found.strict_outputs, found.resources) == (None, False, {})
-
-
-def test_settings_of_a_step_over_those_of_the_plan() -> None:
-    common = Globals(
-        default_timeout_sec=60,
-        max_step_duration_sec=600,
-        default_retries=2,
-        env={"A": "plan", "B": True, "C": 1.5},
-        cwd="src",
-    )
-    plan = Plan(plan_id="p", globals=common, strict_outputs=True)
-    found = settings(plan, Step(id="a", skip_if="x", approval=True))
-    assert (found.timeout_sec, found.max_duration_sec, found.retries) == (60, 600, 2)
-    assert (found.cwd, found.skip_if, found.strict_outputs) == (("src",), ("x",), True)
-    assert found.env == {"A": "plan", "B": "true", "C": "1.5"}
-    assert found.approval == Approval()
-    step = Step(
-        id="a",
-        timeout_sec=1,
-        retries=0,
-        retry=Retry(backoff=3),
-        retry_delay_sec=7,
-        env={"A": "step", "B": None, "D": 2},
-        cwd="lib",
-        strict_outputs=False,
-        approval=Approval(prompt="?"),
-        resources={"cpu": "500m"},
-    )
-    found = settings(plan, step)
-    assert (found.timeout_sec, found.retries, found.cwd) == (1, 0, ("src", "lib"))
-    assert found.retry == Retry(backoff=3, delay_sec=7)
-    assert found.env == {"A": "step", "B": None, "C": "1.5", "D": "2"}
-    assert (found.strict_outputs, found.approval) == (False, Approval(prompt="?"))
-    assert found.resources == {"cpu": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.plan.expression import EvaluationError, ExpressionError
+from stoker.plan.references import has_template
 from stoker.plan.template import (
     MAX_DEPTH,
     as_text,
     compile_template,
     escape,
-    has_template,
     render_value,
 )
 

@@ -16,7 +16,8 @@ from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
 from stoker.log import get_logger
 from stoker.plan.model import Scalar, Step
-from stoker.plan.template import as_text, compile_template, has_template, render_value
+from stoker.plan.references import has_template
+from stoker.plan.template import as_text, compile_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
 

@@ -33,6 +33,7 @@ from stoker.journal.events import Event
 from stoker.plan.expand import ExpansionError
 from stoker.plan.expression import EvaluationError, compile_expression, evaluate_condition
 from stoker.plan.model import Approval, Step
+from stoker.plan.references import expressions
 from stoker.plan.template import compile_template, render_value
 
 
@@ -449,12 +450,11 @@ class RunMachine(Decisions):
         if step.condition is None and not step.skip_if:
             return True
         names = self._scope(index)
-        tests = [("condition", step.condition, True)] if step.condition is not None else []
-        tests += [("skip_if", text, False) for text in self.profile_of(index).skip_if]
-        for field, text, wanted in tests:
+        for (field, *_), text in expressions(step):
             expression = compile_expression(text)
-            if foreach.is_foreach(step) and foreach.asks_each(expression):
+            if field == "foreach" or (foreach.is_foreach(step) and foreach.asks_each(expression)):
                 continue
+            wanted = field == "condition"
             if evaluate_condition(expression, names) != wanted:
                 found = "false" if wanted else "true"
                 self._settle(index, "skipped", f"{field} is {found}: {text}", satisfied=True)

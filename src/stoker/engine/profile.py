@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.engine.capacity import Demand
 from stoker.engine.kinds import Kind
 from stoker.engine.registry import kind_of
 from stoker.plan.model import Approval, InterruptPolicy, Plan, Retry, Step
 from stoker.plan.quantity import quantity
-from stoker.plan.settings import settings
-from stoker.plan.template import has_template, may_have_template
+from stoker.plan.references import has_template, may_hold_templates
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -27,11 +27,13 @@ class Profile(Struct, frozen=True, kw_only=True):
     """No template in `env`, `cwd` and `stdin` either."""
     tool: str
     timeout_sec: float | None
+    """Of one attempt; None: no limit."""
     step_limit_sec: float | None
+    """Of the step over all its attempts and the pauses between; None: no limit."""
     retries: int
+    """Attempts after the first."""
     retry: Retry
     strict_outputs: bool
-    skip_if: tuple[str, ...]
     approval: Approval | None
     """Its prompt is not rendered."""
     gate: Callable[[Any], Approval] | None
@@ -58,14 +60,19 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
     """Resolve a step of a validated plan."""
-    set_ = settings(plan, step)
-    environment = (step.env, plan.globals.env, step.cwd, plan.globals.cwd, step.stdin)
+    common = plan.globals
+    environment = (step.env, common.env, step.cwd, common.cwd, step.stdin)
     name, raw = kind_of(step)
     kind = kinds[name]
-    anything = may_have_template((raw, environment))
+    anything = may_hold_templates((raw, environment))
     plain = not (anything and has_template(raw))
     definition = msgspec.convert(raw, kind.definition, strict=False) if plain else None
-    approval = set_.approval
+    approval = step.approval if isinstance(step.approval, Approval) else None
+    if step.approval is True:
+        approval = Approval()
+    retry = step.retry or _DEFAULT_RETRY
+    if step.retry_delay_sec is not None:
+        retry = replace(retry, delay_sec=step.retry_delay_sec)
     gate = getattr(kind, "gate", None)
     if gate is not None and definition is not None:
         approval, gate = gate(definition), None
@@ -75,18 +82,20 @@ def profile(plan: Plan, step: Step, kinds: Mapping[str, Kind[Any]]) -> Profile:
         definition=definition,
         plain=not (anything and has_template(environment)),
         tool=step.tool or (kind.tool(step, definition) if definition is not None else name),
-        timeout_sec=set_.timeout_sec,
-        step_limit_sec=set_.max_duration_sec,
-        retries=set_.retries,
-        retry=set_.retry,
-        strict_outputs=set_.strict_outputs,
-        skip_if=set_.skip_if,
+        timeout_sec=common.default_timeout_sec if step.timeout_sec is None else step.timeout_sec,
+        step_limit_sec=common.max_step_duration_sec,
+        retries=common.default_retries if step.retries is None else step.retries,
+        retry=retry,
+        strict_outputs=plan.strict_outputs if step.strict_outputs is None else step.strict_outputs,
         approval=approval,
         gate=gate,
-        demand=tuple(sorted(set_.resources.items())),
+        demand=demand(step.resources),
         on_interrupt=step.on_interrupt or kind.on_interrupt,
         takes_slot=getattr(kind, "takes_slot", True),
     )
+
+
+_DEFAULT_RETRY = Retry()
 
 
 def demand(resources: Mapping[str, float | str]) -> Demand:

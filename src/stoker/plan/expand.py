@@ -24,7 +24,7 @@ from stoker.plan.expression import (
 )
 from stoker.plan.model import Approval, Scalar, Step
 from stoker.plan.parser import parse
-from stoker.plan.references import strings
+from stoker.plan.references import has_template
 from stoker.plan.step_rules import MAX_ID
 from stoker.plan.syntax import Literal, Lookup, Name, Node, literal, transform, unparse, walk
 from stoker.plan.template import as_text, compile_template, escape, map_strings
@@ -119,11 +119,11 @@ def literal_items(step: Step) -> Sequence[Any] | None:
     """The items a step is expanded to, as `expand` takes them; None if the step is not
     expanded, or if only a run can tell. Raises `ExpansionError`."""
     if step.matrix is not None:
-        return None if any(strings(step.matrix, ())) else axes(step.matrix)
+        return None if has_template(step.matrix) else axes(step.matrix)
     if not isinstance(step.foreach, tuple):
         return None
     _check_count(len(step.foreach), f"step '{step.id}'")
-    return None if any(strings(step.foreach, ())) else step.foreach
+    return None if has_template(step.foreach) else step.foreach
 
 
 def child_ids(step: Step, items: Sequence[Any]) -> list[str]:

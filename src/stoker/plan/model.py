@@ -2,7 +2,7 @@
 
 A plan is pure data. Nothing here knows of clocks, processes or databases, and
 nothing here is normalised beyond what decoding gives: defaults that depend on
-`globals` are resolved by `stoker.plan.settings`, so a plan written back out is
+`globals` are resolved by `stoker.engine.profile`, so a plan written back out is
 the plan that was read.
 """
 

@@ -19,7 +19,7 @@ from stoker.plan.errors import PlanError, Problem, pointer, problem, show, warni
 from stoker.plan.graph import Graph
 from stoker.plan.inputs import resolve
 from stoker.plan.model import Globals, Plan, Step
-from stoker.plan.references import references, strings
+from stoker.plan.references import has_template, references
 from stoker.plan.source import MAX_BYTES
 from stoker.plan.step_rules import Kinds
 
@@ -186,7 +186,7 @@ def _is_literal(variables: Any) -> bool:
     return (
         isinstance(variables, dict)
         and all(isinstance(value, str) for value in variables.values())
-        and not any(strings(variables, ()))
+        and not has_template(variables)
     )
 
 
@@ -203,7 +203,7 @@ def _read(file: str) -> bytes | None:
 def _inputs(plan: Plan, given: Any) -> Iterator[Problem]:
     if not isinstance(given, dict):  # a template
         return
-    literal = {name: None if any(strings(value, ())) else value for name, value in given.items()}
+    literal = {name: None if has_template(value) else value for name, value in given.items()}
     try:
         resolve(plan, literal)
     except PlanError as error:

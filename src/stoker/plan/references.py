@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from stoker.plan.model import Approval, Step
+
+_encode = msgspec.json.Encoder().encode
 
 Path = tuple[str | int, ...]
 Reference = tuple[str, ...]
@@ -75,13 +77,18 @@ def strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from strings(item, (*path, index))
 
 
-def may_hold_templates(steps: Sequence[Step]) -> bool:
-    """False if no string of any step holds `${{`: told at a fraction of what `templates`
+def has_template(value: Any) -> bool:
+    """Whether any string in `value` has to be rendered (if only to resolve an escape)."""
+    return any(True for _ in strings(value, ()))
+
+
+def may_hold_templates(value: Any) -> bool:
+    """False if no string in `value` holds `${{`: told at a fraction of what looking at each
     costs, and most plans have none."""
     try:
-        return b"${{" in msgspec.json.encode(steps)
-    except (TypeError, ValueError, OverflowError, RecursionError):  # not from a file
-        return True
+        return b"${{" in _encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return True  # JSON cannot say it
 
 
 def has_expression(step: Step) -> bool:

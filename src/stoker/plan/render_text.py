@@ -9,9 +9,10 @@ from stoker.plan.graph import Graph
 from stoker.plan.inputs import declared
 from stoker.plan.lexer import shortened
 from stoker.plan.model import Plan, Step
-from stoker.plan.settings import settings
+from stoker.plan.references import expressions
 
 _WIDTH = 100
+_WORDS = {"condition": "if", "skip_if": "skipped if", "foreach": "for each of"}
 
 
 def waves(graph: Graph) -> str:
@@ -82,21 +83,20 @@ def _after(graph: Graph, step: int) -> str:
 
 def _policies(plan: Plan, step: Step) -> Iterator[str]:
     """What the step's fields say beyond the defaults."""
-    resolved = settings(plan, step)
-    if step.condition is not None:
-        yield f"if {step.condition}"
-    for expression in resolved.skip_if:
-        yield f"skipped if {expression}"
-    if step.foreach is not None:
-        yield f"for each of {step.foreach if isinstance(step.foreach, str) else len(step.foreach)}"
+    for (field, *_), text in expressions(step):
+        yield f"{_WORDS[str(field)]} {text}"
+    if step.foreach is not None and not isinstance(step.foreach, str):
+        yield f"for each of {len(step.foreach)}"
     if step.matrix is not None:
         yield f"for each of the matrix {', '.join(step.matrix)}"
-    if resolved.approval is not None:
+    if step.approval:
         yield "needs approval"
-    if resolved.timeout_sec is not None:
-        yield f"timeout {resolved.timeout_sec:g} s"
-    if resolved.retries:
-        yield f"{resolved.retries} {'retry' if resolved.retries == 1 else 'retries'}"
+    common = plan.globals
+    timeout = common.default_timeout_sec if step.timeout_sec is None else step.timeout_sec
+    if timeout is not None:
+        yield f"timeout {timeout:g} s"
+    if retries := common.default_retries if step.retries is None else step.retries:
+        yield f"{retries} {'retry' if retries == 1 else 'retries'}"
     if step.fallback_step is not None:
         yield f"on failure: {step.fallback_step} instead"
     elif step.on_failure != "abort":

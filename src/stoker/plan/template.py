@@ -23,8 +23,6 @@ from stoker.plan.expression import (
 )
 from stoker.plan.values import described
 
-_encode = msgspec.json.Encoder().encode
-
 MAX_DEPTH: Final = 200
 """How deep lists and maps may be nested in a value that is rendered."""
 
@@ -122,30 +120,6 @@ def as_text(value: Any) -> str:
         return msgspec.json.encode(value).decode()
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise EvaluationError(f"{described(value)} cannot be written as text: {error}") from None
-
-
-def has_template(value: Any) -> bool:
-    """Whether any string in `value` has to be rendered (if only to resolve an escape)."""
-    pending = [value]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, str):
-            if "${{" in part:
-                return True
-        elif isinstance(part, dict):
-            pending.extend(part.values())
-        elif isinstance(part, list | tuple):
-            pending.extend(part)
-    return False
-
-
-def may_have_template(value: Any) -> bool:
-    """False if no string in `value` has to be rendered: found out faster than by looking at
-    each."""
-    try:
-        return b"${{" in _encode(value)
-    except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError):
-        return True  # JSON cannot say it
 
 
 def render_value(value: Any, scope: Scope) -> Any:

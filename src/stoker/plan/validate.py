@@ -12,7 +12,7 @@ from stoker.plan.graph import Graph
 from stoker.plan.graph_rules import check_graph
 from stoker.plan.model import CircuitBreaker, Globals, Input, Plan, Step
 from stoker.plan.quantity import QuantityError, quantity
-from stoker.plan.references import Path, has_expression, strings
+from stoker.plan.references import Path, has_expression, has_template
 from stoker.plan.step_rules import KindLike, Kinds, check_env, check_step, positive
 
 __all__ = ["KindLike", "Kinds", "validate", "validate_extension"]
@@ -71,7 +71,7 @@ def _references(plan: Plan, steps: Sequence[Step], graph: Graph) -> Iterator[Pro
     templated = [
         number for number, step in enumerate(steps) if graph.templated or has_expression(step)
     ]
-    if not templated and not any(strings(common, ())):
+    if not templated and not has_template(common):
         return
     from stoker.plan.reference_rules import Scope
 
