@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.plan import render_dot, render_mermaid, render_svg, render_text
-from stoker.plan.drawing import action, edges
+from stoker.plan import render_svg, render_text
+from stoker.plan.drawing import action, dot, edges, mermaid
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 
@@ -40,13 +40,13 @@ def test_every_picture_is_whole_whatever_the_names(plan: Plan) -> None:
     assert len(root.findall(f"{_SVG}g")) == len(plan.steps)
     assert len(root.findall(f"{_SVG}path")) == count
 
-    mermaid = render_mermaid.render(graph).splitlines()
-    assert len(mermaid) == 1 + len(plan.steps) + count
-    for line in mermaid[1 : 1 + len(plan.steps)]:
+    flowchart = mermaid(graph).splitlines()
+    assert len(flowchart) == 1 + len(plan.steps) + count
+    for line in flowchart[1 : 1 + len(plan.steps)]:
         assert re.fullmatch(r'  s\d+\["[\w .:;#-]*"\]', line, re.ASCII)
 
-    dot = render_dot.render(plan.plan_id, graph)
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", dot, flags=re.DOTALL)
+    digraph = dot(plan.plan_id, graph)
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", digraph, flags=re.DOTALL)
     assert '"' not in bare
     assert bare.count("->") == count
 
@@ -66,12 +66,12 @@ def test_arrows_say_how_steps_wait() -> None:
         ),
     )
     graph = Graph.build(plan.steps)
-    mermaid = render_mermaid.render(graph)
-    assert "s0 --> s2" in mermaid
-    assert "s0 -.-> s3" in mermaid
-    assert "s0 -. fallback .-> s1" in mermaid
-    dot = render_dot.render("p", graph)
-    assert 's0 -> s1 [style=dotted, label="fallback"];' in dot
+    flowchart = mermaid(graph)
+    assert "s0 --> s2" in flowchart
+    assert "s0 -.-> s3" in flowchart
+    assert "s0 -. fallback .-> s1" in flowchart
+    digraph = dot("p", graph)
+    assert 's0 -> s1 [style=dotted, label="fallback"];' in digraph
     text = render_text.waves(graph)
     assert "f  (in place of a)" in text
     assert "c  (when settled: a)" in text

@@ -70,18 +70,13 @@ def _print(context: Context, text: str) -> None:
 
 
 def _drawing(form: str, loaded: LoadedPlan) -> str:
-    if form == "mermaid":
-        from stoker.plan import render_mermaid
+    from stoker.plan import drawing, render_svg, render_text
 
-        return render_mermaid.render(loaded.graph)
-    if form == "dot":
-        from stoker.plan import render_dot
-
-        return render_dot.render(loaded.plan.plan_id, loaded.graph)
-    if form == "svg":
-        from stoker.plan import render_svg
-
-        return render_svg.render(loaded.plan, loaded.graph)
-    from stoker.plan.render_text import waves
-
-    return waves(loaded.graph)
+    match form:
+        case "mermaid":
+            return drawing.mermaid(loaded.graph)
+        case "dot":
+            return drawing.dot(loaded.plan.plan_id, loaded.graph)
+        case "svg":
+            return render_svg.render(loaded.plan, loaded.graph)
+    return render_text.waves(loaded.graph)

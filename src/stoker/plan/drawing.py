@@ -1,9 +1,12 @@
-"""What every picture of a plan shows: steps in waves, and what waits for what."""
+"""What every picture of a plan shows, and the pictures that other programs draw: Graphviz's
+language, and Mermaid's."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -12,6 +15,15 @@ from stoker.plan.expression import EvaluationError, ExpressionError
 from stoker.plan.graph import Graph
 from stoker.plan.model import Step
 from stoker.plan.template import as_text, compile_template, map_strings
+
+_DOT = {
+    "dependency": "",
+    "order": " [style=dashed]",
+    "fallback": ' [style=dotted, label="fallback"]',
+}
+_MERMAID = {"dependency": "-->", "order": "-.->", "fallback": "-. fallback .->"}
+_SPECIAL = re.compile(r"[^\w .:-]", re.ASCII)
+_NOT_XML = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Edge(Struct, frozen=True):
@@ -33,6 +45,38 @@ def edges(graph: Graph) -> Iterator[Edge]:
             yield Edge(source, target, "order")
         for source in graph.fallback_of.get(target, ()):
             yield Edge(source, target, "fallback")
+
+
+def dot(plan_id: str, graph: Graph) -> str:
+    """A `digraph`, left to right."""
+    lines = [
+        f"digraph {_quoted(plan_id)} {{",
+        "  rankdir=LR;",
+        '  node [shape=box, style=rounded, fontname="sans-serif"];',
+    ]
+    lines += [f"  s{index} [label={_quoted(name)}];" for index, name in enumerate(graph.ids)]
+    lines += [f"  s{e.source} -> s{e.target}{_DOT[e.relation]};" for e in edges(graph)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    # In labels a backslash begins an escape of Graphviz's own, such as \N.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def mermaid(graph: Graph) -> str:
+    """A `flowchart`, as Markdown viewers draw it. Whatever an id holds, it is only ever a label."""
+    lines = ["flowchart LR"]
+    for index, name in enumerate(graph.ids):
+        label = _SPECIAL.sub(lambda match: f"#{ord(match[0])};", name)
+        lines.append(f'  s{index}["{label}"]')
+    lines += [f"  s{e.source} {_MERMAID[e.relation]} s{e.target}" for e in edges(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def xml_text(text: str) -> str:
+    """Any text as XML: escaped, with blanks for what XML cannot hold."""
+    return escape(_NOT_XML.sub(" ", text))
 
 
 def action(step: Step, scope: Mapping[str, Any] | None = None) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 
-from stoker.plan.drawing import Edge, action, edges
+from stoker.plan.drawing import Edge, action, edges, xml_text
 from stoker.plan.graph import Graph
 from stoker.plan.lexer import shortened
 from stoker.plan.model import Plan
@@ -41,7 +40,7 @@ def render(plan: Plan, graph: Graph) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
-        f"<title>{_text(plan.plan_id)}</title>",
+        f"<title>{xml_text(plan.plan_id)}</title>",
         f"<style>\n{_STYLE}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#7b8794"/></marker></defs>',
@@ -134,16 +133,10 @@ def _box(name: str, does: str, place: _Place) -> str:
     x, y = place
     top = y - _BOX[1] / 2
     return (
-        f"<g><title>{_text(f'{name}: {does}')}</title>"
+        f"<g><title>{xml_text(f'{name}: {does}')}</title>"
         f'<rect class="box" x="{x:.0f}" y="{top:.0f}" width="{_BOX[0]}" height="{_BOX[1]}"/>'
-        f'<text x="{x + 8:.0f}" y="{top + 16:.0f}">{_text(shortened(name, 26))}</text>'
+        f'<text x="{x + 8:.0f}" y="{top + 16:.0f}">{xml_text(shortened(name, 26))}</text>'
         f'<text class="action" x="{x + 8:.0f}" y="{top + 31:.0f}">'
-        f"{_text(shortened(does, 28))}</text>"
+        f"{xml_text(shortened(does, 28))}</text>"
         "</g>"
     )
-
-
-def _text(text: str) -> str:
-    """Escaped, and without what XML cannot hold."""
-    fit = (c if c >= " " and c not in "\ufffe\uffff" else " " for c in text)
-    return escape("".join(fit))
