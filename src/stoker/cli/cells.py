@@ -7,12 +7,9 @@ def cells(text: str) -> int:
     """The columns that printed text takes."""
     if text.isascii():
         return len(text)
-    from unicodedata import category, east_asian_width
+    from rich.cells import cell_len
 
-    return sum(
-        0 if category(char) in ("Mn", "Me", "Cf") else 1 + (east_asian_width(char) in "WF")
-        for char in text
-    )
+    return cell_len(text)
 
 
 def padded(text: str, width: int) -> str:

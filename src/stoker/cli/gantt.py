@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from html import escape
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +10,8 @@ from msgspec import Struct
 from stoker.cli.cells import cells, cut
 from stoker.cli.output import plural, printable, seconds
 from stoker.engine.view import Standing
+from stoker.journal.base import AttemptRow
+from stoker.plan.drawing import xml_text
 
 _COLOURS: Final = {
     "succeeded": "#3f9b5f",
@@ -22,9 +22,6 @@ _COLOURS: Final = {
     "running": "#3f7fbf",
     "starting": "#3f7fbf",
 }
-_OTHER: Final = "#888888"
-_NOT_XML: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
-"""What `printable` leaves in a text and XML cannot hold."""
 _MAX_ROWS: Final = 1000
 _PLOT: Final = 900
 """Width of the part with the bars, in pixels."""
@@ -35,108 +32,9 @@ _LABEL: Final = 40
 """Columns of a step's id that are shown."""
 
 
-class Bar(Struct, frozen=True):
-    """One attempt; times in seconds from the start of the run."""
-
-    status: str
-    start: float
-    end: float
-    note: str = ""
-
-
-class Row(Struct, frozen=True):
-    """One step."""
-
-    id: str
-    bars: list[Bar]
-    critical: bool = False
-
-
-class Chart(Struct, frozen=True):
-    """What is drawn."""
-
-    title: str
-    subtitle: str
-    rows: list[Row]
-    elapsed: float
-    """Seconds."""
-
-
-def chart(standing: Standing, critical: Collection[str], *, now: float) -> Chart:
-    """The chart of a run: steps with attempts, in the order they began. `critical` are the
-    ids on its critical path; what still runs is drawn up to `now` (epoch seconds)."""
-    state = standing.state
-    began = state.started_at if state.started_at is not None else standing.row.created_at
-    rows = []
-    for step_id, attempts in standing.attempts.items():
-        bars = [
-            Bar(
-                attempt.status,
-                max(0.0, attempt.started_at - began),
-                max(0.0, (now if attempt.finished_at is None else attempt.finished_at) - began),
-                attempt.error or "",
-            )
-            for attempt in attempts
-        ]
-        rows.append(Row(step_id, bars, step_id in critical))
-    rows.sort(key=lambda row: row.bars[0].start)
-    end = state.finished_at if state.finished_at is not None else now
-    elapsed = max([end - began, *(row.bars[-1].end for row in rows)])
-    subtitle = (
-        f"run {standing.row.run_id}, {state.status}, {seconds(elapsed)}, "
-        f"{plural(len(state.steps), 'step')}"
-    )
-    return Chart(standing.row.plan_id, subtitle, rows, elapsed)
-
-
-def gantt(chart: Chart) -> str:
-    """The picture. Of more than 1,000 steps the longest are drawn."""
-    rows = _longest(chart.rows)
-    pitch = 22 if len(rows) <= 60 else 14
-    size = 12 if pitch == 22 else 10
-    shown = max((min(_LABEL, cells(row.id)) for row in rows), default=0)
-    left = 24 + round(shown * size * 0.62)
-    width, scale = left + _PLOT + 90, _PLOT / (chart.elapsed or 1.0)
-    layout = _Layout(left, pitch, size, scale)
-    ticks = _ticks(chart.elapsed)
-    left_out = len(chart.rows) - len(rows)
-    subtitle = chart.subtitle + (f"; {left_out} short steps are not drawn" if left_out else "")
-    body, y = [], _TOP
-    for number, row in enumerate(rows):
-        if number % _REPEAT == 0:
-            y += 18
-            body += [_tick_label(left + tick * scale, y - 5, tick) for tick in ticks]
-        body.append(_row(row, y, layout))
-        y += pitch
-    height = y + 16
-    lines = "".join(
-        f'<line x1="{left + tick * scale:.1f}" y1="{_TOP}" x2="{left + tick * scale:.1f}" '
-        f'y2="{y}"/>'
-        for tick in ticks
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="ui-monospace, Menlo, Consolas, monospace" '
-        f'font-size="{size}">\n'
-        f"<title>{_text(chart.title)}</title>\n"
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n'
-        f'<text x="16" y="26" font-size="16" font-weight="bold" fill="#222222">'
-        f"{_text(chart.title)}</text>\n"
-        f'<text x="16" y="45" font-size="12" fill="#555555">{_text(subtitle)}</text>\n'
-        f"{_legend(chart.rows, width)}\n"
-        f'<g stroke="#e3e3e3">{lines}</g>\n' + "\n".join(body) + "\n</svg>\n"
-    )
-
-
-def _longest(rows: Sequence[Row]) -> Sequence[Row]:
-    if len(rows) <= _MAX_ROWS:
-        return rows
-    ranked = sorted(rows, key=lambda row: row.bars[0].start - row.bars[-1].end)
-    chosen = {id(row) for row in ranked[:_MAX_ROWS]}
-    return [row for row in rows if id(row) in chosen]
-
-
 class _Layout(Struct, frozen=True):
+    began: float
+    now: float
     left: int
     """Where the plot begins."""
     pitch: int
@@ -146,41 +44,100 @@ class _Layout(Struct, frozen=True):
     scale: float
     """Pixels per second."""
 
+    def span(self, attempt: AttemptRow) -> tuple[float, float]:
+        """When it began and ended, in seconds from the start of the run."""
+        end = self.now if attempt.finished_at is None else attempt.finished_at
+        return max(0.0, attempt.started_at - self.began), max(0.0, end - self.began)
 
-def _row(row: Row, y: int, layout: _Layout) -> str:
-    left, pitch, size, scale = layout.left, layout.pitch, layout.size, layout.scale
-    middle = y + pitch / 2 + size * 0.35
-    label = cut(row.id, _LABEL)
-    weight = ' font-weight="bold"' if row.critical else ""
+    def x(self, moment: float) -> str:
+        """Where a moment of the run is."""
+        return f"{self.left + moment * self.scale:.1f}"
+
+
+def gantt(standing: Standing, critical: Collection[str], *, now: float) -> str:
+    """The picture of a run: its steps with attempts, in the order they began, of more than 1,000
+    the longest. `critical` are the ids on its critical path; what still runs is drawn up to `now`
+    (epoch seconds)."""
+    state = standing.state
+    began = state.started_at if state.started_at is not None else standing.row.created_at
+    ends = [state.finished_at, *(rows[-1].finished_at for rows in standing.attempts.values())]
+    elapsed = max(now if end is None else end for end in ends) - began
+    steps = _longest(standing.attempts, now)
+    pitch, size = (22, 12) if len(steps) <= 60 else (14, 10)
+    shown = max((min(_LABEL, cells(step)) for step in steps), default=0)
+    left = 24 + round(shown * size * 0.62)
+    layout = _Layout(began, now, left, pitch, size, _PLOT / (elapsed or 1.0))
+    ticks = _ticks(elapsed)
+    body, y = [], _TOP
+    for number, step in enumerate(steps):
+        if number % _REPEAT == 0:
+            y += 18
+            body += [_tick_label(layout.x(tick), y - 5, tick) for tick in ticks]
+        body.append(_row(step, standing.attempts[step], y, layout, critical=step in critical))
+        y += pitch
+    width, height = left + _PLOT + 90, y + 16
+    lines = "".join(
+        f'<line x1="{layout.x(tick)}" y1="{_TOP}" x2="{layout.x(tick)}" y2="{y}"/>'
+        for tick in ticks
+    )
+    count = plural(len(state.steps), "step")
+    subtitle = f"run {standing.row.run_id}, {state.status}, {seconds(elapsed)}, {count}"
+    if left_out := len(standing.attempts) - len(steps):
+        subtitle += f"; {left_out} short steps are not drawn"
+    title = _text(standing.row.plan_id)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="ui-monospace, Menlo, Consolas, monospace" '
+        f'font-size="{size}">\n'
+        f"<title>{title}</title>\n"
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n'
+        f'<text x="16" y="26" font-size="16" font-weight="bold" fill="#222222">{title}</text>\n'
+        f'<text x="16" y="45" font-size="12" fill="#555555">{_text(subtitle)}</text>\n'
+        f"{_legend(standing, width, critical)}\n"
+        f'<g stroke="#e3e3e3">{lines}</g>\n' + "\n".join(body) + "\n</svg>\n"
+    )
+
+
+def _longest(attempts: Mapping[str, list[AttemptRow]], now: float) -> list[str]:
+    """The steps that are drawn, in the order they began."""
+
+    def took(step: str) -> float:
+        first, last = attempts[step][0], attempts[step][-1]
+        return (now if last.finished_at is None else last.finished_at) - first.started_at
+
+    chosen = sorted(attempts, key=took, reverse=True)[:_MAX_ROWS]
+    return sorted(chosen, key=lambda step: attempts[step][0].started_at)
+
+
+def _row(step: str, attempts: list[AttemptRow], y: int, layout: _Layout, *, critical: bool) -> str:
+    middle = y + layout.pitch / 2 + layout.size * 0.35
+    weight = ' font-weight="bold"' if critical else ""
+    stroke = ' stroke="#222222" stroke-width="1.5"' if critical else ""
     parts = [
-        f'<text x="{left - 8}" y="{middle:.1f}" text-anchor="end" fill="#222222"{weight}>'
-        f"{_text(label)}</text>"
+        f'<text x="{layout.left - 8}" y="{middle:.1f}" text-anchor="end" fill="#222222"{weight}>'
+        f"{_text(cut(step, _LABEL))}</text>"
     ]
-    for bar in row.bars:
-        stroke = ' stroke="#222222" stroke-width="1.5"' if row.critical else ""
+    for attempt in attempts:
+        start, end = layout.span(attempt)
+        about = f"{step}: {attempt.status} in {seconds(end - start)}, from {seconds(start)} on"
+        about += f"; {attempt.error}" if attempt.error else ""
         parts.append(
-            f'<rect x="{left + bar.start * scale:.1f}" y="{y + 2}" '
-            f'width="{max(1.5, (bar.end - bar.start) * scale):.1f}" height="{pitch - 4}" rx="2" '
-            f'fill="{_COLOURS.get(bar.status, _OTHER)}"{stroke}>'
-            f"<title>{_text(_tooltip(row, bar))}</title></rect>"
+            f'<rect x="{layout.x(start)}" y="{y + 2}" '
+            f'width="{max(1.5, (end - start) * layout.scale):.1f}" height="{layout.pitch - 4}" '
+            f'rx="2" fill="{_COLOURS[attempt.status]}"{stroke}><title>{_text(about)}</title></rect>'
         )
-    last = row.bars[-1]
+    start, end = layout.span(attempts[0])[0], layout.span(attempts[-1])[1]
     parts.append(
-        f'<text x="{left + last.end * scale + 5:.1f}" y="{middle:.1f}" fill="#777777">'
-        f"{seconds(last.end - row.bars[0].start)}</text>"
+        f'<text x="{layout.x(end)}" dx="5" y="{middle:.1f}" fill="#777777">'
+        f"{seconds(end - start)}</text>"
     )
     return "".join(parts)
 
 
-def _tooltip(row: Row, bar: Bar) -> str:
-    text = f"{row.id}: {bar.status} in {seconds(bar.end - bar.start)}, from {seconds(bar.start)} on"
-    return f"{text}\n{bar.note}" if bar.note else text
-
-
-def _legend(rows: Sequence[Row], width: int) -> str:
-    present = dict.fromkeys(bar.status for row in rows for bar in row.bars)
-    entries = [(name, _COLOURS.get(name, _OTHER), "none") for name in present]
-    if any(row.critical for row in rows):
+def _legend(standing: Standing, width: int, critical: Collection[str]) -> str:
+    present = dict.fromkeys(row.status for rows in standing.attempts.values() for row in rows)
+    entries = [(str(name), _COLOURS[name], "none") for name in present]
+    if critical:
         entries.append(("critical path", "#ffffff", "#222222"))
     x, parts = width - 16, []
     for name, fill, stroke in reversed(entries):
@@ -201,9 +158,9 @@ def _ticks(elapsed: float) -> list[float]:
     return [number * step for number in range(int(elapsed / step) + 1)]
 
 
-def _tick_label(x: float, y: int, tick: float) -> str:
+def _tick_label(x: str, y: int, tick: float) -> str:
     return (
-        f'<text x="{x:.1f}" y="{y}" text-anchor="middle" font-size="10" fill="#777777">'
+        f'<text x="{x}" y="{y}" text-anchor="middle" font-size="10" fill="#777777">'
         f"{_clock(tick)}</text>"
     )
 
@@ -217,5 +174,4 @@ def _clock(value: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Any text as XML: without the control characters XML cannot hold, and escaped."""
-    return escape(_NOT_XML.sub("\ufffd", printable(text)))
+    return xml_text(printable(text))

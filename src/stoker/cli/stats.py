@@ -77,16 +77,16 @@ async def _run(args: argparse.Namespace, context: Context, journal: Journal) -> 
     now = time.time()
     stats = run_stats(standing, now=now, width=width or processors(), slowest=_SLOWEST)
     if args.gantt:
-        _draw(Path(args.gantt), standing, stats, now)
+        _draw(args.gantt, standing, stats, now)
         context.output.note(f"wrote {args.gantt}")
     return stats
 
 
-def _draw(path: Path, standing: Standing, stats: RunStats, now: float) -> None:
-    from stoker.cli.gantt import chart, gantt
+def _draw(file: str, standing: Standing, stats: RunStats, now: float) -> None:
+    from stoker.cli.gantt import gantt
 
     critical = {step.id for step in stats.critical_path}
-    path.write_text(gantt(chart(standing, critical, now=now)), "utf-8")
+    Path(file).write_text(gantt(standing, critical, now=now), "utf-8")
 
 
 def _print_run(stats: RunStats, output: Output) -> None:
