@@ -172,16 +172,13 @@ def test_approval_parks_and_manual_waits_for_next(project) -> None:
     done = project.run("run", plan, "--run-id", "r")
     assert done.returncode == 3
     assert "ship waits for approval: Really?" in done.stdout
-    assert done.stdout.splitlines()[-1].strip() == (
-        "ship waits for approval: stoker approve r ship"
-    )
+    assert done.stdout.splitlines()[-1].strip() == "Really?: stoker approve r ship"
     manual = project.plan(
         {"id": "a", "run": "true"}, {"id": "b", "run": "true", "depends_on": ["a"]}
     )
     done = project.run("run", manual, "--manual", "--run-id", "m")
     assert done.returncode == 3
-    assert "next batch: a\n" in done.stdout
-    assert "stoker next m" in done.stdout
+    assert "release a: stoker next m\n" in done.stdout
     assert " a succeeded" not in done.stdout
     ambiguous = project.run("resume", "last")
     assert ambiguous.returncode == 3
@@ -222,7 +219,7 @@ def test_sigterm_suspends_and_resume_goes_on(project, until: Until) -> None:
     process = project.start("run", plan, "-v", "--run-id", "r")
     until(process, "second started")
     process.send_signal(signal.SIGTERM)
-    assert "stoker resume r" in until(process, "go on:")
+    assert "stoker resume r" in until(process, "go on with it:")
     assert process.wait() == 143
     (project.directory / "gate").unlink()
     done = project.run("resume", "r")

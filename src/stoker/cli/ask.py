@@ -160,6 +160,6 @@ class Hearing:
             self._on_event(event)
         self._view.see(event)
 
-    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
+    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         """See `View`."""
-        self._view.end(outcome, state, nested)
+        self._view.end(outcome, state, hints)

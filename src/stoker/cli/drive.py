@@ -79,19 +79,21 @@ async def _drive(
                 stopping.cancel()
         outcome = await handle.wait()
         await watching
-        view.end(outcome, handle.state, await _nested_hints(context, journal, handle))
+        view.end(outcome, handle.state, await _hints(context, journal, outcome))
     return outcome
 
 
-async def _nested_hints(context: Context, journal: Journal, handle: RunHandle) -> list[str]:
-    """What a person can do about the nested runs that a run waits for."""
-    if not any(step.status == "running" for step in handle.state.steps):
+async def _hints(context: Context, journal: Journal, outcome: Outcome) -> list[str]:
+    """What a person can do now."""
+    if outcome.status == "succeeded":
         return []
+    if outcome.status in ("failed", "canceled"):
+        return [f"see: {context.hint('show', outcome.run_id)}"]
     from stoker.cli.standing import hints
     from stoker.engine.view import read_run, view
 
-    nested = (await read_run(journal, handle.run_id)).nested.values()
-    return [line for run in nested for line in hints(run, view(run), context)]
+    standing = await read_run(journal, outcome.run_id)
+    return hints(standing, view(standing), context)
 
 
 async def _over(handle: RunHandle) -> None:

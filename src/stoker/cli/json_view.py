@@ -33,7 +33,7 @@ class JsonView:
         """One line."""
         self._write(self._encode(event).decode() + "\n")
 
-    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
+    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         """The summary, out of the stream's way."""
         if outcome.status != "succeeded":
-            conclude(self._context, outcome, state, self._context.output.err, nested)
+            conclude(outcome, state, self._context.output.err, hints)

@@ -94,13 +94,13 @@ class LiveView:
             self._failed += 1
         self._plain.see(event)
 
-    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
+    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         self._timer.cancel()
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
-        self._plain.end(outcome, state, nested)
+        self._plain.end(outcome, state, hints)
 
     def _line(self, text: str) -> None:
         if self._thread is None:

@@ -75,10 +75,10 @@ class PlainView:
         if tell := self._tells.get(event.type):
             tell(event)
 
-    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
+    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         """The summary."""
         if self._detail != "quiet" or outcome.status != "succeeded":
-            conclude(self._context, outcome, state, self._context.output.out, nested)
+            conclude(outcome, state, self._context.output.out, hints)
 
     def _say(self, moment: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(moment))

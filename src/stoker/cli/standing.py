@@ -5,10 +5,11 @@ from __future__ import annotations
 from stoker.cli.context import Context
 from stoker.cli.output import one_line
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.engine.state import StepState
+from stoker.engine.state import RunState, StepState
 from stoker.engine.view import RunView, Standing, view
 
-_APPROVALS = 3
+_SHOWN = 20
+"""Steps that are named."""
 
 
 def word(standing: Standing, document: RunView) -> str:
@@ -43,19 +44,39 @@ def hints(standing: Standing, document: RunView, context: Context) -> list[str]:
         return [f"go on with it: {context.hint('resume', run_id)}"]
     else:
         found = []
-    found += [_approval(*asked, context) for asked in standing.asking[:_APPROVALS]]
-    decide = [step.id for step in document.steps if step.status == "quarantined"]
-    if decide:
-        words = context.hint("resolve", run_id, decide[0], "rerun")
-        found.append(f"say what became of it: {words} (or succeeded, failed)")
+    found += [_approval(*asked, context) for asked in standing.asking[:_SHOWN]]
+    decide = [step for step in document.steps if step.status == "quarantined"]
+    for step in decide[:_SHOWN]:
+        words = context.hint("resolve", run_id, step.id, "rerun")
+        reason = one_line(step.reason or "")
+        found.append(f"{one_line(step.id)}: {reason}; decide: {words} (or succeeded, failed)")
     for nested in standing.nested.values():
         inner = view(nested)
         if inner.activity == "parked" and not nested.asking:
             found += hints(nested, inner, context)
     if document.activity == "parked" and not found:
-        go_on = "next" if standing.row.options.get("manual") else "resume"
-        found.append(f"go on with it: {context.hint(go_on, run_id)}")
+        if standing.row.options.get("manual"):
+            found.append(f"release {_batch(state)}: {context.hint('next', run_id)}")
+        else:
+            found.append(f"go on with it: {context.hint('resume', run_id)}")
     return found
+
+
+def _batch(state: RunState) -> str:
+    """The steps of a manual run that the next batch releases."""
+    graph, steps = state.graph, state.steps
+
+    def is_open(index: int) -> bool:
+        waits_for = (*graph.dependencies[index], *graph.order_only[index])
+        return all(steps[other].satisfied is not None for other in waits_for)
+
+    batch = [
+        one_line(step.step.id)
+        for index, step in enumerate(steps)
+        if step.status == "pending" and index not in graph.fallback_of and is_open(index)
+    ]
+    more = f" and {len(batch) - _SHOWN} more" if len(batch) > _SHOWN else ""
+    return ", ".join(batch[:_SHOWN]) + more
 
 
 def _waits(standing: Standing) -> bool:
@@ -65,5 +86,6 @@ def _waits(standing: Standing) -> bool:
 
 def _approval(standing: Standing, step: StepState, context: Context) -> str:
     step_id = step.step.id
-    prompt = standing.approvals[step_id].get("prompt") or f"step {step_id} waits for approval"
-    return f"{one_line(prompt)}: {context.hint('approve', standing.row.run_id, step_id)}"
+    prompt = one_line(standing.approvals[step_id].get("prompt") or "")
+    words = context.hint("approve", standing.row.run_id, step_id)
+    return f"{prompt or f'{one_line(step_id)} waits for approval'}: {words}"

@@ -21,5 +21,5 @@ class View(Protocol):
     def see(self, event: Event) -> None:
         """Something happened."""
 
-    def end(self, outcome: Outcome, state: RunState, nested: Sequence[str]) -> None:
-        """Nothing more will happen here. `nested`: what to do about nested runs that wait."""
+    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
+        """Nothing more will happen here. `hints`: what a person can do now."""

@@ -37,7 +37,7 @@ def test_one_whose_nested_run_waits_for_approval(stoker) -> None:
     approve = f"stoker approve {nested} ship"
     done = stoker("run", plan, "--run-id", run_id, status=3).stdout
     assert approve in done
-    assert "next batch" not in done
+    assert "release" not in done
     for one in (run_id, outer):
         (row,) = [li for li in stoker("list").stdout.splitlines() if li.split()[0] == one]
         assert row.split()[1] == "waiting"
