@@ -1,9 +1,8 @@
-"""What `stoker approve` and `stoker reject` have in common."""
+"""`stoker approve` and `stoker reject`: a person's answer to a step that waits for it."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Literal
 
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
@@ -11,33 +10,32 @@ from stoker.cli.show import step_index
 from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
 
 
-def register_answer(parser: argparse.ArgumentParser, name: str) -> None:
-    """The arguments of the command `name`."""
+def register(parser: argparse.ArgumentParser) -> None:
+    """The arguments of either."""
     add_run(parser)
     parser.add_argument("step", metavar="STEP", help="the step that waits")
     parser.add_argument("--comment", default="", help="why; kept in the journal")
     add_going_on(parser)
     parser.epilog = (
         "If no engine drives the run any more, it goes on here.\n\n"
-        f"examples:\n  stoker {name} last deploy --comment 'looked at the diff'\n"
+        f"examples:\n  {parser.prog} last deploy --comment 'looked at the diff'\n"
     )
 
 
-async def answer(
-    args: argparse.Namespace, context: Context, decision: Literal["approve", "reject"], done: str
-) -> int:
-    """Answer; `done` says what that was, for people. Returns the exit status."""
+async def run(args: argparse.Namespace, context: Context) -> int:
+    """Answer, and go on with the run here if nobody drives it."""
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
         refuse_if_over(row)
         standing = await read_run(journal, row.run_id)
         _check(standing, args.step)
+        done = {"approve": "approved", "reject": "rejected"}[args.command]
         return await ask_and_go_on(
             args,
             context,
             journal,
             row,
-            kind=decision,
+            kind=args.command,
             payload={"step": args.step, "comment": args.comment},
             done=f"{done} {args.step!r} of run {row.run_id}",
         )

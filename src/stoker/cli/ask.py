@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,9 +24,6 @@ from stoker.plan.model import Plan
 
 if TYPE_CHECKING:
     from stoker.cli.view import View
-    from stoker.engine.handle import RunHandle
-    from stoker.engine.run import Outcome
-    from stoker.engine.state import RunState
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -97,8 +94,9 @@ async def ask_and_go_on(
         output.note(f"nobody drives run {row.run_id}: the request waits for its next resume")
         output.note(f"go on with it: {context.hint('resume', row.run_id)}")
         return exit_codes.SUCCEEDED
-    view = Hearing(await choose_view(args, context, journal, row.plan_id), asked.number, on_event)
-    status = await go_on(context, journal, row, values, view, park=not args.wait)
+    view = await choose_view(args, context, journal, row.plan_id)
+    park, number = not args.wait, asked.number
+    status = await go_on(context, journal, row, values, view, number, park=park, on_event=on_event)
     await _tell_of_parent(context, journal, row)
     return status
 
@@ -117,49 +115,32 @@ async def go_on(
     journal: Journal,
     row: RunRow,
     values: Mapping[str, Any],
-    view: Hearing,
+    view: View,
+    number: int,
     *,
     park: bool = True,
+    on_event: Callable[[Event], None] | None = None,
 ) -> int:
-    """Drive the run in the foreground, the request being the first thing it deals with.
-    Returns the run's exit status. Raises `CommandRefused`, `PlanError`, `JournalError`."""
+    """Drive the run in the foreground, the command of that number being the first thing it deals
+    with; `on_event` hears of every event before `view`. Returns the run's exit status. Raises
+    `CommandRefused`, `PlanError`, `JournalError`."""
     from stoker.cli.drive import drive
+
+    refusals: list[str] = []
+
+    def hear(event: Event) -> None:
+        if event.type == COMMAND_REFUSED and event.data.get("id") == number:
+            refusals.append(str(event.data["error"]))
+        if on_event is not None:
+            on_event(event)
 
     status = await drive(
         context,
         journal,
         lambda engine: engine.resume(row.run_id, inputs=values, park=park),
         view,
+        on_event=hear,
     )
-    if view.refusal is not None:
-        raise CommandRefused(view.refusal)
+    if refusals:
+        raise CommandRefused(refusals[0])
     return status
-
-
-class Hearing:
-    """A `View` that also listens for what becomes of one command."""
-
-    def __init__(
-        self, view: View, number: int, on_event: Callable[[Event], None] | None = None
-    ) -> None:
-        self._view = view
-        self._number = number
-        self._on_event = on_event
-        self.refusal: str | None = None
-        """Why the command was refused, if it was."""
-
-    def begin(self, handle: RunHandle) -> None:
-        """See `View`."""
-        self._view.begin(handle)
-
-    def see(self, event: Event) -> None:
-        """See `View`; `on_event` hears of it first."""
-        if event.type == COMMAND_REFUSED and event.data.get("id") == self._number:
-            self.refusal = str(event.data["error"])
-        if self._on_event is not None:
-            self._on_event(event)
-        self._view.see(event)
-
-    def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
-        """See `View`."""
-        self._view.end(outcome, state, hints)

@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from stoker.cli.ask import Hearing, add_run, go_on, person, refuse_if_over
+from stoker.cli.ask import add_run, go_on, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import CANCELED, SUCCEEDED
 from stoker.engine.ask import ask
@@ -37,7 +37,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         from stoker.engine.creation import stand_ins
         from stoker.plan.model import Plan
 
-        view = Hearing(PlainView(context, "quiet"), asked.number)
+        view = PlainView(context, "quiet")
         plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-        status = await go_on(context, journal, row, stand_ins(plan, row), view)
+        values = stand_ins(plan, row)
+        status = await go_on(context, journal, row, values, view, asked.number)
     return SUCCEEDED if status == CANCELED else status

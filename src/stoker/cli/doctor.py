@@ -62,14 +62,9 @@ async def run(args: Namespace, context: Context) -> int:
 
 def _machine() -> Iterator[Finding]:
     version = platform.python_version()
-    if sys.version_info >= _PYTHON:
-        yield Finding("python", "ok", f"{version} ({sys.executable})")
-    else:
-        yield Finding("python", "problem", version, "Stoker needs Python 3.11 or newer")
-    if sqlite3.sqlite_version_info >= _SQLITE:
-        yield Finding("sqlite", "ok", sqlite3.sqlite_version)
-    else:
-        yield Finding("sqlite", "problem", sqlite3.sqlite_version, "3.35 or newer is needed")
+    yield _needed("python", sys.version_info >= _PYTHON, f"{version} ({sys.executable})", "3.11")
+    found = sqlite3.sqlite_version
+    yield _needed("sqlite", sqlite3.sqlite_version_info >= _SQLITE, found, "3.35")
     yield _pidfd()
     yield _inotify()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -80,6 +75,12 @@ def _machine() -> Iterator[Finding]:
     processes = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     shown = "unlimited" if processes == resource.RLIM_INFINITY else str(processes)
     yield Finding("processes", "ok", f"{shown}; {len(os.sched_getaffinity(0))} processors")
+
+
+def _needed(name: str, fits: bool, detail: str, least: str) -> Finding:
+    if fits:
+        return Finding(name, "ok", detail)
+    return Finding(name, "problem", detail, f"{least} or newer is needed")
 
 
 def _pidfd() -> Finding:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.journal.base import Journal
+    from stoker.journal.events import Event
 
 
 _PACE_SEC = 0.005
@@ -34,9 +35,10 @@ async def drive(
     view: View,
     *,
     resources: Mapping[str, float | str] | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> int:
     """Drive the run that `begin` starts or resumes until it is over, parks, or is suspended
-    by SIGTERM; returns the exit status.
+    by SIGTERM; returns the exit status. `on_event` hears of every event before `view`.
 
     Ctrl-C cancels the run, a second one ends this process and all of the run's at once.
     Raises what `begin` raises, and `JournalError`.
@@ -48,7 +50,7 @@ async def drive(
     try:
         engine = context.engine(journal, resources=resources)
         with one_error():
-            outcome = await _drive(context, journal, engine, begin, view)
+            outcome = await _drive(context, journal, engine, begin, view, on_event)
     finally:
         await output.out.detach()
         if output.out.fault is not None:
@@ -63,6 +65,7 @@ async def _drive(
     engine: Engine,
     begin: Callable[[Engine], Awaitable[RunHandle]],
     view: View,
+    on_event: Callable[[Event], None] | None,
 ) -> Outcome:
     async with asyncio.TaskGroup() as tasks:
         stop = asyncio.Event()
@@ -71,7 +74,7 @@ async def _drive(
             # Of a run that goes on, only what is new.
             seen = 0 if handle.state.started_at is None else handle.state.sequence
             view.begin(handle)
-            watching = tasks.create_task(_watch(context, handle, view, seen))
+            watching = tasks.create_task(_watch(context, handle, view, seen, on_event))
             with _Signals(context, handle, stop, tasks):
                 stopping = tasks.create_task(stop.wait())
                 over = tasks.create_task(_over(handle))
@@ -100,9 +103,17 @@ async def _over(handle: RunHandle) -> None:
     await handle.wait()
 
 
-async def _watch(context: Context, handle: RunHandle, view: View, after: int) -> None:
+async def _watch(
+    context: Context,
+    handle: RunHandle,
+    view: View,
+    after: int,
+    on_event: Callable[[Event], None] | None,
+) -> None:
     out = context.output.out
     async for event in handle.events(after, pace=_PACE_SEC):
+        if on_event is not None:
+            on_event(event)
         view.see(event)
         await out.drained()
 

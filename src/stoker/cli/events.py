@@ -8,6 +8,7 @@ from contextlib import aclosing
 import msgspec
 
 from stoker.cli import given
+from stoker.cli.ask import add_run
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import Output, printable
@@ -20,7 +21,7 @@ _SHOWN = 200
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The arguments of `stoker events`."""
-    parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
+    add_run(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run is over")
     parser.add_argument("--jsonl", action="store_true", help="one JSON object on each line")
     parser.add_argument(

@@ -1,10 +1,12 @@
-"""The values a person gives a plan: `--input`, `--inputs-file`, `--var`, the environment."""
+"""What a person gives: a plan, and its values by `--input`, `--inputs-file`, `--var` and the
+environment."""
 
 from __future__ import annotations
 
 import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +15,7 @@ from stoker.process.redact import SHORTEST
 
 if TYPE_CHECKING:
     from stoker.journal.base import RunRow
+    from stoker.plan.loader import LoadedPlan
     from stoker.plan.model import Plan
 
 ENV_PREFIX: Final = "STOKER_INPUT_"
@@ -138,6 +141,17 @@ def plan_file(text: str) -> str:
     if not text:
         raise ArgumentTypeError("expected a plan file, found ''")
     return text
+
+
+def plan(name: str, variables: Mapping[str, str]) -> LoadedPlan:
+    """The plan in a file, or on stdin (`-`). Raises `PlanError`."""
+    from stoker.plan.loader import load, loads
+    from stoker.steps.registry import kinds
+
+    if name == "-":
+        text = sys.stdin.buffer.read()
+        return loads(text, kinds=kinds(), name="<stdin>", variables=variables)
+    return load(name, kinds=kinds(), variables=variables)
 
 
 def variable(name: str) -> str:

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import aclosing
 
 from stoker.cli import given
+from stoker.cli.ask import add_run
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.log_printer import LogPrinter
@@ -29,7 +30,7 @@ from stoker.process.logs import LogWatch
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The arguments of `stoker logs`."""
-    parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
+    add_run(parser)
     parser.add_argument("step", nargs="?", metavar="STEP", help="one step; default: all of them")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until the step or the run has ended"

@@ -3,8 +3,8 @@
 Only the module of the chosen command is imported: a plan of one step is to be run within
 150 ms of pressing return, and imports are most of that.
 
-A command is a module `stoker.cli.NAME` with `register(parser)`, which adds its arguments,
-and `run(args, context)`, plain or `async`, which returns the exit status.
+A command is a module with `register(parser)`, which adds its arguments, and
+`run(args, context)`, plain or `async`, which returns the exit status.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ class Entry(NamedTuple):
     help: str
     journal: bool = True
     """Works on a journal, so it takes `--db`."""
+    home: str = ""
+    """Its module in `stoker.cli`, where that is not called like the command."""
 
     def module(self, name: str) -> Any:
-        return import_module(f"stoker.cli.{name}")
+        return import_module(f"stoker.cli.{self.home or name}")
 
 
 COMMANDS: Final = {
@@ -49,8 +51,8 @@ COMMANDS: Final = {
     "pause": Entry("start no more steps of a run for now"),
     "unpause": Entry("let a paused run go on"),
     "next": Entry("release the next batch of a manual run"),
-    "approve": Entry("say yes to a step that waits for approval"),
-    "reject": Entry("say no to a step that waits for approval"),
+    "approve": Entry("say yes to a step that waits for approval", home="answer"),
+    "reject": Entry("say no to a step that waits for approval", home="answer"),
     "resolve": Entry("say what became of a quarantined step"),
     "extend": Entry("add steps to a run"),
     "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stoker.cli import given
+from stoker.cli.ask import add_run
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import plural
 from stoker.cli.progress import add_progress, choose_view
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The arguments of `stoker rerun`."""
-    parser.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
+    add_run(parser)
     parser.add_argument(
         "--from",
         dest="steps",

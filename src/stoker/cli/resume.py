@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context
@@ -13,7 +13,6 @@ from stoker.cli.progress import add_progress, choose_view
 if TYPE_CHECKING:
     from stoker.engine.engine import Engine
     from stoker.engine.handle import RunHandle
-    from stoker.journal.base import Journal, RunRow
 
 
 def register(parser: ArgumentParser) -> None:
@@ -33,46 +32,39 @@ def register(parser: ArgumentParser) -> None:
 
 
 async def run(args: Namespace, context: Context) -> int:
-    """Go on with a run where its journal stands."""
-    async with context.journal(durability=args.durability) as journal:
-        row = await context.find_run(journal, args.run_id)
-        return await go_on(args, context, journal, row)
-
-
-async def go_on(args: Namespace, context: Context, journal: Journal, row: RunRow) -> int:
-    """Drive an existing run in the foreground; `args` has the options of `add_inputs` and
-    `add_progress`. Returns the exit status."""
+    """Drive a run in the foreground, from where its journal stands."""
     import msgspec
 
+    from stoker.cli.ask import PAST
     from stoker.cli.drive import drive
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.engine.view import activity
     from stoker.plan.model import Plan
 
-    if row.status in RUN_OVER:
-        from stoker.cli.ask import PAST
+    async with context.journal(durability=args.durability) as journal:
+        row = await context.find_run(journal, args.run_id)
+        if row.status in RUN_OVER:
+            reason = f": {printable(row.reason)}" if row.reason else ""
+            context.output.note(f"run {row.run_id} is over, it {PAST[row.status]}{reason}")
+            return exit_codes.BY_STATUS[row.status]
+        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+        # Where an engine lives, that is what there is to tell.
+        idle = activity(row) in ("parked", "interrupted")
+        inputs = (
+            given.inputs_again(args, plan, context, row)
+            if idle
+            else given.inputs(args, plan, context)
+        )
+        width = row.options.get("max_concurrency")
+        view = await choose_view(args, context, journal, row.plan_id, width)
 
-        reason = f": {printable(row.reason)}" if row.reason else ""
-        context.output.note(f"run {row.run_id} is over, it {PAST[row.status]}{reason}")
-        return exit_codes.BY_STATUS[row.status]
-    plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-    # Where an engine lives, that is what there is to tell.
-    idle = activity(row) in ("parked", "interrupted")
-    inputs: dict[str, Any] = (
-        given.inputs_again(args, plan, context, row) if idle else given.inputs(args, plan, context)
-    )
-    view = await choose_view(
-        args, context, journal, row.plan_id, row.options.get("max_concurrency")
-    )
-    ready_fd: int | None = getattr(args, "ready_fd", None)
+        async def begin(engine: Engine) -> RunHandle:
+            handle = await engine.resume(row.run_id, inputs=inputs, park=not args.wait)
+            if args.ready_fd is not None:
+                from stoker.cli.detach import tell_ready
 
-    async def begin(engine: Engine) -> RunHandle:
-        handle = await engine.resume(row.run_id, inputs=inputs, park=not args.wait)
-        if ready_fd is not None:
-            from stoker.cli.detach import tell_ready
+                tell_ready(args.ready_fd)
+            return handle
 
-            tell_ready(ready_fd)
-        return handle
-
-    resources = given.amounts(getattr(args, "resource", ()))
-    return await drive(context, journal, begin, view, resources=resources)
+        resources = given.amounts(args.resource)
+        return await drive(context, journal, begin, view, resources=resources)

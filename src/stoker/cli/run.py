@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -73,15 +72,7 @@ async def run(args: Namespace, context: Context) -> int:
 
 def load(args: Namespace, context: Context) -> LoadedPlan:
     """The plan the arguments name; its warnings go to stderr. Raises `PlanError`."""
-    from stoker.plan import loader
-    from stoker.steps.registry import kinds
-
-    variables = given.variables(args)
-    if args.plan == "-":
-        text = sys.stdin.buffer.read()
-        loaded = loader.loads(text, kinds=kinds(), name="<stdin>", variables=variables)
-    else:
-        loaded = loader.load(args.plan, kinds=kinds(), variables=variables)
+    loaded = given.plan(args.plan, given.variables(args))
     for warning in loaded.warnings:
         context.output.note(str(warning))
     return loaded

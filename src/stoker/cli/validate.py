@@ -45,21 +45,12 @@ def run(args: Namespace, context: Context) -> int:
 
 
 def _problems(name: str, variables: Mapping[str, str]) -> tuple[Problem, ...]:
-    import sys
-
     from stoker.plan.errors import PlanError
-    from stoker.plan.loader import load, loads
-    from stoker.steps.registry import kinds
 
     try:
-        if name == "-":
-            text = sys.stdin.buffer.read()
-            loaded = loads(text, kinds=kinds(), name="<stdin>", variables=variables)
-        else:
-            loaded = load(name, kinds=kinds(), variables=variables)
+        return given.plan(name, variables).warnings
     except PlanError as error:
         return error.problems
-    return loaded.warnings
 
 
 def _is_valid(problems: tuple[Problem, ...]) -> bool:
