@@ -7,18 +7,21 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.plan.decode import decode, decode_as
+from stoker.plan.decode import Decoded, decode_as
 from stoker.plan.errors import PlanError, Problem, path_of
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 from stoker.plan.nesting import Examined, Link, Nesting
-from stoker.plan.source import MAX_BYTES, Format, parse
+from stoker.plan.source import MAX_BYTES, Format, Source, parse
 from stoker.plan.validate import Kinds, validate, validate_extension
 from stoker.plan.variables import substitute
+
+T = TypeVar("T")
 
 
 class LoadedPlan(Struct, frozen=True):
@@ -80,11 +83,7 @@ def load_steps(
     source = parse(text, name=name, format=format, faults=problems)
     bare = isinstance(source.value, list)
     above = "/steps" if bare else ""
-    unread = {above + fault.pointer for fault in problems}
-    raw, more = substitute(source, variables or {})
-    problems += more
-    decoded = decode_as({"steps": raw} if bare else raw, _Extension, map(path_of, unread))
-    problems += (fault for fault in decoded.problems if fault.pointer not in unread)
+    decoded = _decoded(source, _Extension, variables or {}, problems, above)
     steps = () if decoded.plan is None else decoded.plan.steps
     inside: list[Problem] = []
     if decoded.plan is not None:
@@ -133,11 +132,7 @@ def _examined(
     """See `stoker.plan.nesting.Examine`."""
     problems: list[Problem] = []
     source = parse(text, name=name, format=format, faults=problems)
-    unread = {fault.pointer for fault in problems}
-    raw, more = substitute(source, variables)
-    decoded = decode(raw, map(path_of, unread))
-    problems += more
-    problems += (fault for fault in decoded.problems if fault.pointer not in unread)
+    decoded = _decoded(source, Plan, variables, problems)
     inside: list[Problem] = []
     graph = Graph()
     if (plan := decoded.plan) is not None:
@@ -146,6 +141,23 @@ def _examined(
         here, inside = nesting.check(plan.steps, plan.globals, decoded)
         problems += decoded.independent([*found, *here])
     return Examined(decoded, graph, [*source.place(problems), *dict.fromkeys(inside)])
+
+
+def _decoded(
+    source: Source,
+    model: type[T],
+    variables: Mapping[str, str],
+    problems: list[Problem],
+    above: str = "",
+) -> Decoded[T]:
+    """The document as `model`, after its variables; `problems` has what is known to be wrong with
+    it, and gets what is found. `above`: the field that a bare list stands for."""
+    unread = {above + fault.pointer for fault in problems}
+    raw, missing = substitute(source, variables)
+    decoded = decode_as({"steps": raw} if above else raw, model, map(path_of, unread))
+    problems += missing
+    problems += (fault for fault in decoded.problems if fault.pointer not in unread)
+    return decoded
 
 
 @contextmanager
