@@ -41,6 +41,7 @@ _RECENT_RUNS = 5
 
 _LAST = "(SELECT COALESCE(MAX(sequence), 0) FROM run_events e WHERE e.run_id = runs.run_id)"
 _RUN = f"SELECT {', '.join(rows.RUN_COLUMNS)} FROM runs".replace("last_sequence", _LAST)  # noqa: S608
+_HELD = "SELECT 1 FROM runs WHERE run_id = ?1 AND lease_epoch = ?2"
 _EVENTS = (
     f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM run_events "  # noqa: S608
     "WHERE run_id = ?1 AND sequence > ?2 ORDER BY sequence"
@@ -305,12 +306,7 @@ class SqlJournal(ABC):
 
     async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
         async with self.transaction() as session:
-            held = await session.fetch_locked(
-                "SELECT 1 FROM runs WHERE run_id = ?1 AND lease_epoch = ?2",
-                lease.run_id,
-                lease.epoch,
-            )
-            if not held:
+            if not await session.fetch_locked(_HELD, lease.run_id, lease.epoch):
                 raise self._lost(lease)
             await session.lock_claims()
             await claims.enqueue(session, lease.run_id, step_id, names)
@@ -333,12 +329,7 @@ class SqlJournal(ABC):
     async def release_locks(self, lease: Lease, step_id: str) -> None:
         async with self.transaction() as session:
             # Without the lease there is nothing to give up: claims go with it.
-            held = await session.fetch(
-                "SELECT 1 FROM runs WHERE run_id = ?1 AND lease_epoch = ?2",
-                lease.run_id,
-                lease.epoch,
-            )
-            if held:
+            if await session.fetch(_HELD, lease.run_id, lease.epoch):
                 await claims.drop(session, lease.run_id, step_id)
 
     async def check(self) -> list[str]:
