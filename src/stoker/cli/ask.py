@@ -8,19 +8,17 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.progress import add_progress, choose_view
 from stoker.engine.ask import ask
 from stoker.engine.commands import CommandRefused
+from stoker.engine.creation import stored_plan
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.view import activity
 from stoker.journal.base import CommandKind, Journal, RunRow
 from stoker.journal.events import COMMAND_REFUSED, Event
 from stoker.plan.inputs import resolve
-from stoker.plan.model import Plan
 
 if TYPE_CHECKING:
     from stoker.cli.view import View
@@ -78,7 +76,7 @@ async def ask_and_go_on(
     values: dict[str, Any] = {}
     if not args.no_resume and activity(row) in ("parked", "interrupted"):
         # Before the request is durable: one that cannot be gone on with is not left behind.
-        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+        plan = await stored_plan(journal, row.run_id)
         values = given.inputs_again(args, plan, context, row)
         resolve(plan, {**row.inputs, **values})
     asked = await ask(journal, row, kind, payload, by=person())

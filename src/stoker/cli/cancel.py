@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import msgspec
-
 from stoker.cli.ask import add_run, go_on, person, refuse_if_over
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import CANCELED, SUCCEEDED
@@ -34,11 +32,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             context.output.note(f"run {row.run_id} is being canceled")
             return SUCCEEDED
         from stoker.cli.plain_view import PlainView
-        from stoker.engine.creation import stand_ins
-        from stoker.plan.model import Plan
+        from stoker.engine.creation import stand_ins, stored_plan
 
         view = PlainView(context, "quiet")
-        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
-        values = stand_ins(plan, row)
+        values = stand_ins(await stored_plan(journal, row.run_id), row)
         status = await go_on(context, journal, row, values, view, asked.number)
     return SUCCEEDED if status == CANCELED else status

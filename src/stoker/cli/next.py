@@ -7,8 +7,7 @@ import argparse
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output, one_line
-from stoker.engine.machine import Receipt
-from stoker.engine.state import RunState
+from stoker.engine.machine import Receipt, receipt
 from stoker.engine.view import read_run
 from stoker.journal.events import RUN_ADVANCED, Event
 
@@ -42,7 +41,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             if event.type == RUN_ADVANCED:
                 released.extend(event.data["steps"])
                 for step_id in event.data["steps"]:
-                    _print(_receipt(state, step_id), output, json=args.json)
+                    _print(receipt(state, step_id), output, json=args.json)
 
         status = await ask_and_go_on(
             args,
@@ -56,16 +55,6 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         if not released and not args.no_resume:
             output.note(f"nothing of run {row.run_id} was ready to be released")
         return status
-
-
-def _receipt(state: RunState, step_id: str) -> Receipt:
-    index = state.graph.index.get(step_id)
-    if index is None:  # added since the run was read
-        return Receipt(step_id, f"{state.run_id}/{step_id}/1", step_id)
-    step = state.steps[index]
-    return Receipt(
-        step_id, f"{state.run_id}/{step_id}/{step.number + 1}", step.step.name or step_id
-    )
 
 
 def _print(receipt: Receipt, output: Output, *, json: bool) -> None:

@@ -33,13 +33,11 @@ def register(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace, context: Context) -> int:
     """Drive a run in the foreground, from where its journal stands."""
-    import msgspec
-
     from stoker.cli.ask import PAST
     from stoker.cli.drive import drive
+    from stoker.engine.creation import stored_plan
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.engine.view import activity
-    from stoker.plan.model import Plan
 
     async with context.journal(durability=args.durability) as journal:
         row = await context.find_run(journal, args.run_id)
@@ -47,7 +45,7 @@ async def run(args: Namespace, context: Context) -> int:
             reason = f": {printable(row.reason)}" if row.reason else ""
             context.output.note(f"run {row.run_id} is over, it {PAST[row.status]}{reason}")
             return exit_codes.BY_STATUS[row.status]
-        plan = msgspec.json.decode(await journal.plan_json(row.run_id), type=Plan)
+        plan = await stored_plan(journal, row.run_id)
         # Where an engine lives, that is what there is to tell.
         idle = activity(row) in ("parked", "interrupted")
         inputs = (

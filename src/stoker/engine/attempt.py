@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from weakref import finalize
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from stoker.engine.kinds import Kept, Opener, StepFailed
 from stoker.engine.outputs import artefact
 from stoker.plan.model import Plan
@@ -124,46 +127,33 @@ def file_name(step_id: str) -> str:
     return "sha256-" + hashlib.sha256(step_id.encode()).hexdigest()[:32]
 
 
-class LiveAttempt:
+class LiveAttempt(Struct, kw_only=True, eq=False):
     """See `stoker.engine.kinds.Attempt`."""
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        step_id: str,
-        number: int,
-        token: str,
-        resumed: bool,
-        env: Mapping[str, str],
-        cwd: str,
-        stdin: bytes | None,
-        files: Files,
-        redactor: Redactor,
-        keep: bool,
-        run_plan: RunPlan,
-        engine_keep: Keep,
-        engine_shared: Shared,
-        engine_executor: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
-    ) -> None:
-        self.run_id = run_id
-        self.step_id = step_id
-        self.number = number
-        self.token = token
-        self.resumed = resumed
-        self.env = env
-        self.cwd = cwd
-        self.stdin = stdin
-        self.directory = str(files.directory)
-        self.stdout_path, self.stderr_path = files.logs(step_id, number)
-        self._marker = f"{files.marker}/{step_id}/{number}"
-        self._files = files
-        self._redactor = redactor
-        self._keep = keep
-        self._run_plan = run_plan
-        self._engine_keep = engine_keep
-        self._shared = engine_shared
-        self._execute = engine_executor
+    run_id: str
+    step_id: str
+    number: int
+    token: str
+    resumed: bool
+    env: Mapping[str, str]
+    cwd: str
+    stdin: bytes | None
+    files: Files
+    redactor: Redactor
+    """Hides the run's secrets."""
+    outlives: bool
+    """Its processes run under a keeper."""
+    nested: RunPlan
+    keeper: Keep
+    common: Shared
+    helper: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]]
+    directory: str = ""
+    stdout_path: str = ""
+    stderr_path: str = ""
+
+    def __post_init__(self) -> None:
+        self.directory = str(self.files.directory)
+        self.stdout_path, self.stderr_path = self.files.logs(self.step_id, self.number)
 
     def process(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ProcessSpec:
         return ProcessSpec(
@@ -172,53 +162,41 @@ class LiveAttempt:
             cwd=self.cwd,
             stdout_path=self.stdout_path,
             stderr_path=self.stderr_path,
-            marker=self._marker,
+            marker=f"{self.files.marker}/{self.step_id}/{self.number}",
             stdin=self.stdin,
-            keeper_dir=self._files.keeper(self.step_id, self.number) if self._keep else None,
+            keeper_dir=self.files.keeper(self.step_id, self.number) if self.outlives else None,
         )
 
     async def execute(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[Exit, bytes]:
-        spec = ProcessSpec(
-            argv=tuple(argv),
-            env=self.env,
-            cwd=cwd or self.cwd,
-            stdout_path=self.stdout_path,
-            stderr_path=self.stderr_path,
-            marker=self._marker,
-        )
-        return await self._execute(spec, self._redactor)
+        spec = replace(self.process(argv), stdin=None, keeper_dir=None, cwd=cwd or self.cwd)
+        return await self.helper(spec, self.redactor)
 
     async def keep(self, spec: ProcessSpec) -> Kept:
-        return await self._engine_keep(self, spec)
+        return await self.keeper(self, spec)
 
     def write(self, text: str, *, error: bool = False) -> None:
         path = self.stderr_path if error else self.stdout_path
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, self._redactor.text(text).encode())
+            os.write(descriptor, self.redactor.text(text).encode())
         finally:
             os.close(descriptor)
 
     def redact(self, text: str) -> str:
-        return self._redactor.text(text)
-
-    @property
-    def redactor(self) -> Redactor:
-        """Hides the run's secrets."""
-        return self._redactor
+        return self.redactor.text(text)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must be stored and shown nowhere; a nested run hides it too."""
-        return self._redactor.secrets
+        return self.redactor.secrets
 
     async def shared(self, opener: Opener[T]) -> T:
-        return await self._shared(opener)
+        return await self.common(opener)
 
     async def run_plan(
         self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None
     ) -> Mapping[str, Any]:
-        return await self._run_plan(self, plan, inputs, plan_dir)
+        return await self.nested(self, plan, inputs, plan_dir)
 
 
 def consumed_env(

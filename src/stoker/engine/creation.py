@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stoker.engine.options import RunOptions
-from stoker.journal.base import JournalError, NewRun, RunRow
+from stoker.journal.base import Journal, JournalError, NewRun, RunRow
 from stoker.journal.events import RUN_CREATED, STEP_EXPANDED, STEP_SETTLED, Event
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.inputs import Inputs, declared
@@ -105,6 +105,11 @@ def hidden(inputs: Inputs, names: Iterable[str], secrets: Sequence[str]) -> Inpu
     texts = {name: as_text(value) for name, value in inputs.values.items()} if redactor else {}
     holding = (name for name, text in texts.items() if redactor.text(text) != text)
     return msgspec.structs.replace(inputs, secrets=inputs.secrets.union(names, holding))
+
+
+async def stored_plan(journal: Journal, run_id: str) -> Plan:
+    """The plan of a run, as it was when that began. Raises `UnknownRun`."""
+    return msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
 
 
 def stand_ins(plan: Plan, row: RunRow) -> dict[str, Any]:

@@ -143,13 +143,12 @@ class Decisions:
             self._settle(index, "canceled", stop.reason)
         elif stop is not None:
             self._end_attempt(index, "timed_out", result, error=stop.reason)
-            failure = policy.Failure(None, stop.reason)
-            self._failed(index, failure, profile, final=stop.cause == "limit")
+            self._failed(index, None, stop.reason, profile, final=stop.cause == "limit")
         elif result.error is None:
             self._succeeded(index, result, profile)
         else:
             self._end_attempt(index, "failed", result, error=result.error)
-            self._failed(index, policy.Failure(result.exit_code, result.error), profile)
+            self._failed(index, result.exit_code, result.error, profile)
 
     def _end_attempt(
         self, index: int, status: str, result: Result, *, error: str | None = None
@@ -170,7 +169,7 @@ class Decisions:
             if missing:
                 error = f"did not provide {', '.join(missing)} (strict_outputs)"
                 self._end_attempt(index, "failed", result, error=error)
-                self._failed(index, policy.Failure(result.exit_code, error), profile)
+                self._failed(index, result.exit_code, error, profile)
                 return
         self._end_attempt(index, "succeeded", result)
         if step.outputs_files:
@@ -178,14 +177,14 @@ class Decisions:
         self._settle(index, "succeeded", outputs=result.outputs)
 
     def _failed(
-        self, index: int, failure: policy.Failure, profile: Profile, *, final: bool = False
+        self, index: int, code: int | None, error: str, profile: Profile, *, final: bool = False
     ) -> None:
         failures = self.state.steps[index].failures
         again = not (final or self._ending) and policy.may_retry(
-            failure, profile.retry, profile.retries, failures
+            code, profile.retry, profile.retries, failures
         )
         if not again:
-            self._fail(index, failure.error)
+            self._fail(index, error)
             return
         pause = policy.delay(profile.retry, failures, self._random.random())
         self._record.wait(index, "backoff", {"delay_sec": pause, "failures": failures})

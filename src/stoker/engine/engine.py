@@ -21,9 +21,8 @@ import msgspec
 
 from stoker.engine.attempt import Files, realm
 from stoker.engine.capacity import Capacity
-from stoker.engine.circuits import Circuits
 from stoker.engine.commands import CommandRefused
-from stoker.engine.creation import hidden, new_run, require_secrets
+from stoker.engine.creation import hidden, new_run, require_secrets, stored_plan
 from stoker.engine.feed import Feed
 from stoker.engine.handle import RunHandle
 from stoker.engine.kept import keep
@@ -97,7 +96,6 @@ class Engine:
         self._identity = current_engine()
         self._capacity = Capacity(max_concurrency, {**_machine(), **dict(demand(resources or {}))})
         self._max_log_bytes = max_log_bytes
-        self._circuits = Circuits(journal)
         self._runs: dict[str, RunHandle] = {}
         """Those that are being driven."""
         self._unreleased: dict[str, Lease] = {}
@@ -105,7 +103,8 @@ class Engine:
         self._shared: dict[Opener[Any], asyncio.Future[Any]] = {}
         self._closing = asyncio.Event()
         self._stack = AsyncExitStack()
-        self._spawner: Spawner
+        self.spawner: Spawner
+        """Starts the processes of all runs."""
         self._tasks: asyncio.TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -116,8 +115,8 @@ class Engine:
             watch, loop, limit=self._max_log_bytes, on_drop=_log_cut, on_refused=_log_unbounded
         )
         self._stack.callback(bounds.close)
-        self._spawner = Spawner(loop, bounds=bounds)
-        self._stack.callback(self._spawner.close)
+        self.spawner = Spawner(loop, bounds=bounds)
+        self._stack.callback(self.spawner.close)
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         await self._stack.enter_async_context(self.journal.inbox(self._identity, self._wake_all))
         self._renewal = self._tasks.create_task(self._renew())
@@ -227,7 +226,7 @@ class Engine:
             await self._release(unreleased)
         lease = await self.journal.acquire(run_id, self._identity)
         try:
-            plan = msgspec.json.decode(await self.journal.plan_json(run_id), type=Plan)
+            plan = await stored_plan(self.journal, run_id)
             options = msgspec.convert(row.options, RunOptions)
             resolved = resolve(plan, {**row.inputs, **(inputs or {})})
             resolved = hidden(resolved, options.secrets, secrets)
@@ -319,7 +318,6 @@ class Engine:
         by: str = "engine",
     ) -> RunHandle:
         plan, run_id, inputs = state.plan, state.run_id, resolved.values
-        redactor = launcher.redactor
         self._capacity.declare(dict(demand(plan.globals.resources)))
         machine = RunMachine(
             state,
@@ -330,7 +328,7 @@ class Engine:
             inputs=inputs,
             env=launcher.env,
             width=options.max_concurrency or plan.globals.max_concurrency or processors(),
-            redact=redactor.text if redactor else None,
+            redact=launcher.redactor.text if launcher.redactor else None,
             manual=options.manual,
             durations=await self.journal.durations(plan.plan_id),
         )
@@ -341,11 +339,9 @@ class Engine:
             launcher=launcher,
             lease=lease,
             journal=self.journal,
-            spawner=self._spawner,
-            circuits=self._circuits,
+            spawner=self.spawner,
             fingerprints=Fingerprints(self._directory / "fingerprints", plan.plan_id),
             read_steps=lambda text, name: self._read_steps(state, options.cwd, text, name),
-            redactor=redactor,
             feed=Feed(run_id, self.journal, state.sequence),
             park=park,
             more=more,
@@ -413,15 +409,10 @@ class Engine:
         """Those that its plans may name."""
         return self._kinds
 
-    @property
-    def spawner(self) -> Spawner:
-        """Starts the processes of all runs."""
-        return self._spawner
-
     async def _execute(self, spec: Any, redactor: Redactor) -> Any:
         from stoker.process.run import run
 
-        return await run(self._spawner, spec, redactor)
+        return await run(self.spawner, spec, redactor)
 
     def _wake(self, run_id: str) -> None:
         if handle := self._runs.get(run_id):

@@ -32,7 +32,6 @@ class Gatekeeper:
         lease: Lease,
         journal: Journal,
         *,
-        circuits: Circuits,
         fingerprints: Fingerprints,
         fact: Callable[[Callable[[float], None]], None],
     ) -> None:
@@ -42,7 +41,7 @@ class Gatekeeper:
         self._launcher = launcher
         self._lease = lease
         self._journal = journal
-        self._circuits = circuits
+        self._circuits = Circuits(journal)
         self._fingerprints = fingerprints
         self._fact = fact
         self._wanted: dict[int, None] = {}

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stoker.process.spawner import Child
+from stoker.process.spawner import Child, Spawner
 from stoker.process.spec import Exit, ProcessSpec
 from stoker.process.tree import end_all, marked
 
@@ -43,7 +43,10 @@ async def keep(engine: Engine, attempt: LiveAttempt, spec: ProcessSpec) -> KeptP
     handle = engine.handle(attempt.run_id)
     assert handle is not None  # noqa: S101 - the attempt is its
     kept = KeptProcess(lambda: handle.run.suspended)
-    found = await _adopted(engine, spec, kept) if attempt.resumed else None
+    found = None
+    if attempt.resumed:
+        place, on_exit = spec.keeper_dir or "", kept.ended.set_result
+        found = await adopted(engine.spawner, place, spec.marker, on_exit)
     if isinstance(found, Exit):
         kept.ended.set_result(found)
     else:
@@ -51,18 +54,20 @@ async def keep(engine: Engine, attempt: LiveAttempt, spec: ProcessSpec) -> KeptP
     return kept
 
 
-async def _adopted(engine: Engine, spec: ProcessSpec, kept: KeptProcess) -> Child | Exit | None:
-    """The process a dead engine started, or its end; None if it had not come to start it."""
+async def adopted(
+    spawner: Spawner, place: str, marker: str, on_exit: Callable[[Exit], None]
+) -> Child | Exit | None:
+    """The process that a dead engine started under the keeper at `place`, or its end; None if it
+    had not come to start it, and nothing with `marker` is left."""
     from stoker.process.keeper import has_begun
 
-    place = spec.keeper_dir or ""
-    found = engine.spawner.adopt(place, kept.ended.set_result)
+    found = spawner.adopt(place, on_exit)
     if found is None:
         # Its keeper was being started, or is gone, but not perhaps what it kept.
-        while not has_begun(place) and marked(spec.marker):  # noqa: ASYNC110 - nobody's child
+        while not has_begun(place) and marked(marker):  # noqa: ASYNC110 - nobody's child
             await asyncio.sleep(_KEEPER_DELAY_SEC)
-        found = engine.spawner.adopt(place, kept.ended.set_result)
-    if found is None and has_begun(place):
-        await end_all(spec.marker)
-        found = Exit(cause="lost")
+        found = spawner.adopt(place, on_exit)
+    if found is None:
+        await end_all(marker)
+        found = Exit(cause="lost") if has_begun(place) else None
     return found

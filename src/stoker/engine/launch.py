@@ -135,11 +135,11 @@ class Launcher:
             stdin=stdin.encode() if stdin is not None else None,
             files=self._files,
             redactor=self.redactor,
-            keep=profile.on_interrupt == "adopt",
-            run_plan=self._run_plan,
-            engine_keep=self._keep,
-            engine_shared=self._shared,
-            engine_executor=self._execute,
+            outlives=profile.on_interrupt == "adopt",
+            nested=self._run_plan,
+            keeper=self._keep,
+            common=self._shared,
+            helper=self._execute,
         )
         return profile.kind.start(step, definition, attempt)
 

@@ -46,6 +46,16 @@ class Receipt(msgspec.Struct, frozen=True):
     name: str
 
 
+def receipt(state: RunState, step_id: str) -> Receipt:
+    """For a step that is released; one that is newer than `state` has not been tried yet."""
+    index = state.graph.index.get(step_id)
+    if index is None:
+        return Receipt(step_id, f"{state.run_id}/{step_id}/1", step_id)
+    step = state.steps[index]
+    number = step.number + 1
+    return Receipt(step_id, f"{state.run_id}/{step_id}/{number}", step.step.name or step_id)
+
+
 class RunMachine(Decisions):
     """Decides for one run.
 
@@ -256,14 +266,7 @@ class RunMachine(Decisions):
         for index in batch:
             self._ready(index, self.state.steps[index])
         self._propagate()
-        return [
-            Receipt(
-                step.step.id,
-                f"{self.state.run_id}/{step.step.id}/{step.number + 1}",
-                step.step.name or step.step.id,
-            )
-            for step in (self.state.steps[index] for index in batch)
-        ]
+        return [receipt(self.state, step_id) for step_id in ids]
 
     def decide(self, index: int, decision: str, comment: str, by: str, now: float) -> str | None:
         """A person's answer to an approval; returns why it is refused, or None."""

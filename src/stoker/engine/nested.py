@@ -12,11 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from stoker.engine.attempt import LiveAttempt
 from stoker.engine.commands import CommandRefused
-from stoker.engine.creation import nested_run_id, stand_ins
+from stoker.engine.creation import nested_run_id, stand_ins, stored_plan
 from stoker.engine.handle import RunHandle
 from stoker.engine.kinds import StepFailed
 from stoker.engine.lifecycle import RUN_OVER
@@ -91,8 +89,7 @@ async def _end_alone(engine: Engine, run_id: str, secrets: Sequence[str]) -> Non
         if row.status in RUN_OVER:
             return
         await journal.send(Command(run_id=run_id, kind="cancel", payload={"reason": _ABANDONED}))
-        plan = msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
-        inputs = stand_ins(plan, row)
+        inputs = stand_ins(await stored_plan(journal, run_id), row)
         handle = await engine.resume(run_id, inputs=inputs, park=False, secrets=secrets)
         if (await handle.wait()).status == "suspended":
             raise JournalError(f"run {run_id} could not be canceled: it was suspended")
@@ -155,7 +152,7 @@ async def _carry_out(begin: Coroutine[Any, Any, RunHandle], parent: Run, step_id
 
 async def replayed(journal: Journal, run_id: str) -> RunState:
     """The state of a run as its journal has it. Raises `UnknownRun`."""
-    plan = msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
+    plan = await stored_plan(journal, run_id)
     state = RunState(run_id, plan, Graph.build(plan.steps))
     state.replay(await journal.events(run_id))
     return state

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from stoker.plan.model import Retry
 
 
-class Failure(Struct, frozen=True):
-    """An attempt that did not succeed."""
-
-    exit_code: int | None
-    error: str
-
-
-def may_retry(failure: Failure, retry: Retry, retries: int, failures: int) -> bool:
-    """Whether another attempt follows the `failures`-th failed one."""
+def may_retry(exit_code: int | None, retry: Retry, retries: int, failures: int) -> bool:
+    """Whether another attempt follows the `failures`-th failed one, which ended so."""
     if failures > retries:
         return False
     codes = retry.on_exit_codes
-    return codes is None or (failure.exit_code is not None and failure.exit_code in codes)
+    return codes is None or exit_code in codes
 
 
 def delay(retry: Retry, failures: int, draw: float) -> float:

@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
-from stoker.engine.circuits import Circuits
 from stoker.engine.commands import CommandRefused, ReadSteps, obey
 from stoker.engine.effects import (
     Ask,
@@ -47,7 +46,6 @@ from stoker.journal.events import ATTEMPT_STARTING, COMMAND_REFUSED, Event
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError
 from stoker.plan.model import Step
-from stoker.process.redact import Redactor
 from stoker.process.spawner import Spawner
 from stoker.process.spec import Exit
 from stoker.process.tree import end_all, marked
@@ -79,10 +77,8 @@ class Run:
         lease: Lease,
         journal: Journal,
         spawner: Spawner,
-        circuits: Circuits,
         fingerprints: Fingerprints,
         read_steps: ReadSteps,
-        redactor: Redactor,
         feed: Feed,
         park: bool,
         more: Sequence[Step] = (),
@@ -95,8 +91,7 @@ class Run:
         self._launcher = launcher
         self._journal = journal
         self._read_steps = read_steps
-        self._redactor = redactor
-        self.redact = redactor.text
+        self.redact = launcher.redactor.text
         self._park = park
         self._more = more
         self._by = by
@@ -116,7 +111,6 @@ class Run:
         self._works = Works(
             launcher,
             spawner,
-            redactor,
             run_id=lease.run_id,
             profile_of=machine.profile_of,
             on_end=self._ended,
@@ -127,7 +121,6 @@ class Run:
             launcher,
             lease,
             journal,
-            circuits=circuits,
             fingerprints=fingerprints,
             fact=self._fact,
         )
@@ -391,12 +384,12 @@ class Run:
         code = end.exit_code
         text = None
         try:
-            if self._redactor:  # as it was written: `result` masks the file
+            if self._launcher.redactor:  # as it was written: `result` masks the file
                 text = self._launcher.extension(index, number)
             result = self._launcher.result(index, number, work, end)
             if result.error is not None:
                 return result, None
-            if not self._redactor:
+            if not self._launcher.redactor:
                 text = self._launcher.extension(index, number)
         except OutputError as error:
             return Result(exit_code=code, error=str(error)), None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from statistics import quantiles
 
 from msgspec import Struct
 
@@ -162,21 +163,15 @@ def spread(seconds: Iterable[float]) -> Spread | None:
     ordered = sorted(seconds)
     if not ordered:
         return None
+    # Of a single value there are none before Python 3.13.
+    twentieths = quantiles(ordered * 2 if len(ordered) < 2 else ordered, n=20, method="inclusive")
     return Spread(
         count=len(ordered),
         min=ordered[0],
-        median=_quantile(ordered, 0.5),
-        p95=_quantile(ordered, 0.95),
+        median=twentieths[9],
+        p95=twentieths[18],
         max=ordered[-1],
     )
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Interpolated between the two nearest values."""
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def _end(row: AttemptRow, now: float | None = None) -> float:

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from stoker.engine.creation import nested_run_id
+from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.state import RunState, StepState
+from stoker.journal import rows
 from stoker.journal.base import AttemptRow, Journal, RunRow, UnknownRun
 from stoker.journal.events import (
     APPROVAL_REQUESTED,
@@ -26,9 +27,8 @@ from stoker.journal.events import (
     StepStatus,
 )
 from stoker.journal.identity import is_dead
-from stoker.journal.projection import ATTEMPT_COLUMNS, project
+from stoker.journal.projection import project
 from stoker.plan.graph import Graph
-from stoker.plan.model import Plan
 
 FORMAT: Final = 1
 """Version of the document. Fields may be added to it; one that changes its meaning or goes
@@ -157,7 +157,7 @@ class Standing(Struct, frozen=True):
 async def read_run(journal: Journal, run_id: str) -> Standing:
     """Fold a run's events. Raises `UnknownRun`."""
     row = await journal.run(run_id)
-    plan = msgspec.json.decode(await journal.plan_json(run_id), type=Plan)
+    plan = await stored_plan(journal, run_id)
     state = RunState(run_id, plan, Graph.build(plan.steps))
     history = await journal.events(run_id)
     settled: dict[str, float] = {}
@@ -173,7 +173,7 @@ async def read_run(journal: Journal, run_id: str) -> Standing:
     # Attempts come from the same events, not from their table: a run that goes on between
     # two reads would show a step and its attempts at different moments.
     for row_values in project(history).started.values():
-        attempt = _attempt_row(row_values)
+        attempt = rows.attempt_row(row_values)
         attempts.setdefault(attempt.step_id, []).append(attempt)
     nested: dict[str, Standing] = {}
     for step in state.steps:
@@ -283,14 +283,6 @@ def _iso(seconds: float | None) -> str | None:
 def _some(names: Iterable[str]) -> str:
     shown = list(names)
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
-
-
-def _attempt_row(values: list[Any]) -> AttemptRow:
-    fields = dict(zip(ATTEMPT_COLUMNS, values, strict=True))
-    del fields["tool"]
-    for name in ("provides", "consumes"):
-        fields[name] = msgspec.json.decode(fields[name])
-    return AttemptRow(**fields)
 
 
 def _step(standing: Standing, step: StepState) -> StepView:

@@ -9,19 +9,17 @@ from typing import Any
 
 from stoker.engine.effects import Start
 from stoker.engine.fault import broke, words
+from stoker.engine.kept import adopted
 from stoker.engine.kinds import ProcessWork, Result, StepFailed
 from stoker.engine.launch import Launcher
 from stoker.engine.profile import Profile
 from stoker.log import get_logger
 from stoker.plan.expression import EvaluationError, ExpressionError
-from stoker.process.redact import Redactor
 from stoker.process.spawner import Child, Spawner, SpawnError
 from stoker.process.spec import Exit
-from stoker.process.tree import end_all, marked
+from stoker.process.tree import end_all
 
 log = get_logger(__name__)
-
-_KEEPER_DELAY_SEC = 0.01
 
 OnEnd = Callable[[int, int, ProcessWork | None, Exit | Result], None]
 
@@ -34,7 +32,6 @@ class Works:
         self,
         launcher: Launcher,
         spawner: Spawner,
-        redactor: Redactor,
         *,
         run_id: str,
         profile_of: Callable[[int], Profile],
@@ -45,7 +42,6 @@ class Works:
         """Owns the tasks; set by whoever enters it, before the first start."""
         self._launcher = launcher
         self._spawner = spawner
-        self._redactor = redactor
         self._run_id = run_id
         self._profile_of = profile_of
         self._on_end = on_end
@@ -70,7 +66,7 @@ class Works:
             if start.resumed:
                 self._adopt(index, number, on_exit)
                 return
-            child = self._spawner.spawn(work.spec, on_exit, self._redactor)
+            child = self._spawner.spawn(work.spec, on_exit, self._launcher.redactor)
             if work.spec.keeper_dir is not None:
                 self._kept.add(index)
         except (StepFailed, SpawnError) as error:
@@ -99,19 +95,12 @@ class Works:
         self._on_pid(index, found.pid)
 
     async def _seek(self, index: int, number: int, on_exit: Callable[[Exit], None]) -> None:
-        """No word of a keeper: it was being started when the engine died, or it is gone, but
-        not perhaps what it kept."""
-        from stoker.process.keeper import has_begun
-
+        """No word of a keeper yet."""
         marker = self._launcher.marker_of(index, number)
         place = self._launcher.keeper(index, number)
         found: Child | Exit | None
         try:
-            while not has_begun(place) and marked(marker):  # noqa: ASYNC110 - nobody's child
-                await asyncio.sleep(_KEEPER_DELAY_SEC)
-            found = self._spawner.adopt(place, on_exit)
-            if found is None:
-                await end_all(marker)
+            found = await adopted(self._spawner, place, marker, on_exit)
         except asyncio.CancelledError:
             if self._leaving:
                 raise
@@ -143,7 +132,9 @@ class Works:
             return self._broke(index, error)
 
     def _broke(self, index: int, error: Exception) -> Result:
-        log.exception("kind of step broke", redact=self._redactor.text, run_id=self._run_id)
+        log.exception(
+            "kind of step broke", redact=self._launcher.redactor.text, run_id=self._run_id
+        )
         return Result(error=broke(error, self._profile_of(index).kind.name))
 
     def stop(self, index: int) -> None:
