@@ -1,0 +1,116 @@
+"""Code hosts that are not well known, and tokens: the file `hosting.toml` of a state directory.
+
+    [hosts."git.example.com"]
+    provider = "gitea"
+    api = "https://git.example.com/api/v1"
+    token_env = "GIT_EXAMPLE_TOKEN"     # or token = "...", in a file that only its owner reads
+
+Tokens for the well-known hosts are taken from the variables of `WELL_KNOWN`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from stoker.hosting.errors import BadHostingSettings, TokenMissing
+from stoker.hosting.model import Provider
+
+FILE: Final = "hosting.toml"
+
+
+class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A code host, and where its token is."""
+
+    provider: Provider | None = None
+    api: str | None = None
+    token: str | None = None
+    token_env: str | tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Host(provider={self.provider!r}, api={self.api!r}, token=***)"
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """By host as a remote's URL has it: with its port, or for any."""
+
+    hosts: dict[str, Host] = {}
+
+    def host(self, name: str) -> Host | None:
+        """What is known of a host."""
+        bare = name.partition(":")[0]
+        known = WELL_KNOWN.get(name)
+        found = self.hosts.get(name) or self.hosts.get(bare)
+        if known is None or found is None:
+            return found or known
+        return Host(
+            provider=found.provider or known.provider,
+            api=found.api or known.api,
+            token=found.token,
+            token_env=found.token_env or known.token_env,
+        )
+
+
+WELL_KNOWN: Final[Mapping[str, Host]] = {
+    "github.com": Host(
+        provider="github",
+        api="https://api.github.com",
+        token_env=("STOKER_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"),
+    ),
+    "gitlab.com": Host(
+        provider="gitlab",
+        api="https://gitlab.com/api/v4",
+        token_env=("STOKER_GITLAB_TOKEN", "GITLAB_TOKEN"),
+    ),
+    "codeberg.org": Host(
+        provider="gitea", api="https://codeberg.org/api/v1", token_env=("CODEBERG_TOKEN",)
+    ),
+    "gitea.com": Host(provider="gitea", api="https://gitea.com/api/v1", token_env=("GITEA_TOKEN",)),
+}
+
+
+def load(directory: Path) -> Settings:
+    """Of a state directory; empty if it has none. Raises `BadHostingSettings`."""
+    path = directory / FILE
+    try:
+        with path.open("rb") as file:
+            text = file.read()
+            mode = os.fstat(file.fileno()).st_mode
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise BadHostingSettings(str(path), error.strerror or "cannot be read") from None
+    try:
+        settings = msgspec.toml.decode(text, type=Settings)
+    except msgspec.ValidationError as error:
+        raise BadHostingSettings(str(path), str(error)) from None
+    except ValueError:  # the parser would quote the line, which may hold a token
+        raise BadHostingSettings(str(path), "is not TOML") from None
+    if mode & 0o077 and any(host.token for host in settings.hosts.values()):
+        raise BadHostingSettings(str(path), "others can read the tokens in it: chmod 600 it")
+    for name, host in settings.hosts.items():
+        if name not in WELL_KNOWN and (host.provider is None or host.api is None):
+            raise BadHostingSettings(str(path), f'hosts."{name}": expected provider and api')
+        parts = urlsplit(host.api or "https://x")
+        if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
+            raise BadHostingSettings(str(path), f'hosts."{name}".api: expected an http(s) URL')
+    return settings
+
+
+def token(settings: Settings, name: str, environ: Mapping[str, str]) -> str:
+    """For a host. Raises `TokenMissing`, `BadHostingSettings`."""
+    host = settings.host(name) or Host()
+    variables = (host.token_env,) if isinstance(host.token_env, str) else host.token_env
+    given = (host.token or "", *(environ.get(variable, "") for variable in variables))
+    found = next((word.strip() for word in given if word.strip()), None)
+    if found is None:
+        raise TokenMissing(name, " or ".join((*(f"${v}" for v in variables), FILE)))
+    if not (found.isascii() and found.isprintable() and " " not in found):
+        raise BadHostingSettings(FILE, f"the token for {name} has characters no token has")
+    return found
