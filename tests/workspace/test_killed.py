@@ -17,7 +17,7 @@ from stoker.workspace import backup, creation, recovery, removal
 from stoker.workspace.worktree import Worktree, listing
 
 _SHIM = """#!/bin/sh
-n=$(($(cat {count}) + 1)); echo $n > {count}
+n=1; while ! mkdir {count}-$n 2>/dev/null; do n=$((n + 1)); done  # several may run at once
 [ $n = {at} ] && [ {when} = before ] && kill -9 $PPID && exit 1
 if [ $n = {at} ] && [ {when} = during ]; then
   timeout -s KILL {patience} {real} "$@"; kill -9 $PPID; exit 1
@@ -35,6 +35,23 @@ async def main(repo, path):
     await creation.create(repository, path, "task", "main", copy_files=[".env"])
 asyncio.run(main(*sys.argv[1:]))
 """
+_AT_EACH_CHANGE = """
+import os, signal, sys
+from pathlib import Path
+left = int(sys.argv.pop())
+def counted(owner, name):
+    real = getattr(owner, name)
+    def call(*args, **options):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+    setattr(owner, name, call)
+for name in ("mkdir", "write_bytes", "unlink", "rename", "rmdir"):
+    counted(Path, name)
+counted(os, "pwrite")
+"""
 _REMOVE = """
 import asyncio, sys
 from stoker.workspace import removal
@@ -47,13 +64,20 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.fixture(params=["usual", "odd"])
+def route(request, bench):
+    """Of a usual repository, the worktree is registered by us; of an odd one, by git."""
+    if request.param == "odd":
+        bench.git("config", "extensions.worktreeConfig", "true")
+    return request.param
+
+
 def _killed(bench, program, at, when, patience=0.0):
     """Run it with the shims; True: it was killed, False: it came to its end before."""
     folder = bench.top / "shims"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     count = folder / "count"
-    count.write_text("0")
     for name in ("git", "rm"):
         real = shutil.which(name)
         text = _SHIM.format(count=count, at=at, when=when, real=real, patience=patience)
@@ -95,7 +119,7 @@ async def _after_creation(bench):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_creation_killed_at_each_command(bench, run, when):
+def test_creation_killed_at_each_command(bench, run, route, when):
     (bench.path / ".env").write_text("x")
     before = bench.state()
     at = 1
@@ -103,11 +127,30 @@ def test_creation_killed_at_each_command(bench, run, when):
         run(_after_creation(bench))
         assert bench.state() == before, at
         at += 1
-    assert at > 6
+    assert at > 5
+
+
+def test_creation_killed_at_each_change(bench, run):
+    """Of what we write ourselves, between the commands."""
+    before, path = bench.state(), bench.top / "wt" / "task"
+    at = 1
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-c", _AT_EACH_CHANGE + _CREATE, bench.path, path, str(at)],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode in (0, -9), done.stderr.decode()
+        run(_after_creation(bench))
+        assert bench.state() == before, at
+        if done.returncode == 0:
+            break
+        at += 1
+    assert at > 10
 
 
 @pytest.mark.parametrize("patience", [0.004])
-def test_creation_killed_while_git_works(bench, run, patience):
+def test_creation_killed_while_git_works(bench, run, route, patience):
     (bench.path / ".env").write_text("x")
     before = bench.state()
     at = 1
@@ -115,7 +158,7 @@ def test_creation_killed_while_git_works(bench, run, patience):
         run(_after_creation(bench))
         assert bench.state() == before, at
         at += 1
-    assert at > 6
+    assert at > 5
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -152,6 +195,7 @@ def test_removal_killed_at_each_command(bench, run, when):
 
 def test_a_git_that_outlives_its_killed_owner_is_waited_for(bench, run):
     """Only the Python process is killed; its `git worktree add` goes on and holds the lock."""
+    bench.git("config", "extensions.worktreeConfig", "true")
     folder = bench.top / "shims"
     folder.mkdir()
     os.mkfifo(folder / "started")
@@ -190,7 +234,7 @@ def _waits_for_a_lock():
 
 def test_the_lock_of_a_ref_that_a_killed_git_left(bench, run):
     before = bench.state()
-    assert _killed(bench, _CREATE, 7, "before")
+    assert _killed(bench, _CREATE, 3, "before")
     lock = bench.path / ".git" / "refs" / "heads" / "task.lock"
     lock.write_text("")
     run(_after_creation(bench))
@@ -201,8 +245,9 @@ def test_the_lock_of_a_ref_that_a_killed_git_left(bench, run):
 @pytest.mark.parametrize("stage", range(8))
 def test_each_file_that_a_killed_git_had_written(bench, run, stage):
     """`git worktree add`, killed after `stage` of what it does."""
+    bench.git("config", "extensions.worktreeConfig", "true")
     before = bench.state()
-    assert _killed(bench, _CREATE, 7, "before")
+    assert _killed(bench, _CREATE, 4, "before")
     admin, path = bench.path / ".git" / "worktrees" / "task", bench.top / "wt" / "task"
     steps = [
         lambda: admin.mkdir(parents=True),

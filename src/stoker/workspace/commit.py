@@ -11,6 +11,7 @@ from stoker.workspace.git import Git, decode
 from stoker.workspace.message import Trailers, compose
 from stoker.workspace.model import Author, Committed
 from stoker.workspace.snapshot import stage
+from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree
 
 
@@ -34,9 +35,11 @@ async def commit(
         unlock(worktree, break_lock=break_lock)
         if worktree.operation() == "rebase":
             raise RebaseInProgress(str(worktree.path))
-        unmerged = await worktree.conflicts()
-        if unmerged:
-            raise MergeConflict(unmerged, worktree.operation() or "merge")
+        found = await entries(worktree.git)
+        if found.conflicted:
+            raise MergeConflict(found.conflicted, worktree.operation() or "merge")
+        if not found.dirty and worktree.operation() is None:
+            return Committed(None, ())
         skipped = await stage(worktree.git, fd=fd, max_file_bytes=max_file_bytes)
         who = author or worktree.repository.author
         return Committed(await commit_staged(worktree, text, who, fd), skipped)

@@ -15,7 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from stoker.workspace import copying, intents
+from msgspec.structs import replace
+
+from stoker.workspace import adding, copying, intents, refs
 from stoker.workspace.errors import BranchExists, BranchInUse, GitFailed, PathExists, UnknownBranch
 from stoker.workspace.git import EXCLUDES, joined, split
 from stoker.workspace.intents import Intent
@@ -70,19 +72,32 @@ async def _create(
     repository: Repository, path: Path, branch: str, commit: str | None, copy_files: Sequence[str]
 ) -> Worktree:
     async with repository.lock() as lock:
-        await recover(repository, lock)
-        await _check_free(repository, path, branch, new=commit is not None)
+        under_way = await recover(repository, lock)
+        usual = adding.usual(repository, path) and refs.plain(branch)
+        if any(other.branch == branch for other in under_way):
+            raise BranchExists(branch)
+        await _check_free(repository, path, branch, new=commit is not None, usual=usual)
         made = branch if commit is not None else None
         intent = Intent("create", intents.quote(path), intents.quote(trash_for(path)), made, commit)
         path.parent.mkdir(parents=True, exist_ok=True)
         record = intents.begin(repository, intent)
         try:
-            await _add(repository, path, branch, commit, (lock, record.fd))
+            if usual:
+                adding.register(repository, path, branch)
+            else:
+                await _add(repository, path, branch, commit, (lock, record.fd))
         except BaseException as error:
             await _undone(repository, record, intent, lock)
             _explain(error, branch)
             raise
     try:
+        if usual and commit is not None:
+            try:
+                await _branch(repository, branch, commit, record.fd)
+            except GitFailed:
+                intent = replace(intent, branch=None)  # if there is one now, it is another's
+                record.write(intent)
+                raise
         worktree = Worktree.open(repository, path)
         await _check_out(worktree, record.fd)
         if copy_files and repository.git.work_tree is not None:
@@ -94,21 +109,34 @@ async def _create(
     return worktree
 
 
-async def _check_free(repository: Repository, path: Path, branch: str, *, new: bool) -> None:
+async def _check_free(
+    repository: Repository, path: Path, branch: str, *, new: bool, usual: bool
+) -> None:
     if there(path):
         rmdir(path)  # an empty directory is in nobody's way
         if there(path):
             raise PathExists(str(path))
     elif registered(repository, path) is not None:  # its directory was removed by hand
         await forget(repository, path)
-    if new and (await repository.resolve(f"refs/heads/{branch}"))[0] is not None:
-        raise BranchExists(branch)
-    if not new:
-        for entry in await listing(repository):
-            if entry.branch == branch:
-                if not entry.missing:
-                    raise BranchInUse(branch, entry.path)
-                await forget(repository, Path(entry.path))
+    if new:
+        taken = (
+            refs.taken(repository.common_dir, branch)
+            if usual
+            else (await repository.resolve(f"refs/heads/{branch}"))[0] is not None
+        )
+        if taken:
+            raise BranchExists(branch)
+        return
+    for entry in await listing(repository):
+        if entry.branch == branch:
+            if not entry.missing:
+                raise BranchInUse(branch, entry.path)
+            await forget(repository, Path(entry.path))
+
+
+async def _branch(repository: Repository, branch: str, commit: str, fd: int) -> None:
+    args = ("update-ref", "-m", f"branch: Created from {commit}", f"refs/heads/{branch}")
+    await repository.git.run(*args, commit, "0" * len(commit), fds=(fd,))
 
 
 async def _add(
@@ -131,7 +159,7 @@ async def _check_out(worktree: Worktree, fd: int) -> None:
     """As many at once as there are processors: more only hinder each other."""
     processors = len(os.sched_getaffinity(0))
     loop = asyncio.get_running_loop()
-    async with _checkouts.setdefault(loop, Semaphore(max(2, processors))):
+    async with _checkouts.setdefault(loop, Semaphore(max(4, 2 * processors))):
         await worktree.git.run("read-tree", "--reset", "-u", "HEAD", fds=(fd,))
 
 

@@ -78,28 +78,44 @@ def begin(repository: Repository, intent: Intent) -> Record:
     return record
 
 
-def abandoned(repository: Repository) -> list[tuple[Record, Intent]]:
+class Found(msgspec.Struct, frozen=True):
+    """All that is being made or removed."""
+
+    abandoned: tuple[tuple[Record, Intent], ...]
+    """Nobody is at work on these any more. They are the caller's now."""
+    under_way: tuple[Intent, ...]
+
+
+def look(repository: Repository) -> Found:
     """Take all that nobody is at work on. Under the repository's lock."""
-    found: list[tuple[Record, Intent]] = []
+    abandoned: list[tuple[Record, Intent]] = []
+    under_way: list[Intent] = []
+    folder = _folder(repository)
     try:
-        files = sorted(_folder(repository).glob("*.json"))
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - asked for at every creation
     except FileNotFoundError:
-        return found
-    for file in files:
+        names = []
+    for file in (folder / name for name in names if name.endswith(".json")):
         try:
             record = Record(file, os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
         except FileNotFoundError:
             continue
-        if not locks.try_lock(record.fd) or not file.exists():  # at work, or just done
-            record.leave()
-        else:
-            try:
-                intent = msgspec.json.decode(os.pread(record.fd, 1 << 20, 0), type=Intent)
-            except msgspec.MsgspecError:
+        ours = locks.try_lock(record.fd)
+        try:
+            intent = msgspec.json.decode(os.pread(record.fd, 1 << 20, 0), type=Intent)
+        except msgspec.MsgspecError:
+            if ours:
                 record.done()  # killed while it was written, before anything was done
             else:
-                found.append((record, intent))
-    return found
+                record.leave()
+            continue
+        if ours and file.exists():
+            abandoned.append((record, intent))
+            continue
+        record.leave()
+        if not ours:
+            under_way.append(intent)
+    return Found(tuple(abandoned), tuple(under_way))
 
 
 def _folder(repository: Repository) -> Path:

@@ -31,7 +31,7 @@ async def sweep(repository: Repository) -> int:
     """
     async with repository.lock() as lock:
         await recover(repository, lock)
-        found = intents.abandoned(repository)
+        found = intents.look(repository).abandoned
     try:
         for record, intent in found:
             await delete(intents.unquote(intent.trash), record.fd)
@@ -42,11 +42,12 @@ async def sweep(repository: Repository) -> int:
     return len(found)
 
 
-async def recover(repository: Repository, lock: int) -> None:
-    """Under the repository's lock: bring everything to where only trash is left to delete."""
-    found = intents.abandoned(repository)
+async def recover(repository: Repository, lock: int) -> tuple[Intent, ...]:
+    """Under the repository's lock: bring everything to where only trash is left to delete.
+    Returns what others are at work on."""
+    found = intents.look(repository)
     try:
-        for record, intent in found:
+        for record, intent in found.abandoned:
             if intent.kind == "create":
                 await undo(repository, record, intent, lock, killed=True)
                 continue
@@ -56,8 +57,9 @@ async def recover(repository: Repository, lock: int) -> None:
             if not there(trash):
                 record.done()  # otherwise it is for `sweep`: deleting takes long
     finally:
-        for record, _ in found:
+        for record, _ in found.abandoned:
             record.leave()
+    return found.under_way
 
 
 async def undo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from stoker.workspace import hardening, locks
+from stoker.workspace import hardening, locks, refs
 from stoker.workspace.errors import (
     GitFailed,
     InvalidName,
@@ -30,7 +31,10 @@ INTENTS: Final = "stoker-intents"
 _DEFAULT: Final = Policy()
 _HEX: Final = re.compile(r"[0-9a-fA-F]{4,64}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_FACTS: Final = ("--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository")
+_FACTS: Final = (
+    *("--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"),
+    "--show-toplevel",
+)
 _COMMIT: Final = "--format=%H%x00%P%x00%an%x00%ae%x00%cI%x00%s%x00%b"
 
 
@@ -59,17 +63,16 @@ class Repository:
         # Not with our `safe.directory`: whom to trust is the user's to say.
         config = [item for item in hardening.settings(policy) if item[0] != "safe.directory"]
         env |= hardening.as_variables(config)
-        facts = await _ask(directory, env, policy, ("rev-parse", *_FACTS))
-        if facts is None or len(facts) != 3:
-            raise NotARepository(str(directory), "its path has a line break in it")
-        git_dir, common_dir, bare = Path(facts[0]), Path(facts[1]), facts[2] == "true"
-        top = None
-        if not bare:
-            found = await _ask(directory, env, policy, ("rev-parse", "--show-toplevel"))
-            top = Path("\n".join(found or ()))
-            if not directory.is_relative_to(top):
-                raise NotARepository(str(directory), f"its working tree is elsewhere: {top}")
-        author, excludes = await _person(directory, env, policy)
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = group.create_task(_facts(directory, env, policy))
+                configured = group.create_task(_person(directory, env, policy))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        git_dir, common_dir, top = asked.result()
+        if top is not None and not directory.is_relative_to(top):
+            raise NotARepository(str(directory), f"its working tree is elsewhere: {top}")
+        author, excludes = configured.result()
         git = Git(git_dir, common_dir, top, policy, excludes=excludes)
         return cls(top or git_dir, git, policy.author or author or STOKER)
 
@@ -93,6 +96,8 @@ class Repository:
 
     async def check_branch_name(self, name: str) -> str:
         """`name`. Raises `InvalidName` if git would not have it for a branch."""
+        if refs.plain(name):
+            return name
         args = ("check-ref-format", "--branch", name)
         if "\0" in name or name.startswith("@{-"):
             raise InvalidName(name)
@@ -130,6 +135,8 @@ class Repository:
         """
         if name == "HEAD" or name.startswith("refs/"):
             (commit,) = await self.resolve(name)
+        elif (known := refs.branch(self.common_dir, name)) is not None:
+            commit = known
         else:
             candidates = [f"refs/heads/{name}", f"refs/remotes/{name}"]
             if _HEX.fullmatch(name):
@@ -219,6 +226,8 @@ class Repository:
 
 async def current_branch(git: Git) -> str | None:
     """The branch a checkout is on; None: HEAD is detached."""
+    if known := refs.current(git.git_dir):
+        return known
     found = await git.run("symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
     return decode(found.stdout).rstrip("\n").removeprefix("refs/heads/") or None
 
@@ -241,13 +250,18 @@ def _directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
-async def _ask(
-    directory: Path, env: dict[str, str], policy: Policy, args: tuple[str, ...]
-) -> list[str] | None:
-    found = await execute(("git", *args), cwd=str(directory), env=env, timeout=policy.timeout)
-    if found.code != 0:
+async def _facts(
+    directory: Path, env: dict[str, str], policy: Policy
+) -> tuple[Path, Path, Path | None]:
+    """Git directory, common directory, top of the working tree."""
+    args = ("git", "rev-parse", *_FACTS)
+    found = await execute(args, cwd=str(directory), env=env, timeout=policy.timeout)
+    lines = decode(found.stdout).splitlines()
+    if found.code != 0 and lines[2:] != ["true"]:  # a bare one has no working tree to tell of
         raise NotARepository(str(directory), found.stderr.strip())
-    return decode(found.stdout).removesuffix("\n").split("\n")
+    if len(lines) != 3 + (found.code == 0):
+        raise NotARepository(str(directory), "its path has a line break in it")
+    return Path(lines[0]), Path(lines[1]), Path(lines[3]) if found.code == 0 else None
 
 
 async def _person(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from stoker.workspace import locks
+from stoker.workspace import locks, refs
 from stoker.workspace.errors import NotAWorktree
 from stoker.workspace.git import Git, decode
 from stoker.workspace.model import Operation, WorktreeEntry
@@ -60,6 +60,8 @@ class Worktree:
 
     async def head(self) -> str | None:
         """The commit checked out; None: there is none yet."""
+        if known := refs.head(self.git.git_dir, self.git.common_dir):
+            return known
         found = await self.git.run("rev-parse", "--verify", "--quiet", "HEAD", accept=(0, 1))
         return decode(found.stdout).strip() or None
 

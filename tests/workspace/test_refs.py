@@ -1,0 +1,79 @@
+"""What is read from git's files is what git says, or nothing."""
+
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stoker.workspace import refs
+from stoker.workspace.errors import BranchExists
+
+_ODD = [
+    "HEAD",
+    "a.lock",
+    "a.lock/b",
+    "-a",
+    "a..b",
+    ".a",
+    "a/.b",
+    "a.",
+    "a//b",
+    "/a",
+    "a/",
+    "@",
+    "é",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(st.sampled_from(_ODD), st.text("ab.-_/@{~^: 0lock", min_size=1, max_size=8)))
+def test_a_plain_name_is_one_git_takes(name):
+    if refs.plain(name):
+        subprocess.run(["git", "check-ref-format", "--branch", name], check=True)
+    assert name not in _ODD or not refs.plain(name)
+
+
+def test_branches_loose_packed_and_moved_on(bench):
+    git_dir = bench.path / ".git"
+    first, second = bench.git("rev-parse", "main~1"), bench.git("rev-parse", "main")
+    bench.git("branch", "old", first)
+    bench.git("branch", "a/old", first)
+    bench.git("pack-refs", "--all")
+    assert refs.branch(git_dir, "old") == refs.branch(git_dir, "a/old") == first
+    bench.git("update-ref", "refs/heads/old", second)
+    assert refs.branch(git_dir, "old") == second
+    assert refs.branch(git_dir, "ld") is None
+    assert refs.taken(git_dir, "a/old")
+    assert not refs.taken(git_dir, "a")
+
+
+def test_heads_on_a_branch_unborn_and_detached(bench):
+    git_dir = bench.path / ".git"
+    assert refs.current(git_dir) == "main"
+    assert refs.head(git_dir, git_dir) == bench.git("rev-parse", "main")
+    bench.git("checkout", "--quiet", "--detach", "main~1")
+    assert refs.current(git_dir) is None
+    assert refs.head(git_dir, git_dir) == bench.git("rev-parse", "main~1")
+    bench.git("symbolic-ref", "HEAD", "refs/heads/unborn")
+    assert refs.current(git_dir) == "unborn"
+    assert refs.head(git_dir, git_dir) is None
+
+
+def test_links_and_symbolic_refs_are_left_to_git(bench, run):
+    heads = bench.path / ".git" / "refs" / "heads"
+    bench.git("symbolic-ref", "refs/heads/other", "refs/heads/main")
+    (heads / "link").symlink_to("main")
+    assert refs.branch(bench.path / ".git", "other") is None
+    assert refs.branch(bench.path / ".git", "link") is None
+    before = bench.state()
+
+    async def check():
+        for name in ("other", "link"):
+            with pytest.raises(BranchExists):
+                await bench.worktree(name)
+        made = await bench.worktree("new", base="other")
+        assert await made.head() == bench.git("rev-parse", "main")
+
+    run(check())
+    assert set(before[0].splitlines()) < set(bench.git("for-each-ref").splitlines())
