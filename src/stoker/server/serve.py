@@ -52,6 +52,7 @@ async def serve(
                 background = [
                     group.create_task(service.hub.run(), name="hub"),
                     group.create_task(service.take_up(), name="take up"),
+                    group.create_task(tasks.schedule.run(), name="schedule"),
                 ]
                 address = listener.getsockname()
                 host = f"[{address[0]}]" if ":" in address[0] else address[0]

@@ -11,6 +11,7 @@ from stoker.engine.engine import Engine
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.feed import Feed
 from stoker.tasks.progress import Progress
+from stoker.tasks.schedule import Schedule
 from stoker.tasks.starter import Starter
 from stoker.tasks.turns import Turns
 from stoker.tasks.work import Work
@@ -29,6 +30,7 @@ class Tasks:
         self.progress = Progress(engine, journal, directory)
         self.turns = Turns(engine, journal, self.catalog, self.progress)
         self.starter = Starter(engine, self.catalog, self.turns, prefix=prefix)
+        self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
 
     async def __aenter__(self) -> Self:

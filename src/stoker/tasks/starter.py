@@ -29,8 +29,9 @@ from stoker.plan import loader
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange, known, text
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.model import Attempt, Project, Task
+from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.plan import Turn
+from stoker.tasks.readiness import hindrance
 from stoker.tasks.store import ATTEMPTS, TASKS
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
@@ -133,10 +134,15 @@ class Starter:
             request_key,
         )
         attempt = replace(attempt, with_task=with_task)
-        task = replace(task, status="inprogress", updated_at=time.time())
         async with self._journal.transaction() as session:
-            if with_task:
-                await TASKS.add(session, task)
+            if not with_task:
+                task = await known(session, TASKS, "task", task.task_id)
+            if project.wip_limit or task.depends_on:
+                others = await TASKS.find(session, project_id=project.project_id)
+                if (why := hindrance(project, task, others)) is not None:
+                    raise Conflict(f"the task cannot be begun: {why}")
+            task = replace(task, status="inprogress", updated_at=time.time())
+            await (TASKS.add if with_task else TASKS.put)(session, task)
             if not await ATTEMPTS.add(session, attempt):
                 raise Conflict("a request with this key is under way")
         try:
@@ -152,7 +158,6 @@ class Starter:
             handle = await self._begin(project, task, attempt, turn)
             async with self._journal.transaction() as session:
                 await ATTEMPTS.put(session, attempt)
-                await TASKS.put(session, task)
         except BaseException:
             await asyncio.shield(self._undo(repository, attempt))
             raise
@@ -198,6 +203,12 @@ class Starter:
             await ATTEMPTS.remove(session, attempt.attempt_id)
             if attempt.with_task:
                 await TASKS.remove(session, attempt.task_id)
+                return
+            others = await ATTEMPTS.find(session, task_id=attempt.task_id)
+            task = await known(session, TASKS, "task", attempt.task_id)
+            if task.status == "inprogress":
+                before: TaskStatus = "inreview" if others else "todo"
+                await TASKS.put(session, replace(task, status=before, updated_at=time.time()))
 
     # After a crash.
 
