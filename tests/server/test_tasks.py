@@ -3,77 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
+from tasking import asked, begin, git, project, said, script, settled
 from websockets.sync.client import connect
-
-
-def script(*actions):
-    return json.dumps(actions)
-
-
-def git(directory, *args):
-    done = subprocess.run(
-        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
-    )
-    return done.stdout
-
-
-@pytest.fixture
-def server(serve):
-    return serve("--rate", "0")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repository"
-    path.mkdir()
-    git(path, "init", "-q", "-b", "main")
-    git(path, "config", "user.email", "dev@example.com")
-    git(path, "config", "user.name", "Dev")
-    (path / "a.txt").write_text("one\n")
-    git(path, "add", ".")
-    git(path, "commit", "-q", "-m", "first")
-    return path
-
-
-def project(client, repository):
-    made = client.post("/v1/projects", json={"name": "P", "repository": str(repository)})
-    assert made.status_code == 201, made.text
-    return made.json()["project_id"]
-
-
-def begin(client, repository, prompt, **more):
-    found = client.get("/v1/projects").json()["projects"]
-    project_id = found[0]["project_id"] if found else project(client, repository)
-    body = {"project_id": project_id, "title": prompt, "executor": "SCRIPTED", **more}
-    return client.post("/v1/attempts", json=body)
-
-
-def said(client, key, turn=1):
-    """What the agent has said when its turn is over, from the stream."""
-    entries = {}
-    with client.stream("GET", f"/v1/attempts/{key}/turns/{turn}/stream") as stream:
-        assert stream.status_code == 200
-        for line in stream.iter_lines():
-            if line.startswith("data: "):
-                entry = json.loads(line[6:])
-                entries[entry["index"]] = entry["content"]
-    return [entries[index] for index in sorted(entries)]
-
-
-def settled(client, key):
-    """The attempt once its turns are over: a stream of its last turn ends then."""
-    while True:
-        view = client.get(f"/v1/attempts/{key}").json()
-        last = max(step["turn"] for step in view["steps"])
-        said(client, key, last)
-        view = client.get(f"/v1/attempts/{key}").json()
-        if view["status"] in ("succeeded", "failed", "canceled"):
-            return view
 
 
 def test_from_a_task_to_its_merge(server, repository):
@@ -171,17 +104,6 @@ def test_an_approval_outlives_the_server(server, repository):
         assert [one["new_path"] for one in changed] == ["allowed"]
 
 
-def asked(client, key, but=None):
-    """The id of an approval that is pending in the first turn."""
-    with client.stream("GET", f"/v1/attempts/{key}/turns/1/stream") as stream:
-        for line in stream.iter_lines():
-            content = json.loads(line[6:])["content"] if line.startswith("data: ") else {}
-            pending = content.get("type") == "approval" and not content.get("answer")
-            if pending and content["id"] != but:
-                return content["id"]
-    raise AssertionError("the turn ended without a question")
-
-
 def test_stopping_keeps_the_work_and_the_stream_ends(server, repository):
     prompt = script({"edit": "b", "content": "half"}, {"say": "now"}, {"run": "sleep 300"})
     with server.client() as client:
@@ -199,25 +121,3 @@ def test_stopping_keeps_the_work_and_the_stream_ends(server, repository):
         assert (view["status"], view["queued"]["queued"]) == ("canceled", False)
         assert client.get(f"/v1/attempts/{key}/branch-status").json()["commits_ahead"] == 1
         assert client.delete(f"/v1/attempts/{key}/follow-up").status_code == 204
-
-
-def test_agents_go_on_while_the_server_is_dead(server, repository):
-    prompt = script(
-        {"run": "until [ -e go ]; do sleep 0.05; done; rm go"}, {"edit": "b", "content": "x"}
-    )
-    with server.client() as client, ThreadPoolExecutor(8) as pool:
-        project(client, repository)
-        answers = list(pool.map(lambda _: begin(client, repository, prompt), range(8)))
-        assert {answer.status_code for answer in answers} == {201}
-        attempts = [answer.json()["attempt"] for answer in answers]
-    server.kill()
-    server.start()
-    for attempt in attempts:
-        Path(attempt["worktree"], "go").touch()
-    with server.client() as client:
-        for key in (attempt["attempt_id"] for attempt in attempts):
-            view = settled(client, key)
-            assert [one["status"] for one in view["steps"]] == ["succeeded", "succeeded"]
-            assert said(client, key)[-1]["reason"] == "completed"
-            (change,) = client.get(f"/v1/attempts/{key}/changes").json()["changes"]
-            assert change["new_path"] == "b"
