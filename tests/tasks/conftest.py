@@ -1,4 +1,5 @@
-"""A repository, and the tasks door on it, in this process."""
+"""A repository, and the tasks door on it, in this process; helpers beside the tests are imported
+by their names."""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine

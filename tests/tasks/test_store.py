@@ -117,6 +117,8 @@ def test_what_is_stored_is_read_back(within):
             assert await TASKS.find(session, order="created_at", project_id="p") == [TASK]
             assert await ATTEMPTS.find(session, request_key="k") == [ATTEMPT]
             assert await DRAFTS.get(session, "a/follow_up") == DRAFT
+            assert await DRAFTS.lock(session, "a/follow_up") == DRAFT
+            assert await DRAFTS.lock(session, "a/retry") is None
             done = msgspec.structs.replace(TASK, status="done")
             assert await TASKS.put(session, done)
             assert await TASKS.get(session, "t") == done

@@ -141,7 +141,9 @@ class Agent:
     def turn(self, prompt: str) -> None:
         """From a message to its result."""
         script = self.script or (prompt if prompt.lstrip().startswith("[") else None)
-        actions = json.loads(script) if script else [{"say": f"I was asked: {prompt}"}]
+        actions = [{"say": f"I was asked: {prompt}"}]
+        if script:  # images may come after it
+            actions, _ = json.JSONDecoder().raw_decode(script.lstrip())
         said, error = "", ""
         for action in actions:
             try:

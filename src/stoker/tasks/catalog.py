@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
@@ -17,6 +17,7 @@ from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.store import (
     ATTEMPTS,
     DRAFTS,
+    IMAGES,
     MERGES,
     PROJECTS,
     PULL_REQUESTS,
@@ -24,6 +25,7 @@ from stoker.tasks.store import (
     TEMPLATES,
     Table,
 )
+from stoker.workspace import creation
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
@@ -116,7 +118,8 @@ class Catalog:
     async def change_project(self, project_id: str, change: ProjectChange) -> Project:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            project = _changed(await known(session, PROJECTS, "project", project_id), change)
+            project = await known(session, PROJECTS, "project", project_id, lock=True)
+            project = _changed(project, change)
             _check_project(project)
             await PROJECTS.put(session, project)
         return project
@@ -184,7 +187,8 @@ class Catalog:
     async def change_task(self, task_id: str, change: TaskChange) -> Task:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            task = _changed(await known(session, TASKS, "task", task_id), change)
+            task = await known(session, TASKS, "task", task_id, lock=True)
+            task = _changed(task, change)
             await _check_task(session, task)
             await TASKS.put(session, task)
         return task
@@ -192,7 +196,7 @@ class Catalog:
     async def move_task(self, task_id: str, *, before: TaskStatus, to: TaskStatus) -> None:
         """Change a task's status if it is `before`."""
         async with self._journal.transaction() as session:
-            task = await TASKS.get(session, task_id)
+            task = await TASKS.lock(session, task_id)
             if task is not None and task.status == before:
                 await TASKS.put(session, _changed(task, TaskChange(status=to)))
 
@@ -251,10 +255,24 @@ class Catalog:
         project, _ = await self.origin(attempt)
         return Worktree.open(await self.repository(project), attempt.worktree)
 
+    async def room(self, attempt: Attempt) -> Worktree:
+        """The same; made anew if it was given up. Raises `Unknown`, `WorkspaceError`."""
+        if _exists(attempt.worktree):
+            return await self.worktree(attempt)
+        project, _ = await self.origin(attempt)
+        repository = await self.repository(project)
+        return await creation.recreate(
+            repository, attempt.worktree, attempt.branch, copy_files=project.copy_files
+        )
 
-async def known(session: Session, table: Table[R], what: str, key: str) -> R:
-    """The record. Raises `Unknown`."""
-    found = await table.get(session, key)
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+async def known(session: Session, table: Table[R], what: str, key: str, *, lock: bool = False) -> R:
+    """The record; `lock`: see `Table.lock`. Raises `Unknown`."""
+    found = await (table.lock if lock else table.get)(session, key)
     if found is None:
         raise Unknown(what, key)
     return found
@@ -291,6 +309,9 @@ async def _check_task(session: Session, task: Task) -> None:
         found = await TASKS.get(session, other)
         if found is None or found.project_id != task.project_id:
             raise Invalid(f"depends_on: {other!r} is no task of the project")
+    for image in task.images:
+        if await IMAGES.get(session, image) is None:
+            raise Invalid(f"images: there is no image {image!r}")
     if await _leads_to(session, task.depends_on, task.task_id):
         raise Invalid("depends_on: the task would wait for itself")
 

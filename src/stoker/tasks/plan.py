@@ -15,12 +15,24 @@ import msgspec
 
 from stoker.engine.state import StepState
 from stoker.plan.template import escape
+from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt, Project, Task
 
 Role = Literal["setup", "agent", "checkpoint", "cleanup"]
 
 SETUP: Final = "setup"
 _STEP = re.compile(r"(agent|checkpoint|cleanup)-([1-9][0-9]*)")
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a turn comes from; kept with its agent's step."""
+
+    before: str = ""
+    """The commit that was checked out when it began; empty: what the attempt was begun from."""
+    replaces: int | None = None
+    """It takes the place of this turn and all after that."""
+    draft: float | None = None
+    """When the draft that it began with was written last."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +43,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     variant: str | None = None
     session: str | None = None
     """The agent's conversation to go on with."""
+    transcript: str | None = None
+    """What was said before, should that conversation be lost."""
+    images: tuple[str, ...] = ()
+    """Absolute paths."""
+    origin: Origin = Origin()
 
 
 def role(step_id: str) -> tuple[Role, int] | None:
@@ -74,9 +91,18 @@ def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[s
     }
     if turn.session is not None:
         agent["session"] = escape(turn.session)
+    if turn.transcript:
+        agent["transcript"] = escape(turn.transcript)
+    if turn.images:
+        agent["images"] = [escape(path) for path in turn.images]
     # Work is kept however the agent ended, also after a failure: nothing is lost.
     steps: list[dict[str, Any]] = [
-        {"id": f"agent-{number}", "step_def": agent, "on_failure": "continue"},
+        {
+            "id": f"agent-{number}",
+            "step_def": agent,
+            "on_failure": "continue",
+            "ui_hints": msgspec.to_builtins(turn.origin),
+        },
         {
             "id": f"checkpoint-{number}",
             "step_def": {"type": "checkpoint", "message": escape(task.title), "turn": number},
@@ -103,6 +129,28 @@ def prompt(task: Task) -> str:
 def last(steps: list[StepState]) -> int:
     """The number of the last turn; 0 before the first."""
     return max((found[1] for step in steps if (found := role(step.step.id))), default=0)
+
+
+def origin(step: StepState) -> Origin:
+    """Where the turn of an agent's step comes from."""
+    return msgspec.convert(step.step.ui_hints, Origin)
+
+
+def dropped(steps: list[StepState]) -> set[int]:
+    """The turns that later ones have taken the place of."""
+    gone: set[int] = set()
+    for step in steps:
+        found = role(step.step.id)
+        if found and found[0] == "agent" and (first := origin(step).replaces) is not None:
+            gone.update(range(first, found[1]))
+    return gone
+
+
+def standing(steps: list[StepState], turn: int | None) -> int:
+    """`turn`. Raises `Unknown` if it was never begun, or is dropped."""
+    if turn is None or not 1 <= turn <= last(steps) or turn in dropped(steps):
+        raise Unknown("turn", str(turn))
+    return turn
 
 
 def session(steps: list[StepState]) -> str | None:

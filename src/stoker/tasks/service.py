@@ -10,6 +10,7 @@ from typing import Self
 from stoker.engine.engine import Engine
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.feed import Feed
+from stoker.tasks.library import Library
 from stoker.tasks.progress import Progress
 from stoker.tasks.schedule import Schedule
 from stoker.tasks.starter import Starter
@@ -28,8 +29,10 @@ class Tasks:
         self.catalog = Catalog(journal)
         self.feed = Feed(journal)
         self.progress = Progress(engine, journal, directory)
-        self.turns = Turns(engine, journal, self.catalog, self.progress)
-        self.starter = Starter(engine, self.catalog, self.turns, prefix=prefix)
+        self.library = Library(journal, directory)
+        images = self.library.images
+        self.turns = Turns(engine, journal, self.catalog, self.progress, images)
+        self.starter = Starter(engine, self.catalog, self.turns, images, prefix=prefix)
         self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
 
@@ -42,6 +45,7 @@ class Tasks:
 
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""
+        await self.library.images.sweep()
         await self.starter.recover()
 
 

@@ -29,6 +29,7 @@ from stoker.plan import loader
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange, known, text
 from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
@@ -55,7 +56,9 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Starter:
     """Begins attempts on one engine and its journal."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, turns: Turns, *, prefix: str) -> None:
+    def __init__(
+        self, engine: Engine, catalog: Catalog, turns: Turns, images: Images, *, prefix: str
+    ) -> None:
         """`prefix`: of branches."""
         self._engine = engine
         self._journal = engine.journal
@@ -63,6 +66,7 @@ class Starter:
         self._kinds = engine.kinds
         self._catalog = catalog
         self._turns = turns
+        self._images = images
         self._prefix = prefix
 
     async def create_and_start(
@@ -154,7 +158,12 @@ class Starter:
                 copy_files=project.copy_files,
             )
             attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")
-            turn = Turn(prompt=plan.prompt(task), executor=executor, variant=variant)
+            turn = Turn(
+                prompt=plan.prompt(task),
+                executor=executor,
+                variant=variant,
+                images=await self._images.place(attempt.worktree, task.images),
+            )
             handle = await self._begin(project, task, attempt, turn)
             async with self._journal.transaction() as session:
                 await ATTEMPTS.put(session, attempt)

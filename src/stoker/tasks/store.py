@@ -68,6 +68,11 @@ class Table(Generic[R]):
         found = await self.find(session, **{self._key: key})
         return found[0] if found else None
 
+    async def lock(self, session: Session, key: str) -> R | None:
+        """As `get`; nobody else changes it before the transaction ends."""
+        rows = await session.fetch_locked(f"{self._select} WHERE {self._key} = ?1", key)
+        return self._read(rows[0]) if rows else None
+
     async def find(self, session: Session, *, order: str | None = None, **fields: Any) -> list[R]:
         """Records whose fields have these values, by `order` (a field), else by key."""
         assert {*fields, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's

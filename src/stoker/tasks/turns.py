@@ -7,13 +7,12 @@ the task is in review, the listeners are told, and a follow-up that waits is beg
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Self
 from weakref import WeakValueDictionary
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from stoker.agents.inbox import Interrupt, Reply, send
@@ -26,12 +25,13 @@ from stoker.log import get_logger
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange, text
 from stoker.tasks.checkpoint import subject
-from stoker.tasks.errors import Conflict, Unknown
+from stoker.tasks.drafts import Drafts
+from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Draft, DraftKind
-from stoker.tasks.plan import Turn
+from stoker.tasks.plan import Origin, Turn
 from stoker.tasks.progress import Progress
-from stoker.tasks.store import DRAFTS
-from stoker.workspace import commit, creation
+from stoker.workspace import commit
 from stoker.workspace.errors import WorkspaceError
 
 log = get_logger(__name__)
@@ -44,12 +44,18 @@ class Turns:
     """Of the attempts this process drives. Use as an async context manager."""
 
     def __init__(
-        self, engine: Engine, journal: Journal, catalog: Catalog, progress: Progress
+        self,
+        engine: Engine,
+        journal: Journal,
+        catalog: Catalog,
+        progress: Progress,
+        images: Images,
     ) -> None:
         self._engine = engine
-        self._journal = journal
         self._catalog = catalog
         self._progress = progress
+        self._images = images
+        self._drafts = Drafts(journal)
         self._watched: dict[str, asyncio.Task[None]] = {}
         """By attempt: who waits for the end of its turn."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -81,17 +87,33 @@ class Turns:
 
     # What the agent is told.
 
-    async def follow_up(self, attempt_id: str, prompt: str, *, variant: str | None = None) -> bool:
+    async def follow_up(
+        self,
+        attempt_id: str,
+        prompt: str,
+        *,
+        variant: str | None = None,
+        images: Sequence[str] = (),
+    ) -> bool:
         """Tell an attempt's agent more: True if it is at work on it now, False if it is queued
         until the turn under way is over. Raises `Unknown`, `Conflict`, `Invalid`."""
         text("prompt", prompt)
+        await self._images.known(images)
         async with self.lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            if self.busy(attempt_id):
-                await self._queue(attempt_id, prompt, variant)
-                return False
-            await self._begin(attempt, prompt, variant)
-        return True
+            if not self.busy(attempt_id):
+                await self._begin(attempt, prompt, variant, images)
+                return True
+            await self._drafts.save(
+                attempt_id,
+                "follow_up",
+                prompt=prompt,
+                variant=UNSET if variant is None else variant,
+                images=images,
+                add=True,
+                queued=True,
+            )
+        return False
 
     async def tell(self, attempt_id: str, turn: int, message: Reply | Interrupt) -> None:
         """Answer or interrupt an agent at work. Raises `Unknown`, `Conflict`."""
@@ -113,10 +135,7 @@ class Turns:
         handle = self._engine.handle(attempt.run_id)
         if handle is None:
             return
-        async with self._journal.transaction() as session:
-            draft = await DRAFTS.get(session, _draft_id(attempt_id, "follow_up"))
-            if draft is not None:
-                await DRAFTS.put(session, replace(draft, queued=False))
+        await self._drafts.unqueue(attempt_id)
         try:
             await handle.cancel("stopped", by="tasks")
         except CommandRefused:
@@ -141,57 +160,90 @@ class Turns:
 
     async def draft(self, attempt_id: str, kind: DraftKind = "follow_up") -> Draft | None:
         """What is written down for an attempt's agent."""
-        async with self._journal.snapshot() as session:
-            return await DRAFTS.get(session, _draft_id(attempt_id, kind))
+        return await self._drafts.get(attempt_id, kind)
 
     async def remove_draft(self, attempt_id: str, kind: DraftKind = "follow_up") -> bool:
         """Take back what is written down, queued or not; False if nothing is."""
-        async with self.lock(attempt_id), self._journal.transaction() as session:
-            return await DRAFTS.remove(session, _draft_id(attempt_id, kind))
+        async with self.lock(attempt_id):
+            return await self._drafts.remove(attempt_id, kind)
 
-    async def _queue(self, attempt_id: str, prompt: str, variant: str | None) -> None:
-        draft_id = _draft_id(attempt_id, "follow_up")
-        async with self._journal.transaction() as session:
-            before = await DRAFTS.get(session, draft_id)
-            if before is None:
-                before = Draft(
-                    draft_id=draft_id, attempt_id=attempt_id, prompt="", version=0, updated_at=0
-                )
-                await DRAFTS.add(session, before)
-            draft = replace(
-                before,
-                prompt="\n\n".join(filter(None, (before.prompt, prompt))),
-                variant=variant or before.variant,
-                queued=True,
-                version=before.version + 1,
-                updated_at=time.time(),
+    async def save_draft(
+        self,
+        attempt_id: str,
+        kind: DraftKind,
+        *,
+        prompt: str | None = None,
+        variant: str | UnsetType | None = UNSET,
+        images: Sequence[str] | None = None,
+        retry_turn: int | None = None,
+        expected_version: int | None = None,
+    ) -> Draft:
+        """Write down what an attempt's agent is to be told, or change that; what is not given
+        stays. `retry_turn`: of a retry, the turn it is to take the place of. Raises `Unknown`,
+        `Invalid`, and `Conflict` if somebody has changed it since `expected_version`."""
+        await self._images.known(images or ())
+        async with self.lock(attempt_id):
+            attempt = await self._catalog.attempt(attempt_id)
+            if kind == "retry":
+                before = await self._drafts.get(attempt_id, kind)
+                turn = retry_turn or (before.retry_turn if before else None)
+                plan.standing((await self._progress.state(attempt)).steps, turn)
+            elif retry_turn is not None:
+                raise Invalid("retry_turn: a follow-up takes the place of no turn")
+            return await self._drafts.save(
+                attempt_id,
+                kind,
+                prompt=prompt,
+                variant=variant,
+                images=images,
+                retry_turn=retry_turn,
+                expected_version=expected_version,
             )
-            await DRAFTS.put(session, draft)
 
-    async def _take_queued(self, attempt_id: str) -> Draft | None:
-        draft_id = _draft_id(attempt_id, "follow_up")
-        async with self._journal.transaction() as session:
-            draft = await DRAFTS.get(session, draft_id)
-            if draft is None or not draft.queued:
-                return None
-            await DRAFTS.remove(session, draft_id)
+    async def queue_draft(
+        self,
+        attempt_id: str,
+        queued: bool,
+        *,
+        expected_version: int | None = None,
+        expected_queued: bool | None = None,
+    ) -> Draft:
+        """Have the follow-up that is written down sent as soon as the agent is idle (at once, if
+        it is), or not. Returns it as it is, or was when it was sent. Raises `Unknown`, `Invalid`
+        if nothing is written down, and `Conflict` if it is not as expected."""
+        async with self.lock(attempt_id):
+            attempt = await self._catalog.attempt(attempt_id)
+            draft = await self._drafts.save(
+                attempt_id,
+                "follow_up",
+                queued=queued,
+                expected_version=expected_version,
+                expected_queued=expected_queued,
+            )
+            if not self.busy(attempt_id):
+                await self._next(attempt)
         return draft
 
     # One turn after the other.
 
-    async def _begin(self, attempt: Attempt, prompt: str, variant: str | None) -> None:
+    async def _begin(
+        self,
+        attempt: Attempt,
+        prompt: str,
+        variant: str | None,
+        images: Sequence[str] = (),
+        origin: Origin | None = None,
+    ) -> None:
         project, task = await self._catalog.origin(attempt)
-        if not _exists(attempt.worktree):
-            repository = await self._catalog.repository(project)
-            await creation.recreate(
-                repository, attempt.worktree, attempt.branch, copy_files=project.copy_files
-            )
+        worktree = await self._catalog.room(attempt)
         steps = (await self._progress.state(attempt)).steps
         turn = Turn(
             prompt=prompt,
             executor=attempt.executor,
             variant=variant or attempt.variant,
             session=plan.session(steps),
+            images=await self._images.place(attempt.worktree, images),
+            origin=replace(origin or Origin(), before=await worktree.head() or ""),
         )
         more = plan.follow_up(project, task, plan.last(steps) + 1, turn)
         handle = await self._engine.extend(attempt.run_id, more, by="tasks")
@@ -227,8 +279,22 @@ class Turns:
             await self._next(attempt)
 
     async def _next(self, attempt: Attempt) -> None:
-        if draft := await self._take_queued(attempt.attempt_id):
-            await self._begin(attempt, draft.prompt, draft.variant)
+        """Begin what is queued. A crash before it is forgotten as a draft does not have it sent
+        twice: the turn says which draft it began with."""
+        key = attempt.attempt_id
+        draft = await self._drafts.get(key)
+        if draft is None or not draft.queued:
+            return
+        state = await self._progress.state(attempt)
+        begun = plan.origin(state[f"agent-{plan.last(state.steps)}"])
+        if begun.draft != draft.updated_at:
+            try:
+                origin = Origin(draft=draft.updated_at)
+                await self._begin(attempt, draft.prompt, draft.variant, draft.images, origin)
+            except BaseException:
+                await self._drafts.unqueue(key)  # for a person to see to
+                raise
+        await self._drafts.remove(key)
 
     async def _keep(self, attempt: Attempt) -> None:
         """Commit what a stopped turn has left: its own commit never came."""
@@ -238,11 +304,3 @@ class Turns:
             await commit.commit(worktree, subject(task.title), break_lock=True)
         except (WorkspaceError, Unknown, OSError) as error:
             log.warning("work not committed", attempt=attempt.attempt_id, error=str(error))
-
-
-def _draft_id(attempt_id: str, kind: DraftKind) -> str:
-    return f"{attempt_id}/{kind}"
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()
