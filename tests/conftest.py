@@ -1,4 +1,5 @@
-"""Fixtures for every area: a real PostgreSQL server, started once per test process."""
+"""Fixtures for every area: a real PostgreSQL server, started once per test process; helpers
+beside this file are imported by their names."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import uuid
@@ -15,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def _postgres_program(name: str) -> str:

@@ -18,11 +18,20 @@ from stoker.log import get_logger
 from stoker.plan.errors import PlanError, Problem
 from stoker.tasks.errors import Invalid, TasksError, Unknown
 from stoker.workspace.errors import (
+    AuthFailed,
     GitFailed,
     InvalidName,
+    MergeConflict,
     NotARepository,
+    PushRejected,
+    RebaseInProgress,
+    RemoteFailed,
+    RemoteUnreachable,
     UnknownBranch,
+    UnknownCommit,
+    UnsafePath,
     WorkspaceError,
+    printable,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -144,10 +153,20 @@ def refused(error: Exception) -> Refused:
 
 
 def _tasks(error: TasksError | WorkspaceError) -> Refused:
-    if isinstance(error, Unknown):
+    if isinstance(error, Unknown | UnknownCommit):
         return Refused(404, "not-found", str(error))
-    if isinstance(error, Invalid | NotARepository | UnknownBranch | InvalidName):
+    if isinstance(error, Invalid | NotARepository | UnknownBranch | InvalidName | UnsafePath):
         return Refused(422, "invalid-request", str(error))
+    if isinstance(error, MergeConflict):
+        files = [Fault(detail="in conflict", file=printable(file)) for file in error.files]
+        return Refused(409, "merge-conflict", str(error), errors=files)
+    if isinstance(error, RebaseInProgress):
+        return Refused(409, "rebase-in-progress", str(error))
+    if isinstance(error, PushRejected):
+        return Refused(409, "push-rejected", str(error))
+    if isinstance(error, RemoteFailed):
+        kinds = {AuthFailed: "remote-denied", RemoteUnreachable: "remote-unreachable"}
+        return Refused(502, kinds.get(type(error), "remote-failed"), str(error))
     if isinstance(error, GitFailed):
         log.error("git failed", error=str(error))
         return Refused(500, "", "git failed; the server's log tells more")

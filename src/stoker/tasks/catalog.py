@@ -220,6 +220,14 @@ class Catalog:
         async with self._journal.snapshot() as session:
             return await known(session, ATTEMPTS, "attempt", attempt_id)
 
+    async def retarget(self, attempt_id: str, branch: str) -> Attempt:
+        """Have an attempt's work go to another branch. Raises `Unknown`."""
+        async with self._journal.transaction() as session:
+            attempt = await known(session, ATTEMPTS, "attempt", attempt_id, lock=True)
+            attempt = replace(attempt, target_branch=branch, updated_at=time.time())
+            await ATTEMPTS.put(session, attempt)
+        return attempt
+
     async def origin(self, attempt: Attempt) -> tuple[Project, Task]:
         """What an attempt is at. Raises `Unknown`."""
         async with self._journal.snapshot() as session:
