@@ -127,6 +127,69 @@ def test_stdin_may_be_a_file_that_grows(bench, keep, tmp_path):
     assert (place / "keeper.log").read_text() == ""
 
 
+def test_stdin_that_is_a_file_needs_no_inotify(tmp_path, monkeypatch):
+    def none() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    place = tmp_path / "keeper"
+    place.mkdir()
+    (place / "stdin").write_bytes(b"first\n")
+    (place / "stdin.end").touch()
+    monkeypatch.setattr(libc, "Inotify", none)
+    monkeypatch.setattr(keeper_main, "sibling", lambda _: libc)
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    feed = keeper_main.Feed(str(place))
+    os.close(feed.reading)
+    os.close(feed.writing)
+    feed.writing = os.dup(process.stdin.fileno())
+    process.stdin.close()
+    keeper_main.watch(process.pid, [], 0, feed)
+    assert process.stdout.read() == b"first\n"
+    process.stdout.close()
+    assert process.wait() == 0
+
+
+def idle(place, seconds):
+    """As the driver of an agent leaves it whose turn is over."""
+    (place / "new").write_text(str(seconds))
+    (place / "new").rename(place / "stdin.idle")
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_command_that_nobody_takes_up_again_is_ended(tmp_path, monkeypatch, deaf):
+    place = tmp_path / "keeper"
+    place.mkdir()
+    monkeypatch.setattr(keeper_main, "_LINGER_SEC", 0.01)
+    script = "trap '' TERM; echo ready; sleep 1000" if deaf else "echo ready; cat; echo over"
+    feed = keeper_main.Feed(str(place))
+    process = subprocess.Popen(["sh", "-c", script], stdin=feed.reading, start_new_session=True)
+    os.close(feed.reading)
+    idle(place, 0.05)
+    keeper_main.watch(process.pid, [], 0, feed)
+    assert process.wait() == (-signal.SIGKILL if deaf else 0)
+    assert (place / "stdin.end").exists()
+    assert not (place / "stdin.idle").exists()
+
+
+def test_a_command_that_is_taken_up_again_is_not_ended(bench, keep, tmp_path):
+    place = tmp_path / "keeper"
+
+    async def main():
+        started = bench.start(keep("sh", "-c", "echo ready; cat; echo over", stdin_file=True))
+        await bench.until("ready")
+        await bench.until("}", place / "keeper.json")
+        idle(place, 0.2)
+        (place / "stdin.idle").rename(place / "stdin.taken")
+        await asyncio.sleep(0.4)  # it would have been ended by then
+        with (place / "stdin").open("ab") as stdin:
+            stdin.write(b"more\n")
+        await bench.until("more")
+        (place / "stdin.end").touch()
+        assert await started.ended == Exit(code=0)
+
+    asyncio.run(main())
+
+
 def test_a_command_may_close_its_stdin(bench, keep, tmp_path):
     place = tmp_path / "keeper"
 
@@ -369,14 +432,13 @@ def test_a_keeper_that_hears_of_no_writes_looks_from_time_to_time(tmp_path, monk
     if fault == "no log":
         log.unlink()
     process = subprocess.Popen(["sh", "-c", "read line; exit 7"], stdin=reading)
-    pidfd = os.pidfd_open(process.pid)
     try:
-        keeper_main.watch(pidfd, [output], MIB)
+        keeper_main.watch(process.pid, [output], MIB)
         assert process.wait() == 7
     finally:
         process.kill()
         process.wait()
-        for fd in (reading, writing, pidfd, output.log):
+        for fd in (reading, writing, output.log):
             os.close(fd)
     assert looked == [(str(log), MIB)] * 2
 

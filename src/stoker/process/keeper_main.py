@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _YOUNG_SEC = 0.25
 _INTERVAL_SEC = 0.05
-_BLIND_SEC = 1.0
+_BLIND_SEC = 0.5
 _READ = 65536
+_LINGER_SEC = 3.0
+"""What a command that was idle gets to end when its stdin has ended."""
+_GRACE_SEC = 1.0
+"""And to end after SIGTERM."""
 
 
 def main(directory: str) -> None:
@@ -67,7 +71,7 @@ def main(directory: str) -> None:
         complain(f"keeper.json cannot be written: {error}")
     limit = request["log_limit"]
     del request, kept, stdin
-    watch(os.pidfd_open(pid), outputs, limit, feed)
+    watch(pid, outputs, limit, feed)
     try:
         os.killpg(pid, signal.SIGKILL)  # What is left of its group; the zombie holds the number.
     except PermissionError:
@@ -128,22 +132,22 @@ def start(
             output.started()
 
 
-def watch(pidfd: int, outputs: list[Output], limit: int, feed: Feed | None = None) -> None:
+def watch(pid: int, outputs: list[Output], limit: int, feed: Feed | None = None) -> None:
     """Return when the command is over; meanwhile pass on its output, bound its logs and feed
     its stdin."""
     poll = select.epoll()
+    pidfd = os.pidfd_open(pid)
     poll.register(pidfd, select.EPOLLIN)
     readers = {output.reading: output for output in outputs if output.reading >= 0}
     for fd in readers:
         poll.register(fd, select.EPOLLIN)
-    inotify: Any = None
+    bell = Bell(poll)
     if feed is not None:
-        feed.begin(poll)
+        feed.begin(poll, bell)
     due = time.monotonic() + _YOUNG_SEC if limit else None
     while True:
-        timeout = None if due is None else max(0.0, due - time.monotonic())
         over = False
-        for fd, happened in poll.poll(timeout):
+        for fd, happened in poll.poll(_timeout(due, feed and feed.due, bell.blind)):
             if fd == pidfd:
                 over = True
             elif fd in readers:
@@ -152,26 +156,58 @@ def watch(pidfd: int, outputs: list[Output], limit: int, feed: Feed | None = Non
                     del readers[fd]
                     if not output.broken:
                         poll.unregister(fd)
-            elif feed is not None and fd in (feed.writing, feed.inotify.fd):
-                feed.pass_on(poll, deaf=bool(happened & select.EPOLLERR))
+            elif feed is not None and fd == feed.writing:
+                feed.pass_on(deaf=bool(happened & select.EPOLLERR))
             else:
-                inotify.read()
-                due = due or time.monotonic() + _INTERVAL_SEC
+                bell.heard()
+                if limit:
+                    due = due or time.monotonic() + _INTERVAL_SEC
         if over:
             return
-        if due is not None and time.monotonic() >= due:
+        if feed is not None and (bell.rung or bell.blind):
+            feed.pass_on()
+        if feed is not None and feed.due is not None and time.monotonic() >= feed.due:
+            feed.press(pid)
+        bell.rung = False
+        if limit and (bell.blind or (due is not None and time.monotonic() >= due)):
             due = None
-            try:
-                if inotify is None:
-                    inotify = sibling("libc").Inotify()
-                    poll.register(inotify.fd, select.EPOLLIN)
-                for output in outputs:
-                    inotify.once(output.path)
-            except OSError:
-                # None to be had, or the log is gone: look from time to time instead.
-                due = time.monotonic() + _BLIND_SEC
             for output in outputs:
+                bell.once(output.path)
                 output.trim(limit)
+
+
+def _timeout(*when: Any) -> float | None:
+    """Seconds to the first of these times; with True among them, not long."""
+    times = [time.monotonic() + _BLIND_SEC if one is True else one for one in when]
+    known = [one for one in times if one]
+    return max(0.0, min(known) - time.monotonic()) if known else None
+
+
+class Bell:
+    """Rings when a file is written to, or a directory gets one. `blind`: it cannot, for a
+    user has few of them, and one has to look from time to time."""
+
+    def __init__(self, poll: select.epoll) -> None:
+        self.poll = poll
+        self.blind = False
+        self.rung = False
+        self.inotify: Any = None
+
+    def once(self, path: str) -> None:
+        """The next time."""
+        try:
+            if self.inotify is None:
+                self.inotify = sibling("libc").Inotify()
+                self.poll.register(self.inotify.fd, select.EPOLLIN)
+            self.inotify.once(path)
+            self.blind = False
+        except OSError:
+            self.blind = True
+
+    def heard(self) -> None:
+        """It has rung."""
+        self.inotify.read()
+        self.rung = True
 
 
 class Feed:
@@ -183,36 +219,64 @@ class Feed:
         self.reading, self.writing = os.pipe()
         os.set_blocking(self.writing, False)
         self.passed = 0
-        self.inotify: Any = None
+        self.idle = os.path.join(directory, "stdin.idle")
+        self.end = os.path.join(directory, "stdin.end")
+        self.due: float | None = None
+        """When the command has been idle for long enough, or has had its time to end."""
+        self.asked = False
 
-    def begin(self, poll: select.epoll) -> None:
+    def begin(self, poll: select.epoll, bell: Bell) -> None:
         """The command has its end of the pipe."""
-        self.inotify = sibling("libc").Inotify()
-        poll.register(self.inotify.fd, select.EPOLLIN)
+        self.poll, self.bell = poll, bell
         poll.register(self.writing, 0)
-        self.pass_on(poll)
+        self.pass_on()
 
-    def pass_on(self, poll: select.epoll, *, deaf: bool = False) -> None:
+    def pass_on(self, *, deaf: bool = False) -> None:
         """Give the command what there is, as far as it takes it; `deaf`: it takes no more."""
         if self.writing < 0:
             return
-        self.inotify.read()
-        self.inotify.once(self.directory)  # Before looking, or a write between is missed.
-        over = deaf or os.path.exists(os.path.join(self.directory, "stdin.end"))
+        self.bell.once(self.directory)  # Before looking, or a write between is missed.
+        over = deaf or os.path.exists(self.end)
         try:
             while not deaf and (data := os.pread(self.file, _READ, self.passed)):
                 self.passed += os.write(self.writing, data)
         except BlockingIOError:
-            poll.modify(self.writing, select.EPOLLOUT)
+            self.poll.modify(self.writing, select.EPOLLOUT)
             return
         except BrokenPipeError:
             over = True
         if over:
-            poll.unregister(self.inotify.fd)
             os.close(self.writing)
             self.writing = -1
+            self.due = time.monotonic() + _LINGER_SEC if _seconds(self.end) else None
+            return
+        self.poll.modify(self.writing, 0)
+        seconds = _seconds(self.idle)
+        self.due = (self.due or time.monotonic() + seconds) if seconds else None
+
+    def press(self, pid: int) -> None:
+        """The time has come: end the stdin of a command that nobody has taken up again. Who
+        takes it up and who ends it both rename the file, and one of them fails."""
+        if self.writing >= 0:
+            try:
+                os.rename(self.idle, self.end)
+            except OSError:
+                self.due = None
+            else:
+                self.pass_on()
         else:
-            poll.modify(self.writing, 0)
+            os.killpg(pid, signal.SIGKILL if self.asked else signal.SIGTERM)
+            self.due = None if self.asked else time.monotonic() + _GRACE_SEC
+            self.asked = True
+
+
+def _seconds(path: str) -> float:
+    """How long a command may be idle; 0 if that file does not say."""
+    try:
+        with open(path) as file:
+            return float(file.read() or 0)
+    except (OSError, ValueError):
+        return 0.0
 
 
 class Output:
