@@ -188,3 +188,15 @@ def test_a_compaction_is_told_of():
     client = Client()
     client.agent("system", subtype="compact_boundary")
     assert client.all(Notice) == [Notice(text="the conversation was compacted")]
+
+
+def test_a_session_that_is_not_found_begins_anew_in_another_process():
+    client = Client(session="gone", transcript="SAID")
+    errors = ["No conversation found with session ID: gone"]
+    client.agent("result", subtype="error_during_execution", is_error=True, errors=errors)
+    assert client.all(TurnEnded) == []
+    assert not client.done
+    sent = client.do(lambda adapter: adapter.over("exit code 1") or adapter.begin())
+    assert sent[-1]["message"]["content"] == "SAID\n\ndo it"
+    assert len(client.all(UserMessage)) == 1
+    assert "No conversation found" in client.all(Notice)[0].text

@@ -57,7 +57,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     session: str | None = None
     """Of the agent: the conversation to go on with."""
     transcript: str | None = None
-    """What was said before, for a new session if that one cannot be gone on with."""
+    """What was said before, for a new session if none can be gone on with."""
     confined: bool = False
     """The agent runs in a sandbox of ours."""
     shown: str | None = None
@@ -99,12 +99,16 @@ class State(Struct, kw_only=True):
     """Said during a turn."""
     begun: bool = False
     """The prompt has been sent."""
+    shown: bool = False
+    """And is in the stream."""
     working: bool = False
     """A turn is under way."""
     interrupting: bool = False
     session: str = ""
     lost: bool = False
     """The session that was to be gone on with is not to be had."""
+    restarting: bool = False
+    """Another process is to be started, without a session."""
     said: str = ""
     """Its last message."""
     usage: Usage = Usage()
@@ -182,10 +186,18 @@ class Adapter(ABC):
             self.state.queue.clear()
             self.stop_turn()
 
-    def over(self, error: str) -> None:
-        """The agent's process is over; `error` says how, empty for exit code 0."""
-        if self.state.working or self.state.ended is None:
-            if self.state.interrupting:
+    def over(self, error: str, *, stopped: bool = False) -> None:
+        """The agent's process is over; `error` says how, empty for exit code 0. `stopped`: by
+        us, and no other is to follow it."""
+        state = self.state
+        if not stopped:
+            if self.assignment.session and not (state.session or state.lost or state.interrupting):
+                self.restart(error or "the agent ended")
+            if self.state.restarting:
+                return
+        state.restarting = False
+        if state.working or state.ended is None:
+            if state.interrupting:
                 self.finish("interrupted")
             else:
                 self.finish("exited", error or "the agent ended before its turn did")
@@ -264,6 +276,18 @@ class Adapter(ABC):
         self.state.lost = True
         self.notice(f"session {self.assignment.session} cannot be resumed ({error}); a new one")
 
+    def restart(self, error: str) -> None:
+        """The agent, started to go on with a session, does not find it: the driver is to
+        start another, and to begin with it anew."""
+        self.lose_session(error)
+        self.state = self.state_type(
+            count=self.state.count,
+            queue=self.state.queue,
+            shown=self.state.shown,
+            lost=True,
+            restarting=True,
+        )
+
     def use(self, tokens: Tokens | None = None, **changes: Any) -> None:
         """What was used so far."""
         if tokens is not None:
@@ -282,14 +306,16 @@ class Adapter(ABC):
         shown, first = say.text, not self.state.begun
         if first and self.assignment.shown is not None:
             shown = self.assignment.shown
-        self.put(UserMessage(text=shown, images=say.images))
-        self.state.begun = self.state.working = True
+        if not (first and self.state.shown):
+            self.put(UserMessage(text=shown, images=say.images))
+        self.state.begun = self.state.shown = self.state.working = True
         self.state.interrupting = False
         self.state.said = ""
         self.state.ended = None
         if more := self.profile.settings.append_prompt:
             say = replace(say, text=f"{say.text}\n{more}")
-        if first and self.state.lost and self.assignment.transcript:
+        fresh = first and (self.state.lost or not self.assignment.session)
+        if fresh and self.assignment.transcript:
             say = replace(say, text=f"{self.assignment.transcript}\n\n{say.text}")
         self.prompt(say)
 

@@ -196,6 +196,14 @@ class ClaudeAdapter(JsonAdapter):
             self.settle_tool(key, status, **changes)
 
     def _result(self, message: dict[str, Any]) -> None:
+        reason, error = self._reason(message)
+        if (
+            self.assignment.session
+            and reason == "failed"
+            and not (self.state.session or self.state.lost)
+        ):
+            self.restart(error)  # it has not even begun
+            return
         usage = message.get("usage") or {}
         before = self.state.usage.tokens
         cached = usage.get("cache_read_input_tokens") or 0
@@ -212,7 +220,6 @@ class ClaudeAdapter(JsonAdapter):
         if isinstance(text, str) and text and not message.get("is_error"):
             self.state.said = text
         self.state.blocks.clear()
-        reason, error = self._reason(message)
         self.finish(reason, error)
 
     def _reason(self, message: dict[str, Any]) -> tuple[Reason, str]:

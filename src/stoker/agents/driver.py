@@ -36,6 +36,11 @@ _LONGEST: Final = 32 << 20
 _LAST_WORDS: Final = 20
 
 
+Start = Callable[[str, bool], Awaitable[Kept]]
+"""Starts the agent's process under a keeper in that directory, or finds it running there; True:
+without a session."""
+
+
 class Driven(Struct, frozen=True, kw_only=True):
     """What came of it."""
 
@@ -65,16 +70,17 @@ class Driver:
         """What comes up to the next line's beginning is of no use."""
         self._checkpoint: Checkpoint
 
-    async def drive(self, start: Callable[[], Awaitable[Kept]]) -> Driven:
-        """To the end of the agent's process. `start` starts it, or finds it running.
+    async def drive(self, start: Start) -> Driven:
+        """To the end of the agent's process.
 
         Cancelled, it asks the agent to end, and sees to it, unless the engine only leaves.
         """
         self._store.create()
         self._begin()
         exit: Exit | None = None
-        if not self._checkpoint.over:
-            exit = await self._accompany(await start())
+        while not self._checkpoint.over:
+            keeper = str(self._store.keeper(self._checkpoint))
+            exit = await self._accompany(await start(keeper, self.adapter.state.lost))
         state = self.adapter.state
         assert state.ended is not None  # noqa: S101 - it is over
         return Driven(ended=state.ended, session=state.session, usage=state.usage, exit=exit)
@@ -99,7 +105,7 @@ class Driver:
         try:
             with _shared_watch() as self._watch:
                 try:
-                    await self._talk(kept, lambda: self.adapter.done or self._closing)
+                    await self._talk(kept, lambda: self._settled)
                     if not kept.ended.done():
                         self._save(closing=True)
                         loop = asyncio.get_running_loop()
@@ -134,7 +140,7 @@ class Driver:
                 await self._talk(kept, lambda: self.adapter.done or not self.adapter.state.working)
         kept.stop(GRACE_SEC)
         await self._talk(kept, lambda: False)
-        self._finish(kept.ended.result())
+        self._finish(kept.ended.result(), stopped=True)
 
     async def _talk(self, kept: Kept, until: Callable[[], bool]) -> None:
         """Deal with all that comes, until then or until the agent is over and heard out."""
@@ -174,15 +180,14 @@ class Driver:
 
     def _save(self, **changes: Any) -> None:
         adapter, before = self.adapter, self._checkpoint
-        self._checkpoint = replace(
-            before,
-            state=_encoded(adapter.state),
-            stream_offset=before.stream_offset + len(before.records),
-            stdin_offset=before.stdin_offset + len(before.outgoing),
-            records=stream.encode(adapter.records),
-            outgoing=bytes(adapter.outgoing),
-            **changes,
-        )
+        step: dict[str, Any] = {
+            "state": _encoded(adapter.state),
+            "stream_offset": before.stream_offset + len(before.records),
+            "stdin_offset": before.stdin_offset + len(before.outgoing),
+            "records": stream.encode(adapter.records),
+            "outgoing": bytes(adapter.outgoing),
+        }
+        self._checkpoint = replace(before, **(step | changes))
         adapter.records.clear()
         adapter.outgoing.clear()
         self._store.write(self._checkpoint)
@@ -207,8 +212,10 @@ class Driver:
         return True
 
     @property
-    def _closing(self) -> bool:
-        return self._checkpoint.closing
+    def _settled(self) -> bool:
+        """The process has nothing more to do."""
+        adapter = self.adapter
+        return adapter.done or adapter.state.restarting or self._checkpoint.closing
 
     def _tell(self, message: inbox.Message) -> None:
         closing = self._checkpoint.closing
@@ -248,24 +255,31 @@ class Driver:
                 if chunk.dropped:
                     self.adapter.notice(f"{chunk.dropped} bytes of the agent's output are lost")
                 for line in lines:
-                    self.adapter.line(line.removesuffix(b"\r"))
+                    if not self.adapter.state.restarting:
+                        self.adapter.line(line.removesuffix(b"\r"))
                 if too_long:
                     self.adapter.notice(f"a line of more than {_LONGEST} bytes was skipped")
 
             self._step(listen, stdout_offset=self._position - len(self._rest))
         return True
 
-    def _finish(self, end: Exit) -> None:
+    def _finish(self, end: Exit, *, stopped: bool = False) -> None:
         """The process is over, and everything it has said was heard."""
         rest = bytes(self._rest)
         self._rest.clear()
 
-        def over() -> None:
-            if rest:
-                self.adapter.line(rest)
-            self.adapter.over(self._why(end))
-
-        self._step(over, over=True, stdout_offset=self._position)
+        adapter = self.adapter
+        adapter.now = time.time()
+        if rest:
+            adapter.line(rest)
+        adapter.over(self._why(end), stopped=stopped)
+        changes: dict[str, Any] = {"over": True, "stdout_offset": self._position}
+        if adapter.state.restarting:
+            adapter.state.restarting = False
+            adapter.begin()
+            another = self._store.another(self._checkpoint)
+            changes.update(over=False, closing=False, keeper=another, stdin_offset=0)
+        self._save(**changes)
 
     def _why(self, end: Exit) -> str:
         if end.code == 0 and end.cause == "exited":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from stoker.agents.profiles import Profile, UnknownProfile
 from stoker.agents.registry import adapter_of
 from stoker.agents.sandbox import NoSandbox, sandbox_of
 from stoker.agents.store import Store, place
+from stoker.agents.transcript import transcript
 from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
 from stoker.plan.model import InterruptPolicy, Step
@@ -33,7 +35,10 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     session: str | None = None
     """Id of the agent's own conversation to go on with, an output `session_id` of before."""
     transcript: str | None = None
-    """What was said before: begins the prompt if the agent has lost that session."""
+    """What was said before: begins the prompt if the agent has no such session any more."""
+    continues: tuple[str, ...] = ()
+    """Steps of this run, of which the last has that session: what was said in them is the
+    transcript."""
     images: tuple[str, ...] = ()
     """Paths, from the step's directory."""
     model: str | None = None
@@ -79,10 +84,10 @@ class AgentKind:
             transcript=definition.transcript,
             shown=shown if shown != definition.prompt else None,
         )
-        return _work(assignment, attempt)
+        return _work(definition, assignment, attempt)
 
 
-async def _work(assignment: Assignment, attempt: Attempt) -> Result:
+async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> Result:
     profile = assignment.profile
     store = Store(place(attempt.directory, attempt.step_id, attempt.number))
     adapter_type = adapter_of(profile.driver)
@@ -92,16 +97,20 @@ async def _work(assignment: Assignment, attempt: Attempt) -> Result:
         raise StepFailed(str(error)) from error
     if sandbox.warning and not attempt.resumed:
         attempt.write(f"stoker: {sandbox.warning}\n", error=True)
-    assignment = replace(assignment, confined=sandbox.confines)
+    before = assignment.transcript or await asyncio.to_thread(
+        transcript, attempt.directory, definition.continues
+    )
+    assignment = replace(assignment, transcript=before, confined=sandbox.confines)
     adapter = adapter_type(assignment, files=Worktree(attempt.cwd))
     driver = Driver(
         adapter, store, stdout_path=attempt.stdout_path, stderr_path=attempt.stderr_path
     )
 
-    async def start() -> Kept:
+    async def start(keeper: str, lost: bool) -> Kept:
         env = _environment(profile, attempt.env)
+        told = replace(assignment, session=None) if lost else assignment
         argv = sandbox.wrap(
-            adapter_type.argv(assignment),
+            adapter_type.argv(told),
             profile=profile,
             cwd=attempt.cwd,
             env=env,
@@ -112,7 +121,7 @@ async def _work(assignment: Assignment, attempt: Attempt) -> Result:
             env=env,
             stdin=None,
             stdin_file=True,
-            keeper_dir=str(store.keeper),
+            keeper_dir=keeper,
         )
         return await attempt.keep(spec)
 

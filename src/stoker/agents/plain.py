@@ -24,6 +24,7 @@ class PlainAdapter(Adapter):
             argv += [settings.model_option, settings.model]
         argv += settings.additional_params or ()
         prompt = "\n".join(filter(None, (assignment.prompt, settings.append_prompt)))
+        prompt = "\n\n".join(filter(None, (assignment.transcript, prompt)))
         return [word.replace(PROMPT, prompt) for word in argv]
 
     def begin(self) -> None:
@@ -49,7 +50,7 @@ class PlainAdapter(Adapter):
         """Nothing more is said to it after the prompt; its turn ends with the process."""
         return self.state.begun
 
-    def over(self, error: str) -> None:
+    def over(self, error: str, *, stopped: bool = False) -> None:
         if self.state.interrupting:
             self.finish("interrupted")
         elif error:

@@ -3,7 +3,8 @@
     stream      the normalised stream, see `stoker.agents.stream`; only appended to
     inbox       what the agent is told from outside, see `stoker.agents.inbox`
     checkpoint  what the driver has done so far
-    keeper/     of the agent's process; `keeper/stdin` is all the agent has been told
+    keeper/     of the agent's process; `keeper/stdin` is all the agent has been told; should
+                another be started in its place, that has `keeper.2/`
 
 A step of the driver is written to the checkpoint first, together with what it adds to
 `stream` and `keeper/stdin` and where that begins, and then carried out. Whoever goes on
@@ -29,6 +30,8 @@ class Checkpoint(Struct, kw_only=True):
 
     state: msgspec.Raw
     """Of the adapter, MessagePack."""
+    keeper: str = "keeper"
+    """Directory of the process's keeper, from the attempt's."""
     stdout_offset: int = 0
     """Bytes of the agent's stdout that are dealt with; at the end of a line."""
     inbox_offset: int = 0
@@ -57,15 +60,21 @@ class Store:
         self.directory = directory
         self.stream = directory / STREAM
         self.inbox = directory / "inbox"
-        self.keeper = directory / "keeper"
         self._checkpoint = directory / "checkpoint"
-        self._stdin = self.keeper / "stdin"
 
     def create(self) -> None:
         """Make what is missing; readable by the owner only."""
-        self.keeper.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file in (self.stream, self.inbox, self._stdin):
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in (self.stream, self.inbox):
             file.touch(mode=0o600)
+
+    def keeper(self, checkpoint: Checkpoint) -> Path:
+        """The directory of the process's keeper."""
+        return self.directory / checkpoint.keeper
+
+    def another(self, checkpoint: Checkpoint) -> str:
+        """`Checkpoint.keeper` of the process that is started next."""
+        return "keeper.2" if checkpoint.keeper == "keeper" else "keeper"
 
     def read(self) -> Checkpoint | None:
         """Where the driver stands; None if it has not begun. What the last step was to do has
@@ -89,16 +98,18 @@ class Store:
 
     def _carry_out(self, checkpoint: Checkpoint) -> None:
         _complete(self.stream, checkpoint.stream_offset, checkpoint.records)
-        _complete(self._stdin, checkpoint.stdin_offset, checkpoint.outgoing)
+        keeper = self.keeper(checkpoint)
+        keeper.mkdir(mode=0o700, exist_ok=True)
+        _complete(keeper / "stdin", checkpoint.stdin_offset, checkpoint.outgoing)
         if checkpoint.closing:
-            (self.keeper / "stdin.end").touch()
+            (keeper / "stdin.end").touch()
 
 
 def _complete(file: Path, offset: int, data: bytes) -> None:
     """Have the file hold `data` from `offset` on, where it ends; some may be there."""
     if not data:
         return
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(data)[os.fstat(descriptor).st_size - offset :]
         while rest:

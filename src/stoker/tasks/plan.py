@@ -43,8 +43,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     variant: str | None = None
     session: str | None = None
     """The agent's conversation to go on with."""
-    transcript: str | None = None
-    """What was said before, should that conversation be lost."""
+    continues: tuple[int, ...] = ()
+    """The turns before, whose words it is told should that conversation be lost."""
     images: tuple[str, ...] = ()
     """Absolute paths."""
     origin: Origin = Origin()
@@ -91,8 +91,8 @@ def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[s
     }
     if turn.session is not None:
         agent["session"] = escape(turn.session)
-    if turn.transcript:
-        agent["transcript"] = escape(turn.transcript)
+    if turn.continues:
+        agent["continues"] = [f"agent-{earlier}" for earlier in turn.continues]
     if turn.images:
         agent["images"] = [escape(path) for path in turn.images]
     # Work is kept however the agent ended, also after a failure: nothing is lost.
@@ -144,6 +144,11 @@ def dropped(steps: list[StepState]) -> set[int]:
         if found and found[0] == "agent" and (first := origin(step).replaces) is not None:
             gone.update(range(first, found[1]))
     return gone
+
+
+def before(steps: list[StepState]) -> tuple[int, ...]:
+    """The turns so far, but for those that are dropped."""
+    return tuple(number for number in range(1, last(steps) + 1) if number not in dropped(steps))
 
 
 def standing(steps: list[StepState], turn: int | None) -> int:

@@ -242,6 +242,7 @@ class Turns:
             executor=attempt.executor,
             variant=variant or attempt.variant,
             session=plan.session(steps),
+            continues=plan.before(steps),
             images=await self._images.place(attempt.worktree, images),
             origin=replace(origin or Origin(), before=await worktree.head() or ""),
         )

@@ -1,0 +1,71 @@
+"""What was said and done in turns that are over, for an agent that does not remember them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from stoker.agents import stream
+from stoker.agents.store import STREAM, place
+from stoker.agents.stream import AnyContent, Entries
+
+_LIMIT: Final = 48_000
+"""Bytes, so that it may also be an argument of a command."""
+_MESSAGE: Final = 8_000
+"""Characters of one entry."""
+_BEGIN: Final = (
+    "What follows within <earlier> was said and done before, in a session that is no longer "
+    "there; the work is in the files. Go on from it with what comes after.\n\n<earlier>\n"
+)
+_END: Final = "\n</earlier>"
+_CUT: Final = "[What came before this is left out.]\n"
+
+
+def transcript(run_directory: str, steps: Sequence[str]) -> str | None:
+    """The conversations of steps of a run, all their attempts, the last part if they are long;
+    None if there are none."""
+    parts: list[str] = []
+    for step in steps:
+        for number in count(1):
+            file = place(run_directory, step, number) / STREAM
+            if not file.exists():
+                break
+            parts += filter(None, map(_told, _entries(file)))
+    if not parts:
+        return None
+    kept: list[str] = []
+    left = _LIMIT
+    for part in reversed(parts):
+        left -= len(part.encode()) + 2
+        if left < 0:
+            kept.append(_CUT)
+            break
+        kept.append(part)
+    return _BEGIN + "\n\n".join(reversed(kept)) + _END
+
+
+def _entries(file: Path) -> Iterator[AnyContent]:
+    with file.open("rb") as lines:
+        return iter(Entries(stream.decode(line) for line in lines if line.endswith(b"\n")))
+
+
+def _told(content: AnyContent) -> str:
+    match content:
+        case stream.UserMessage(text=text):
+            return f"User: {_short(text)}"
+        case stream.AssistantMessage(text=text) if text.strip():
+            return f"You: {_short(text)}"
+        case stream.Command(command=command, status=status):
+            return f"You ran ({status}): {_short(command)}"
+        case stream.FileEdit(changes=changes, status=status):
+            paths = ", ".join(change.path for change in changes)
+            return f"You edited ({status}): {_short(paths)}"
+        case stream.TurnEnded(reason=reason) if reason != "completed":
+            return f"(That turn ended: {reason}.)"
+    return ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]} [...]"
