@@ -8,8 +8,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stoker.cli.cells import cells, cut, padded
 from stoker.cli.live_view import Frame, Row, render
+from stoker.cli.output import cells, cut, padded
 
 
 @pytest.mark.parametrize(

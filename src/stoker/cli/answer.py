@@ -1,51 +1,73 @@
-"""`stoker approve` and `stoker reject`: a person's answer to a step that waits for it."""
+"""`stoker unpause`, `approve`, `reject` and `resolve`: a person's word that lets a run go on."""
 
 from __future__ import annotations
 
 import argparse
 
-from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
+from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, find_open
 from stoker.cli.context import Context, UsageError
 from stoker.cli.show import step_index
 from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
 
+_EXAMPLES = {
+    "unpause": "unpause last",
+    "approve": "approve last deploy --comment 'looked at the diff'",
+    "reject": "reject last deploy --comment 'looked at the diff'",
+    "resolve": "resolve last publish succeeded --comment 'it is on the index'",
+}
+
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """The arguments of either."""
+    """The arguments of one of them."""
+    name = parser.prog.rpartition(" ")[2]
     add_run(parser)
-    parser.add_argument("step", metavar="STEP", help="the step that waits")
-    parser.add_argument("--comment", default="", help="why; kept in the journal")
+    if name == "resolve":
+        parser.add_argument("step", metavar="STEP", help="the quarantined step")
+        parser.add_argument(
+            "outcome", choices=("rerun", "succeeded", "failed"), help="what to take it for"
+        )
+    elif name != "unpause":
+        parser.add_argument("step", metavar="STEP", help="the step that waits")
+    if name != "unpause":
+        parser.add_argument("--comment", default="", help="why; kept in the journal")
     add_going_on(parser)
     parser.epilog = (
         "If no engine drives the run any more, it goes on here.\n\n"
-        f"examples:\n  {parser.prog} last deploy --comment 'looked at the diff'\n"
+        f"examples:\n  stoker {_EXAMPLES[name]}\n"
     )
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
-    """Answer, and go on with the run here if nobody drives it."""
+    """Say it, and go on with the run here if nobody drives it."""
     async with context.journal() as journal:
-        row = await context.find_run(journal, args.run)
-        refuse_if_over(row)
-        standing = await read_run(journal, row.run_id)
-        _check(standing, args.step)
-        done = {"approve": "approved", "reject": "rejected"}[args.command]
+        row = await find_open(context, journal, args.run)
+        done = f"run {row.run_id} goes on"
+        if args.command != "unpause":
+            done = _checked(await read_run(journal, row.run_id), args)
+        given = {name: getattr(args, name, None) for name in ("step", "outcome", "comment")}
         return await ask_and_go_on(
             args,
             context,
             journal,
             row,
             kind=args.command,
-            payload={"step": args.step, "comment": args.comment},
-            done=f"{done} {args.step!r} of run {row.run_id}",
+            payload={name: value for name, value in given.items() if value is not None},
+            done=done,
         )
 
 
-def _check(standing: Standing, step_id: str) -> None:
-    """Raises `UsageError` if the step does not wait for an answer."""
-    step = standing.state.steps[step_index(standing, step_id)]
-    if asks_a_person(step):
-        return
-    asking = asked_of(standing)
-    hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
-    raise UsageError(f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}")
+def _checked(standing: Standing, args: argparse.Namespace) -> str:
+    """What to say once it is done. Raises `UsageError` if it does not wait for that."""
+    step = standing.state.steps[step_index(standing, args.step)]
+    if args.command == "resolve":
+        if step.status != "quarantined":
+            raise UsageError(f"step {args.step!r} is not quarantined (it is {step.status})")
+        return f"{args.step!r} of run {standing.row.run_id}: {args.outcome}"
+    if not asks_a_person(step):
+        asking = asked_of(standing)
+        hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
+        raise UsageError(
+            f"step {args.step!r} is not waiting for approval (it is {step.status}){hint}"
+        )
+    done = "approved" if args.command == "approve" else "rejected"
+    return f"{done} {args.step!r} of run {standing.row.run_id}"

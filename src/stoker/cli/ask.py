@@ -21,7 +21,7 @@ from stoker.journal.events import COMMAND_REFUSED, Event
 from stoker.plan.inputs import resolve
 
 if TYPE_CHECKING:
-    from stoker.cli.view import View
+    from stoker.cli.progress import View
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +40,12 @@ def add_going_on(parser: argparse.ArgumentParser) -> None:
     add_progress(parser)
 
 
-def refuse_if_over(row: RunRow) -> None:
-    """Raises `UsageError` for a run nothing can be asked of any more."""
+async def find_open(context: Context, journal: Journal, name: str) -> RunRow:
+    """The run a person means. Raises `UsageError` for one nothing can be asked of any more."""
+    row = await context.find_run(journal, name)
     if row.status in RUN_OVER:
         raise UsageError(f"run {row.run_id} is over: it {PAST[row.status]}")
+    return row
 
 
 PAST = {"succeeded": "succeeded", "failed": "failed", "canceled": "was canceled"}

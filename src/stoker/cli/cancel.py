@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stoker.cli.ask import add_run, go_on, person, refuse_if_over
+from stoker.cli.ask import add_run, find_open, go_on, person
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import CANCELED, SUCCEEDED
 from stoker.engine.ask import ask
@@ -24,8 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Cancel a run; one that nobody drives is settled here."""
     async with context.journal() as journal:
-        row = await context.find_run(journal, args.run)
-        refuse_if_over(row)
+        row = await find_open(context, journal, args.run)
         reason = args.reason or f"canceled by {person()}"
         asked = await ask(journal, row, "cancel", {"reason": reason}, by=person())
         if asked.events is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stoker.cli.context import Context
-    from stoker.cli.view import View
+    from stoker.cli.progress import View
     from stoker.engine.engine import Engine
     from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome

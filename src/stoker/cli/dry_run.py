@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
-from stoker.cli.cells import cells, padded
 from stoker.cli.context import Context
-from stoker.cli.output import plural, printable
+from stoker.cli.output import cells, padded, plural, printable
 
 if TYPE_CHECKING:
     from stoker.plan.loader import LoadedPlan

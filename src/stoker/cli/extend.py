@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from stoker.cli.ask import add_run, person, refuse_if_over
+from stoker.cli.ask import add_run, find_open, person
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import plural
@@ -38,8 +38,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
     text, name = _read(args.file)
     async with context.journal() as journal:
-        row = await context.find_run(journal, args.run)
-        refuse_if_over(row)
+        row = await find_open(context, journal, args.run)
         state = (await read_run(journal, row.run_id)).state
         whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
         cwd = row.options.get("cwd", "")

@@ -7,8 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.cli.cells import cells, cut
-from stoker.cli.output import plural, printable, seconds
+from stoker.cli.output import cells, cut, plural, printable, seconds
 from stoker.engine.view import Standing
 from stoker.journal.base import AttemptRow
 from stoker.plan.drawing import xml_text

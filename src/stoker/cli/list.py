@@ -9,9 +9,8 @@ from typing import Any, get_args
 from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.output import one_line, seconds
+from stoker.cli.output import one_line, seconds, status_style
 from stoker.cli.standing import hints, word
-from stoker.cli.styles import status_style
 from stoker.engine.view import Standing, activity, iso, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus

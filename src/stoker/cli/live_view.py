@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from stoker.cli.cells import cells, cut, padded
 from stoker.cli.estimate import Estimate
-from stoker.cli.output import one_line, seconds
+from stoker.cli.output import cells, cut, one_line, padded, seconds
 from stoker.cli.plain_view import Detail, PlainView
 from stoker.journal.events import STEP_SETTLED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, refuse_if_over
+from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, find_open
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output, one_line
 from stoker.engine.machine import Receipt, receipt
@@ -26,8 +26,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Release the next batch, and drive it here if nobody does."""
     async with context.journal() as journal:
-        row = await context.find_run(journal, args.run)
-        refuse_if_over(row)
+        row = await find_open(context, journal, args.run)
         if not row.options.get("manual"):
             raise UsageError(
                 f"run {row.run_id} releases its steps by itself; `next` is for runs that were "

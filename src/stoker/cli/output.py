@@ -30,6 +30,22 @@ _STYLES: Final = {
     "blue": "34",
     "cyan": "36",
 }
+_STATUSES: Final = {
+    "succeeded": ("green",),
+    "failed": ("red",),
+    "timed_out": ("red",),
+    "lost": ("red",),
+    "interrupted": ("red",),
+    "quarantined": ("yellow", "bold"),
+    "waiting": ("yellow",),
+    "paused": ("yellow",),
+    "suspended": ("yellow",),
+    "canceled": ("yellow",),
+    "running": ("cyan",),
+    "starting": ("cyan",),
+    "skipped": ("dim",),
+    "pending": ("dim",),
+}
 _UNPRINTABLE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
@@ -238,3 +254,31 @@ def seconds(value: float) -> str:
         return f"{minutes} min {left} s" if left else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def status_style(status: str) -> tuple[str, ...]:
+    """Styles (`Stream.style`) of a run's, step's or attempt's status."""
+    return _STATUSES.get(status, ())
+
+
+def cells(text: str) -> int:
+    """The columns that printed text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """The text, with blanks up to so many columns."""
+    return text + " " * (width - cells(text))
+
+
+def cut(text: str, width: int) -> str:
+    """The text, its end replaced by `…` where it takes more columns than `width`."""
+    if cells(text) <= width:
+        return text
+    while text and cells(text) >= width:
+        text = text[:-1]
+    return text + "…"[:width]

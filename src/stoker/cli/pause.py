@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stoker.cli.ask import add_run, person, refuse_if_over
+from stoker.cli.ask import add_run, find_open, person
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.engine.ask import ask
@@ -20,8 +20,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Ask the run's engine to start nothing more."""
     async with context.journal() as journal:
-        row = await context.find_run(journal, args.run)
-        refuse_if_over(row)
+        row = await find_open(context, journal, args.run)
         asked = await ask(journal, row, "pause", {"reason": args.reason}, by=person())
     if asked.events is None:
         context.output.note(f"nobody drives run {row.run_id}: it will pause when it is resumed")

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from stoker.cli.output import one_line, plural, printable, seconds
-from stoker.cli.styles import status_style
-from stoker.cli.summary import conclude
+from stoker.cli.output import one_line, plural, printable, seconds, status_style
+from stoker.cli.progress import conclude
 from stoker.journal import events as ev
 
 if TYPE_CHECKING:

@@ -7,13 +7,20 @@ import time
 from collections import Counter
 from typing import Final
 
-from stoker.cli.cells import cells, padded
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
-from stoker.cli.output import Output, one_line, plural, printable, seconds
+from stoker.cli.output import (
+    Output,
+    cells,
+    one_line,
+    padded,
+    plural,
+    printable,
+    seconds,
+    status_style,
+)
 from stoker.cli.plain_view import log_tail
 from stoker.cli.standing import hints, word
-from stoker.cli.styles import status_style
 from stoker.engine.view import RunView, Standing, StepView, read_run, schema, view
 from stoker.plan.suggest import did_you_mean
 
