@@ -51,13 +51,13 @@ async def kept(server: ModelServer, folder: Path) -> tuple[dict[str, Any], Exit]
         stderr_path=str(folder / "err"),
         marker=f"test/kept/{os.getpid()}",
         keeper_dir=str(keeper),
-        stdin_fifo=True,
+        stdin_file=True,
     )
     out.touch()
 
     def say(message: dict[str, Any]) -> None:
-        with (keeper / "stdin").open("ab", buffering=0) as fifo:
-            fifo.write(json.dumps(message).encode() + b"\n")
+        with (keeper / "stdin").open("ab", buffering=0) as file:
+            file.write(json.dumps(message).encode() + b"\n")
 
     spawner = Spawner(loop)
     first: asyncio.Future[Exit] = loop.create_future()

@@ -85,7 +85,7 @@ async def main():
 
 asyncio.run(main())
 """
-    spec = keep("sh", "-c", "echo ready; read line; echo got $line; exit 6", stdin_fifo=True)
+    spec = keep("sh", "-c", "echo ready; read line; echo got $line; exit 6", stdin_file=True)
     process = subprocess.Popen([sys.executable, "-c", engine, msgspec.json.encode(spec).decode()])
 
     async def main():
@@ -316,7 +316,7 @@ def test_nothing_there_is_none(tmp_path):
 
 def test_a_pid_used_again_is_not_adopted(bench, keep, tmp_path):
     async def main():
-        started = bench.start(keep("sh", "-c", "echo ready; read x", stdin_fifo=True))
+        started = bench.start(keep("sh", "-c", "echo ready; read x", stdin_file=True))
         await bench.until("ready")
         await bench.until("}", tmp_path / "keeper" / "keeper.json")
         record = kept(tmp_path)
@@ -341,7 +341,7 @@ os.write(1, b"my h1d"); os.write(1, b"den is out"); os.write(2, b"h1dden" * 2000
         spec = keep("sh", "-c", 'cat; echo "$0"; read x', "ready", stdin=b"h1dden ", env=env)
         started = bench.start(spec, Redactor(["h1dden", "the-token"]))
         await started.ended
-        spec = keep(sys.executable, "-c", f"{code}\nprint()\ninput()", env=env, stdin_fifo=True)
+        spec = keep(sys.executable, "-c", f"{code}\nprint()\ninput()", env=env, stdin_file=True)
         started = bench.start(spec, Redactor(["h1dden", "the-token"]))
         await bench.until("is out")
         with open(f"/proc/{started.child.pid}/cmdline", "rb") as cmdline:
@@ -392,7 +392,7 @@ def test_refusals_are_told_at_once(bench, keep, tmp_path):
         (keep(str(text)), "is not executable"),
         (keep("true", cwd="/no/such"), "working directory /no/such does not exist"),
         (keep("true", "\0"), "NUL byte"),
-        (keep("cat", stdin=b"x", stdin_fifo=True), "given more than once"),
+        (keep("cat", stdin=b"x", stdin_file=True), "given twice"),
     ]:
         with pytest.raises(SpawnError, match=message):
             bench.run(spec)

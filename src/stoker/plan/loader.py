@@ -17,7 +17,7 @@ from stoker.plan.errors import PlanError, Problem, path_of
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 from stoker.plan.nesting import Examined, Link, Nesting
-from stoker.plan.source import MAX_BYTES, Format, Source, parse
+from stoker.plan.source import MAX_BYTES, Source, parse
 from stoker.plan.validate import Kinds, validate, validate_extension
 from stoker.plan.variables import substitute
 
@@ -51,7 +51,7 @@ def load(
     the file cannot be read, and also those of the plan files its steps run, which are looked
     for from `cwd` (default: the current directory)."""
     file = Path(path)
-    return _loaded(_read(file), str(file), None, kinds, variables, str(file.absolute()), cwd)
+    return _loaded(_read(file), str(file), kinds, variables, str(file.absolute()), cwd)
 
 
 def loads(
@@ -60,11 +60,11 @@ def loads(
     kinds: Kinds,
     name: str = "<plan>",
     variables: Mapping[str, str] | None = None,
-    format: Format | None = None,
     cwd: str | os.PathLike[str] = "",
 ) -> LoadedPlan:
-    """Load a plan from text; `name` is what problems call it. Raises `PlanError`."""
-    return _loaded(text, name, format, kinds, variables, None, cwd)
+    """Load a plan from text; `name` is what problems call it, and its suffix tells the format.
+    Raises `PlanError`."""
+    return _loaded(text, name, kinds, variables, None, cwd)
 
 
 def load_steps(
@@ -73,17 +73,15 @@ def load_steps(
     plan: Plan,
     kinds: Kinds,
     name: str = "<steps>",
-    variables: Mapping[str, str] | None = None,
-    format: Format | None = None,
     cwd: str | os.PathLike[str] = "",
 ) -> tuple[Step, ...]:
     """Steps to add to a plan: a list of them, or a map `{steps: [...]}`. They are validated
     as an extension of `plan`, which runs in `cwd`. Raises `PlanError`."""
     problems: list[Problem] = []
-    source = parse(text, name=name, format=format, faults=problems)
+    source = parse(text, name=name, faults=problems)
     bare = isinstance(source.value, list)
     above = "/steps" if bare else ""
-    decoded = _decoded(source, _Extension, variables or {}, problems, above)
+    decoded = _decoded(source, _Extension, {}, problems, above)
     steps = () if decoded.plan is None else decoded.plan.steps
     inside: list[Problem] = []
     if decoded.plan is not None:
@@ -103,7 +101,6 @@ class _Extension(Struct, forbid_unknown_fields=True):
 def _loaded(
     text: str | bytes,
     name: str,
-    format: Format | None,
     kinds: Kinds,
     variables: Mapping[str, str] | None,
     path: str | None,
@@ -111,7 +108,7 @@ def _loaded(
 ) -> LoadedPlan:
     with _uncollected():
         nesting = _outermost(kinds, name, path, cwd)
-        read = _examined(text, name, variables or {}, nesting, format)
+        read = _examined(text, name, variables or {}, nesting)
         if (plan := read.decoded.plan) is None:
             raise PlanError(read.problems)
         return LoadedPlan(plan, read.graph, tuple(_without_errors(read.problems)), path)
@@ -123,15 +120,11 @@ def _outermost(kinds: Kinds, name: str, path: str | None, cwd: str | os.PathLike
 
 
 def _examined(
-    text: str | bytes,
-    name: str,
-    variables: Mapping[str, str],
-    nesting: Nesting,
-    format: Format | None = None,
+    text: str | bytes, name: str, variables: Mapping[str, str], nesting: Nesting
 ) -> Examined:
     """See `stoker.plan.nesting.Examine`."""
     problems: list[Problem] = []
-    source = parse(text, name=name, format=format, faults=problems)
+    source = parse(text, name=name, faults=problems)
     decoded = _decoded(source, Plan, variables, problems)
     inside: list[Problem] = []
     graph = Graph()

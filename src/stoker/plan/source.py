@@ -60,13 +60,7 @@ class Source(Struct, frozen=True):
         return placed
 
 
-def parse(
-    data: str | bytes,
-    *,
-    name: str,
-    format: Format | None = None,
-    faults: list[Problem] | None = None,
-) -> Source:
+def parse(data: str | bytes, *, name: str, faults: list[Problem] | None = None) -> Source:
     """Read a document. `name` is what problems call it; the format is told by its suffix
     (.json, .yaml, .yml), else by its first character. Faults that leave the rest readable are
     added to `faults`: of a key that comes twice the last value is taken, and for a value that
@@ -75,7 +69,7 @@ def parse(
     text = _decoded(data if isinstance(data, bytes) else _encoded(data, name), name)
     if not text.strip():
         raise _error(name, "the document is empty; expected a map", None)
-    chosen = format or _format(name, text)
+    chosen = _format(name, text)
     try:
         value, duplicate, infinite = _reader(chosen).parse(text)
     except Malformed as error:

@@ -2,7 +2,7 @@
 
 A keeper directory holds `keeper.json` (who runs) once the command runs, `exit.json` (how
 it ended) once it is over, `keeper.log` (the keeper's own complaints) and, if asked for,
-`stdin`, a FIFO or a file. Neither secrets nor environment are ever in it: they reach the
+`stdin`. Neither secrets nor environment are ever in it: they reach the
 keeper in memory.
 """
 
@@ -61,8 +61,8 @@ class KeptChild(Child):
         spawner: Spawner,
         pid: int,
         pidfd: int,
-        *,
         directory: str,
+        *,
         marker: str,
         grace: float,
         on_exit: OnExit,
@@ -139,13 +139,7 @@ def keep(
         os.waitpid(pid, 0)
         raise explain(spec, executable, error) from error
     return KeptChild(
-        spawner,
-        pid,
-        pidfd,
-        directory=directory,
-        marker=spec.marker,
-        grace=spec.grace_sec,
-        on_exit=on_exit,
+        spawner, pid, pidfd, directory, marker=spec.marker, grace=spec.grace_sec, on_exit=on_exit
     )
 
 
@@ -155,14 +149,9 @@ def adopt(spawner: Spawner, keeper_dir: str, on_exit: OnExit) -> KeptChild | Exi
     if kept is not None:
         pidfd = _hold(kept.pid, kept.started)
         if pidfd is not None:
+            marker, grace = kept.marker, kept.grace_sec
             return KeptChild(
-                spawner,
-                kept.pid,
-                pidfd,
-                directory=keeper_dir,
-                marker=kept.marker,
-                grace=kept.grace_sec,
-                on_exit=on_exit,
+                spawner, kept.pid, pidfd, keeper_dir, marker=marker, grace=grace, on_exit=on_exit
             )
     # Looked for after the keeper, who writes it before it goes.
     recorded = _recorded(keeper_dir)
@@ -189,9 +178,9 @@ def _hold(pid: int, started: int) -> int | None:
 
 def _check(spec: ProcessSpec, executable: str) -> None:
     """What the keeper would fail at, told before it is started."""
-    if spec.stdin_fifo + spec.stdin_file + (spec.stdin is not None) > 1:
+    if spec.stdin_file and spec.stdin is not None:
         raise SpawnError(
-            f"cannot start {spec.argv[0]}: stdin is given more than once, as data, FIFO or file",
+            f"cannot start {spec.argv[0]}: stdin is given twice, as data and as a file",
             command=spec.argv[0],
             errno=errno.EINVAL,
         )
@@ -225,7 +214,6 @@ def _request(
         "cwd": spec.cwd,
         "stdout_path": spec.stdout_path,
         "stderr_path": spec.stderr_path,
-        "stdin_fifo": spec.stdin_fifo,
         "stdin_file": spec.stdin_file,
         "marker": spec.marker,
         "grace_sec": spec.grace_sec,

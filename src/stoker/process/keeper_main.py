@@ -50,7 +50,7 @@ def main(directory: str) -> None:
             output.redact(redactor.stream())
     feed = Feed(directory) if request["stdin_file"] else None
     try:
-        pid = start(directory, request, stdin, outputs, feed)
+        pid = start(request, stdin, outputs, feed)
     except (OSError, ValueError) as error:
         why = f"stoker: cannot start {request['argv'][0]}: {error}\n"
         outputs[-1].say((redactor.text(why) if redactor else why).encode(errors="replace"))
@@ -89,21 +89,10 @@ def main(directory: str) -> None:
     record(directory, "exit.json", end, sync=True)
 
 
-def start(
-    directory: str,
-    request: dict[str, Any],
-    stdin: bytes,
-    outputs: list[Output],
-    feed: Feed | None,
-) -> int:
+def start(request: dict[str, Any], stdin: bytes, outputs: list[Output], feed: Feed | None) -> int:
     """Start the command in its own session; returns its pid."""
     os.chdir(request["cwd"])
-    if request["stdin_fifo"]:
-        fifo = os.path.join(directory, "stdin")
-        if not os.path.exists(fifo):
-            os.mkfifo(fifo, 0o600)
-        source = os.open(fifo, os.O_RDWR)  # For writing too, so that it never ends.
-    elif feed is not None:
+    if feed is not None:
         source = feed.reading
     elif stdin:
         source = os.memfd_create("stdin")

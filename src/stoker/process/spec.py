@@ -32,13 +32,10 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     stdin: bytes | None = None
     keeper_dir: str | None = None
     """Run under a keeper that outlives this process and records the exit status there."""
-    stdin_fifo: bool = False
-    """Under a keeper: stdin is the FIFO `stdin` in `keeper_dir`, which anyone may write to at
-    any time and which never ends. Excludes `stdin`."""
     stdin_file: bool = False
     """Under a keeper: stdin is what the file `stdin` in `keeper_dir` holds and whatever is
     appended to it, each byte once, until there is a file `stdin.end` beside it. Who appends
-    may die at any time: the file says what the process has been told. Excludes the others."""
+    may die at any time: the file says what the process has been told. Excludes `stdin`."""
     grace_sec: float = 5.0
     """Between asking the process tree to end (SIGTERM) and ending it (SIGKILL)."""
 
