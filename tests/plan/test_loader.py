@@ -48,7 +48,7 @@ def test_loading_a_file(tmp_path: Path, kinds: Kinds, monkeypatch: pytest.Monkey
 
 def test_loading_text(kinds: Kinds) -> None:
     assert loads(JSON, kinds=kinds).path is None
-    with pytest.raises(PlanError, match="plan.yaml:4:1: not valid YAML"):
+    with pytest.raises(PlanError, match=r"plan\.yaml:4:1: not valid YAML"):
         loads(JSON[:-4], kinds=kinds, name="plan.yaml")
     assert gc.isenabled()
 

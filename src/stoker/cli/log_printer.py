@@ -11,9 +11,8 @@ from typing import Final
 from stoker.cli.output import Output, Stream
 from stoker.journal.base import AttemptRow
 from stoker.process.logs import LogWatch
-from stoker.process.tail import Lines, tail
+from stoker.process.tail import Lines, start_of_lines, tail
 
-_BLOCK: Final = 64 * 1024
 _decoder = getincrementaldecoder("utf-8")
 _AT_ONCE: Final = 200
 """Attempts followed at a time: two descriptors each, and 1,024 is a usual limit."""
@@ -89,27 +88,11 @@ class LogPrinter:
 
 
 def _start_of_last_lines(path: str, count: int) -> int:
-    """Offset at which the last `count` lines of a file begin."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return 0
     try:
-        end = start = os.fstat(fd).st_size
-        if count <= 0:
-            return end
-        wanted = count
-        while start > 0:
-            at = max(0, start - _BLOCK)
-            block = os.pread(fd, start - at, at)
-            if start == end and block.endswith(b"\n"):
-                block = block[:-1]  # it ends the last line; it does not begin another
-            while wanted and (found := block.rfind(b"\n")) >= 0:
-                wanted -= 1
-                block = block[:found]
-                if not wanted:
-                    return at + found + 1
-            start = at
-        return 0
+        return start_of_lines(fd, count)
     finally:
         os.close(fd)

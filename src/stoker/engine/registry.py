@@ -43,7 +43,6 @@ class BrokenKind:
 
     def __init__(self, name: str, packages: tuple[str, ...], reason: str) -> None:
         self.name = name
-        self.packages = packages
         self.problem = f"step type {name!r} of package {' and '.join(packages)}: {reason}"
 
     def check(self, step: Step, definition: _Anything) -> list[str]:
@@ -94,10 +93,6 @@ class Registry(Mapping[str, Kind[Any]]):
     def __len__(self) -> int:
         return len(self._built_in.keys() | self._entry_points.keys())
 
-    def broken(self) -> list[BrokenKind]:
-        """Kinds of installed packages that cannot be used. Imports all there are."""
-        return [kind for kind in self.values() if isinstance(kind, BrokenKind)]
-
     @cached_property
     def _entry_points(self) -> dict[str, tuple[EntryPoint, ...]]:
         from importlib.metadata import entry_points
@@ -130,10 +125,6 @@ def _load(name: str, points: tuple[EntryPoint, ...]) -> Kind[Any]:
     return kind
 
 
-text = as_text
-"""A value as a command line shows it: `true`, `3`, nothing for null, JSON for lists."""
-
-
 def kind_of(step: Step) -> tuple[str, dict[str, Any]]:
     """Name of the step's kind, and the fields of its definition, not yet rendered.
 
@@ -148,5 +139,5 @@ def kind_of(step: Step) -> tuple[str, dict[str, Any]]:
     if step.run is not None:
         return "shell", {"run": step.run}
     if step.shell:
-        return "shell", {"run": " ".join((step.command or "", *map(text, step.args)))}
+        return "shell", {"run": " ".join((step.command or "", *map(as_text, step.args)))}
     return "command", {"command": step.command, "args": step.args}

@@ -6,10 +6,10 @@ Needs the extra `stoker[postgres]`; only `postgres_connection` imports asyncpg.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
@@ -34,6 +34,7 @@ _TRIES = 2
 _PATIENCE_SEC = 3600.0
 """For statements that go through whole tables, and that no lease waits for."""
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -46,6 +47,19 @@ async def open_postgres(url: str, *, durability: Durability = "process") -> Post
         await journal.close()
         raise
     return journal
+
+
+def _again(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """The method, called once more if the connection is lost under it."""
+
+    @wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except ConnectionLost:
+            return await method(*args, **kwargs)
+
+    return call
 
 
 class PostgresJournal(SqlJournal):
@@ -150,27 +164,17 @@ class PostgresJournal(SqlJournal):
         ):
             yield _PostgresSession(connection, patience_sec=_PATIENCE_SEC)
 
+    @_again
     async def _fetch(self, sql: str, *args: Any) -> Sequence[rows.Row]:
-        try:
-            async with self._connections.lend() as connection:
-                return await _PostgresSession(connection).fetch(sql, *args)
-        except ConnectionLost:
-            async with self._connections.lend() as connection:
-                return await _PostgresSession(connection).fetch(sql, *args)
+        async with self._connections.lend() as connection:
+            return await _PostgresSession(connection).fetch(sql, *args)
 
     # These can be done twice: a connection that is lost under them costs another try only.
 
-    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
-        return await _twice(partial(super().renew, leases))
-
-    async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
-        return await _twice(partial(super().claim_locks, lease, step_id, names))
-
-    async def blocked_steps(self, lease: Lease) -> set[str]:
-        return await _twice(partial(super().blocked_steps, lease))
-
-    async def release_locks(self, lease: Lease, step_id: str) -> None:
-        await _twice(partial(super().release_locks, lease, step_id))
+    renew = _again(SqlJournal.renew)
+    claim_locks = _again(SqlJournal.claim_locks)
+    blocked_steps = _again(SqlJournal.blocked_steps)
+    release_locks = _again(SqlJournal.release_locks)
 
     async def put_circuit(self, circuit: Circuit) -> bool:
         try:
@@ -180,13 +184,6 @@ class PostgresJournal(SqlJournal):
                 return True
             # It may have been written before the connection died.
             return await self.circuit(circuit.tool) == replace(circuit, version=circuit.version + 1)
-
-
-async def _twice(call: Callable[[], Awaitable[T]]) -> T:
-    try:
-        return await call()
-    except ConnectionLost:
-        return await call()
 
 
 async def _version(connection: Connection) -> int:

@@ -116,29 +116,39 @@ def last_lines(path: str, count: int) -> list[str]:
     it has no more or lost what is before. Raises `FileNotFoundError`."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        start = end = os.fstat(fd).st_size
+        size = os.fstat(fd).st_size
+        least = max(0, size - _LAST_LINES_LIMIT)
+        while (hole := os.lseek(fd, least, os.SEEK_HOLE) if least < size else size) < size:
+            least = _seek_data(fd, hole)
+        start = start_of_lines(fd, count, least)
         data = b""
-        whole = True
-        while start > 0 and data.count(b"\n", 0, len(data) - 1) < count:
-            if end - start >= _LAST_LINES_LIMIT:
-                whole = False
-                break
-            at = max(0, start - _LINE)
-            block = b""
-            while at < start and (chunk := read_chunk(fd, at, start - at)) is not None:
-                if chunk.dropped:
-                    block, whole = b"", False
-                block += chunk.data[: max(0, start - chunk.offset)]
-                at = chunk.next_offset
-            data = block + data
-            start -= _LINE
-            if not whole:
-                break
+        while chunk := os.pread(fd, size - start - len(data), start + len(data)):
+            data += chunk
     finally:
         os.close(fd)
     splitter = Lines()
     lines = splitter.feed(data) + splitter.flush()
-    return lines[1 if not whole and len(lines) > 1 else 0 :][-count:] if count > 0 else []
+    cut = start == least > 0 and len(lines) > 1  # the first may have begun before
+    return lines[1 if cut else 0 :][-count:] if count > 0 else []
+
+
+def start_of_lines(fd: int, count: int, least: int = 0) -> int:
+    """Where the last `count` lines of a log begin; `least` if that is before."""
+    end = start = os.fstat(fd).st_size
+    if count <= 0:
+        return end
+    while start > least:
+        at = max(least, start - _LINE)
+        block = os.pread(fd, start - at, at)
+        if start == end and block.endswith(b"\n"):
+            block = block[:-1]  # it ends the last line; it does not begin another
+        while (found := block.rfind(b"\n")) >= 0:
+            count -= 1
+            block = block[:found]
+            if not count:
+                return at + found + 1
+        start = at
+    return least
 
 
 class Lines:

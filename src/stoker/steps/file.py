@@ -88,7 +88,7 @@ class FileKind(BaseKind[File]):
         ):
             problems.append("src, source, path and dest: the same place is given twice")
         if not problems:
-            problems = misplaced(_plain(definition), "action", _TAKES)
+            problems = misplaced(_plain(definition), definition.action, _TAKES)
         mode = definition.mode
         if mode is not None and "${{" not in mode and _octal(mode) is None:
             problems.append(f"mode: expected octal digits such as '0644', found {mode!r}")

@@ -80,7 +80,7 @@ class GitKind(BaseKind[Git]):
 
     def check(self, step: Step, definition: Git) -> list[str]:
         """The fields its action needs and no others, and no value git would take for an option."""
-        problems = misplaced(definition, "action", _TAKES) + _options(definition)
+        problems = misplaced(definition, definition.action, _TAKES) + _options(definition)
         if definition.action == "restore":
             if definition.name is not None and definition.ref is not None:
                 problems.append("expected one of 'name' and 'ref', found both")

@@ -42,23 +42,20 @@ class BaseKind(ABC, Generic[D]):
 
 
 def misplaced(
-    definition: Struct,
-    chosen: str,
-    takes: Mapping[str, tuple[Collection[str], Collection[str]]],
+    definition: D, action: str, takes: Mapping[str, tuple[Collection[str], Collection[str]]]
 ) -> list[str]:
-    """Problems of a definition whose field `chosen` decides which other fields count.
+    """Problems of a definition whose field `action` decides which other fields count.
 
     `takes`: value of that field -> the fields it needs, and those it may have beside them.
     """
-    action = getattr(definition, chosen)
     needed, possible = takes[action]
     given = {
         field.name
         for field in fields(definition)
-        if field.name != chosen and getattr(definition, field.name) != _default(field)
+        if field.name != "action" and getattr(definition, field.name) != _default(field)
     }
-    return [f"{chosen} '{action}' needs '{name}'" for name in needed if name not in given] + [
-        f"{name}: {chosen} '{action}' does not take it"
+    return [f"action '{action}' needs '{name}'" for name in needed if name not in given] + [
+        f"{name}: action '{action}' does not take it"
         for name in sorted(given - set(needed) - set(possible))
     ]
 
