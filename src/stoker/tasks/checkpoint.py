@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.model import InterruptPolicy, Step
+from stoker.tasks.trailers import noted
 from stoker.workspace.commit import commit
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
@@ -57,7 +58,10 @@ async def _commit(definition: Checkpoint, attempt: Attempt) -> Result:
         worktree = Worktree.open(repository, attempt.cwd)
         # The agent is over: a lock on the index can only be that of a git that was killed.
         made = await commit(
-            worktree, subject(definition.message), trailers=trailers, break_lock=True
+            worktree,
+            subject(definition.message),
+            trailers=(*noted(worktree), *trailers),
+            break_lock=True,
         )
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error

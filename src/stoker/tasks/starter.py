@@ -34,6 +34,7 @@ from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
 from stoker.tasks.store import ATTEMPTS, TASKS
+from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
 from stoker.workspace.errors import WorkspaceError
@@ -157,6 +158,7 @@ class Starter:
                 target,
                 copy_files=project.copy_files,
             )
+            note(worktree, trailers(task, attempt))
             attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")
             turn = Turn(
                 prompt=plan.prompt(task),

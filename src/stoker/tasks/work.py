@@ -14,6 +14,7 @@ from stoker.tasks.checkpoint import subject
 from stoker.tasks.model import Attempt, Merge, Task
 from stoker.tasks.plan import prompt
 from stoker.tasks.store import ATTEMPTS, MERGES, TASKS
+from stoker.tasks.trailers import noted, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import commit, diff, merge, rebase, remote, removal, status
 from stoker.workspace.model import (
@@ -66,7 +67,9 @@ class Work:
     async def _commit(self, attempt: Attempt, worktree: Worktree) -> Task:
         """What lies about in the worktree is work, too."""
         _, task = await self._catalog.origin(attempt)
-        await commit.commit(worktree, subject(task.title), break_lock=True)
+        await commit.commit(
+            worktree, subject(task.title), trailers=noted(worktree), break_lock=True
+        )
         return task
 
     async def merge(self, attempt_id: str) -> Merged:
@@ -79,7 +82,7 @@ class Work:
                 attempt.branch,
                 attempt.target_branch,
                 prompt(task),
-                trailers=(("Stoker-Task", task.task_id), ("Stoker-Run", attempt.run_id)),
+                trailers=(*trailers(task, attempt), ("Stoker-Run", attempt.run_id)),
             )
             async with self._journal.transaction() as session:
                 made = Merge(
