@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stoker.agents.follow import follow as records
 from stoker.agents.store import Store, place
@@ -14,7 +15,9 @@ from stoker.engine.lifecycle import STEP_OVER
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 from stoker.tasks.progress import Progress
-from stoker.tasks.service import Tasks
+
+if TYPE_CHECKING:
+    from stoker.tasks.service import Tasks
 
 
 async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]:
@@ -24,12 +27,13 @@ async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]
     state = await tasks.progress.state(attempt)
     if f"agent-{turn}" not in state.graph.index:
         raise Unknown("turn", f"{attempt_id}/{turn}")
-    return _follow(tasks.progress, attempt, f"agent-{turn}")
+    return entries(tasks.progress, attempt, f"agent-{turn}")
 
 
-async def _follow(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:
+async def entries(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:
+    """The same of a step that the attempt's run has."""
     ended = asyncio.ensure_future(progress.over(attempt, step_id))
-    entries = Entries()
+    folded = Entries()
     try:
         number = await progress.begun(attempt, step_id)
         if number is None:
@@ -42,7 +46,7 @@ async def _follow(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIt
             store.create()  # as its driver is about to
         async with aclosing(records(directory, finished=ended)) as told:  # type: ignore[type-var]
             async for _, record in told:
-                yield entries.add(record)
+                yield folded.add(record)
     finally:
         ended.cancel()
 
