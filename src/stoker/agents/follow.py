@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,22 @@ async def follow(
     watch: LogWatch | None = None,
 ) -> AsyncIterator[tuple[int, Record]]:
     """The records of the attempt with that `directory` (`stoker.agents.store.place`), each
-    with the offset (bytes) to go on from after it.
+    with the offset (bytes) to go on from after it; see `batches`."""
+    found = batches(directory, offset=offset, finished=finished, watch=watch)
+    async with aclosing(found) as some:  # type: ignore[type-var]
+        async for batch in some:
+            for one in batch:
+                yield one
+
+
+async def batches(
+    directory: str | os.PathLike[str],
+    *,
+    offset: int = 0,
+    finished: asyncio.Future[Any] | None = None,
+    watch: LogWatch | None = None,
+) -> AsyncIterator[Sequence[tuple[int, Record]]]:
+    """The same, what is there at once together.
 
     Without `finished` it ends at the end of what is there; with it, it waits for more until
     that is done. The directory must exist then. Close it (`contextlib.aclosing`) when
@@ -35,6 +50,9 @@ async def follow(
     async with aclosing(reading) as chunks:  # type: ignore[type-var]
         async for chunk in chunks:
             *lines, rest = (rest + chunk.data).split(b"\n")
+            batch = []
             for line in lines:
                 offset += len(line) + 1
-                yield offset, decode(line)
+                batch.append((offset, decode(line)))
+            if batch:
+                yield batch

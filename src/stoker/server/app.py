@@ -20,10 +20,11 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.response import Response
 from litestar.types import ASGIApp, Scope
 
-from stoker.server import problems, resources
+from stoker.server import forge, problems, resources
 from stoker.server.document import completed
-from stoker.server.guard import Guard
-from stoker.server.problems import Refused
+from stoker.server.forge import envelope
+from stoker.server.guard import TOLD, Guard
+from stoker.server.problems import Refused, Told
 from stoker.server.service import Service
 from stoker.server.settings import Settings
 from stoker.server.tokens import Scope as TokenScope
@@ -34,7 +35,7 @@ _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 def build(service: Service) -> ASGIApp:
     """The app for uvicorn."""
-    return Guard(_litestar(service.settings, lambda: service), service)
+    return Guard(_litestar(service.settings, lambda: service), service, _tell)
 
 
 def openapi() -> dict[str, Any]:
@@ -51,10 +52,14 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
     if settings.docs:
         plugins.append(SwaggerRenderPlugin())
     return Litestar(
-        route_handlers=[*(route for one in _modules() for route in one.ROUTES), document],
+        route_handlers=[
+            *(route for one in _modules(resources) for route in one.ROUTES),
+            *(route for one in _modules(forge) for route in getattr(one, "ROUTES", ())),
+            document,
+        ],
         dependencies={"service": Provide(provide, sync_to_thread=False)},
         guards=[permit, accept],
-        exception_handlers={Exception: problems.response},
+        exception_handlers={Exception: _response},
         after_exception=[_keep],
         request_max_body_size=settings.body_limit,
         openapi_config=OpenAPIConfig(
@@ -74,9 +79,25 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
     )
 
 
-def _modules() -> list[ModuleType]:
-    names = sorted(module.name for module in pkgutil.iter_modules(resources.__path__))
-    return [import_module(f"{resources.__name__}.{name}") for name in names]
+def _modules(package: ModuleType) -> list[ModuleType]:
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def _tell(path: str, error: Exception) -> Told:
+    return envelope.told(error) if envelope.speaks(path) else problems.told(error)
+
+
+def _response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The handler of every exception in the app."""
+    told = _tell(request.scope["path"], error)
+    request.scope["state"][TOLD] = True
+    return Response(
+        told.body,
+        status_code=told.status,
+        media_type=told.media_type,
+        headers=dict(told.headers),
+    )
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
@@ -90,7 +111,7 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def _document(app: Litestar) -> dict[str, Any]:
     schema = completed(app.openapi_schema.to_schema())
-    for module in _modules():
+    for module in _modules(resources):
         if hasattr(module, "document"):
             module.document(schema["paths"])
     return schema

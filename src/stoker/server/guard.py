@@ -9,14 +9,13 @@ others can reach, and as soon as there is a token, every request needs one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from stoker.log import get_logger
-from stoker.server.problems import MEDIA_TYPE, Refused, refused
+from stoker.server.problems import Refused, Told
 from stoker.server.rate import RateLimit
 from stoker.server.service import Service
 from stoker.server.tokens import Token
@@ -25,6 +24,8 @@ log = get_logger(__name__)
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Answered without a token."""
+TOLD: Final = "told"
+"""In a request's state: its answer is an error that was put into its form already."""
 DOCS: Final = "/openapi/"
 HEADER_BYTES: Final = 32 * 1024
 _TARGET_BYTES: Final = 16 * 1024
@@ -50,9 +51,13 @@ NOBODY: Final = Token("", "local", "admin", "", 0.0)
 class Guard:
     """The outermost layer of the app: checks, security headers, log and count of requests."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Service, tell: Callable[[str, Exception], Told]
+    ) -> None:
+        """`tell`: what is said of an error to whoever asked for a path."""
         self._app = app
         self._service = service
+        self._tell = tell
         self._hosts = service.settings.allowed_hosts()
         self._rate = RateLimit(service.settings.rate)
         self._headers = list(_HEADERS)
@@ -63,7 +68,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             return
         began = time.perf_counter()
-        answer = _Answer(scope, send, self._headers, docs=self._service.settings.docs)
+        docs = self._service.settings.docs
+        answer = _Answer(scope, send, self._headers, self._tell, docs=docs)
         who = "?"
         try:
             token = self._admit(scope)
@@ -73,7 +79,7 @@ class Guard:
         except Exception as error:
             if answer.status is not None:
                 raise  # the connection is all that can still be ended
-            await answer.refuse(refused(error))
+            await answer.refuse(error)
         finally:
             method = str(scope.get("method", "WEBSOCKET"))
             method = method if method in _METHODS else "OTHER"
@@ -175,13 +181,20 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 class _Answer:
-    """What is sent: adds the headers, and makes every error a problem."""
+    """What is sent: adds the headers, and gives every error its form."""
 
     def __init__(
-        self, scope: Scope, send: Any, headers: list[tuple[bytes, bytes]], *, docs: bool
+        self,
+        scope: Scope,
+        send: Any,
+        headers: list[tuple[bytes, bytes]],
+        tell: Callable[[str, Exception], Told],
+        *,
+        docs: bool,
     ) -> None:
         self._scope = scope
         self._send = send  # the server's; its messages are plain maps
+        self._tell = tell
         self._headers = headers
         if not (docs and scope["path"].startswith(DOCS)):
             self._headers = [*headers, _POLICY]
@@ -207,7 +220,7 @@ class _Answer:
         headers = list(message.get("headers", []))
         status: int = message["status"]
         kept = {name.lower(): value for name, value in headers}
-        if status >= 400 and not kept.get(b"content-type", b"").startswith(MEDIA_TYPE.encode()):
+        if status >= 400 and not self._scope["state"].get(TOLD):
             self._swallow = True
             allow = {"Allow": kept[b"allow"].decode()} if b"allow" in kept else {}
             await self.refuse(Refused(status, "", "", headers=allow))
@@ -217,21 +230,21 @@ class _Answer:
             headers.append((b"cache-control", b"no-store"))
         await self._send({**message, "headers": [*headers, *self._headers]})
 
-    def _why(self) -> Refused:
+    def _why(self) -> Exception:
         error = self._scope.get("state", {}).get("error")
-        return refused(error) if isinstance(error, Exception) else Refused(403, "", "")
+        return error if isinstance(error, Exception) else Refused(403, "", "")
 
-    async def refuse(self, problem: Refused) -> None:
-        """Answer with a problem, also to a WebSocket that was not accepted."""
-        self.status = problem.status
-        body = msgspec.json.encode(problem.details)
-        told = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **problem.headers}
-        headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
-        headers += [(b"content-length", str(len(body)).encode()), *self._headers]
-        if problem.status == 413:
+    async def refuse(self, error: Exception) -> None:
+        """Answer with an error, also to a WebSocket that was not accepted."""
+        told = self._tell(self._scope["path"], error)
+        self.status = told.status
+        said = {"Content-Type": told.media_type, "Cache-Control": "no-store", **told.headers}
+        headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+        headers += [(b"content-length", str(len(told.body)).encode()), *self._headers]
+        if told.status == 413:
             headers.append((b"connection", b"close"))
         prefix = "http" if "method" in self._scope else "websocket.http"
         await self._send(
-            {"type": f"{prefix}.response.start", "status": problem.status, "headers": headers}
+            {"type": f"{prefix}.response.start", "status": told.status, "headers": headers}
         )
-        await self._send({"type": f"{prefix}.response.body", "body": body, "more_body": False})
+        await self._send({"type": f"{prefix}.response.body", "body": told.body, "more_body": False})

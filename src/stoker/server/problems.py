@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import Meta, Struct, field
 
@@ -173,15 +172,20 @@ def _tasks(error: TasksError | WorkspaceError) -> Refused:
     return Refused(409, "conflict", str(error))
 
 
-def response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The handler of every exception in the app."""
+class Told(Struct, frozen=True, kw_only=True):
+    """What a client is told of an error."""
+
+    status: int
+    media_type: str = MEDIA_TYPE
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def told(error: Exception) -> Told:
+    """As problem details."""
     problem = refused(error)
-    return Response(
-        msgspec.json.encode(problem.details),
-        status_code=problem.status,
-        media_type=MEDIA_TYPE,
-        headers=problem.headers,
-    )
+    body = msgspec.json.encode(problem.details)
+    return Told(status=problem.status, body=body, headers=problem.headers)
 
 
 _AT = re.compile(r" - at `(?:key in )?\$(.*)`$")

@@ -79,13 +79,18 @@ def _event(told: Told) -> bytes:
 
 
 async def send(
-    socket: WebSocket[Any, Any, Any], items: AsyncIterator[Sequence[bytes | str]], service: Service
+    socket: WebSocket[Any, Any, Any],
+    items: AsyncIterator[Sequence[bytes | str]],
+    service: Service,
+    *,
+    deaf: bool = False,
 ) -> None:
     """Accept, send text and bytes as frames of their kind, and close: 1000 when there are no
-    more, 1012 when the server stops. A client that sends anything is closed with 1008."""
+    more, 1012 when the server stops. A client that sends anything is closed with 1008, unless
+    `deaf`."""
     await socket.accept(subprotocols=subprotocol(socket.scope))
     sending = asyncio.ensure_future(_send(socket, items, service))
-    listening = asyncio.ensure_future(_listen(socket))
+    listening = asyncio.ensure_future(_listen(socket, deaf=deaf))
     try:
         await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
@@ -116,7 +121,11 @@ async def _send(
                 return
 
 
-async def _listen(socket: WebSocket[Any, Any, Any]) -> bool:
-    """Whether the client has sent something; False: it has gone."""
-    message = await socket.receive()
-    return message["type"] == "websocket.receive"
+async def _listen(socket: WebSocket[Any, Any, Any], *, deaf: bool) -> bool:
+    """Whether the client has sent something that matters; False: it has gone."""
+    while True:
+        message = await socket.receive()
+        if message["type"] != "websocket.receive":
+            return False
+        if not deaf:
+            return True

@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stoker.agents.follow import follow as records
+from stoker.agents.follow import batches as records
 from stoker.agents.store import Store, place
 from stoker.agents.stream import Entries, Put
 from stoker.engine.lifecycle import STEP_OVER
+from stoker.process.logs import LogWatch
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 from stoker.tasks.progress import Progress
-
-if TYPE_CHECKING:
-    from stoker.tasks.service import Tasks
+from stoker.tasks.service import Tasks
 
 
 async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]:
     """Every state of every entry of a turn's stream, in order; ends with the turn. Raises
     `Unknown` before there is anything to iterate."""
+    return _each(await batches(tasks, attempt_id, turn))
+
+
+async def batches(
+    tasks: Tasks, attempt_id: str, turn: int, *, watch: LogWatch | None = None
+) -> AsyncIterator[Sequence[Put]]:
+    """The same, what is there at once together. `watch`: as for `stoker.process.tail.tail`."""
     attempt = await tasks.catalog.attempt(attempt_id)
     state = await tasks.progress.state(attempt)
     if f"agent-{turn}" not in state.graph.index:
         raise Unknown("turn", f"{attempt_id}/{turn}")
-    return entries(tasks.progress, attempt, f"agent-{turn}")
+    return _follow(tasks.progress, attempt, f"agent-{turn}", watch)
 
 
-async def entries(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:
-    """The same of a step that the attempt's run has."""
+async def _each(found: AsyncIterator[Sequence[Put]]) -> AsyncIterator[Put]:
+    async with aclosing(found) as some:  # type: ignore[type-var]
+        async for batch in some:
+            for put in batch:
+                yield put
+
+
+async def _follow(
+    progress: Progress, attempt: Attempt, step_id: str, watch: LogWatch | None
+) -> AsyncIterator[Sequence[Put]]:
     ended = asyncio.ensure_future(progress.over(attempt, step_id))
-    folded = Entries()
+    entries = Entries()
     try:
         number = await progress.begun(attempt, step_id)
         if number is None:
@@ -44,9 +57,10 @@ async def entries(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIt
             if (await progress.state(attempt))[step_id].status in STEP_OVER:
                 return  # it ended before it had said anything
             store.create()  # as its driver is about to
-        async with aclosing(records(directory, finished=ended)) as told:  # type: ignore[type-var]
-            async for _, record in told:
-                yield folded.add(record)
+        found = records(directory, finished=ended, watch=watch)
+        async with aclosing(found) as told:  # type: ignore[type-var]
+            async for batch in told:
+                yield [entries.add(record) for _, record in batch]
     finally:
         ended.cancel()
 

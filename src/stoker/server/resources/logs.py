@@ -55,10 +55,10 @@ async def log(
     ranged: Annotated[str | None, HeaderParameter(name="Range", required=False)] = None,
     accept: Accept = "",
 ) -> Response[bytes]:
-    path, attempt, sequence = await _find(service, run_id, step, number, output)
+    path, attempt, sequence = await find(service, run_id, step, number, output)
     if SSE in accept:
         start = max(offset, whole(last_event))
-        return sse(_texts(_chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
+        return sse(_texts(chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
     if ranged is not None and (match := _RANGE.fullmatch(ranged.strip())):
         return _part(path, match[1], match[2])
     content = (chunk.data async for chunk in tail(path, offset=offset, watch=service.watch))
@@ -77,12 +77,12 @@ async def log_socket(
     output: FromPath[Output],
     offset: Offset = 0,
 ) -> None:
-    path, attempt, sequence = await _find(service, run_id, step, number, output)
-    chunks = _chunks(service, attempt, sequence, path, offset)
-    await send(socket, _frames(chunks, offset), service)
+    path, attempt, sequence = await find(service, run_id, step, number, output)
+    found = chunks(service, attempt, sequence, path, offset)
+    await send(socket, _frames(found, offset), service)
 
 
-async def _find(
+async def find(
     service: Service, run_id: str, step: str, number: int, output: Output
 ) -> tuple[str, AttemptRow, int]:
     """The file, the attempt, and a sequence before its end if it has not ended. Raises `Refused`,
@@ -104,7 +104,7 @@ async def _find(
     return real, attempt, sequence
 
 
-async def _chunks(
+async def chunks(
     service: Service, attempt: AttemptRow, sequence: int, path: str, offset: int
 ) -> AsyncIterator[Chunk]:
     """The log from `offset` on, until the attempt is over."""
@@ -127,8 +127,8 @@ async def _chunks(
     else:
         watching = asyncio.create_task(watch())
     try:
-        chunks = tail(path, offset=offset, finished=over, watch=service.watch)
-        async with aclosing(chunks) as found:  # type: ignore[type-var]
+        tailed = tail(path, offset=offset, finished=over, watch=service.watch)
+        async with aclosing(tailed) as found:  # type: ignore[type-var]
             async for chunk in found:
                 yield chunk
     finally:

@@ -1,0 +1,105 @@
+"""What has changed, for streams that first tell how things are and then what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from stoker.server.service import Service
+
+Op = dict[str, Any]
+Touched = frozenset[tuple[str, str]]
+"""Subjects of `stoker.tasks.feed` and their keys; of runs, `("runs", run_id)`."""
+
+FINISHED: Final = '{"finished":true}'
+
+
+async def changes(
+    service: Service, poked: asyncio.Event | None = None
+) -> AsyncIterator[Touched | None]:
+    """First None, once nothing can be missed any more: look at everything; then what was touched
+    since, together for who takes long. None again: some was missed, look at everything anew.
+    `poked`, when set, is told as nothing touched."""
+    runs = service.hub.all()
+    since = await service.tasks.feed.newest()
+    wake = poked or asyncio.Event()
+    pending: set[tuple[str, str]] = set()
+    missed = False
+
+    async def catalog() -> None:
+        async for some in service.tasks.feed.follow(since):
+            pending.update((one.subject, one.key) for one in some)
+            wake.set()
+
+    async def hub() -> None:
+        nonlocal missed
+        async for some in runs:
+            for one in some:
+                if one.event is None:
+                    missed = True
+                else:
+                    pending.add(("runs", one.event.run_id))
+            wake.set()
+
+    listening = [asyncio.create_task(catalog()), asyncio.create_task(hub())]
+    for one in listening:
+        one.add_done_callback(lambda _: wake.set())
+    try:
+        yield None
+        while True:
+            await wake.wait()
+            wake.clear()
+            for one in listening:
+                if one.done():
+                    one.result()
+            touched, everything = frozenset(pending), missed
+            pending.clear()
+            missed = False
+            yield None if everything else touched
+    finally:
+        for one in listening:
+            one.cancel()
+        await asyncio.wait(listening)
+
+
+class Mirror:
+    """What a client knows: it is told only what is otherwise now."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        """Hashes of values, by path."""
+
+    def learn(self, path: str, value: Any) -> None:
+        """The client was told so in some other way."""
+        self._known[path] = hash(msgspec.json.encode(value))
+
+    def tell(self, path: str, value: Any) -> list[Op]:
+        """What to tell of a path whose value is this; None: there is nothing."""
+        if value is None:
+            if self._known.pop(path, None) is None:
+                return []
+            return [{"op": "remove", "path": path}]
+        new = path not in self._known
+        before = self._known.get(path)
+        self.learn(path, value)
+        if not new and before == self._known[path]:
+            return []
+        return [{"op": "add" if new else "replace", "path": path, "value": value}]
+
+    def rest(self, root: str, present: set[str]) -> list[Op]:
+        """What to tell of paths under `root` that are not among those present."""
+        gone = [one for one in self._known if one.startswith(root) and one not in present]
+        return [op for path in gone for op in self.tell(path, None)]
+
+
+def frame(ops: list[Op], **more: Any) -> str:
+    """A frame of a WebSocket."""
+    return msgspec.json.encode({"JsonPatch": ops, **more}).decode()
+
+
+def escaped(part: str) -> str:
+    """A part of a JSON pointer."""
+    return part.replace("~", "~0").replace("/", "~1")
