@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,39 @@ class Finished(msgspec.Struct):
 Act = Callable[[RunHandle], Awaitable[None]]
 
 
+def driven(state: Path, scenario, more_kinds=(), **options):
+    """What `scenario(engine, journal)` returns, with an engine on `state` that is closed then."""
+
+    async def main():
+        state.mkdir(exist_ok=True)
+        journal = await open_journal(state / "journal.db")
+        known = {**kinds(), **{kind.name: kind for kind in more_kinds}}
+        try:
+            async with Engine(journal, state, known, **options) as engine:
+                return await scenario(engine, journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.fixture
+def state(tmp_path) -> Path:
+    """The state directory of `drive`."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def drive(state):
+    """`drive(scenario, more_kinds=(), **engine_options)`: see `driven`."""
+    return partial(driven, state)
+
+
+@pytest.fixture
+def options(tmp_path) -> RunOptions:
+    return RunOptions(cwd=str(tmp_path))
+
+
 @pytest.fixture
 def execute(tmp_path):
     """`execute(steps, act=None, **plan)`: run a plan, with `act(handle)` beside it."""
@@ -47,41 +81,29 @@ def execute(tmp_path):
 
     def run(steps: list[dict], act: Act | None = None, **more) -> Finished:
         inputs = more.pop("given", None)
-        options = more.pop("options", {})
+        options = RunOptions(cwd=str(tmp_path), **more.pop("options", {}))
         engine_options = more.pop("engine", {})
         park = more.pop("park", True)
         plan = msgspec.convert({"plan_id": "p", "steps": steps, **more}, Plan)
         directory = tmp_path / f"state{next(counter)}"
 
-        async def main() -> Finished:
-            directory.mkdir()
-            journal = await open_journal(directory / "journal.db")
-            try:
-                known = engine_options.pop("kinds", None) or kinds()
-                async with Engine(journal, directory, known, **engine_options) as engine:
-                    handle = await engine.start(
-                        plan,
-                        inputs=inputs,
-                        options=RunOptions(cwd=str(tmp_path), **options),
-                        park=park,
-                    )
-                    if act is not None:
-                        await act(handle)
-                    outcome = await handle.wait()
-                    state = handle.state
-                    return Finished(
-                        outcome,
-                        await journal.events(handle.run_id),
-                        await journal.attempts(handle.run_id),
-                        {step.step.id: step.status for step in state.steps},
-                        {step.step.id: step.reason for step in state.steps},
-                        {step.step.id: step.outputs for step in state.steps},
-                        directory,
-                    )
-            finally:
-                await journal.close()
+        async def scenario(engine: Engine, journal) -> Finished:
+            handle = await engine.start(plan, inputs=inputs, options=options, park=park)
+            if act is not None:
+                await act(handle)
+            outcome = await handle.wait()
+            steps = handle.state.steps
+            return Finished(
+                outcome,
+                await journal.events(handle.run_id),
+                await journal.attempts(handle.run_id),
+                {step.step.id: step.status for step in steps},
+                {step.step.id: step.reason for step in steps},
+                {step.step.id: step.outputs for step in steps},
+                directory,
+            )
 
-        return asyncio.run(asyncio.wait_for(main(), 60))
+        return driven(directory, scenario, **engine_options)
 
     return run
 

@@ -6,7 +6,6 @@ from stoker.engine.fault import words
 from stoker.engine.kinds import ProcessWork, StepFailed
 from stoker.plan.errors import PlanError, Problem
 from stoker.steps.kind import BaseKind, Definition
-from stoker.steps.registry import kinds
 
 
 class Breaking(Definition, frozen=True):
@@ -47,10 +46,8 @@ CASES = [
 @pytest.mark.parametrize("where", ["start", "task", "result"])
 @pytest.mark.parametrize(("error", "said"), CASES, ids=["foreign", "system", "plan", "step"])
 def test_a_foreign_exception_is_its_kinds_fault_and_others_are_plain(execute, where, error, said):
-    known = {**kinds(), "breaking": BreakingKind(error)}
-    run = execute(
-        [{"id": "a", "step_def": {"type": "breaking", "where": where}}], engine={"kinds": known}
-    )
+    step = {"id": "a", "step_def": {"type": "breaking", "where": where}}
+    run = execute([step], engine={"more_kinds": [BreakingKind(error)]})
     assert run.reasons["a"].endswith(said)
     assert run.reasons["a"].count("Error") == said.count("Error")
 

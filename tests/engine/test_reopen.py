@@ -1,18 +1,14 @@
 """Runs that are given new steps, wherever they stand."""
 
-import asyncio
 import json
 
 import msgspec
 import pytest
 
-from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.engine.view import read_run
-from stoker.journal.open import open_journal
 from stoker.plan.errors import PlanError
 from stoker.plan.model import Plan
-from stoker.steps.registry import kinds
 
 
 def plan_of(*steps, **more):
@@ -23,29 +19,11 @@ def more(*steps):
     return json.dumps({"steps": list(steps)})
 
 
-@pytest.fixture
-def world(tmp_path):
-    """`world(scenario)`: run `scenario(engine, journal)` with a plan's engine around it."""
-
-    def run(scenario):
-        async def main():
-            journal = await open_journal(tmp_path / "journal.db")
-            try:
-                async with Engine(journal, tmp_path, kinds()) as engine:
-                    return await asyncio.wait_for(scenario(engine, journal), 60)
-            finally:
-                await journal.close()
-
-        return asyncio.run(main())
-
-    return run
-
-
 def start(engine, plan, tmp_path, **options):
     return engine.start(plan, run_id="r", options=RunOptions(cwd=str(tmp_path), **options))
 
 
-def test_a_run_that_succeeded_goes_on_with_new_steps(world, tmp_path):
+def test_a_run_that_succeeded_goes_on_with_new_steps(drive, tmp_path, state):
     async def scenario(engine, journal):
         first = await start(
             engine,
@@ -58,7 +36,7 @@ def test_a_run_that_succeeded_goes_on_with_new_steps(world, tmp_path):
         )
         assert (await again.wait()).status == "succeeded"
         assert [row.step_id for row in await journal.attempts("r")] == ["a", "b"]
-        assert (tmp_path / "runs/r/logs/b.1.out").read_text() == "a\n"
+        assert (state / "runs/r/logs/b.1.out").read_text() == "a\n"
         types = [event.type for event in await journal.events("r")]
         assert types.count("run.settled") == 2
         place = types.index("run.reopened")
@@ -72,11 +50,11 @@ def test_a_run_that_succeeded_goes_on_with_new_steps(world, tmp_path):
             "b": "succeeded",
         }
 
-    world(scenario)
+    drive(scenario)
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
-def test_what_ended_a_run_does_not_end_what_comes_after_it(world, tmp_path, end):
+def test_what_ended_a_run_does_not_end_what_comes_after_it(drive, tmp_path, end):
     async def scenario(engine, journal):
         body = "exit 3" if end == "fail" else "sleep 300"
         first = await start(
@@ -99,10 +77,10 @@ def test_what_ended_a_run_does_not_end_what_comes_after_it(world, tmp_path, end)
         assert statuses["later"] in ("skipped", "canceled")
         assert len(await journal.attempts("r")) == 2
 
-    world(scenario)
+    drive(scenario)
 
 
-def test_a_run_under_way_is_extended_as_it_runs(world, tmp_path):
+def test_a_run_under_way_is_extended_as_it_runs(drive, tmp_path):
     async def scenario(engine, journal):
         first = await start(
             engine, plan_of({"id": "a", "run": "while [ ! -e go ]; do sleep 0.01; done"}), tmp_path
@@ -112,10 +90,10 @@ def test_a_run_under_way_is_extended_as_it_runs(world, tmp_path):
         assert (await first.wait()).status == "succeeded"
         assert "run.reopened" not in {event.type for event in await journal.events("r")}
 
-    world(scenario)
+    drive(scenario)
 
 
-def test_steps_that_are_wrong_leave_a_run_that_is_over_as_it_is(world, tmp_path):
+def test_steps_that_are_wrong_leave_a_run_that_is_over_as_it_is(drive, tmp_path):
     async def scenario(engine, journal):
         await (await start(engine, plan_of({"id": "a", "command": "true"}), tmp_path)).wait()
         before = await journal.events("r")
@@ -125,10 +103,10 @@ def test_steps_that_are_wrong_leave_a_run_that_is_over_as_it_is(world, tmp_path)
         assert (await journal.run("r")).status == "succeeded"
         assert (await journal.run("r")).engine is None
 
-    world(scenario)
+    drive(scenario)
 
 
-def test_the_limit_on_a_runs_duration_counts_anew(world, tmp_path):
+def test_the_limit_on_a_runs_duration_counts_anew(drive, tmp_path):
     plan = plan_of({"id": "a", "command": "true"}, globals={"max_run_duration_sec": 0.5})
 
     async def scenario(engine, journal):
@@ -140,10 +118,10 @@ def test_the_limit_on_a_runs_duration_counts_anew(world, tmp_path):
         assert (await again.wait()).status == "succeeded"
         assert (await journal.run("r")).started_at == opened
 
-    world(scenario)
+    drive(scenario)
 
 
-def test_a_reopened_run_that_is_suspended_goes_on_with_its_new_steps(world, tmp_path):
+def test_a_reopened_run_that_is_suspended_goes_on_with_its_new_steps(drive, tmp_path):
     async def first(engine, journal):
         await (await start(engine, plan_of({"id": "a", "command": "true"}), tmp_path)).wait()
         again = await engine.extend(
@@ -159,5 +137,5 @@ def test_a_reopened_run_that_is_suspended_goes_on_with_its_new_steps(world, tmp_
         assert (await (await engine.resume("r")).wait()).status == "succeeded"
         assert await journal.check() == []
 
-    world(first)
-    world(second)
+    drive(first)
+    drive(second)

@@ -7,17 +7,13 @@ import pytest
 
 from stoker.engine import engine as engines
 from stoker.engine.commands import CommandRefused
-from stoker.engine.engine import Engine
 from stoker.engine.feed import Feed
-from stoker.engine.options import RunOptions
 from stoker.engine.works import Works
 from stoker.journal.base import Command, JournalError, UnknownRun
-from stoker.journal.open import open_journal
 from stoker.plan.errors import PlanError
 from stoker.plan.model import Plan
 from stoker.process.spawner import Spawner
 from stoker.process.tree import end_all
-from stoker.steps.registry import kinds
 
 SECRET = {"pw": {"secret": True}}
 FOREVER = "sleep 100"
@@ -25,29 +21,6 @@ FOREVER = "sleep 100"
 
 def plan(*steps, **more):
     return msgspec.convert({"plan_id": "p", "steps": steps, **more}, Plan)
-
-
-@pytest.fixture
-def working(tmp_path):
-    """`working(body, **options)`: run `body(engine, journal)` within an engine."""
-
-    def run(body, **options):
-        async def main():
-            journal = await open_journal(tmp_path / "j.db")
-            try:
-                async with Engine(journal, tmp_path / "state", kinds(), **options) as engine:
-                    await body(engine, journal)
-            finally:
-                await journal.close()
-
-        asyncio.run(asyncio.wait_for(main(), 60))
-
-    return run
-
-
-@pytest.fixture
-def options(tmp_path):
-    return RunOptions(cwd=str(tmp_path))
 
 
 @pytest.fixture
@@ -179,9 +152,7 @@ def test_a_step_that_breaks_its_promise_extends_nothing(execute):
 # What ends a run by force.
 
 
-def test_slots_and_resources_come_back_from_a_run_that_cannot_go_on(
-    working, options, broken, until
-):
+def test_slots_and_resources_come_back_from_a_run_that_cannot_go_on(drive, options, broken, until):
     async def body(engine, journal):
         first = await engine.start(
             plan({"id": "x", "run": FOREVER, "resources": {"gpu": 1}}), options=options
@@ -198,11 +169,11 @@ def test_slots_and_resources_come_back_from_a_run_that_cannot_go_on(
         )
         assert (await second.wait()).status == "succeeded"
 
-    working(body, max_concurrency=1, resources={"gpu": 1})
+    drive(body, max_concurrency=1, resources={"gpu": 1})
 
 
 def test_a_lease_that_was_not_released_is_released_later(
-    working, options, broken, until, monkeypatch
+    drive, options, broken, until, monkeypatch
 ):
     monkeypatch.setattr(engines, "LEASE_SECONDS", 0.06)
 
@@ -223,10 +194,10 @@ def test_a_lease_that_was_not_released_is_released_later(
         assert (await second.wait()).status == "succeeded"
         assert not engine._unreleased
 
-    working(body)
+    drive(body)
 
 
-def test_a_handle_ends_even_if_the_engines_tasks_are_cancelled(working, options, until):
+def test_a_handle_ends_even_if_the_engines_tasks_are_cancelled(drive, options, until):
     async def body(engine, journal):
         handle = await engine.start(plan({"id": "x", "run": FOREVER}), options=options)
         await until(handle, "attempt.starting")
@@ -235,10 +206,10 @@ def test_a_handle_ends_even_if_the_engines_tasks_are_cancelled(working, options,
         assert (await handle.wait()).status == "suspended"
         assert (await journal.run(handle.run_id)).engine is None
 
-    working(body)
+    drive(body)
 
 
-def test_a_second_cancel_closes_the_feed_all_the_same(working, options, until, monkeypatch):
+def test_a_second_cancel_closes_the_feed_all_the_same(drive, options, until, monkeypatch):
     ending = asyncio.Event()
 
     async def never(self):
@@ -258,10 +229,10 @@ def test_a_second_cancel_closes_the_feed_all_the_same(working, options, until, m
             await handle.wait()
         await handle.run._works.end_processes()
 
-    working(body)
+    drive(body)
 
 
-def test_the_spawner_is_closed_with_its_engine(working, options, monkeypatch):
+def test_the_spawner_is_closed_with_its_engine(drive, options, monkeypatch):
     closed = []
     original = Spawner.close
     monkeypatch.setattr(Spawner, "close", lambda self: (closed.append(self), original(self)))
@@ -270,14 +241,14 @@ def test_the_spawner_is_closed_with_its_engine(working, options, monkeypatch):
         handle = await engine.start(plan({"id": "x", "command": "true"}), options=options)
         await handle.wait()
 
-    working(body)
+    drive(body)
     assert len(closed) == 1
 
 
 # Starting and resuming.
 
 
-def test_a_start_that_cannot_make_its_directory_creates_no_run(working, options, tmp_path):
+def test_a_start_that_cannot_make_its_directory_creates_no_run(drive, options, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "runs").write_text("in the way")
 
@@ -287,10 +258,10 @@ def test_a_start_that_cannot_make_its_directory_creates_no_run(working, options,
         with pytest.raises(UnknownRun):
             await journal.run("r")
 
-    working(body)
+    drive(body)
 
 
-def test_a_start_that_fails_late_gives_its_lease_back(working, options, broken):
+def test_a_start_that_fails_late_gives_its_lease_back(drive, options, broken):
     async def body(engine, journal):
         patch = broken(journal, "durations")
         with pytest.raises(JournalError):
@@ -300,10 +271,10 @@ def test_a_start_that_fails_late_gives_its_lease_back(working, options, broken):
         resumed = await engine.resume("r")
         assert (await resumed.wait()).status == "succeeded"
 
-    working(body)
+    drive(body)
 
 
-def test_a_resume_names_the_kinds_it_lacks(working, options):
+def test_a_resume_names_the_kinds_it_lacks(drive, options):
     async def body(engine, journal):
         run = await engine.start(
             plan({"id": "x", "run": "true", "approval": True}), options=options, run_id="r"
@@ -317,10 +288,10 @@ def test_a_resume_names_the_kinds_it_lacks(working, options):
         await resumed.approve("x")
         assert (await resumed.wait()).status == "succeeded"
 
-    working(body)
+    drive(body)
 
 
-def test_survivors_are_ended_together(working, options, monkeypatch):
+def test_survivors_are_ended_together(drive, options, monkeypatch):
     started = []
     together = asyncio.Event()
 
@@ -348,7 +319,7 @@ def test_survivors_are_ended_together(working, options, monkeypatch):
         await resumed.wait()
         assert len(started) == 2
 
-    working(main)
+    drive(main)
 
 
 # Commands.
@@ -373,7 +344,7 @@ def test_a_malformed_command_is_refused_and_the_run_lives(execute, until, kind, 
     assert done.outcome.status == "succeeded"
 
 
-def test_a_malformed_command_in_the_inbox_is_applied_once_and_refused(working, options):
+def test_a_malformed_command_in_the_inbox_is_applied_once_and_refused(drive, options):
     async def body(engine, journal):
         step = {"id": "x", "command": "true", "approval": True}
         run = await engine.start(plan(step), options=options, run_id="r")
@@ -384,7 +355,7 @@ def test_a_malformed_command_in_the_inbox_is_applied_once_and_refused(working, o
         assert await journal.commands("r") == []
         assert "command.refused" in [event.type for event in await journal.events("r")]
 
-    working(body)
+    drive(body)
 
 
 # Resources.

@@ -10,13 +10,10 @@ import pytest
 
 from stoker.engine import outputs
 from stoker.engine.attempt import Files, consumed_env
-from stoker.engine.engine import Engine
 from stoker.engine.kinds import Result, StepFailed
 from stoker.engine.options import RunOptions
-from stoker.journal.open import open_journal
 from stoker.plan.model import Input, Plan, Step
 from stoker.steps.kind import BaseKind, Definition
-from stoker.steps.registry import kinds
 
 SECRET = "hunter2-secret"
 HIDDEN = {"t": Input(secret=True)}
@@ -29,37 +26,13 @@ def holding(directory: Path, text: str = SECRET) -> list[Path]:
 
 
 @pytest.fixture
-def state(tmp_path):
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def drive(tmp_path, state):
-    """`drive(use)`: what `use(engine, options)` returns, with an engine that is then closed."""
-
-    def run(use):
-        async def main():
-            state.mkdir(exist_ok=True)
-            journal = await open_journal(state / "journal.db")
-            try:
-                async with Engine(journal, state, kinds()) as engine:
-                    return await use(engine, RunOptions(cwd=str(tmp_path)))
-            finally:
-                await journal.close()
-
-        return asyncio.run(asyncio.wait_for(main(), 60))
-
-    return run
-
-
-@pytest.fixture
-def cut_short(drive, tmp_path):
+def cut_short(drive, options, tmp_path):
     """`cut_short(plan)`: start run `r`, whose step writes to the pipe `begun`, and close the
     engine as soon as it has."""
     os.mkfifo(tmp_path / "begun")
 
     def run(plan):
-        async def begin(engine, options):
+        async def begin(engine, journal):
             await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
             await asyncio.to_thread((tmp_path / "begun").read_bytes)
 
@@ -76,10 +49,10 @@ def nested_plan(directory: Path, *steps: dict) -> Plan:
     return Plan(plan_id="outer", inputs=HIDDEN, steps=(Step(id="x", step_def=definition),))
 
 
-def test_a_secret_stays_one_in_a_nested_run(drive, tmp_path, state):
+def test_a_secret_stays_one_in_a_nested_run(drive, options, tmp_path, state):
     plan = nested_plan(tmp_path, {"id": "s", "run": "echo tok=${{ inputs.token }} | tee -a log"})
 
-    async def use(engine, options):
+    async def use(engine, journal):
         run = await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
         assert (await run.wait()).status == "succeeded"
         return await engine.journal.run("r.x.1"), await engine.journal.attempts("r.x.1")
@@ -95,7 +68,7 @@ def test_a_nested_run_is_given_its_parents_secrets_again(drive, cut_short, tmp_p
     script = "echo tok=${{ inputs.token }} && test -e go || { echo > begun && sleep 60; }"
     plan = nested_plan(tmp_path, {"id": "s", "run": script})
 
-    async def go_on(engine, options):
+    async def go_on(engine, journal):
         run = await engine.resume("r", inputs={"t": SECRET})
         assert (await run.wait()).status == "succeeded"
         return await engine.journal.attempts("r.x.1")
@@ -111,7 +84,7 @@ def test_a_nested_run_resumed_alone_keeps_its_secrets(drive, cut_short, tmp_path
     script = "echo tok=${{ inputs.token }} && test -e go || { echo > begun && sleep 60; }"
     plan = nested_plan(tmp_path, {"id": "s", "run": script})
 
-    async def go_on(engine, options):
+    async def go_on(engine, journal):
         run = await engine.resume("r.x.1", inputs={"token": f"user:{SECRET}"})
         assert (await run.wait()).status == "succeeded"
 
@@ -127,7 +100,7 @@ def test_an_interrupted_attempts_output_holds_no_secret_after_a_resume(
     script = "echo v=${{ inputs.t }} > $STOKER_OUTPUT; test -e go || { echo > begun; sleep 60; }"
     plan = Plan(plan_id="p", inputs=HIDDEN, steps=(Step(id="a", run=script),))
 
-    async def go_on(engine, options):
+    async def go_on(engine, journal):
         run = await engine.resume("r", inputs={"t": SECRET})
         assert (await run.wait()).status == "succeeded"
 
@@ -138,7 +111,7 @@ def test_an_interrupted_attempts_output_holds_no_secret_after_a_resume(
     assert holding(state) == []
 
 
-def test_locks_are_named_by_digests(drive, tmp_path, state, monkeypatch):
+def test_locks_are_named_by_digests(drive, options, tmp_path, state, monkeypatch):
     claimed = []
     plan = Plan(
         plan_id="p",
@@ -149,7 +122,7 @@ def test_locks_are_named_by_digests(drive, tmp_path, state, monkeypatch):
         ),
     )
 
-    async def use(engine, options):
+    async def use(engine, journal):
         claim = engine.journal.claim_locks
 
         async def spy(lease, step_id, names):
@@ -228,11 +201,11 @@ def test_fingerprints_are_their_owners_alone(execute):
 
 
 @pytest.mark.parametrize("pattern", ["src/**.py", "/**foo", "none/*.py", "no\0where", "missing"])
-def test_inputs_that_cannot_be_found_are_never_up_to_date(drive, tmp_path, pattern):
+def test_inputs_that_cannot_be_found_are_never_up_to_date(drive, options, tmp_path, pattern):
     (tmp_path / "out").touch()
     step = Step(id="a", run="true", inputs_files=(pattern,), outputs_files=("out",))
 
-    async def use(engine, options):
+    async def use(engine, journal):
         for _ in range(2):
             run = await engine.start(Plan(plan_id="p", steps=(step,)), options=options)
             assert (await run.wait()).status == "succeeded"
@@ -284,24 +257,20 @@ class Remembering(BaseKind):
         return work()
 
 
-def test_the_token_outlives_a_lost_attempt_but_not_a_failed_one(tmp_path):
+def test_the_token_outlives_a_lost_attempt_but_not_a_failed_one(drive):
     kind = Remembering()
     step = Step(id="a", step_def={"type": kind.name}, retries=1, retry_delay_sec=0)
 
-    async def main():
-        journal = await open_journal(tmp_path / "journal.db")
-        known = {**kinds(), kind.name: kind}
-        try:
-            async with Engine(journal, tmp_path, known) as engine:
-                await engine.start(Plan(plan_id="p", steps=(step,)), run_id="r")
-                await kind.begun.wait()
-            async with Engine(journal, tmp_path, known) as engine:
-                run = await engine.resume("r")
-                assert (await run.wait()).status == "succeeded"
-        finally:
-            await journal.close()
+    async def begin(engine, journal):
+        await engine.start(Plan(plan_id="p", steps=(step,)), run_id="r")
+        await kind.begun.wait()
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    async def go_on(engine, journal):
+        run = await engine.resume("r")
+        assert (await run.wait()).status == "succeeded"
+
+    drive(begin, [kind])
+    drive(go_on, [kind])
     first, again, retry = kind.tokens
     assert first == again != retry
 

@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 
 from stoker.engine import outputs
-from stoker.engine.engine import Engine
 from stoker.engine.kinds import ProcessWork, Result, StepFailed
-from stoker.engine.options import RunOptions
-from stoker.journal.open import open_journal
 from stoker.log import JsonFormatter, KeyValueFormatter
 from stoker.plan.model import Input, Plan, Step
 from stoker.steps.kind import BaseKind, Definition
-from stoker.steps.registry import kinds
 
 SECRET = "hunter2-secret-of-some-length-that-messages-would-rather-cut-than-show"
 HIDDEN = {"t": Input(secret=True)}
@@ -29,32 +25,18 @@ def holding(directory: Path, text: str = SECRET) -> list[Path]:
 
 
 @pytest.fixture
-def state(tmp_path):
-    directory = tmp_path / "state"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
-def carry_out(tmp_path, state):
+def carry_out(drive, options):
     """`carry_out(step, ..., given=SECRET)`: the ended run, and all its events as text."""
 
     def run(*steps, given=SECRET, more_kinds=(), **fields):
         plan = Plan(plan_id="p", inputs=HIDDEN, steps=steps, **fields)
 
-        async def main():
-            journal = await open_journal(state / "journal.db")
-            try:
-                known = {**kinds(), **{kind.name: kind for kind in more_kinds}}
-                async with Engine(journal, state, known) as engine:
-                    options = RunOptions(cwd=str(tmp_path))
-                    run = await engine.start(plan, inputs={"t": given}, options=options)
-                    await run.wait()
-                    return run, repr(await journal.events(run.run_id))
-            finally:
-                await journal.close()
+        async def scenario(engine, journal):
+            run = await engine.start(plan, inputs={"t": given}, options=options)
+            await run.wait()
+            return run, repr(await journal.events(run.run_id))
 
-        return asyncio.run(asyncio.wait_for(main(), 60))
+        return drive(scenario, more_kinds)
 
     return run
 
@@ -256,23 +238,17 @@ def test_a_secret_is_not_made_part_of_a_nested_plan(carry_out, tmp_path, state, 
 
 
 @pytest.mark.parametrize("file", ["OUTPUT", "EXTEND"])
-def test_closing_the_engine_masks_what_steps_had_written(tmp_path, state, file):
+def test_closing_the_engine_masks_what_steps_had_written(drive, options, tmp_path, state, file):
     os.mkfifo(tmp_path / "begun")
     script = f"echo v=${{{{ inputs.t }}}} > $STOKER_{file}; echo > begun; sleep 60"
     plan = Plan(plan_id="p", inputs=HIDDEN, steps=(Step(id="a", run=script),))
 
-    async def main():
-        journal = await open_journal(state / "journal.db")
-        try:
-            async with Engine(journal, state, kinds()) as engine:
-                options = RunOptions(cwd=str(tmp_path))
-                await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
-                await asyncio.to_thread((tmp_path / "begun").read_bytes)
-                assert holding(state) != []
-        finally:
-            await journal.close()
+    async def scenario(engine, journal):
+        await engine.start(plan, inputs={"t": SECRET}, options=options, run_id="r")
+        await asyncio.to_thread((tmp_path / "begun").read_bytes)
+        assert holding(state) != []
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    drive(scenario)
     assert holding(state) == []
     written = state / "runs/r/outputs/a.1"
     assert (written if file == "OUTPUT" else Path(f"{written}.extend")).read_text() == "v=***\n"

@@ -67,7 +67,7 @@ async def _release_when_bounded(handle, tmp_path):
         gate.write("go\n")
 
 
-def test_many_runs_in_one_engine(tmp_path):
+def test_many_runs_in_one_engine(drive, options):
     plan = Plan(
         plan_id="many",
         steps=tuple(
@@ -76,21 +76,16 @@ def test_many_runs_in_one_engine(tmp_path):
         ),
     )
 
-    async def main():
-        journal = await open_journal(tmp_path / "j.db")
-        async with Engine(journal, tmp_path, kinds(), max_concurrency=3) as engine:
-            runs = [
-                await engine.start(plan, options=RunOptions(cwd=str(tmp_path))) for _ in range(20)
-            ]
-            outcomes = await asyncio.gather(*(run.wait() for run in runs))
+    async def scenario(engine, journal):
+        runs = [await engine.start(plan, options=options) for _ in range(20)]
+        outcomes = await asyncio.gather(*(run.wait() for run in runs))
         assert {outcome.status for outcome in outcomes} == {"succeeded"}
         assert await journal.check() == []
-        await journal.close()
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    drive(scenario, max_concurrency=3)
 
 
-def test_leaving_the_engine_suspends_and_a_resume_goes_on(tmp_path):
+def test_leaving_the_engine_suspends_and_a_resume_goes_on(drive, options, until, tmp_path):
     plan = Plan(
         plan_id="later",
         steps=(
@@ -102,10 +97,8 @@ def test_leaving_the_engine_suspends_and_a_resume_goes_on(tmp_path):
     async def main():
         journal = await open_journal(tmp_path / "j.db")
         async with Engine(journal, tmp_path, kinds()) as engine:
-            run = await engine.start(plan, options=RunOptions(cwd=str(tmp_path)))
-            async for event in run.events():
-                if event.type == "attempt.starting" and event.step == "slow":
-                    break
+            run = await engine.start(plan, options=options)
+            await until(run, "attempt.starting", "slow")
         assert (await run.wait()).status == "suspended"
         (tmp_path / "go").touch()
         async with Engine(journal, tmp_path, kinds()) as engine:
@@ -113,7 +106,7 @@ def test_leaving_the_engine_suspends_and_a_resume_goes_on(tmp_path):
             assert (await resumed.wait()).status == "succeeded"
         statuses = [(row.step_id, row.status) for row in await journal.attempts(run.run_id)]
         assert statuses == [("done", "succeeded"), ("slow", "lost"), ("slow", "succeeded")]
-        assert (tmp_path / "log").read_text() == "once\n"
         await journal.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
+    assert (tmp_path / "log").read_text() == "once\n"

@@ -5,6 +5,7 @@ import pytest
 from stoker.hosting import errors, settings
 from stoker.hosting.detection import detect
 from stoker.hosting.settings import Host, Settings
+from stoker.toml_file import BadFile
 
 OWN = Settings(
     {
@@ -74,7 +75,7 @@ def test_tokens_from_the_environment(tmp_path):
     assert settings.token(found, "github.com", environ) == "sooner"
     with pytest.raises(errors.TokenMissing, match=r"\$STOKER_GITLAB_TOKEN or \$GITLAB_TOKEN"):
         settings.token(found, "gitlab.com", environ)
-    with pytest.raises(errors.BadHostingSettings) as caught:
+    with pytest.raises(BadFile) as caught:
         settings.token(found, "github.com", {"GH_TOKEN": "two words"})
     assert "words" not in str(caught.value)
 
@@ -85,7 +86,7 @@ def test_tokens_from_the_file(tmp_path):
     assert settings.token(found, "github.com", {"GH_TOKEN": "other"}) == "t0ken"
     assert detect("git@github.com:a/b", found).api == "https://api.github.com"
     assert "t0ken" not in repr(found)
-    with pytest.raises(errors.BadHostingSettings, match="chmod 600"):
+    with pytest.raises(BadFile, match="chmod 600"):
         write(tmp_path, text, 0o640)
 
 
@@ -114,7 +115,7 @@ def test_a_host_of_ones_own(tmp_path):
     ],
 )
 def test_settings_that_make_no_sense(tmp_path, text, reason):
-    with pytest.raises(errors.BadHostingSettings, match=reason) as caught:
+    with pytest.raises(BadFile, match=reason) as caught:
         write(tmp_path, text)
     assert "t0ken" not in str(caught.value)
     assert settings.FILE in str(caught.value)

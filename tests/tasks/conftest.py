@@ -25,6 +25,10 @@ from stoker.process.survivors import Scan
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks, opened
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "hosting"))
+
+from forges import FORGES, TOKEN, Serving
+
 
 def script(*actions: dict[str, Any]) -> str:
     """What the scripted agent is to do, as a prompt."""
@@ -92,3 +96,38 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def scripted() -> Callable[..., str]:
     return script
+
+
+def hosted(world: World, provider: str) -> Serving:
+    """A code host that the world's repository is pushed to, and a token for it."""
+    bare = world.state.parent / "forge" / "acme" / "widgets.git"
+    git(world.repository, "clone", "-q", "--bare", ".", str(bare))
+    git(bare, "config", "http.receivepack", "true")
+    return Serving(provider, bare.parents[1])
+
+
+def reached(world: World, forge: Any, token: str) -> None:
+    """The repository's `origin` is there, and the token where it is looked for."""
+    git(world.repository, "remote", "add", "origin", forge.remote)
+    settings = world.state / "hosting.toml"
+    settings.touch(0o600)
+    settings.write_text(
+        f'[hosts."{forge.host}"]\nprovider = "{forge.provider}"\n'
+        f'api = "{forge.url}{forge.prefix}"\ntoken = "{token}"\n'
+    )
+
+
+@pytest.fixture(params=FORGES)
+def forge(request: pytest.FixtureRequest, world: World) -> Iterator[Any]:
+    """Each of them, with the world's repository."""
+    with hosted(world, request.param) as made:
+        reached(world, made, TOKEN)
+        yield made
+
+
+@pytest.fixture
+def github(world: World) -> Iterator[Any]:
+    """The one, where they do not differ."""
+    with hosted(world, "github") as made:
+        reached(world, made, TOKEN)
+        yield made

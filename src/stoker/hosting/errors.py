@@ -12,14 +12,6 @@ class NotHosted(HostingError):
     """The remote's URL is not one of a code host, or nobody said what speaks there."""
 
 
-class BadHostingSettings(HostingError):
-    """`path` cannot be read, is open to others, or says something that makes no sense."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-
-
 class TokenMissing(HostingError):
     """No token is there for `host`."""
 

@@ -10,17 +10,16 @@ Tokens for the well-known hosts are taken from the variables of `WELL_KNOWN`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Struct
 
-from stoker.hosting.errors import BadHostingSettings, TokenMissing
+from stoker.hosting.errors import TokenMissing
 from stoker.hosting.model import Provider
+from stoker.toml_file import BadFile, read
 
 FILE: Final = "hosting.toml"
 
@@ -76,35 +75,22 @@ WELL_KNOWN: Final[Mapping[str, Host]] = {
 
 
 def load(directory: Path) -> Settings:
-    """Of a state directory; empty if it has none. Raises `BadHostingSettings`."""
+    """Of a state directory; empty if it has none. Raises `BadFile`."""
     path = directory / FILE
-    try:
-        with path.open("rb") as file:
-            text = file.read()
-            mode = os.fstat(file.fileno()).st_mode
-    except FileNotFoundError:
-        return Settings()
-    except OSError as error:
-        raise BadHostingSettings(str(path), error.strerror or "cannot be read") from None
-    try:
-        settings = msgspec.toml.decode(text, type=Settings)
-    except msgspec.ValidationError as error:
-        raise BadHostingSettings(str(path), str(error)) from None
-    except ValueError:  # the parser would quote the line, which may hold a token
-        raise BadHostingSettings(str(path), "is not TOML") from None
-    if mode & 0o077 and any(host.token for host in settings.hosts.values()):
-        raise BadHostingSettings(str(path), "others can read the tokens in it: chmod 600 it")
+    settings = read(
+        path, Settings, secret=lambda found: any(host.token for host in found.hosts.values())
+    )
     for name, host in settings.hosts.items():
         if name not in WELL_KNOWN and (host.provider is None or host.api is None):
-            raise BadHostingSettings(str(path), f'hosts."{name}": expected provider and api')
+            raise BadFile(str(path), f'hosts."{name}": expected provider and api')
         parts = urlsplit(host.api or "https://x")
         if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
-            raise BadHostingSettings(str(path), f'hosts."{name}".api: expected an http(s) URL')
+            raise BadFile(str(path), f'hosts."{name}".api: expected an http(s) URL')
     return settings
 
 
 def token(settings: Settings, name: str, environ: Mapping[str, str]) -> str:
-    """For a host. Raises `TokenMissing`, `BadHostingSettings`."""
+    """For a host. Raises `TokenMissing`, `BadFile`."""
     host = settings.host(name) or Host()
     variables = (host.token_env,) if isinstance(host.token_env, str) else host.token_env
     given = (host.token or "", *(environ.get(variable, "") for variable in variables))
@@ -112,5 +98,5 @@ def token(settings: Settings, name: str, environ: Mapping[str, str]) -> str:
     if found is None:
         raise TokenMissing(name, " or ".join((*(f"${v}" for v in variables), FILE)))
     if not (found.isascii() and found.isprintable() and " " not in found):
-        raise BadHostingSettings(FILE, f"the token for {name} has characters no token has")
+        raise BadFile(FILE, f"the token for {name} has characters no token has")
     return found

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stoker.agents.follow import batches as records
 from stoker.agents.store import Store, place
@@ -15,7 +16,9 @@ from stoker.process.logs import LogWatch
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 from stoker.tasks.progress import Progress
-from stoker.tasks.service import Tasks
+
+if TYPE_CHECKING:
+    from stoker.tasks.service import Tasks
 
 
 async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]:
@@ -35,6 +38,11 @@ async def batches(
     return _follow(tasks.progress, attempt, f"agent-{turn}", watch)
 
 
+def entries(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:
+    """The same as `follow` of a step that the attempt's run has."""
+    return _each(_follow(progress, attempt, step_id, None))
+
+
 async def _each(found: AsyncIterator[Sequence[Put]]) -> AsyncIterator[Put]:
     async with aclosing(found) as some:  # type: ignore[type-var]
         async for batch in some:
@@ -46,7 +54,7 @@ async def _follow(
     progress: Progress, attempt: Attempt, step_id: str, watch: LogWatch | None
 ) -> AsyncIterator[Sequence[Put]]:
     ended = asyncio.ensure_future(progress.over(attempt, step_id))
-    entries = Entries()
+    folded = Entries()
     try:
         number = await progress.begun(attempt, step_id)
         if number is None:
@@ -60,7 +68,7 @@ async def _follow(
         found = records(directory, finished=ended, watch=watch)
         async with aclosing(found) as told:  # type: ignore[type-var]
             async for batch in told:
-                yield [entries.add(record) for _, record in batch]
+                yield [folded.add(record) for _, record in batch]
     finally:
         ended.cancel()
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.state import StepState
 from stoker.plan.template import escape
 from stoker.tasks.errors import Unknown
@@ -129,6 +130,12 @@ def prompt(task: Task) -> str:
 def last(steps: list[StepState]) -> int:
     """The number of the last turn; 0 before the first."""
     return max((found[1] for step in steps if (found := role(step.step.id))), default=0)
+
+
+def ended(steps: list[StepState]) -> StepState | None:
+    """The agent's step of the last turn that is over."""
+    over = (step for step in reversed(steps) if step.status in STEP_OVER)
+    return next((step for step in over if (role(step.step.id) or ("",))[0] == "agent"), None)
 
 
 def origin(step: StepState) -> Origin:

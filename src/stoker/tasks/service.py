@@ -11,7 +11,10 @@ from stoker.engine.engine import Engine
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.feed import Feed
 from stoker.tasks.library import Library
+from stoker.tasks.notices import Notices
+from stoker.tasks.notifier import Notifier
 from stoker.tasks.progress import Progress
+from stoker.tasks.pulls import Pulls
 from stoker.tasks.schedule import Schedule
 from stoker.tasks.starter import Starter
 from stoker.tasks.turns import Turns
@@ -35,6 +38,12 @@ class Tasks:
         self.starter = Starter(engine, self.catalog, self.turns, images, prefix=prefix)
         self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
+        self.pulls = Pulls(journal, self.catalog, self.turns, self.progress, directory)
+        notices = Notices(Notifier(directory), self.catalog, self.turns, self.progress)
+        self.turns.on_begin.append(self.pulls.begun)
+        self.turns.companions.append(notices.along)
+        self.turns.listeners += [notices.over, self.pulls.over]
+        self.pulls.listeners.append(notices.pull_request)
 
     async def __aenter__(self) -> Self:
         await self.turns.__aenter__()

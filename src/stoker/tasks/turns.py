@@ -7,9 +7,9 @@ the task is in review, the listeners are told, and a follow-up that waits is beg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
 from msgspec import UNSET, UnsetType
@@ -31,10 +31,13 @@ from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Draft, DraftKind
 from stoker.tasks.plan import Origin, Turn
 from stoker.tasks.progress import Progress
+from stoker.tasks.trailers import note, noted, trailers
 from stoker.workspace import commit
 from stoker.workspace.errors import WorkspaceError
 
 log = get_logger(__name__)
+
+_LEAVING_SEC: Final = 10.0
 
 Listener = Callable[[Attempt], Awaitable[None]]
 """Told that an attempt's turn is over and its work kept."""
@@ -58,9 +61,14 @@ class Turns:
         self._drafts = Drafts(journal)
         self._watched: dict[str, asyncio.Task[None]] = {}
         """By attempt: who waits for the end of its turn."""
+        self._running: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stack = AsyncExitStack()
         self._group: asyncio.TaskGroup
+        self.on_begin: list[Listener] = []
+        """Told that a turn has begun, or is gone on with; not waited for."""
+        self.companions: list[Listener] = []
+        """Likewise, and cancelled when the turn is over."""
         self.listeners: list[Listener] = []
 
     async def __aenter__(self) -> Self:
@@ -70,6 +78,10 @@ class Turns:
     async def __aexit__(self, *error: object) -> None:
         for watching in self._watched.values():
             watching.cancel()
+        if self._running:  # listeners and what is done aside may talk to other machines
+            _, late = await asyncio.wait(self._running, timeout=_LEAVING_SEC)
+            for task in late:
+                task.cancel()
         await self._stack.aclose()
 
     def lock(self, attempt_id: str) -> asyncio.Lock:
@@ -236,6 +248,7 @@ class Turns:
     ) -> None:
         project, task = await self._catalog.origin(attempt)
         worktree = await self._catalog.room(attempt)
+        note(worktree, trailers(task, attempt))  # its issue may be known by now
         steps = (await self._progress.state(attempt)).steps
         turn = Turn(
             prompt=prompt,
@@ -253,10 +266,23 @@ class Turns:
 
     def watch(self, attempt: Attempt, handle: RunHandle) -> None:
         """See the turn that a run is at to its end, and what follows it."""
-        self._watched[attempt.attempt_id] = self._group.create_task(self._see(attempt, handle))
+        self._watched[attempt.attempt_id] = self._create(self._see(attempt, handle))
+        for listener in self.on_begin:
+            self.aside(listener(attempt))
+
+    def aside(self, doing: Awaitable[None]) -> asyncio.Task[None]:
+        """Have something done that nothing here waits for; it ends before this does."""
+        return self._create(_logged(doing))
+
+    def _create(self, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(doing)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def _see(self, attempt: Attempt, handle: RunHandle) -> None:
         key = attempt.attempt_id
+        companions = [self.aside(companion(attempt)) for companion in self.companions]
         try:
             outcome = await handle.wait()
             if outcome.status == "suspended":
@@ -271,6 +297,8 @@ class Turns:
         except Exception as error:  # one attempt's trouble is not another's
             log.exception("an attempt cannot go on", redact=str, attempt=key, error=str(error))
         finally:
+            for companion in companions:
+                companion.cancel()
             if self._watched.get(key) is asyncio.current_task():
                 del self._watched[key]
 
@@ -302,6 +330,15 @@ class Turns:
         try:
             _, task = await self._catalog.origin(attempt)
             worktree = await self._catalog.worktree(attempt)
-            await commit.commit(worktree, subject(task.title), break_lock=True)
+            await commit.commit(
+                worktree, subject(task.title), trailers=noted(worktree), break_lock=True
+            )
         except (WorkspaceError, Unknown, OSError) as error:
             log.warning("work not committed", attempt=attempt.attempt_id, error=str(error))
+
+
+async def _logged(doing: Awaitable[None]) -> None:
+    try:
+        await doing
+    except Exception as error:
+        log.exception("something beside an attempt failed", redact=str, error=str(error))

@@ -1,0 +1,64 @@
+"""The code host that a project's repository comes from: its API, and pushes to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from stoker.hosting import settings
+from stoker.hosting.client import Client
+from stoker.hosting.detection import detect
+from stoker.hosting.errors import InsufficientPermissions, NotHosted, TokenInvalid, TokenMissing
+from stoker.hosting.model import Remote
+from stoker.hosting.registry import connect
+from stoker.workspace import remote
+from stoker.workspace.errors import AuthFailed
+from stoker.workspace.remote import Credentials, Pushed
+from stoker.workspace.repository import Repository
+
+REMOTE: Final = "origin"
+
+
+class Host:
+    """As the `hosting.toml` of a state directory has it, which is read each time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @asynccontextmanager
+    async def api(self, repository: Repository) -> AsyncIterator[tuple[Client, Remote]]:
+        """Raises `NotHosted`, `TokenMissing`, `BadFile`."""
+        known = settings.load(self._directory)
+        url = await repository.remote_url(REMOTE)
+        if url is None:
+            raise NotHosted(f"the repository has no remote {REMOTE!r}")
+        where = detect(url, known)
+        token = settings.token(known, where.host, os.environ)
+        async with connect(where, token) as client:
+            yield client, where
+
+    async def push(self, repository: Repository, branch: str, *, force: bool) -> Pushed:
+        """Push a branch: over https with the token, if there is one, else with the keys and the
+        credential helpers of whoever runs this. Raises `WorkspaceError`, `HostError`, `BadFile`."""
+        known = settings.load(self._directory)
+        where = credentials = None
+        try:
+            where = detect(await repository.remote_url(REMOTE) or "", known)
+            if where.push_origin is not None:
+                token = settings.token(known, where.host, os.environ)
+                credentials = Credentials(where.push_origin, token)
+        except (NotHosted, TokenMissing):
+            pass
+        try:
+            return await remote.push(
+                repository, branch, remote=REMOTE, force=force, credentials=credentials
+            )
+        except AuthFailed as error:
+            if where is None or credentials is None:
+                raise
+            denied = "403" in error.stderr or "denied" in error.stderr.lower()
+            kind = InsufficientPermissions if denied else TokenInvalid
+            raise kind(where.host, where.path, "git push") from error
