@@ -138,37 +138,68 @@ def ended(steps: list[StepState]) -> StepState | None:
     return next((step for step in over if (role(step.step.id) or ("",))[0] == "agent"), None)
 
 
-def origin(step: StepState) -> Origin:
-    """Where the turn of an agent's step comes from."""
+def agents(steps: list[StepState]) -> dict[int, StepState]:
+    """The agent's step of each turn."""
+    found = ((role(step.step.id), step) for step in steps)
+    return {of[1]: step for of, step in found if of is not None and of[0] == "agent"}
+
+
+def begun(steps: list[StepState], turn: int) -> Origin:
+    """Where a turn comes from."""
+    return _origin(agents(steps)[turn])
+
+
+def _origin(step: StepState) -> Origin:
     return msgspec.convert(step.step.ui_hints, Origin)
 
 
 def dropped(steps: list[StepState]) -> set[int]:
     """The turns that later ones have taken the place of."""
     gone: set[int] = set()
-    for step in steps:
-        found = role(step.step.id)
-        if found and found[0] == "agent" and (first := origin(step).replaces) is not None:
-            gone.update(range(first, found[1]))
+    for turn, step in agents(steps).items():
+        if (first := _origin(step).replaces) is not None:
+            gone.update(range(first, turn))
     return gone
 
 
-def before(steps: list[StepState]) -> tuple[int, ...]:
-    """The turns so far, but for those that are dropped."""
-    return tuple(number for number in range(1, last(steps) + 1) if number not in dropped(steps))
+def shown(steps: list[StepState], turn: int) -> int:
+    """How many steps but checkpoints a turn has, together with those after it."""
+    gone = dropped(steps)
+    found = (role(step.step.id) for step in steps)
+    return sum(
+        of is not None and of[0] != "checkpoint" and of[1] >= turn and of[1] not in gone
+        for of in found
+    )
 
 
 def standing(steps: list[StepState], turn: int | None) -> int:
     """`turn`. Raises `Unknown` if it was never begun, or is dropped."""
-    if turn is None or not 1 <= turn <= last(steps) or turn in dropped(steps):
+    if turn is None or turn not in agents(steps) or turn in dropped(steps):
         raise Unknown("turn", str(turn))
     return turn
 
 
-def session(steps: list[StepState]) -> str | None:
-    """The agent's conversation that is to be gone on with: the last that has told its id."""
-    for step in reversed(steps):
-        found = role(step.step.id)
-        if found and found[0] == "agent" and isinstance(step.outputs.get("session_id"), str):
-            return str(step.outputs["session_id"]) or None
-    return None
+class Past(msgspec.Struct, frozen=True):
+    """What an agent is to remember."""
+
+    session: str | None
+    """Its conversation: the last that has told its id, and knows of nothing that is dropped."""
+    turns: tuple[int, ...]
+    """Those it was in."""
+
+
+def past(steps: list[StepState], replaces: int | None = None) -> Past:
+    """Of a turn to come, which takes the place of `replaces` and all later ones."""
+    gone = dropped(steps)
+    if replaces is not None:
+        gone.update(range(replaces, last(steps) + 1))
+    turns = agents(steps)
+    forgotten = {_session(step) for turn, step in turns.items() if turn in gone}
+    kept = tuple(turn for turn in turns if turn not in gone)
+    found = next((one for turn in reversed(kept) if (one := _session(turns[turn]))), "")
+    return Past(None if found in forgotten else found or None, kept)
+
+
+def _session(step: StepState) -> str:
+    found = step.outputs.get("session_id")
+    return found if isinstance(found, str) else ""

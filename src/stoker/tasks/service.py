@@ -34,7 +34,7 @@ class Tasks:
         self.progress = Progress(engine, journal, directory)
         self.library = Library(journal, directory)
         images = self.library.images
-        self.turns = Turns(engine, journal, self.catalog, self.progress, images)
+        self.turns = Turns(engine, self.catalog, self.progress, images)
         self.starter = Starter(engine, self.catalog, self.turns, images, prefix=prefix)
         self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
