@@ -48,9 +48,28 @@ def counted(owner, name):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **options)
     setattr(owner, name, call)
-for name in ("mkdir", "write_bytes", "unlink", "rename", "rmdir"):
-    counted(Path, name)
-counted(os, "pwrite")
+def armed():
+    for name in ("mkdir", "write_bytes", "unlink", "rename", "rmdir"):
+        counted(Path, name)
+    counted(os, "pwrite")
+"""
+_SERVER = """
+import asyncio, os, sys
+from stoker.workspace import creation, spares
+from stoker.workspace.repository import Repository
+from pathlib import Path
+spares._WORTHWHILE = 1
+async def main(repo, folder):
+    repository = await Repository.open(repo)
+    async with spares.Spares(Path(folder)) as kept:
+        await creation.create(repository, f"{folder}/task", "task", "main", spares=kept)
+        pool = kept._pools[repository.common_dir]
+        while len(pool.ready) < 2:
+            await asyncio.sleep(0)
+        armed()
+        await creation.create(repository, f"{folder}/two", "two", "main", spares=kept)
+    print("whole")
+asyncio.run(main(*sys.argv[1:]))
 """
 _REMOVE = """
 import asyncio, sys
@@ -133,16 +152,55 @@ def test_creation_killed_at_each_command(bench, run, route, when):
 def test_creation_killed_at_each_change(bench, run):
     """Of what we write ourselves, between the commands."""
     before, path = bench.state(), bench.top / "wt" / "task"
+    program = _AT_EACH_CHANGE + "armed()" + _CREATE
     at = 1
     while True:
         done = subprocess.run(
-            [sys.executable, "-c", _AT_EACH_CHANGE + _CREATE, bench.path, path, str(at)],
+            [sys.executable, "-c", program, bench.path, path, str(at)],
             capture_output=True,
             check=False,
         )
         assert done.returncode in (0, -9), done.stderr.decode()
         run(_after_creation(bench))
         assert bench.state() == before, at
+        if done.returncode == 0:
+            break
+        at += 1
+    assert at > 10
+
+
+def test_killed_with_spares_or_while_one_is_used(bench, run):
+    """The next server deletes them; a worktree is whole or not there."""
+    (bench.top / "wt").mkdir()
+    program = _AT_EACH_CHANGE + _SERVER
+
+    async def settle():
+        repository = await bench.open()
+        await creation.create(repository, bench.top / "wt" / "three", "three", "main")
+        await recovery.sweep(repository)
+        names = set(os.listdir(bench.top / "wt"))
+        assert names - {"two"} == {"task", "three"}
+        for name in sorted(names):
+            path = bench.top / "wt" / name
+            assert bench.git("status", "--porcelain", cwd=path) == ""
+            assert (path / "dir" / "b.txt").exists()
+            bench.git("worktree", "remove", str(path))
+        branches = set(bench.git("branch", "--format=%(refname:short)").split())
+        assert branches == names | {"main"}
+        for branch in branches - {"main"}:
+            bench.git("branch", "-D", branch)
+        assert not list((bench.path / ".git" / "stoker-intents").iterdir())
+
+    at = 1
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-c", program, bench.path, bench.top / "wt", str(at)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, -9), done.stderr
+        run(settle())
         if done.returncode == 0:
             break
         at += 1

@@ -4,7 +4,7 @@ attempts, a part for each."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
 from stoker.engine.engine import Engine
@@ -44,13 +44,15 @@ class Tasks:
         self.turns.companions.append(notices.along)
         self.turns.listeners += [notices.over, self.pulls.over]
         self.pulls.listeners.append(notices.pull_request)
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self.turns.__aenter__()
+        await self._stack.enter_async_context(self.starter.spares)
+        await self._stack.enter_async_context(self.turns)
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self.turns.__aexit__(*error)
+        await self._stack.aclose()
 
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""

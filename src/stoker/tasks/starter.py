@@ -39,6 +39,7 @@ from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
+from stoker.workspace.spares import Spares
 from stoker.workspace.worktree import Worktree
 
 log = get_logger(__name__)
@@ -69,6 +70,7 @@ class Starter:
         self._turns = turns
         self._images = images
         self._prefix = prefix
+        self.spares = Spares(engine.directory / "worktrees")
 
     async def create_and_start(
         self,
@@ -157,6 +159,7 @@ class Starter:
                 attempt.branch,
                 target,
                 copy_files=project.copy_files,
+                spares=self.spares,
             )
             note(worktree, trailers(task, attempt))
             attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")

@@ -18,11 +18,13 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 from stoker.workspace import adding, copying, intents, refs
+from stoker.workspace.adding import Spare
 from stoker.workspace.errors import BranchExists, BranchInUse, GitFailed, PathExists, UnknownBranch
 from stoker.workspace.git import EXCLUDES, joined, split
 from stoker.workspace.intents import Intent
 from stoker.workspace.recovery import forget, recover, rmdir, there, trash_for, undo
 from stoker.workspace.repository import Repository
+from stoker.workspace.spares import Spares
 from stoker.workspace.worktree import Worktree, absolute, listing, registered
 
 _checkouts: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
@@ -35,18 +37,26 @@ async def create(
     base: str,
     *,
     copy_files: Sequence[str] = (),
+    spares: Spares | None = None,
 ) -> Worktree:
     """Make the branch `branch` at `base` (see `Repository.base`) and a worktree of it at `path`.
 
     `copy_files`: patterns of files of the repository's own checkout to copy into it (see
     `copying`); they are never committed there by us, even if no `.gitignore` names them.
+    `spares`: used, and learnt from.
     Raises `InvalidName`, `UnknownBranch`, `UnsafePath`, `BranchExists`, `PathExists`, `GitFailed`,
     OSError; then nothing is left. Cancelled: likewise.
     """
     copying.check(copy_files)
     await repository.check_branch_name(branch)
     commit = await repository.base(base)
-    return await _create(repository, absolute(path), branch, commit, copy_files)
+    top = absolute(path)
+    if spares is None:
+        return await _create(repository, top, branch, commit, copy_files)
+    async with spares.one(repository, top, commit) as spare:
+        worktree = await _create(repository, top, branch, commit, copy_files, spare)
+        spares.learn(repository, worktree.git.git_dir / "index")
+        return worktree
 
 
 async def recreate(
@@ -69,11 +79,16 @@ async def recreate(
 
 
 async def _create(
-    repository: Repository, path: Path, branch: str, commit: str | None, copy_files: Sequence[str]
+    repository: Repository,
+    path: Path,
+    branch: str,
+    commit: str | None,
+    copy_files: Sequence[str],
+    spare: Spare | None = None,
 ) -> Worktree:
     async with repository.lock() as lock:
         under_way = await recover(repository, lock)
-        usual = adding.usual(repository, path) and refs.plain(branch)
+        usual = adding.usual(repository, path.name, branch)
         if any(other.branch == branch for other in under_way):
             raise BranchExists(branch)
         await _check_free(repository, path, branch, new=commit is not None, usual=usual)
@@ -83,7 +98,7 @@ async def _create(
         record = intents.begin(repository, intent)
         try:
             if usual:
-                adding.register(repository, path, branch)
+                adding.register(repository, path, branch, spare)
             else:
                 await _add(repository, path, branch, commit, (lock, record.fd))
         except BaseException as error:
@@ -99,7 +114,8 @@ async def _create(
                 record.write(intent)
                 raise
         worktree = Worktree.open(repository, path)
-        await _check_out(worktree, record.fd)
+        if spare is None or spare.commit != commit:
+            await _check_out(worktree, record.fd)
         if copy_files and repository.git.work_tree is not None:
             await _copy(worktree, repository.git.work_tree, copy_files)
     except BaseException:

@@ -102,8 +102,8 @@ class Git:
     async def _harden(self) -> None:
         """Read the config again if it has changed."""
         files = hardening.config_files(self.common_dir, self.git_dir)
-        signature = tuple(map(_signature, files))
-        if signature == self._read:
+        now = tuple(map(signature, files))
+        if now == self._read:
             return
         contents = [path.read_bytes() for path in files if path.exists()]
         self._overrides = ()
@@ -115,7 +115,7 @@ class Git:
             self._overrides = hardening.overrides(split(listed.stdout), self.policy)
         # What files include may change without them.
         included = any(b"[include" in text.lower() for text in contents)
-        self._read = () if included else signature
+        self._read = () if included else now
 
 
 def decode(data: bytes) -> str:
@@ -138,7 +138,8 @@ def joined(paths: Iterable[str]) -> bytes:
     return b"".join(encode(path) + b"\0" for path in paths)
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def signature(path: Path) -> tuple[int, int, int] | None:
+    """Differs whenever the file is another or has been changed; None: there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -1,0 +1,215 @@
+"""Checkouts made before they are wanted, of repositories whose checkout takes long.
+
+A spare is a directory of files and the index that belongs to them; git knows nothing of it, and
+nobody works in it. `adding` moves both into the worktree it registers. If that is to be at another
+commit, the same `read-tree` that fills an empty worktree then writes the files that differ.
+
+On disk all of them are trash from the beginning, held by one intent for as long as their maker
+lives: whoever finds it abandoned deletes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from stoker.log import get_logger
+from stoker.workspace import adding, hardening, intents
+from stoker.workspace.adding import Spare
+from stoker.workspace.errors import GitFailed, WorkspaceError
+from stoker.workspace.git import Signature, signature
+from stoker.workspace.intents import Intent, Record
+from stoker.workspace.recovery import delete, rmdir, sweep, trash_for
+from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import absolute
+
+log = get_logger(__name__)
+
+_WORTHWHILE: Final = 500
+"""Files: checking so many out takes 30 ms."""
+_FEWEST: Final = 2
+_MOST: Final = 64
+"""Spares of a repository."""
+_IDLE_SEC: Final = 3600.0
+"""Then the fewest are kept."""
+_LEFT_FREE: Final = 0.1
+"""Of the disk."""
+
+
+class _Pool:
+    """The spares of one repository, in a directory of their own."""
+
+    def __init__(self, repository: Repository, folder: Path) -> None:
+        self.repository = repository
+        self.home = trash_for(folder / "spares")
+        self.record: Record | None = None
+        self.swept = False
+        self.ready: list[Spare] = []
+        self.spent: list[Spare] = []
+        self.worthwhile = False
+        self.commit = ""
+        """What was wanted last."""
+        self.wanted = 0
+        """How often, since there were enough."""
+
+    @property
+    def short(self) -> bool:
+        """Fewer are ready than were wanted before there was time to make others."""
+        goal = min(max(self.wanted, _FEWEST), _MOST)
+        return self.worthwhile and self.wanted > 0 and len(self.ready) < goal
+
+
+class Spares:
+    """Those of all repositories that have their worktrees in one folder. Makes them in the
+    background while it is entered, and deletes them at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: where the worktrees are."""
+        self._folder = absolute(folder)
+        self._pools: dict[Path, _Pool] = {}
+        self._under_way = 0
+        """Creations, which come first."""
+        self._wake = asyncio.Event()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._stack.callback(group.create_task(self._work()).cancel)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+        for pool in self._pools.values():
+            await _close(pool)
+
+    @asynccontextmanager
+    async def one(
+        self, repository: Repository, path: Path, commit: str
+    ) -> AsyncIterator[Spare | None]:
+        """A spare that is for a worktree at `path` what a new checkout of `commit` would be, if
+        there is one. What nothing was taken out of is used again."""
+        pool = self._pools.get(repository.common_dir)
+        if pool is None:
+            pool = self._pools[repository.common_dir] = _Pool(repository, self._folder)
+        pool.commit, pool.wanted = commit, pool.wanted + 1
+        self._under_way += 1
+        spare = None
+        try:
+            if path.parent == self._folder:
+                spare = await _fitting(pool, commit)
+            yield spare
+        finally:
+            self._under_way -= 1
+            if spare is not None:
+                rmdir(spare.path)
+                (pool.ready if spare.whole else pool.spent).append(spare)
+            self._wake.set()
+
+    def learn(self, repository: Repository, index: Path) -> None:
+        """See from the index of a new worktree whether spares are worth while."""
+        with index.open("rb") as file:
+            files = int.from_bytes(file.read(12)[8:])
+        self._pools[repository.common_dir].worthwhile = files >= _WORTHWHILE
+
+    async def _work(self) -> None:
+        while True:
+            idle = False
+            try:
+                async with asyncio.timeout(_IDLE_SEC):
+                    await self._wake.wait()
+            except TimeoutError:
+                idle = True
+            self._wake.clear()
+            for pool in list(self._pools.values()):
+                try:
+                    await self._tend(pool, idle=idle)
+                except (WorkspaceError, OSError) as error:
+                    pool.wanted = 0  # until it is wanted again
+                    log.warning("no checkout made in advance", redact=str, error=str(error))
+
+    async def _tend(self, pool: _Pool, *, idle: bool) -> None:
+        if not pool.swept:
+            pool.swept = True
+            await sweep(pool.repository)
+        rules = _rules(pool.repository)
+        fit = [spare for spare in pool.ready if spare.rules == rules]
+        kept = fit[:_FEWEST] if idle else fit
+        pool.spent += [spare for spare in pool.ready if spare not in kept]
+        pool.ready = kept
+        while pool.spent and pool.record is not None:
+            await delete(pool.spent[-1].path, pool.record.fd)
+            pool.spent.pop()
+        while rules is not None and pool.short and not self._under_way and _room(self._folder):
+            await _make(pool, rules)
+        if not self._under_way:
+            pool.wanted = 0
+
+
+async def _fitting(pool: _Pool, commit: str) -> Spare | None:
+    repository, rules = pool.repository, _rules(pool.repository)
+    for spare in sorted(pool.ready, key=lambda spare: spare.commit != commit):
+        if spare.rules != rules or spare not in pool.ready:
+            continue
+        pool.ready.remove(spare)
+        if spare.commit == commit or await _same_attributes(repository, spare.commit, commit):
+            return spare
+        pool.spent.append(spare)
+    return None
+
+
+async def _same_attributes(repository: Repository, one: str, other: str) -> bool:
+    """False: files that are the same in both may be written differently."""
+    try:
+        found = await repository.git.run(
+            *("diff-tree", "-r", "--name-only", "--no-renames", one, other, "--"),
+            ":(glob)**/.gitattributes",
+            env={"GIT_LITERAL_PATHSPECS": "0"},
+        )
+    except GitFailed:  # a commit that is gone, say
+        return False
+    return not found.stdout
+
+
+async def _make(pool: _Pool, rules: Signature) -> None:
+    repository = pool.repository
+    if pool.record is None:
+        home = intents.quote(pool.home)
+        async with repository.lock():
+            pool.record = intents.begin(repository, Intent("remove", home, home))
+    spare = Spare(trash_for(pool.home / "spare"), pool.commit, rules)
+    try:
+        spare.files.mkdir(parents=True)
+        where = {"GIT_WORK_TREE": str(spare.files), "GIT_INDEX_FILE": str(spare.index)}
+        args = ("read-tree", "--reset", "-u", spare.commit)
+        await repository.git.run(*args, env=where, fds=(pool.record.fd,))
+    except BaseException:
+        pool.spent.append(spare)
+        raise
+    pool.ready.append(spare)
+
+
+async def _close(pool: _Pool) -> None:
+    if pool.record is None:
+        return
+    try:
+        await delete(pool.home, pool.record.fd)
+        pool.record.done()
+    finally:
+        pool.record.leave()
+
+
+def _rules(repository: Repository) -> Signature | None:
+    """What git goes by, beside the commit, when it writes files; None: more than can be seen."""
+    files = hardening.config_files(repository.common_dir, repository.git.git_dir)
+    if repository.git.policy.filters or not adding.usual(repository):
+        return None
+    return tuple(map(signature, (*files, repository.common_dir / "info" / "attributes")))
+
+
+def _room(folder: Path) -> bool:
+    usage = shutil.disk_usage(folder)
+    return usage.free > usage.total * _LEFT_FREE

@@ -1,0 +1,174 @@
+"""Checkouts made in advance: what is made of one is what a new checkout would be."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+
+from stoker.workspace import creation, removal, spares
+from stoker.workspace.errors import BranchExists
+from stoker.workspace.spares import Spares
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch):
+    monkeypatch.setattr(spares, "_WORTHWHILE", 1)
+
+
+class Stock:
+    """Spares of a bench's repository, and how many are ready."""
+
+    def __init__(self, bench, repository, kept):
+        self.bench, self.repository, self.kept = bench, repository, kept
+
+    async def create(self, name, base="main", **options):
+        path = self.bench.top / "wt" / name
+        return await creation.create(self.repository, path, name, base, spares=self.kept, **options)
+
+    @property
+    def pool(self):
+        return self.kept._pools[self.repository.common_dir]
+
+    async def full(self, count=2):
+        """There are enough, and the last of them is no longer being made."""
+        while len(self.pool.ready) < count or self.pool.wanted or self.pool.spent:
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def stocked(bench):
+    """Two spares are ready, and one worktree was made."""
+    (bench.top / "wt").mkdir(exist_ok=True)
+    async with Spares(bench.top / "wt") as kept:
+        stock = Stock(bench, await bench.open(), kept)
+        await stock.create("first")
+        await stock.full()
+        yield stock
+
+
+def _files(path):
+    """All there is, but for where git's directory is."""
+    return {
+        str(file.relative_to(path)): (file.lstat().st_mode, file.is_file() and file.read_bytes())
+        for file in path.rglob("*")
+        if file != path / ".git"
+    }
+
+
+async def _like_a_new_one(bench, worktree, base):
+    other = bench.top / "plain"
+    bench.git("worktree", "add", "--quiet", "--detach", str(other), base)
+    assert _files(worktree.path) == _files(other)
+    assert bench.git("status", "--porcelain", cwd=worktree.path) == ""
+    assert bench.git("rev-parse", "HEAD", cwd=worktree.path) == bench.git("rev-parse", base)
+    assert bench.git("fsck") == ""
+    bench.git("worktree", "remove", str(other))
+
+
+def test_a_worktree_of_a_spare(bench, run):
+    (bench.path / "run.sh").write_text("x")
+    (bench.path / "run.sh").chmod(0o755)
+    (bench.path / "link").symlink_to("a.txt")
+    bench.commit("more", "m")
+
+    async def check():
+        async with stocked(bench) as stock:
+            inodes = {(spare.files / "a.txt").stat().st_ino for spare in stock.pool.ready}
+            worktree = await stock.create("second")
+            assert (worktree.path / "a.txt").stat().st_ino in inodes
+            assert await worktree.branch() == "second"
+            await _like_a_new_one(bench, worktree, "main")
+            await stock.full()
+        assert sorted(os.listdir(bench.top / "wt")) == ["first", "second"]
+        assert list((bench.path / ".git" / "stoker-intents").iterdir()) == []
+
+    run(check())
+
+
+def test_of_another_commit_than_was_expected(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            inodes = {(spare.files / "dir" / "b.txt").stat().st_ino for spare in stock.pool.ready}
+            bench.git("rm", "--quiet", "a.txt")
+            bench.commit("dir/c.txt", "new")
+            worktree = await stock.create("second")
+            assert (worktree.path / "dir" / "b.txt").stat().st_ino in inodes
+            await _like_a_new_one(bench, worktree, "main")
+
+    run(check())
+
+
+@pytest.mark.parametrize("where", [".gitattributes", "dir/.gitattributes"])
+def test_none_is_used_where_other_attributes_hold(bench, run, where):
+    """Files that did not change are written with other line ends."""
+
+    async def check():
+        async with stocked(bench) as stock:
+            bench.commit(where, "*.txt text eol=crlf\n")
+            worktree = await stock.create("second")
+            assert b"\r\n" in (worktree.path / "dir" / "b.txt").read_bytes()
+            await _like_a_new_one(bench, worktree, "main")
+
+    run(check())
+
+
+def test_none_is_used_after_a_change_of_the_config(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            bench.git("config", "core.autocrlf", "true")
+            worktree = await stock.create("second")
+            assert b"\r\n" in (worktree.path / "a.txt").read_bytes()
+            await _like_a_new_one(bench, worktree, "main")
+            await stock.full()
+            await _like_a_new_one(bench, await stock.create("third"), "main")
+
+    run(check())
+
+
+def test_sparse_checkouts_are_left_to_git(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            bench.git("sparse-checkout", "set", "dir")
+            worktree = await stock.create("second")
+            assert not (worktree.path / "dir" / ".git").exists()
+            await _like_a_new_one(bench, worktree, "main")
+
+    run(check())
+
+
+def test_a_creation_that_fails_gives_its_spare_back(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            before = set(stock.pool.ready)
+            with pytest.raises(BranchExists):
+                await stock.create("main")
+            assert set(stock.pool.ready) == before
+            worktree = await stock.create("second")
+            await _like_a_new_one(bench, worktree, "main")
+
+    run(check())
+
+
+def test_as_many_as_were_wanted_at_once(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            await asyncio.gather(*(stock.create(f"t{n}") for n in range(7)))
+            await stock.full(7)
+            made = await asyncio.gather(*(stock.create(f"u{n}") for n in range(7)))
+            assert len({(worktree.path / "a.txt").stat().st_ino for worktree in made}) == 7
+            for worktree in made:
+                assert bench.git("status", "--porcelain", cwd=worktree.path) == ""
+
+    run(check())
+
+
+def test_work_in_one_is_kept_when_it_is_removed(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            worktree = await stock.create("second")
+            (worktree.path / "a.txt").write_text("mine\n")
+            removed = await removal.remove(worktree, "second")
+            assert bench.git("show", f"{removed.backup.ref}:a.txt") == "mine"
+
+    run(check())
