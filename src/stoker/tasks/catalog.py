@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -14,17 +14,7 @@ from stoker.journal.base import Journal
 from stoker.journal.session import Session
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
-from stoker.tasks.store import (
-    ATTEMPTS,
-    DRAFTS,
-    IMAGES,
-    MERGES,
-    PROJECTS,
-    PULL_REQUESTS,
-    TASKS,
-    TEMPLATES,
-    Table,
-)
+from stoker.tasks.store import ATTEMPTS, IMAGES, PROJECTS, TASKS, Table
 from stoker.workspace import creation
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
@@ -124,17 +114,6 @@ class Catalog:
             await PROJECTS.put(session, project)
         return project
 
-    async def remove_project(self, project_id: str) -> None:
-        """Forget a project; its repository stays as it is. Raises `Unknown`, `Conflict` if it
-        has tasks."""
-        async with self._journal.transaction() as session:
-            await known(session, PROJECTS, "project", project_id)
-            if await TASKS.find(session, project_id=project_id):
-                raise Conflict("the project has tasks: remove them first")
-            for template in await TEMPLATES.find(session, project_id=project_id):
-                await TEMPLATES.remove(session, template.template_id)
-            await PROJECTS.remove(session, project_id)
-
     # Tasks.
 
     async def create_task(
@@ -200,13 +179,6 @@ class Catalog:
             if task is not None and task.status == before:
                 await TASKS.put(session, _changed(task, TaskChange(status=to)))
 
-    async def remove_task(self, task_id: str) -> None:
-        """Forget a task that has no attempts, if it is known. Raises `Conflict`."""
-        async with self._journal.transaction() as session:
-            if await ATTEMPTS.find(session, task_id=task_id):
-                raise Conflict("the task has attempts: remove them first")
-            await TASKS.remove(session, task_id)
-
     # Attempts.
 
     async def attempts(self, task_id: str | None = None) -> list[Attempt]:
@@ -233,19 +205,6 @@ class Catalog:
         async with self._journal.snapshot() as session:
             task = await known(session, TASKS, "task", attempt.task_id)
             return await known(session, PROJECTS, "project", task.project_id), task
-
-    async def forget_attempt(self, attempt_id: str) -> None:
-        """Of an attempt nothing is left but what git has."""
-        async with self._journal.transaction() as session:
-            for table, key in (
-                (DRAFTS, "draft_id"),
-                (MERGES, "merge_id"),
-                (PULL_REQUESTS, "pull_request_id"),
-            ):
-                records: list[Any] = await table.find(session, attempt_id=attempt_id)
-                for record in records:
-                    await table.remove(session, getattr(record, key))
-            await ATTEMPTS.remove(session, attempt_id)
 
     # What they stand for.
 

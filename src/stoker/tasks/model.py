@@ -82,8 +82,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     base_commit: str = ""
     worktree: str = ""
     """Absolute; its directory may have been given up since."""
-    state: Literal["creating", "ready"] = "creating"
-    """`creating`: not all of it exists; what a crash leaves so is cleared away."""
+    state: Literal["creating", "ready", "removing"] = "creating"
+    """Only of what is `ready` all exists; what a crash leaves otherwise is cleared away."""
     request_key: str | None = None
     """The caller's idempotency key."""
     with_task: bool = False

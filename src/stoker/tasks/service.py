@@ -15,6 +15,7 @@ from stoker.tasks.notices import Notices
 from stoker.tasks.notifier import Notifier
 from stoker.tasks.progress import Progress
 from stoker.tasks.pulls import Pulls
+from stoker.tasks.removal import Removal
 from stoker.tasks.schedule import Schedule
 from stoker.tasks.starter import Starter
 from stoker.tasks.turns import Turns
@@ -45,6 +46,7 @@ class Tasks:
         self.turns.listeners += [notices.over, self.pulls.over]
         self.pulls.listeners.append(notices.pull_request)
         self._stack = AsyncExitStack()
+        self.removal = Removal(engine, self.catalog, self.turns, self.work)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.starter.spares)
@@ -57,7 +59,7 @@ class Tasks:
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""
         await self.library.images.sweep()
-        await self.starter.recover()
+        await self.starter.recover(self.removal)
 
 
 @asynccontextmanager

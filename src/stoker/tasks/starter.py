@@ -21,9 +21,8 @@ from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
-from stoker.engine.retention import forget
 from stoker.journal import events as ev
-from stoker.journal.base import JournalError, UnknownRun
+from stoker.journal.base import JournalError
 from stoker.log import get_logger
 from stoker.plan import loader
 from stoker.tasks import plan
@@ -33,7 +32,8 @@ from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
-from stoker.tasks.store import ATTEMPTS, TASKS
+from stoker.tasks.removal import Removal, forget_run
+from stoker.tasks.store import ATTEMPTS, DRAFTS, TASKS
 from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
@@ -199,15 +199,7 @@ class Starter:
 
     async def _undo(self, repository: Repository, attempt: Attempt) -> None:
         """Leave nothing of an attempt that could not be started."""
-        if handle := self._engine.handle(attempt.run_id):
-            await handle.cancel("the attempt could not be started", by="tasks")
-            await handle.wait()
-        try:
-            row = await self._journal.run(attempt.run_id)
-        except UnknownRun:
-            row = None
-        if row is not None and row.status in RUN_OVER:
-            await forget(self._journal, self._directory, attempt.run_id, kept=True)
+        await forget_run(self._engine, attempt.run_id)
         if _exists(attempt.worktree):
             await removal.remove(
                 Worktree.open(repository, attempt.worktree), attempt.branch, discard_nested=True
@@ -226,34 +218,40 @@ class Starter:
 
     # After a crash.
 
-    async def recover(self) -> None:
+    async def recover(self, removal: Removal) -> None:
         """Go on with what was under way when the last owner of the journal ended, and clear
-        away what it had not finished starting."""
-        async with self._journal.snapshot() as session:
-            found = await ATTEMPTS.find(session)
-        for attempt in found:
+        away what it had not finished starting, or removing."""
+        for attempt, over in await self._unfinished():
             try:
-                await self._recover(attempt)
+                await self._recover(attempt, over, removal)
             except (WorkspaceError, JournalError, Unknown, OSError) as error:
                 log.warning("attempt not recovered", attempt=attempt.attempt_id, error=str(error))
 
-    async def _recover(self, attempt: Attempt) -> None:
+    async def _unfinished(self) -> list[tuple[Attempt, bool]]:
+        """Attempts with which there is something to be done, and whether their runs are over."""
+        open_ = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
+        async with self._journal.snapshot() as session:
+            rows = await session.fetch(f"SELECT run_id FROM runs WHERE status NOT IN ({open_})")  # noqa: S608 - ours
+            queued = {draft.attempt_id for draft in await DRAFTS.find(session, queued=True)}
+            found = await ATTEMPTS.find(session)
+        running = {row[0] for row in rows}
+        return [
+            (one, one.run_id not in running)
+            for one in found
+            if one.state != "ready" or one.run_id in running or one.attempt_id in queued
+        ]
+
+    async def _recover(self, attempt: Attempt, over: bool, removal: Removal) -> None:
         if attempt.state == "creating":
             task = await self._catalog.task(attempt.task_id)
             project = await self._catalog.project(task.project_id)
-            if await self._over(attempt.run_id) is False:
-                await self._engine.resume(attempt.run_id)
             await self._undo(await self._catalog.repository(project), attempt)
-        elif await self._over(attempt.run_id) is False:
-            self._turns.watch(attempt, await self._engine.resume(attempt.run_id))
-        else:
+        elif attempt.state == "removing":
+            await removal.finish(attempt)
+        elif over:
             await self._turns.recover(attempt)
-
-    async def _over(self, run_id: str) -> bool | None:
-        try:
-            return (await self._journal.run(run_id)).status in RUN_OVER
-        except UnknownRun:
-            return None
+        else:
+            self._turns.watch(attempt, await self._engine.resume(attempt.run_id))
 
 
 def _check_profile(executor: str, variant: str | None) -> None:

@@ -172,13 +172,17 @@ class Work:
         return parent, attempt, children
 
     async def remove_worktree(self, attempt_id: str) -> None:
-        """Give an attempt's worktree up; its branch stays, and what was in no commit is backed
-        up. A follow-up makes it anew. Raises `Conflict` while a turn is under way."""
+        """Remove an attempt's worktree; its branch stays, and what was in no commit is backed up.
+        A follow-up makes it anew. Raises `Unknown`, `Conflict` while a turn is under way, and
+        `WorktreeDirty` if there are repositories in it, which cannot be backed up."""
         async with self._turns.lock(attempt_id):
-            attempt = await self._catalog.attempt(attempt_id)
-            self._turns.idle(attempt_id)
-            if _exists(attempt.worktree):
-                await removal.remove(await self._catalog.worktree(attempt), attempt.branch)
+            await self.give_up(await self._catalog.attempt(attempt_id))
+
+    async def give_up(self, attempt: Attempt) -> None:
+        """The same, for who holds the attempt's lock."""
+        self._turns.idle(attempt.attempt_id)
+        if _exists(attempt.worktree):
+            await removal.remove(await self._catalog.worktree(attempt), attempt.branch)
 
 
 def _exists(path: str) -> bool:
