@@ -307,3 +307,38 @@ def test_retention_leaves_attempts_alone(world, scripted):
         assert (await tasks.progress.state(begun.attempt)).status == "succeeded"
 
     world.run(scenario)
+
+
+def test_agents_and_scripts_of_a_part_of_a_repository_work_there(world, scripted):
+    (world.repository / "web" / "app").mkdir(parents=True)
+    (world.repository / "web" / "app" / "page").write_text("1\n")
+    (world.repository / "out").symlink_to(world.state)
+    git(world.repository, "add", ".")
+    git(world.repository, "commit", "-q", "-m", "web")
+
+    async def scenario(tasks):
+        made = await project(
+            tasks, world, directory="web/app", setup_script="pwd > s", cleanup_script="pwd > c"
+        )
+        prompt = scripted({"run": "pwd > agent; echo 2 >> ../../a.txt; git add -A; git status"})
+        begun = await started(tasks, world, prompt)
+        await tasks.turns.settled(begun.attempt.attempt_id)
+        assert set(ends(await tasks.progress.state(begun.attempt)).values()) == {"succeeded"}
+        await tasks.turns.follow_up(begun.attempt.attempt_id, scripted({"run": "pwd > again"}))
+        await tasks.turns.settled(begun.attempt.attempt_id)
+        changes = {one.path: one.new_content for one in await tasks.work.changes(begun.attempt)}
+        assert changes.pop("a.txt") == "one\n2\n"
+        assert changes == {
+            f"web/app/{name}": f"{begun.attempt.worktree}/web/app\n"
+            for name in ("s", "agent", "c", "again")
+        }
+        for wrong in ("nowhere", "out", "a.txt"):
+            await tasks.catalog.change_project(made.project_id, ProjectChange(directory=wrong))
+            with pytest.raises(Invalid, match="directory"):
+                await started(tasks, world, "T")
+        for wrong in ("/tmp", "../x"):
+            with pytest.raises(Invalid, match="directory"):
+                await tasks.catalog.change_project(made.project_id, ProjectChange(directory=wrong))
+        assert len(world.worktrees()) == 1
+
+    world.run(scenario)

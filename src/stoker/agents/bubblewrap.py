@@ -19,9 +19,10 @@ _TRY_SEC: Final = 10
 
 
 def words(
-    bwrap: str, argv: Sequence[str], view: View, *, cwd: str, env: Mapping[str, str], alone: bool
+    bwrap: str, argv: Sequence[str], view: View, *, own: str, env: Mapping[str, str], alone: bool
 ) -> list[str]:
-    """The command line to run instead of `argv`; `alone`: without the machine's network."""
+    """The command line to run instead of `argv`, in the directory where it is started, which is
+    `own`, the worktree, or in it; `alone`: without the machine's network."""
     made = [bwrap, *_ISOLATED]
     if alone:
         made.append(_ALONE)
@@ -39,8 +40,8 @@ def words(
         made += ("--ro-bind-try", path, path)
     for path in view.writable:
         made += ("--bind-try", path, path)
-    made += ("--bind", cwd, cwd, *_git(cwd))
-    return [*made, "--chdir", cwd, "--", *argv]
+    made += ("--bind", own, own, *_git(own))
+    return [*made, "--", *argv]
 
 
 @cache

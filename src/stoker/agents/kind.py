@@ -39,6 +39,8 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     continues: tuple[str, ...] = ()
     """Steps of this run, of which the last has that session: what was said in them is the
     transcript."""
+    worktree: str | None = None
+    """What it may change, absolute, if the step's directory is only a part of that."""
     images: tuple[str, ...] = ()
     """Paths, from the step's directory."""
     model: str | None = None
@@ -101,7 +103,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         transcript, attempt.directory, definition.continues
     )
     assignment = replace(assignment, transcript=before, confined=sandbox.confines)
-    adapter = adapter_type(assignment, files=Worktree(attempt.cwd))
+    adapter = adapter_type(assignment, files=Worktree(definition.worktree or attempt.cwd))
     driver = Driver(
         adapter, store, stdout_path=attempt.stdout_path, stderr_path=attempt.stderr_path
     )
@@ -115,6 +117,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
             cwd=attempt.cwd,
             env=env,
             scratch=str(store.directory / "tmp"),
+            worktree=definition.worktree,
         )
         spec = replace(
             attempt.process(argv),

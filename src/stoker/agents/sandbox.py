@@ -55,22 +55,24 @@ class Sandbox(Struct, frozen=True):
         cwd: str,
         env: Mapping[str, str],
         scratch: str,
+        worktree: str | None = None,
     ) -> list[str]:
-        """The command line to run instead. `cwd` is the worktree, `env` the agent's; `scratch`
-        is a directory that may be made for temporary files."""
+        """The command line to run instead. `cwd` is the worktree, or a directory in `worktree`;
+        `env` is the agent's; `scratch` is a directory that may be made for temporary files."""
         if not self.confines:
             return list(argv)
         alone = profile.network != "on"
+        own = worktree or cwd
         orders: dict[str, Any] = {}
         if isinstance(profile.network, tuple):
             orders["ports"] = list(Hosts(profile.network).local)
         seen = view([argv[0], *_PYTHON[: len(orders)]], profile, env)
         if self.landlock:
-            found = landlock.orders(seen, cwd=cwd, scratch=scratch, network=alone)
+            found = landlock.orders(seen, cwd=own, scratch=scratch, network=alone)
             orders["landlock"] = found
         words = [*_PYTHON, _CONFINE, json.dumps(orders), *argv] if orders else list(argv)
         if self.bwrap is not None:
-            words = bubblewrap.words(self.bwrap, words, seen, cwd=cwd, env=env, alone=alone)
+            words = bubblewrap.words(self.bwrap, words, seen, own=own, env=env, alone=alone)
         if isinstance(profile.network, tuple):
             words = [*_PYTHON, _EGRESS, json.dumps(profile.network), *words]
         return words

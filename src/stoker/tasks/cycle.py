@@ -128,7 +128,7 @@ class Cycle:
             images=await self._images.place(attempt.worktree, images),
             origin=origin,
         )
-        more = plan.follow_up(project, task, plan.last(steps) + 1, turn)
+        more = plan.follow_up(project, task, attempt, plan.last(steps) + 1, turn)
         handle = await self._engine.extend(attempt.run_id, more, by="tasks")
         await self._catalog.change_task(task.task_id, TaskChange(status="inprogress"))
         self.watch(attempt, handle)

@@ -61,30 +61,49 @@ def role(step_id: str) -> tuple[Role, int] | None:
 
 def plan(project: Project, task: Task, attempt: Attempt, turn: Turn) -> dict[str, Any]:
     """The plan of an attempt's run, as a document."""
-    steps = _steps(project, task, 1, turn)
+    steps = _steps(project, task, attempt, 1, turn)
     if project.setup_script:
         steps[0]["depends_on"] = [SETUP]
-        steps.insert(0, {"id": SETUP, "run": escape(project.setup_script)})
+        steps.insert(0, script(SETUP, project.setup_script, project))
+    return document(f"task-{task.task_id}", task, attempt, steps)
+
+
+def document(
+    plan_id: str, task: Task, attempt: Attempt, steps: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A plan whose steps know what they are for."""
+    env = {
+        "STOKER_TASK_ID": task.task_id,
+        "STOKER_ATTEMPT_ID": attempt.attempt_id,
+        "STOKER_BRANCH": attempt.branch,
+    }
     return {
-        "plan_id": f"task-{task.task_id}",
+        "plan_id": plan_id,
         "description": task.title,
-        "globals": {
-            "env": {
-                "STOKER_TASK_ID": task.task_id,
-                "STOKER_ATTEMPT_ID": attempt.attempt_id,
-                "STOKER_BRANCH": attempt.branch,
-            }
-        },
+        "globals": {"env": env},
         "steps": steps,
     }
 
 
-def follow_up(project: Project, task: Task, number: int, turn: Turn) -> str:
+def follow_up(project: Project, task: Task, attempt: Attempt, number: int, turn: Turn) -> str:
     """The steps of turn `number`, as an extension of the run."""
-    return msgspec.json.encode({"steps": _steps(project, task, number, turn)}).decode()
+    return extension(*_steps(project, task, attempt, number, turn))
 
 
-def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[str, Any]]:
+def extension(*steps: dict[str, Any]) -> str:
+    """Steps that are to be added to a run."""
+    return msgspec.json.encode({"steps": steps}).decode()
+
+
+def script(step_id: str, text: str, project: Project) -> dict[str, Any]:
+    """A step of a project's own, in its directory."""
+    where = {"cwd": escape(project.directory)} if project.directory else {}
+    return {"id": step_id, "run": escape(text), **where}
+
+
+def _steps(
+    project: Project, task: Task, attempt: Attempt, number: int, turn: Turn
+) -> list[dict[str, Any]]:
     agent: dict[str, Any] = {
         "type": "agent",
         "profile": escape(turn.executor + (f":{turn.variant}" if turn.variant else "")),
@@ -96,6 +115,10 @@ def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[s
         agent["continues"] = [f"agent-{earlier}" for earlier in turn.continues]
     if turn.images:
         agent["images"] = [escape(path) for path in turn.images]
+    where = {}
+    if project.directory:
+        where["cwd"] = escape(project.directory)
+        agent["worktree"] = escape(attempt.worktree)
     # Work is kept however the agent ended, also after a failure: nothing is lost.
     steps: list[dict[str, Any]] = [
         {
@@ -103,6 +126,7 @@ def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[s
             "step_def": agent,
             "on_failure": "continue",
             "ui_hints": msgspec.to_builtins(turn.origin),
+            **where,
         },
         {
             "id": f"checkpoint-{number}",
@@ -112,12 +136,8 @@ def _steps(project: Project, task: Task, number: int, turn: Turn) -> list[dict[s
     ]
     if project.cleanup_script:
         steps.append(
-            {
-                "id": f"cleanup-{number}",
-                "run": escape(project.cleanup_script),
-                "depends_on": [f"checkpoint-{number}"],
-                "critical": False,
-            }
+            script(f"cleanup-{number}", project.cleanup_script, project)
+            | {"depends_on": [f"checkpoint-{number}"], "critical": False}
         )
     return steps
 

@@ -162,6 +162,7 @@ class Starter:
                 spares=self.spares,
             )
             note(worktree, trailers(task, attempt))
+            _check_directory(attempt, project.directory)
             attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")
             turn = Turn(
                 prompt=plan.prompt(task),
@@ -259,6 +260,12 @@ def _check_profile(executor: str, variant: str | None) -> None:
         profiles.load(profiles.place(os.environ)).profile(text("executor", executor), variant or "")
     except profiles.UnknownProfile as error:
         raise Invalid(str(error)) from error
+
+
+def _check_directory(attempt: Attempt, directory: str) -> None:
+    place = Path(attempt.worktree, directory).resolve()
+    if not (place.is_dir() and place.is_relative_to(Path(attempt.worktree).resolve())):
+        raise Invalid(f"directory: {attempt.target_branch} has no directory {directory!r}")
 
 
 def _exists(path: str) -> bool:
