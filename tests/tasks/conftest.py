@@ -98,6 +98,24 @@ def scripted() -> Callable[..., str]:
     return script
 
 
+@pytest.fixture
+def stoker(world: World) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`stoker(*words, **variables)`: run `stoker task` in the repository."""
+
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "stoker.cli", "task", *words],
+            cwd=world.repository,
+            env={**os.environ, **variables},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
 def hosted(world: World, provider: str) -> Serving:
     """A code host that the world's repository is pushed to, and a token for it."""
     bare = world.state.parent / "forge" / "acme" / "widgets.git"

@@ -6,31 +6,11 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 
 def git(directory, *args):
     return subprocess.run(
         ["git", "-C", directory, *args], check=True, capture_output=True, text=True
     ).stdout
-
-
-@pytest.fixture
-def stoker(world):
-    """`stoker(*words)`: run a command in the repository."""
-
-    def run(*words, **more):
-        return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", "task", *words],
-            cwd=world.repository,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            **more,
-        )
-
-    return run
 
 
 def begun(said):

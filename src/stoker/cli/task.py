@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from stoker.cli import exit_codes
+from stoker.cli import exit_codes, task_hosting
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 
 if TYPE_CHECKING:
+    from stoker.tasks.catalog import ProjectChange
     from stoker.tasks.model import Attempt, Project
     from stoker.tasks.service import Tasks
 
@@ -59,6 +60,7 @@ def register(parser: ArgumentParser) -> None:
         action.add_argument("attempt", help="its id, or the beginning of it")
         if name == "diff":
             action.add_argument("--stat", action="store_true", help="only numbers")
+    task_hosting.register(actions)
     parser.epilog = (
         "Ctrl-C stops the agent; what it has done is committed to the attempt's branch.\n\n"
         "examples:\n"
@@ -66,13 +68,16 @@ def register(parser: ArgumentParser) -> None:
         "  stoker task diff 3f2a\n"
         '  stoker task follow-up 3f2a "Also add a test"\n'
         "  stoker task merge 3f2a\n"
+        "  stoker task pr 3f2a --draft\n"
     )
 
 
 async def run(args: Namespace, context: Context) -> int:
     """Carry out an action. Raises `UsageError`."""
+    from stoker.hosting.errors import HostingError
     from stoker.plan.errors import PlanError
     from stoker.tasks.errors import TasksError
+    from stoker.toml_file import BadFile
     from stoker.workspace.errors import WorkspaceError
 
     action = {
@@ -83,16 +88,21 @@ async def run(args: Namespace, context: Context) -> int:
         "diff": _diff,
         "merge": _merge,
         "remove": _remove,
-    }[args.action]
+        "push": task_hosting.push,
+        "pr": task_hosting.pull_request,
+        "settings": task_hosting.settings,
+    }.get(args.action)
     loop = asyncio.get_running_loop()
     context.output.out.attach(loop)
     context.output.err.attach(loop)
     try:
+        if action is None:
+            return await task_hosting.hook(args, context)
         async with _door(context, args.action) as tasks:
             return await action(args, context, tasks)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    except (TasksError, WorkspaceError) as error:
+    except (TasksError, WorkspaceError, HostingError, BadFile) as error:
         raise UsageError(str(error)) from error
     except PlanError as error:
         raise UsageError("; ".join(problem.message for problem in error.problems)) from error
@@ -107,33 +117,33 @@ async def _door(context: Context, action: str) -> AsyncIterator[Tasks]:
     from stoker.tasks.service import Tasks
 
     async with (
-        context.journal(create=action == "start") as journal,
+        context.journal(create=action in ("start", "settings")) as journal,
         context.engine(journal) as engine,
         Tasks(engine) as tasks,
     ):
-        if action not in ("list", "show", "diff"):
+        if action not in ("list", "show", "diff", "settings"):
             await tasks.recover()
         yield tasks
 
 
-async def _project(args: Namespace, context: Context, tasks: Tasks) -> Project:
-    """The project of the directory's repository, made if there is none."""
-    from stoker.tasks.catalog import ProjectChange
+async def project_of(
+    context: Context, tasks: Tasks, change: ProjectChange | None = None
+) -> Project:
+    """The project of the directory's repository, made (with `change`) if there is none."""
     from stoker.workspace.repository import Repository
 
     opened = await Repository.open(context.cwd, discover=True)
     for project in await tasks.catalog.projects():
         if project.repository == str(opened.path):
             return project
-    return await tasks.catalog.create_project(
-        opened.path.name,
-        str(opened.path),
-        ProjectChange(setup_script=args.setup or None, copy_files=tuple(args.copy)),
-    )
+    return await tasks.catalog.create_project(opened.path.name, str(opened.path), change)
 
 
 async def _start(args: Namespace, context: Context, tasks: Tasks) -> int:
-    project = await _project(args, context, tasks)
+    from stoker.tasks.catalog import ProjectChange
+
+    change = ProjectChange(setup_script=args.setup or None, copy_files=tuple(args.copy))
+    project = await project_of(context, tasks, change)
     executor, _, variant = args.agent.partition(":")
     begun = await tasks.starter.create_and_start(
         project.project_id,
@@ -147,17 +157,17 @@ async def _start(args: Namespace, context: Context, tasks: Tasks) -> int:
     context.output.note(
         f"attempt {attempt.attempt_id[:8]} on branch {attempt.branch}, in {attempt.worktree}"
     )
-    return await _accompany(context, tasks, attempt)
+    return await accompany(context, tasks, attempt)
 
 
 async def _follow_up(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await _attempt(args, tasks)
+    attempt = await attempt_of(args, tasks)
     if not await tasks.turns.follow_up(attempt.attempt_id, args.prompt):
         context.output.note("the agent is at work: it is told when its turn is over")
-    return await _accompany(context, tasks, attempt)
+    return await accompany(context, tasks, attempt)
 
 
-async def _accompany(context: Context, tasks: Tasks, attempt: Attempt) -> int:
+async def accompany(context: Context, tasks: Tasks, attempt: Attempt) -> int:
     """Show what the agent does until it is done; Ctrl-C stops it."""
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []
@@ -274,12 +284,12 @@ async def _list(args: Namespace, context: Context, tasks: Tasks) -> int:
 
 
 async def _show(args: Namespace, context: Context, tasks: Tasks) -> int:
-    await _print_turns(context, tasks, await _attempt(args, tasks), live=False)
+    await _print_turns(context, tasks, await attempt_of(args, tasks), live=False)
     return exit_codes.SUCCEEDED
 
 
 async def _diff(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await _attempt(args, tasks)
+    attempt = await attempt_of(args, tasks)
     if args.stat:
         for change in await tasks.work.changes(attempt, contents=False):
             context.output.line(_stat(change))
@@ -290,7 +300,7 @@ async def _diff(args: Namespace, context: Context, tasks: Tasks) -> int:
 
 
 async def _merge(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await _attempt(args, tasks)
+    attempt = await attempt_of(args, tasks)
     merged = await tasks.work.merge(attempt.attempt_id)
     what = f"is at {merged.commit[:10]} now" if merged.changed else "had it all already"
     context.output.note(f"{attempt.target_branch} {what}")
@@ -298,13 +308,13 @@ async def _merge(args: Namespace, context: Context, tasks: Tasks) -> int:
 
 
 async def _remove(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await _attempt(args, tasks)
+    attempt = await attempt_of(args, tasks)
     await tasks.work.remove_worktree(attempt.attempt_id)
     context.output.note(f"the worktree is gone; the work is on branch {attempt.branch}")
     return exit_codes.SUCCEEDED
 
 
-async def _attempt(args: Namespace, tasks: Tasks) -> Attempt:
+async def attempt_of(args: Namespace, tasks: Tasks) -> Attempt:
     """The attempt a person means: its id or a unique beginning of it. Raises `UsageError`."""
     found = [
         one for one in await tasks.catalog.attempts() if one.attempt_id.startswith(args.attempt)

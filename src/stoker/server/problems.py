@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import Meta, Struct, field
 
 from stoker.engine.commands import CommandRefused
+from stoker.hosting.errors import (
+    AlreadyExists,
+    HostingError,
+    InsufficientPermissions,
+    NotHosted,
+    RateLimited,
+    Rejected,
+    RepositoryNotFound,
+    TokenInvalid,
+    TokenMissing,
+)
 from stoker.journal.base import JournalError, JournalTooNew, RunBusy, RunExists, RunOver, UnknownRun
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError, Problem
 from stoker.tasks.errors import Invalid, TasksError, Unknown
+from stoker.toml_file import BadFile
 from stoker.workspace.errors import (
     AuthFailed,
     GitFailed,
@@ -139,6 +151,8 @@ def refused(error: Exception) -> Refused:
         return Refused(503, "journal", "no journal now", headers={"Retry-After": "5"})
     if isinstance(error, TasksError | WorkspaceError):
         return _tasks(error)
+    if isinstance(error, HostingError | BadFile):
+        return _hosting(error)
     if isinstance(error, ValidationException):
         return _invalid(error)
     if isinstance(error, RecursionError):
@@ -170,6 +184,29 @@ def _tasks(error: TasksError | WorkspaceError) -> Refused:
         log.error("git failed", error=str(error))
         return Refused(500, "", "git failed; the server's log tells more")
     return Refused(409, "conflict", str(error))
+
+
+def _hosting(error: HostingError | BadFile) -> Refused:
+    """Problems of the server's own settings, and what a code host said."""
+    if isinstance(error, RateLimited):
+        wait = {"Retry-After": str(int(error.retry_after) + 1)}
+        return Refused(503, "host-rate-limited", str(error), headers=wait)
+    for kind, status, name in _HOSTING:
+        if isinstance(error, kind):
+            return Refused(status, name, str(error))
+    return Refused(502, "host-failed", str(error))
+
+
+_HOSTING: Final[tuple[tuple[type[Exception], int, str], ...]] = (
+    (BadFile, 409, "bad-settings"),
+    (NotHosted, 409, "not-hosted"),
+    (TokenMissing, 409, "token-missing"),
+    (AlreadyExists, 409, "pull-request-exists"),
+    (Rejected, 422, "host-rejected"),
+    (TokenInvalid, 502, "token-invalid"),
+    (InsufficientPermissions, 502, "insufficient-permissions"),
+    (RepositoryNotFound, 502, "repository-not-found"),
+)
 
 
 class Told(Struct, frozen=True, kw_only=True):

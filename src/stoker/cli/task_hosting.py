@@ -1,0 +1,132 @@
+"""`stoker task` where the repository is hosted: pushes, pull requests, the hook for commits."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from typing import TYPE_CHECKING, Any
+
+from stoker.cli import exit_codes
+from stoker.cli.context import Context
+from stoker.cli.output import one_line, printable
+
+if TYPE_CHECKING:
+    from stoker.tasks.model import PullRequest
+    from stoker.tasks.service import Tasks
+
+
+def register(actions: Any) -> None:
+    """The arguments of these actions."""
+    push = _of_attempt(actions, "push", "push an attempt's branch")
+    push.add_argument("--force", action="store_true", help="over what was last seen there")
+
+    pull = _of_attempt(actions, "pr", "open a pull request for an attempt's work, or take it up")
+    pull.add_argument("--title", help="default: the task's")
+    pull.add_argument("--body", help="default: the task's description, and the commits")
+    pull.add_argument("--target", metavar="BRANCH", help="default: where the work is to go")
+    pull.add_argument("--draft", action="store_true", help="not to be merged yet")
+    pull.add_argument(
+        "--refresh",
+        action="store_true",
+        help="how the one that is there stands; what reviewers wrote goes to the agent",
+    )
+
+    settings = actions.add_parser("settings", help="what happens by itself in this repository")
+    settings.add_argument(
+        "--auto-pr",
+        action=BooleanOptionalAction,
+        help="open a pull request when a turn has ended well",
+    )
+    settings.add_argument("--reviewer", metavar="LOGIN", action="append", help="of pull requests")
+    settings.add_argument(
+        "--issues", action=BooleanOptionalAction, help="open an issue for each task that is begun"
+    )
+
+    hook = actions.add_parser("hook", help="commits made by hand in a worktree name their task")
+    hook.add_argument("what", choices=("install", "uninstall"))
+
+
+def _of_attempt(actions: Any, name: str, text: str) -> ArgumentParser:
+    parser: ArgumentParser = actions.add_parser(name, help=text)
+    parser.add_argument("attempt", help="its id, or the beginning of it")
+    return parser
+
+
+async def push(args: Namespace, context: Context, tasks: Tasks) -> int:
+    """Push."""
+    from stoker.cli.task import attempt_of
+
+    attempt = await attempt_of(args, tasks)
+    pushed = await tasks.pulls.push(attempt.attempt_id, force=args.force)
+    what = f"is at {pushed.commit[:10]} there now" if pushed.changed else "was there already"
+    context.output.note(f"{pushed.remote_branch} {what}")
+    return exit_codes.SUCCEEDED
+
+
+async def pull_request(args: Namespace, context: Context, tasks: Tasks) -> int:
+    """Open one, or ask how it stands."""
+    from stoker.cli.task import accompany, attempt_of
+
+    attempt = await attempt_of(args, tasks)
+    if not args.refresh:
+        made = await tasks.pulls.create(
+            attempt.attempt_id,
+            title=args.title,
+            body=args.body,
+            target=args.target,
+            draft=args.draft,
+        )
+        _tell(context, made)
+        return exit_codes.SUCCEEDED
+    found = await tasks.pulls.refresh(attempt.attempt_id)
+    _tell(context, found.pull_request)
+    for comment in found.new_comments:
+        context.output.note(printable(one_line(f"{comment.author}: {comment.body}")))
+    if found.untrusted:
+        context.output.note(
+            f"{found.untrusted} more by people who may not write to the repository: "
+            "the agent was not told"
+        )
+    if found.started is None:
+        return exit_codes.SUCCEEDED
+    return await accompany(context, tasks, attempt)
+
+
+def _tell(context: Context, pull: PullRequest) -> None:
+    context.output.line(printable(pull.url))
+    context.output.note(f"#{pull.number} {pull.status}: {printable(one_line(pull.title))}")
+
+
+async def settings(args: Namespace, context: Context, tasks: Tasks) -> int:
+    """Change what is given, and show what holds."""
+    from msgspec import UNSET
+
+    from stoker.cli.task import project_of
+    from stoker.tasks.catalog import ProjectChange
+
+    project = await project_of(context, tasks)
+    change = ProjectChange(
+        auto_pull_request=UNSET if args.auto_pr is None else args.auto_pr,
+        reviewers=UNSET if args.reviewer is None else tuple(filter(None, args.reviewer)),
+        open_issue=UNSET if args.issues is None else args.issues,
+    )
+    project = await tasks.catalog.change_project(project.project_id, change)
+    words = ("no", "yes")
+    context.output.line(f"pull requests by themselves: {words[project.auto_pull_request]}")
+    context.output.line(f"reviewers: {printable(', '.join(project.reviewers)) or 'nobody'}")
+    context.output.line(f"an issue for each task: {words[project.open_issue]}")
+    return exit_codes.SUCCEEDED
+
+
+async def hook(args: Namespace, context: Context) -> int:
+    """Install the git hook, or take it away."""
+    from stoker.tasks import hook
+    from stoker.workspace.repository import Repository
+
+    repository = await Repository.open(context.cwd, discover=True)
+    if args.what == "install":
+        context.output.note(f"installed: {await hook.install(repository)}")
+    elif await hook.uninstall(repository):
+        context.output.note("the hook is gone")
+    else:
+        context.output.note("there was no hook of Stoker's")
+    return exit_codes.SUCCEEDED
