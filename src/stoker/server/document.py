@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from stoker.server.problems import MEDIA_TYPE, ProblemDetails
+from stoker.server.problems import MEDIA_TYPE
 from stoker.server.streams import SSE
+from stoker.wire.problems import ProblemDetails
 
 _REF: Final = "#/components/schemas/{name}"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from stoker.engine.commands import CommandRefused
 from stoker.hosting.errors import (
@@ -28,6 +28,7 @@ from stoker.log import get_logger
 from stoker.plan.errors import PlanError, Problem
 from stoker.tasks.errors import Invalid, TasksError, Unknown
 from stoker.toml_file import BadFile
+from stoker.wire.problems import Fault, ProblemDetails
 from stoker.workspace.errors import (
     AuthFailed,
     GitFailed,
@@ -48,31 +49,6 @@ from stoker.workspace.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 log = get_logger(__name__)
-
-
-class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One of the things that are wrong with a request."""
-
-    detail: str
-    pointer: str = ""
-    """JSON pointer into the request's body, or into the plan file in `file`."""
-    parameter: str = ""
-    """The parameter of the path, query or header that is meant."""
-    file: str = ""
-    line: int | None = None
-    column: int | None = None
-    severity: str = "error"
-
-
-class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error (RFC 9457)."""
-
-    type: str
-    """`urn:stoker:problem:NAME`, which does not change; `about:blank`: the status says it all."""
-    title: str
-    status: Annotated[int, Meta(ge=400, le=599)]
-    detail: str = ""
-    errors: list[Fault] = field(default_factory=list)
 
 
 class Refused(Exception):

@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,10 +60,10 @@ from stoker.server.settings import Settings
 from stoker.server.tokens import Tokens
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks
+from stoker.wire.runs import RUN_ID
 
 log = get_logger(__name__)
 
-RUN_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _RESUMED: Final = ("pending", "running", "paused")
 _FRESH_SEC = 60.0
 """Events older than that tell nothing of how far listeners are behind."""
@@ -153,6 +153,16 @@ class Service:
             self._attempts.add(str(event.data["status"]))
         elif event.type == RUN_SETTLED:
             self._settled.add(str(event.data["status"]))
+
+    async def unless_stopping(self, done: Coroutine[Any, Any, Any], seconds: float) -> None:
+        """Returns when it is done, after so many seconds, or when the server stops."""
+        waiting = [asyncio.ensure_future(one) for one in (done, self.stopping.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.wait(waiting)
 
     # Files that requests name
 

@@ -60,13 +60,16 @@ Told = tuple[str, str, Any]
 
 def sse(items: AsyncIterator[Sequence[Told]], service: Service) -> Stream:
     """A response of events, what there is at once together; data becomes JSON. Those without a
-    name are what a browser's `EventSource.onmessage` gets."""
+    name are what a browser's `EventSource.onmessage` gets. The last is named `end`: a stream that
+    breaks off has none."""
 
     async def lines() -> AsyncIterator[bytes]:
         yield b": connected\n\n"
         async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
             async for some in feed:
                 yield b": alive\n\n" if some is None else b"".join(map(_event, some))
+        if not service.stopping.is_set():
+            yield b"event: end\ndata:\n\n"
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(lines(), media_type=SSE, headers=headers)

@@ -92,6 +92,14 @@ class Attempt(Struct, frozen=True, kw_only=True):
     updated_at: float
 
 
+class Started(Struct, frozen=True, kw_only=True):
+    """An attempt under way, or the one that an idempotency key has started before."""
+
+    task: Task
+    attempt: Attempt
+    repeated: bool = False
+
+
 class Draft(Struct, frozen=True, kw_only=True):
     """What an attempt's agent is to be told next (`follow_up`), or instead of what it was told
     in an earlier turn (`retry`)."""

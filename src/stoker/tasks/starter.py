@@ -29,7 +29,7 @@ from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange, known, text
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.images import Images
-from stoker.tasks.model import Attempt, Project, Task, TaskStatus
+from stoker.tasks.model import Attempt, Project, Started, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
 from stoker.tasks.removal import Removal, forget_run
@@ -45,14 +45,6 @@ from stoker.workspace.worktree import Worktree
 log = get_logger(__name__)
 
 _SLUG = re.compile(r"[^a-z0-9]+")
-
-
-class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt under way, or the one that an idempotency key has started before."""
-
-    task: Task
-    attempt: Attempt
-    repeated: bool = False
 
 
 class Starter:

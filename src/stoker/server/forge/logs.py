@@ -18,13 +18,14 @@ from stoker.server.forge.entries import Log, command
 from stoker.server.forge.find import Process
 from stoker.server.forge.live import FINISHED, Mirror, Op, changes, escaped, frame
 from stoker.server.params import App, Name
-from stoker.server.resources.logs import Output, chunks
+from stoker.server.resources.logs import chunks
 from stoker.server.resources.logs import find as find_log
 from stoker.server.service import Service
 from stoker.server.streams import send
 from stoker.tasks.errors import Unknown
 from stoker.tasks.following import batches
 from stoker.tasks.model import Attempt
+from stoker.wire.runs import Output
 from stoker.workspace.errors import WorkspaceError, printable
 
 Socket = WebSocket[Any, Any, Any]

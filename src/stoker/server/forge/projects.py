@@ -90,7 +90,7 @@ async def update(service: App, request: Asked, project_id: Name) -> Envelope:
 
 @delete("/api/projects/{project_id:str}", opt={"scope": "admin"})
 async def remove(service: App, project_id: Name) -> Envelope:
-    await service.tasks.catalog.remove_project(project_id)
+    await service.tasks.removal.remove_project(project_id)
     return ok()
 
 

@@ -114,7 +114,7 @@ async def update(service: App, request: Asked, task_id: Name) -> Envelope:
 
 @delete(_ONE, status_code=202)
 async def remove(service: App, task_id: Name) -> Response[Envelope]:
-    await service.tasks.catalog.remove_task(task_id)
+    await service.tasks.removal.remove_task(task_id)
     return Response(ok(), status_code=202)
 
 

@@ -2,109 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 from litestar import WebSocket, delete, get, post, websocket
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, HeaderParameter, JSONBody, PathParameter
+from litestar.params import (
+    Body,
+    FromQuery,
+    HeaderParameter,
+    JSONBody,
+    PathParameter,
+    QueryParameter,
+)
 from litestar.response import Response
-from msgspec import Meta, Struct, json
+from msgspec import json
 
 from stoker.agents.inbox import Interrupt, Reply
+from stoker.agents.stream import Put
 from stoker.server.document import streams
-from stoker.server.params import App, Name
-from stoker.server.resources.tasks import LongText, Text
+from stoker.server.params import App, LastEvent, Name, whole
+from stoker.server.streams import Told as Event
 from stoker.server.streams import send as send_frames
 from stoker.server.streams import sse
 from stoker.tasks.following import follow
-from stoker.tasks.model import Attempt, Draft
-from stoker.tasks.plan import Role, role
-from stoker.tasks.starter import Started
+from stoker.tasks.model import Started
+from stoker.tasks.plan import role
+from stoker.wire.attempts import (
+    Agent,
+    Answer,
+    AttemptRequest,
+    AttemptView,
+    Changes,
+    ChangeView,
+    FollowUpRequest,
+    StepView,
+    Told,
+)
 from stoker.workspace.errors import printable
-from stoker.workspace.model import BranchStatus, Change, FileDiff, Merged
-
-
-class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is to work, and from where."""
-
-    executor: Text
-    """Of the profiles, such as `CODEX`."""
-    variant: Text | None = None
-    base_branch: Text | None = None
-    """Default: the one checked out in the repository."""
-
-
-class AttemptRequest(Agent, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task to write down and to begin at once."""
-
-    project_id: Text
-    title: Text
-    description: LongText | None = None
-
-
-class FollowUpRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to tell an agent next."""
-
-    prompt: Annotated[str, Meta(min_length=1, max_length=1_000_000)]
-    variant: Text | None = None
-
-
-class Told(Struct, frozen=True):
-    """What became of a follow-up."""
-
-    started: bool
-    """False: it waits for the end of the turn under way."""
-
-
-class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The answer to an agent's request for approval."""
-
-    allowed: bool
-    always: bool = False
-    """Also for all that are like it, where the agent offers that."""
-    reason: LongText = ""
-
-
-class StepView(Struct, frozen=True, kw_only=True):
-    """A step of an attempt's run."""
-
-    step: str
-    role: Role
-    turn: int
-    status: str
-    reason: str | None
-    started_at: float | None
-
-
-class AttemptView(Struct, frozen=True, kw_only=True):
-    """An attempt and how its run stands."""
-
-    attempt: Attempt
-    status: str
-    """Of the run."""
-    steps: list[StepView]
-    queued: Draft | None
-
-
-class ChangeView(Struct, frozen=True, kw_only=True):
-    """A file that an attempt has changed."""
-
-    change: Change
-    old_path: str | None
-    new_path: str | None
-    additions: int | None
-    """None: it is no text."""
-    deletions: int | None
-    old_content: str | None
-    new_content: str | None
-    content_omitted: bool
-
-
-class Changes(Struct, frozen=True):
-    """What an attempt has changed."""
-
-    changes: list[ChangeView]
-
+from stoker.workspace.model import BranchStatus, FileDiff, Merged
 
 Key = Annotated[
     str | None,
@@ -158,9 +94,21 @@ async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = N
     )
 
 
-@get("/v1/attempts/{attempt_id:str}", tags=["attempts"], summary="An attempt and its turns")
-async def show(service: App, attempt_id: Name) -> AttemptView:
+@get(
+    "/v1/attempts/{attempt_id:str}",
+    tags=["attempts"],
+    summary="An attempt and its turns",
+    description="With `wait_sec` it is answered when no turn is under way and the work is kept, "
+    "and after that time at the latest.",
+)
+async def show(
+    service: App,
+    attempt_id: Name,
+    wait_sec: Annotated[float, QueryParameter(ge=0, le=60)] = 0,
+) -> AttemptView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
+    if wait_sec:
+        await service.unless_stopping(service.tasks.turns.settled(attempt_id), wait_sec)
     state = await service.tasks.progress.state(attempt)
     steps = []
     for step in state.steps:
@@ -176,7 +124,13 @@ async def show(service: App, attempt_id: Name) -> AttemptView:
                 )
             )
     queued = await service.tasks.turns.draft(attempt_id)
-    return AttemptView(attempt=attempt, status=state.status, steps=steps, queued=queued)
+    return AttemptView(
+        attempt=attempt,
+        status=state.status,
+        busy=service.tasks.turns.busy(attempt_id),
+        steps=steps,
+        queued=queued,
+    )
 
 
 @post(
@@ -244,13 +198,23 @@ async def answer(
     tags=["attempts"],
     summary="What the agent says and does, from the beginning and live",
     description="Server-sent events, each an entry as it is now (`{index, time, content}`): one "
-    "with an index that came before takes that one's place. Ends with the turn. `/ws` is the same "
-    "over a WebSocket.",
+    "with an index that came before takes that one's place. Ends with the turn. Goes on behind "
+    "`Last-Event-ID`. `/ws` is the same over a WebSocket.",
 )
-async def stream(service: App, attempt_id: Name, turn: Turn) -> Response[None]:
+async def stream(
+    service: App, attempt_id: Name, turn: Turn, last_event: LastEvent = None
+) -> Response[None]:
     entries = await follow(service.tasks, attempt_id, turn)
-    items = ([(str(one.index), "", one)] async for one in entries)
-    return sse(items, service)  # type: ignore[return-value]
+    return sse(_numbered(entries, whole(last_event)), service)  # type: ignore[return-value]
+
+
+async def _numbered(entries: AsyncIterator[Put], after: int) -> AsyncIterator[Sequence[Event]]:
+    """The states of entries but the first `after`, which come in the same order each time."""
+    number = 0
+    async for one in entries:
+        number += 1
+        if number > after:
+            yield [(str(number), "", one)]
 
 
 @websocket("/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream/ws")

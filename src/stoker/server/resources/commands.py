@@ -10,7 +10,7 @@ from litestar import Request, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, JSONBody
 from litestar.status_codes import HTTP_200_OK
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
@@ -19,54 +19,13 @@ from stoker.server.params import App, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import in_place
 from stoker.server.service import Service
+from stoker.wire.runs import Again, Comment, Done, Extension, Reason, Resolution
 
 Text = Annotated[str, Meta(max_length=10_000)]
 
 
-class Reason(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Why; kept in the journal."""
-
-    reason: Text | None = None
-
-
-class Again(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """For a run that nobody drives, which goes on here then."""
-
-    inputs: dict[str, Any] = field(default_factory=dict)
-    """Secret inputs, which are not kept, must be given again."""
-
-
-class Comment(Again, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A person's answer."""
-
-    comment: Text = ""
-
-
-class Resolution(Comment, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What became of a quarantined step."""
-
-    outcome: Literal["rerun", "succeeded", "failed"]
-
-
-class Extension(Again, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """New steps."""
-
-    steps: list[dict[str, Any]] | str
-    """A list of steps, or the text of one (JSON or YAML)."""
-
-
 class _Steps(Struct):
     steps: msgspec.Raw = msgspec.Raw()
-
-
-class Done(Struct, frozen=True, kw_only=True):
-    """What became of a request to a run."""
-
-    run_id: str
-    status: Literal["done", "queued"]
-    """`queued`: nobody drives the run, and it is done when somebody resumes it."""
-    released: list[str] = []
-    """Of `next`: the ids of the steps that were released."""
 
 
 async def _ask(

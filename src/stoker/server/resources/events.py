@@ -9,28 +9,17 @@ import msgspec
 from litestar import Request, WebSocket, get, websocket
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
-from msgspec import Struct
 
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.journal.events import Event
 from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, send, sse
+from stoker.wire.runs import EventPage
 
 _GAP = "stream.gap"
 """Name of what tells that events were missed."""
-
-
-class EventPage(Struct, frozen=True, kw_only=True):
-    """Some events of a run, oldest first."""
-
-    events: list[Event]
-    next_after: int
-    """`after` of the next page."""
-    over: bool
-    """The run is over and has no more events than these."""
 
 
 After = Annotated[int, QueryParameter(ge=0, le=2**53)]

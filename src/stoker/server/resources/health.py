@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Any
 
 from litestar import get
 from litestar.response import Response
-from msgspec import Struct
 
 from stoker.engine.engine import processors
 from stoker.engine.stats import PlanStats, RunStats, plan_stats, run_stats
@@ -15,27 +14,10 @@ from stoker.engine.view import read_run
 from stoker.server.metrics import CONTENT_TYPE, exposition
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused, not_found
+from stoker.wire.server import Health, ServerStats
 
 _SLOWEST = 10
 _PAST_RUNS = 20
-
-
-class Health(Struct, frozen=True):
-    """It answers."""
-
-    status: Literal["ok"] = "ok"
-
-
-class ServerStats(Struct, frozen=True, kw_only=True):
-    """The server at this moment."""
-
-    uptime_sec: float
-    runs: dict[str, int]
-    """Runs of the journal that are not over, by status."""
-    driven: int
-    """Runs this server drives."""
-    streams: int
-    """Open ones."""
 
 
 @get("/healthz", tags=["server"], sync_to_thread=False, summary="The process is alive")

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import WebSocket, get, websocket
@@ -24,11 +24,11 @@ from stoker.server.params import Accept, App, LastEvent, Name, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, send, sse
+from stoker.wire.runs import LogPart, Output
 
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
-Output = Literal["stdout", "stderr"]
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53)]
 _PATH = "/v1/runs/{run_id:str}/steps/{step:str}/attempts/{number:int}/logs/{output:str}"
@@ -168,13 +168,12 @@ async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Sequence[Told]]:
         text = decoder.decode(chunk.data)
         end = chunk.next_offset - len(decoder.getstate()[0])
         if text or chunk.dropped:
-            data = {"offset": begin, "length": end - begin, "dropped": chunk.dropped, "text": text}
+            data = LogPart(offset=begin, length=end - begin, dropped=chunk.dropped, text=text)
             yield [(str(end), "", data)]
             begin = end
     rest = decoder.decode(b"", final=True)
     if rest:
-        yield [(str(begin), "", {"offset": begin, "length": 0, "dropped": 0, "text": rest})]
-    yield [(str(begin), "end", {"offset": begin})]
+        yield [(str(begin), "", LogPart(offset=begin, length=0, dropped=0, text=rest))]
 
 
 def _part(path: str, first: str, last: str) -> Response[bytes]:

@@ -13,54 +13,17 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Response
 from litestar.status_codes import HTTP_201_CREATED
-from msgspec import Meta, field
 
 from stoker.engine.options import RunOptions
-from stoker.engine.view import Activity, Document, RunView, Time, activity, iso, read_run, view
+from stoker.engine.view import RunView, activity, iso, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused, faults
-from stoker.server.resources.plans import EXAMPLE, PlanSource, above, load
-from stoker.server.service import RUN_ID, Service
-
-
-class RunRequest(PlanSource, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A run to begin."""
-
-    inputs: dict[str, Any] = field(default_factory=dict)
-    """By name; of secret ones the server keeps nothing beyond the run's time in memory."""
-    run_id: Annotated[str, Meta(pattern=RUN_ID)] | None = None
-    """Default: made from the time, or from the `Idempotency-Key`."""
-    max_concurrency: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    """Steps at once."""
-    manual: bool = False
-    """Start only what `next` releases."""
-
-
-class RunSummary(Document, frozen=True, kw_only=True):
-    """One run of a list."""
-
-    run_id: str
-    plan_id: str
-    plan_version: str
-    status: RunStatus
-    reason: str | None
-    activity: Activity
-    created_at: Time
-    started_at: Time | None
-    finished_at: Time | None
-    parent_run_id: str | None
-    parent_step_id: str | None
-
-
-class RunPage(Document, frozen=True, kw_only=True):
-    """Some runs, newest first."""
-
-    runs: list[RunSummary]
-    next_cursor: str | None
-    """For the next page; None: this is the last."""
+from stoker.server.resources.plans import EXAMPLE, above, load
+from stoker.server.service import Service
+from stoker.wire.runs import RunPage, RunRequest, RunSummary
 
 
 @post(

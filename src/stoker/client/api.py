@@ -1,0 +1,182 @@
+"""Everything that can be asked of a server, by what it is about. See `stoker.client.operation`."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from stoker.agents.stream import Put
+from stoker.client.operation import (
+    C,
+    Group,
+    feed,
+    feed_of_log,
+    feed_of_one,
+    feed_of_turn,
+    nothing,
+    on_all,
+    on_approval,
+    on_log,
+    on_one,
+    on_part,
+    on_turn,
+)
+from stoker.engine.stats import PlanStats, RunStats
+from stoker.engine.view import RunView
+from stoker.journal.events import Event, RunStatus
+from stoker.tasks.model import Project, Started, Task
+from stoker.wire.attempts import (
+    Agent,
+    Answer,
+    AttemptRequest,
+    AttemptView,
+    Changes,
+    FollowUpRequest,
+    Told,
+)
+from stoker.wire.plans import PlanSource, Validation
+from stoker.wire.runs import (
+    Again,
+    Comment,
+    Done,
+    EventPage,
+    Extension,
+    LogPart,
+    Reason,
+    Resolution,
+    RunPage,
+    RunRequest,
+)
+from stoker.wire.server import Health, ServerStats
+from stoker.wire.tasks import (
+    ProjectRequest,
+    StatusRequest,
+    TaskRequest,
+    TaskView,
+)
+from stoker.wire.tasks import (
+    Projects as ProjectList,
+)
+from stoker.wire.tasks import (
+    Tasks as TaskList,
+)
+from stoker.workspace.model import BranchStatus, Merged
+
+NONE = type(None)
+_LOG = "/v1/runs/{run_id}/steps/{step}/attempts/{number}/logs/{output}"
+
+
+class RunQuery(Struct, frozen=True, kw_only=True):
+    """Which runs."""
+
+    status: list[RunStatus] | None = None
+    plan_id: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    """`next_cursor` of the page before."""
+
+
+class After(Struct, frozen=True, kw_only=True):
+    """Which events."""
+
+    after: int = 0
+
+
+class EventQuery(After, frozen=True, kw_only=True):
+    """Which events, and how many at most."""
+
+    limit: int = 100
+
+
+class LogQuery(Struct, frozen=True, kw_only=True):
+    """From which byte on."""
+
+    offset: int = 0
+
+
+class ChangesQuery(Struct, frozen=True, kw_only=True):
+    """With what is in the files, or without."""
+
+    contents: bool = True
+
+
+class Wait(Struct, frozen=True, kw_only=True):
+    """How long to wait for the agent to be at rest."""
+
+    wait_sec: float = 0
+
+
+class Runs(Group[C]):
+    """Runs of plans."""
+
+    begin = on_all("POST", "/v1/runs", RunRequest, RunView, keyed=True)
+    list = on_all("GET", "/v1/runs", RunQuery, RunPage)
+    show = on_one("GET", "/v1/runs/{run_id}", nothing, RunView)
+    remove = on_one("DELETE", "/v1/runs/{run_id}", nothing, NONE)
+    stats = on_one("GET", "/v1/runs/{run_id}/stats", nothing, RunStats)
+    event_page = on_one("GET", "/v1/runs/{run_id}/events", EventQuery, EventPage)
+    events = feed_of_one("/v1/runs/{run_id}/events", After, Event)
+    events_of_all = feed("/v1/events", nothing, Event)
+    log = on_log(_LOG, LogQuery)
+    follow_log = feed_of_log(_LOG, LogQuery, LogPart)
+    cancel = on_one("POST", "/v1/runs/{run_id}/cancel", Reason, Done)
+    pause = on_one("POST", "/v1/runs/{run_id}/pause", Reason, Done)
+    unpause = on_one("POST", "/v1/runs/{run_id}/unpause", Again, Done)
+    next = on_one("POST", "/v1/runs/{run_id}/next", Again, Done)
+    resume = on_one("POST", "/v1/runs/{run_id}/resume", Again, Done)
+    extend = on_one("POST", "/v1/runs/{run_id}/extend", Extension, Done)
+    approve = on_part("POST", "/v1/runs/{run_id}/steps/{step}/approve", Comment, Done)
+    reject = on_part("POST", "/v1/runs/{run_id}/steps/{step}/reject", Comment, Done)
+    resolve = on_part("POST", "/v1/runs/{run_id}/steps/{step}/resolve", Resolution, Done)
+
+
+class Plans(Group[C]):
+    """Plans, apart from their runs."""
+
+    validate = on_all("POST", "/v1/plans:validate", PlanSource, Validation)
+    stats = on_one("GET", "/v1/plans/{plan_id}/stats", nothing, PlanStats)
+
+
+class Projects(Group[C]):
+    """Repositories that tasks are done in."""
+
+    create = on_all("POST", "/v1/projects", ProjectRequest, Project)
+    list = on_all("GET", "/v1/projects", nothing, ProjectList)
+    show = on_one("GET", "/v1/projects/{project_id}", nothing, Project)
+
+
+class Tasks(Group[C]):
+    """What is to be done in projects."""
+
+    create = on_one("POST", "/v1/projects/{project_id}/tasks", TaskRequest, Task)
+    list = on_one("GET", "/v1/projects/{project_id}/tasks", nothing, TaskList)
+    show = on_one("GET", "/v1/tasks/{task_id}", nothing, TaskView)
+    set_status = on_one("POST", "/v1/tasks/{task_id}/status", StatusRequest, Task)
+    start = on_one("POST", "/v1/tasks/{task_id}/attempts", Agent, Started, keyed=True)
+
+
+class Attempts(Group[C]):
+    """Agents at work on tasks."""
+
+    create_and_start = on_all("POST", "/v1/attempts", AttemptRequest, Started, keyed=True)
+    show = on_one("GET", "/v1/attempts/{attempt_id}", Wait, AttemptView)
+    follow_up = on_one("POST", "/v1/attempts/{attempt_id}/follow-up", FollowUpRequest, Told)
+    take_back = on_one("DELETE", "/v1/attempts/{attempt_id}/follow-up", nothing, NONE)
+    stop = on_one("POST", "/v1/attempts/{attempt_id}/stop", nothing, NONE)
+    stream = feed_of_turn("/v1/attempts/{attempt_id}/turns/{turn}/stream", nothing, Put)
+    interrupt = on_turn("POST", "/v1/attempts/{attempt_id}/turns/{turn}/interrupt", nothing, NONE)
+    answer = on_approval(
+        "POST", "/v1/attempts/{attempt_id}/turns/{turn}/approvals/{approval}", Answer, NONE
+    )
+    changes = on_one("GET", "/v1/attempts/{attempt_id}/changes", ChangesQuery, Changes)
+    branch_status = on_one("GET", "/v1/attempts/{attempt_id}/branch-status", nothing, BranchStatus)
+    merge = on_one("POST", "/v1/attempts/{attempt_id}/merge", nothing, Merged)
+    remove_worktree = on_one("DELETE", "/v1/attempts/{attempt_id}/worktree", nothing, NONE)
+
+
+class Server(Group[C]):
+    """The server itself."""
+
+    alive = on_all("GET", "/healthz", nothing, Health)
+    ready = on_all("GET", "/readyz", nothing, Health)
+    stats = on_all("GET", "/v1/stats", nothing, ServerStats)
+    metrics = on_all("GET", "/metrics", nothing, bytes)

@@ -1,0 +1,43 @@
+"""A server and a repository for clients; servers are started as in the tests of the server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
+
+from serving import Server
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    with Server(tmp_path, "--rate", "0") as started:
+        yield started
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "repository"
+    path.mkdir()
+    (path / "a.txt").write_text("one\n")
+    for words in (
+        ("init", "-q", "-b", "main"),
+        ("config", "user.email", "dev@example.com"),
+        ("config", "user.name", "Dev"),
+        ("add", "."),
+        ("commit", "-q", "-m", "first"),
+    ):
+        subprocess.run(["git", "-C", path, *words], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scripted():
+    """What the scripted agent is to do, as a prompt."""
+    return lambda *actions: json.dumps(actions)
