@@ -20,6 +20,7 @@ from stoker.log import get_logger
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange
 from stoker.tasks.checkpoint import subject
+from stoker.tasks.devserver import DevServers
 from stoker.tasks.drafts import Drafts
 from stoker.tasks.errors import Conflict, Unknown
 from stoker.tasks.images import Images
@@ -53,6 +54,7 @@ class Cycle:
         self._progress = progress
         self._images = images
         self._drafts = Drafts(engine.journal)
+        self.devservers = DevServers(engine, catalog)
         self._watched: dict[str, asyncio.Task[None]] = {}
         """By attempt: who waits for the end of its turn."""
         self._running: set[asyncio.Task[None]] = set()

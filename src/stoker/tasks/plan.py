@@ -19,10 +19,10 @@ from stoker.plan.template import escape
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt, Project, Task
 
-Role = Literal["setup", "agent", "checkpoint", "cleanup"]
+Role = Literal["setup", "agent", "checkpoint", "cleanup", "devserver"]
 
 SETUP: Final = "setup"
-_STEP = re.compile(r"(agent|checkpoint|cleanup)-([1-9][0-9]*)")
+_STEP = re.compile(r"(agent|checkpoint|cleanup|devserver)-([1-9][0-9]*)")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,7 +52,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def role(step_id: str) -> tuple[Role, int] | None:
-    """What a step of an attempt is for, and in which turn (0: before the first)."""
+    """What a step of an attempt is for, and in which turn (0: before the first); of a dev server,
+    which one it is."""
     if step_id == SETUP:
         return "setup", 0
     found = _STEP.fullmatch(step_id)

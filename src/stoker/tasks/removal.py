@@ -13,6 +13,7 @@ from stoker.engine.engine import Engine
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.retention import forget
 from stoker.journal.base import UnknownRun
+from stoker.tasks import devserver
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.model import Attempt
 from stoker.tasks.store import (
@@ -82,7 +83,8 @@ class Removal:
 
     async def finish(self, attempt: Attempt) -> None:
         """Forget an attempt whose worktree is given up."""
-        await forget_run(self._engine, attempt.run_id)
+        for run_id in (devserver.run_id(attempt), attempt.run_id):
+            await forget_run(self._engine, run_id)
         async with self._journal.transaction() as session:
             for table, key in (
                 (DRAFTS, "draft_id"),

@@ -59,6 +59,7 @@ class Tasks:
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""
         await self.library.images.sweep()
+        await self.turns.devservers.recover()
         await self.starter.recover(self.removal)
 
 

@@ -12,7 +12,7 @@ from stoker.engine.commands import CommandRefused
 from stoker.tasks import plan
 from stoker.tasks.catalog import text
 from stoker.tasks.cycle import Cycle
-from stoker.tasks.errors import Conflict, Invalid
+from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Draft, DraftKind
 from stoker.tasks.plan import Origin
 from stoker.workspace.errors import WorktreeDirty
@@ -136,6 +136,32 @@ class Turns(Cycle):
             git_reset_applied=applied,
             target_before_oid=before or None,
         )
+
+    # What runs beside it.
+
+    async def start_dev_server(self, attempt_id: str) -> str:
+        """Serve what is in an attempt's worktree, also while its agent is at work; one that runs
+        is stopped first. The step's id. Raises `Unknown`, `Conflict` if the project has no
+        script for it."""
+        async with self.lock(attempt_id):
+            return await self.devservers.start(await self._catalog.attempt(attempt_id))
+
+    async def stop_step(self, attempt_id: str, step_id: str) -> None:
+        """End what a step of an attempt has started: a dev server, or the turn under way. Raises
+        `Unknown`, `Conflict` if it does not run."""
+        attempt = await self._catalog.attempt(attempt_id)
+        serves = (plan.role(step_id) or ("", 0))[0] == "devserver"
+        own = self.devservers.state if serves else self._progress.state
+        state = await own(attempt)
+        if state is None or step_id not in state.graph.index:
+            raise Unknown("step", step_id)
+        if state[step_id].status != "running":
+            raise Conflict(f"step {step_id!r} does not run: it is {state[step_id].status}")
+        if not serves:
+            await self.stop(attempt_id)
+            return
+        async with self.lock(attempt_id):
+            await self.devservers.stop(attempt)
 
     # What it is to be told next.
 
