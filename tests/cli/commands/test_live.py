@@ -66,9 +66,9 @@ def test_a_live_run_is_asked_and_followed(stoker):
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_a_live_run_is_canceled(stoker, database, request, monkeypatch):
+def test_a_live_run_is_canceled(stoker, database, request):
     if database == "postgres":
-        monkeypatch.setenv("STOKER_DB", request.getfixturevalue("postgres_url"))
+        stoker.environment["STOKER_DB"] = request.getfixturevalue("postgres_url")
     run_id = stoker.run_id
     stoker.plan(stoker.gate("build"), {"id": "after", "run": "true", "depends_on": ["build"]})
     running = stoker.start("run", "plan.json", "--run-id", run_id)
