@@ -1,6 +1,5 @@
 """Push and fetch, to directories and over smart HTTP."""
 
-
 import pytest
 from git_server import serving
 
