@@ -6,13 +6,14 @@ before its own answers is put into `first`.
 
 import base64
 import json
-import os
 import subprocess
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import git_server
 
 TOKEN = "s3cret-t0ken"
 TIME = "2026-03-{:02}T10:00:00Z"
@@ -421,7 +422,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         if not parts.path.startswith(forge.prefix + "/"):
-            self.by_git(forge, parts, body)
+            self.by_git(forge, body)
             return
         content = json.loads(body) if body else None
         forge.requests.append((self.command, self.path, dict(self.headers), content))
@@ -436,7 +437,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_GET
 
-    def by_git(self, forge, parts, body):
+    def by_git(self, forge, body):
         expected = "Basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
         if self.headers.get("Authorization") != expected:
             self.answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, b"")
@@ -444,24 +445,7 @@ class Handler(BaseHTTPRequestHandler):
         if not forge.may_write and "receive-pack" in self.path:
             self.answer(403, {}, b"")
             return
-        env = os.environ | {
-            "GIT_PROJECT_ROOT": str(forge.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": unquote(parts.path),
-            "QUERY_STRING": parts.query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "REMOTE_USER": "x",
-        }
-        done = subprocess.run(
-            ["git", "http-backend"], input=body, env=env, capture_output=True, check=True
-        )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        status = headers.pop("Status", "200 OK")
-        self.answer(int(status.split()[0]), headers, content)
+        self.answer(*git_server.by_git(forge.root, self, body))
 
     def answer(self, status, headers, content):
         try:

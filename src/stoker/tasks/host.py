@@ -1,4 +1,5 @@
-"""The code host that a project's repository comes from: its API, and pushes to it."""
+"""The code host that a project's repository comes from: its API, and what pushes
+to it need."""
 
 from __future__ import annotations
 
@@ -14,9 +15,8 @@ from stoker.hosting.detection import detect
 from stoker.hosting.errors import InsufficientPermissions, NotHosted, TokenInvalid, TokenMissing
 from stoker.hosting.model import Remote
 from stoker.hosting.registry import connect
-from stoker.workspace import remote
 from stoker.workspace.errors import AuthFailed
-from stoker.workspace.remote import Credentials, Pushed
+from stoker.workspace.remote import Credentials
 from stoker.workspace.repository import Repository
 
 REMOTE: Final = "origin"
@@ -40,25 +40,23 @@ class Host:
         async with connect(where, token) as client:
             yield client, where
 
-    async def push(self, repository: Repository, branch: str, *, force: bool) -> Pushed:
-        """Push a branch: over https with the token, if there is one, else with the keys and the
-        credential helpers of whoever runs this. Raises `WorkspaceError`, `HostError`, `BadFile`."""
+    @asynccontextmanager
+    async def credentials(self, repository: Repository) -> AsyncIterator[Credentials | None]:
+        """For a push within: over https the token, if there is one; else None, and the keys and
+        credential helpers of whoever runs this must do. That the host refuses the token is told
+        as by `api`: `TokenInvalid`, `InsufficientPermissions`. Raises `BadFile`."""
         known = settings.load(self._directory)
-        where = credentials = None
         try:
             where = detect(await repository.remote_url(REMOTE) or "", known)
-            if where.push_origin is not None:
-                token = settings.token(known, where.host, os.environ)
-                credentials = Credentials(where.push_origin, token)
+            token = settings.token(known, where.host, os.environ)
         except (NotHosted, TokenMissing):
-            pass
+            where = None
+        if where is None or where.push_origin is None:
+            yield None
+            return
         try:
-            return await remote.push(
-                repository, branch, remote=REMOTE, force=force, credentials=credentials
-            )
+            yield Credentials(where.push_origin, token)
         except AuthFailed as error:
-            if where is None or credentials is None:
-                raise
             denied = "403" in error.stderr or "denied" in error.stderr.lower()
             kind = InsufficientPermissions if denied else TokenInvalid
             raise kind(where.host, where.path, "git push") from error

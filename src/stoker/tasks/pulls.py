@@ -21,16 +21,15 @@ from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.tasks import plan, proposal
 from stoker.tasks.catalog import Catalog, TaskChange
-from stoker.tasks.checkpoint import subject
 from stoker.tasks.errors import Conflict, Unknown
 from stoker.tasks.host import REMOTE, Host
 from stoker.tasks.model import Attempt, Project, PullRequest, Task
 from stoker.tasks.progress import Progress
 from stoker.tasks.store import PULL_REQUESTS
-from stoker.tasks.trailers import note, noted, trailers
+from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
+from stoker.tasks.work import Work
 from stoker.toml_file import BadFile
-from stoker.workspace import commit
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.remote import Pushed
 from stoker.workspace.repository import Repository
@@ -58,13 +57,20 @@ class Pulls:
     """Of the attempts of one journal."""
 
     def __init__(
-        self, journal: Journal, catalog: Catalog, turns: Turns, progress: Progress, directory: Path
+        self,
+        journal: Journal,
+        catalog: Catalog,
+        turns: Turns,
+        progress: Progress,
+        work: Work,
+        directory: Path,
     ) -> None:
         """`directory`: of the state; it may have a `hosting.toml`."""
         self._journal = journal
         self._catalog = catalog
         self._turns = turns
         self._progress = progress
+        self._work = work
         self._host = Host(directory)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.listeners: list[Listener] = []
@@ -80,16 +86,9 @@ class Pulls:
         """Push an attempt's branch, with what its worktree has in no commit yet. `force`: over
         what was last seen there, as after a rebase."""
         attempt = await self._catalog.attempt(attempt_id)
-        project, task = await self._catalog.origin(attempt)
-        repository = await self._catalog.repository(project)
-        async with self._turns.lock(attempt_id):
-            self._turns.idle(attempt_id)
-            if Path(attempt.worktree).exists():  # noqa: ASYNC240
-                worktree = await self._catalog.worktree(attempt)
-                await commit.commit(
-                    worktree, subject(task.title), trailers=noted(worktree), break_lock=True
-                )
-        return await self._host.push(repository, attempt.branch, force=force)
+        project, _ = await self._catalog.origin(attempt)
+        async with self._host.credentials(await self._catalog.repository(project)) as token:
+            return await self._work.push(attempt_id, force=force, credentials=token)
 
     async def create(
         self,

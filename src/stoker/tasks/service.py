@@ -39,7 +39,7 @@ class Tasks:
         self.starter = Starter(engine, self.catalog, self.turns, images, prefix=prefix)
         self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
-        self.pulls = Pulls(journal, self.catalog, self.turns, self.progress, directory)
+        self.pulls = Pulls(journal, self.catalog, self.turns, self.progress, self.work, directory)
         notices = Notices(Notifier(directory), self.catalog, self.turns, self.progress)
         self.turns.on_begin.append(self.pulls.begun)
         self.turns.companions.append(notices.along)
