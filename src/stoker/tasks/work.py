@@ -11,18 +11,19 @@ from pathlib import Path
 from stoker.journal.base import Journal
 from stoker.tasks.catalog import Catalog, TaskChange
 from stoker.tasks.checkpoint import subject
-from stoker.tasks.model import Attempt, Merge, Task
+from stoker.tasks.model import Attempt, Merge, Project, Task
 from stoker.tasks.plan import prompt
 from stoker.tasks.store import ATTEMPTS, MERGES, TASKS
 from stoker.tasks.trailers import noted, trailers
 from stoker.tasks.turns import Turns
-from stoker.workspace import commit, diff, merge, rebase, remote, removal, status
+from stoker.workspace import backup, commit, diff, merge, rebase, remote, removal, search, status
 from stoker.workspace.model import (
     Backup,
     BranchStatus,
     Committed,
     Comparison,
     FileDiff,
+    Match,
     Merged,
 )
 from stoker.workspace.remote import Credentials, Pushed
@@ -170,6 +171,29 @@ class Work:
             above = await ATTEMPTS.get(session, task.parent_attempt_id or "")
             parent = await TASKS.get(session, above.task_id) if above else None
         return parent, attempt, children
+
+    async def backups(self, attempt: Attempt) -> list[Backup]:
+        """What was given up in an attempt's worktree, the newest first."""
+        project, _ = await self._catalog.origin(attempt)
+        return await backup.backups(await self._catalog.repository(project), attempt.branch)
+
+    async def restore(self, attempt_id: str, ref: str) -> Backup:
+        """Bring an attempt's branch and worktree back to a backup, of its own or of another of the
+        repository; returns one of what was there. Raises `UnknownCommit`, `Conflict`."""
+        async with self._at_rest(attempt_id) as (_, worktree):
+            found = await backup.find(worktree.repository, ref)
+            return await backup.restore(worktree, found, break_lock=True)
+
+    async def search(
+        self, project: Project, query: str, *, attempt: Attempt | None = None, limit: int = 50
+    ) -> list[Match]:
+        """Files and directories with `query` in their names, in the repository's own checkout or
+        an attempt's worktree."""
+        if attempt is not None:
+            git = (await self._catalog.room(attempt)).git
+        else:
+            git = Worktree.main(await self._catalog.repository(project)).git
+        return await search.search(git, query, limit=limit)
 
     async def remove_worktree(self, attempt_id: str) -> None:
         """Remove an attempt's worktree; its branch stays, and what was in no commit is backed up.
