@@ -23,6 +23,7 @@ from msgspec import Struct
 from stoker.engine.attempt import file_name
 
 STREAM: Final = "stream"
+CHECKPOINT: Final = "checkpoint"
 
 
 class Checkpoint(Struct, kw_only=True):
@@ -60,7 +61,7 @@ class Store:
         self.directory = directory
         self.stream = directory / STREAM
         self.inbox = directory / "inbox"
-        self._checkpoint = directory / "checkpoint"
+        self._checkpoint = directory / CHECKPOINT
 
     def create(self) -> None:
         """Make what is missing; readable by the owner only."""

@@ -81,6 +81,20 @@ class Table(Generic[R]):
         rows = await session.fetch(f"{self._select} WHERE {wanted} ORDER BY {by}", *fields.values())
         return [self._read(row) for row in rows]
 
+    async def among(
+        self, session: Session, field: str, values: Sequence[str], *, order: str | None = None
+    ) -> list[R]:
+        """Records whose `field` has one of these values, ordered as by `find`."""
+        assert {field, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's
+        if not values:
+            return []
+        wanted = ", ".join(f"?{n}" for n in range(1, len(values) + 1))
+        by = f"{order}, {self._key}" if order else self._key
+        rows = await session.fetch(
+            f"{self._select} WHERE {field} IN ({wanted}) ORDER BY {by}", *values
+        )
+        return [self._read(row) for row in rows]
+
     def _row(self, record: R) -> list[Any]:
         values = [getattr(record, column) for column in self._columns]
         return [

@@ -1,0 +1,52 @@
+"""What agents wait for a person to allow, in all attempts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from msgspec import Struct
+
+from stoker.agents.pending import pending
+from stoker.agents.store import place
+from stoker.agents.stream import Approval
+from stoker.tasks import listing
+from stoker.tasks.plan import role
+from stoker.tasks.service import Tasks
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request for approval that nobody has answered."""
+
+    attempt_id: str
+    task_id: str
+    project_id: str
+    turn: int
+    asked_at: float
+    approval: Approval
+
+
+async def asked(tasks: Tasks) -> list[Asked]:
+    """By attempts, the newest first. Costs a small file for each agent at work."""
+    found = []
+    for one in await listing.attempts(tasks.engine, active=True, limit=10_000):
+        attempt = one.attempt
+        state = await tasks.progress.state(attempt)
+        for step in state.steps:
+            of = role(step.step.id)
+            if of is None or of[0] != "agent" or step.status != "running":
+                continue
+            directory = place(tasks.progress.directory(attempt), step.step.id, step.number)
+            for entry in await asyncio.to_thread(pending, Path(directory)):
+                assert isinstance(entry.content, Approval)  # noqa: S101 - what `pending` gives
+                found.append(
+                    Asked(
+                        attempt_id=attempt.attempt_id,
+                        task_id=attempt.task_id,
+                        project_id=one.project_id,
+                        turn=of[1],
+                        asked_at=entry.time,
+                        approval=entry.content,
+                    )
+                )
+    return found
