@@ -21,6 +21,7 @@ from stoker.client import (
     Unreachable,
 )
 from stoker.client import api as groups
+from stoker.client import work
 from stoker.client.operation import Feed, Group, Operation
 from stoker.server.app import openapi
 
@@ -35,7 +36,8 @@ PLAN = {
 
 
 def described() -> set[tuple[str, str]]:
-    of_groups = [one for one in vars(groups).values() if isinstance(one, type)]
+    named = (*vars(groups).values(), *vars(work).values())
+    of_groups = [one for one in named if isinstance(one, type)]
     return {
         (one.method, one.path)
         for group in of_groups

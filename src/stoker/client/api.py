@@ -23,16 +23,20 @@ from stoker.client.operation import (
 from stoker.engine.stats import PlanStats, RunStats
 from stoker.engine.view import RunView
 from stoker.journal.events import Event, RunStatus
+from stoker.tasks.catalog import ProjectChange, TaskChange
 from stoker.tasks.model import Project, Started, Task
 from stoker.wire.attempts import (
     Agent,
     Answer,
+    Asking,
+    AttemptPage,
     AttemptRequest,
     AttemptView,
     Changes,
     FollowUpRequest,
     Told,
 )
+from stoker.wire.library import ImageList
 from stoker.wire.plans import PlanSource, Validation
 from stoker.wire.runs import (
     Again,
@@ -46,8 +50,11 @@ from stoker.wire.runs import (
     RunPage,
     RunRequest,
 )
-from stoker.wire.server import Health, ServerStats
+from stoker.wire.server import Agents, Health, Info, ServerStats
 from stoker.wire.tasks import (
+    Branches,
+    EditorRequest,
+    Matches,
     ProjectRequest,
     StatusRequest,
     TaskRequest,
@@ -99,6 +106,29 @@ class ChangesQuery(Struct, frozen=True, kw_only=True):
     contents: bool = True
 
 
+class PageQuery(Struct, frozen=True, kw_only=True):
+    """How many, and from where on."""
+
+    limit: int = 500
+    cursor: str | None = None
+    """`next_cursor` of the page before."""
+
+
+class AttemptQuery(PageQuery, frozen=True, kw_only=True):
+    """Which attempts."""
+
+    project_id: str | None = None
+    task_id: str | None = None
+    active: bool | None = None
+
+
+class SearchQuery(Struct, frozen=True, kw_only=True):
+    """What names have in them."""
+
+    q: str
+    limit: int = 50
+
+
 class Wait(Struct, frozen=True, kw_only=True):
     """How long to wait for the agent to be at rest."""
 
@@ -142,14 +172,22 @@ class Projects(Group[C]):
     create = on_all("POST", "/v1/projects", ProjectRequest, Project)
     list = on_all("GET", "/v1/projects", nothing, ProjectList)
     show = on_one("GET", "/v1/projects/{project_id}", nothing, Project)
+    change = on_one("PATCH", "/v1/projects/{project_id}", ProjectChange, Project)
+    remove = on_one("DELETE", "/v1/projects/{project_id}", nothing, NONE)
+    branches = on_one("GET", "/v1/projects/{project_id}/branches", nothing, Branches)
+    search = on_one("GET", "/v1/projects/{project_id}/search", SearchQuery, Matches)
+    open_editor = on_one("POST", "/v1/projects/{project_id}/open-editor", EditorRequest, NONE)
 
 
 class Tasks(Group[C]):
     """What is to be done in projects."""
 
     create = on_one("POST", "/v1/projects/{project_id}/tasks", TaskRequest, Task)
-    list = on_one("GET", "/v1/projects/{project_id}/tasks", nothing, TaskList)
+    list = on_one("GET", "/v1/projects/{project_id}/tasks", PageQuery, TaskList)
     show = on_one("GET", "/v1/tasks/{task_id}", nothing, TaskView)
+    change = on_one("PATCH", "/v1/tasks/{task_id}", TaskChange, Task)
+    remove = on_one("DELETE", "/v1/tasks/{task_id}", nothing, NONE)
+    images = on_one("GET", "/v1/tasks/{task_id}/images", nothing, ImageList)
     set_status = on_one("POST", "/v1/tasks/{task_id}/status", StatusRequest, Task)
     start = on_one("POST", "/v1/tasks/{task_id}/attempts", Agent, Started, keyed=True)
 
@@ -158,7 +196,10 @@ class Attempts(Group[C]):
     """Agents at work on tasks."""
 
     create_and_start = on_all("POST", "/v1/attempts", AttemptRequest, Started, keyed=True)
+    list = on_all("GET", "/v1/attempts", AttemptQuery, AttemptPage)
+    asking = on_all("GET", "/v1/approvals", nothing, Asking)
     show = on_one("GET", "/v1/attempts/{attempt_id}", Wait, AttemptView)
+    remove = on_one("DELETE", "/v1/attempts/{attempt_id}", nothing, NONE)
     follow_up = on_one("POST", "/v1/attempts/{attempt_id}/follow-up", FollowUpRequest, Told)
     take_back = on_one("DELETE", "/v1/attempts/{attempt_id}/follow-up", nothing, NONE)
     stop = on_one("POST", "/v1/attempts/{attempt_id}/stop", nothing, NONE)
@@ -180,3 +221,5 @@ class Server(Group[C]):
     ready = on_all("GET", "/readyz", nothing, Health)
     stats = on_all("GET", "/v1/stats", nothing, ServerStats)
     metrics = on_all("GET", "/metrics", nothing, bytes)
+    info = on_all("GET", "/v1/info", nothing, Info)
+    agents = on_all("GET", "/v1/agents", nothing, Agents)

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from anyio.from_thread import start_blocking_portal
 
-from stoker.client import api
+from stoker.client import api, work
 from stoker.client.errors import (
     ApiError,
     Conflict,
@@ -65,6 +65,11 @@ class _Offer(Generic[C]):
         self.projects = api.Projects(client)
         self.tasks = api.Tasks(client)
         self.attempts = api.Attempts(client)
+        self.work = work.Work(client)
+        self.drafts = work.Drafts(client)
+        self.images = work.Images(client)
+        self.tags = work.Tags(client)
+        self.templates = work.Templates(client)
         self.server = api.Server(client)
 
 

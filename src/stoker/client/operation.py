@@ -1,7 +1,8 @@
 """One description of a request for both clients.
 
 An operation is written down once, as an attribute of a group: method and path as in the OpenAPI
-document, the struct that its body (of a GET: its query) is made of, and the type of its answer.
+document, the struct that its body (of a GET or DELETE: its query) is made of, and the type of its
+answer.
 On a group of a `Client` it is called and awaited, on one of a `SyncClient` it is called; what it
 takes are the parts of the path in their order, then the fields of the struct by name.
 """
@@ -96,7 +97,7 @@ class _Described(Generic[P, T]):
             raise TypeError(f"{self.method} {self.path}: expected a value for each part in braces")
         rest = iter(places)
         given = self._takes(**fields)
-        asks = self.method == "GET"
+        asks = self.method in ("GET", "DELETE")
         query = to_builtins(given) if asks and given is not None else {}
         return Request(
             method=self.method,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from stoker.journal.base import Journal
@@ -31,7 +31,7 @@ class ProjectChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dev_script: str | UnsetType | None = UNSET
     copy_files: tuple[str, ...] | UnsetType = UNSET
     directory: str | UnsetType = UNSET
-    wip_limit: int | UnsetType | None = UNSET
+    wip_limit: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
     auto_pull_request: bool | UnsetType = UNSET
     reviewers: tuple[str, ...] | UnsetType = UNSET
     open_issue: bool | UnsetType = UNSET

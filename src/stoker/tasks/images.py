@@ -76,6 +76,10 @@ class Images:
         """Where it is. Raises `Unknown`."""
         return self._directory / file_name(await self.image(image_id))
 
+    async def read(self, image_id: str) -> bytes:
+        """What is in it. Raises `Unknown`."""
+        return await asyncio.to_thread((await self.file(image_id)).read_bytes)
+
     async def known(self, image_ids: Sequence[str]) -> list[Image]:
         """Those with these ids, in this order. Raises `Unknown`."""
         found = []

@@ -23,3 +23,41 @@ class ServerStats(Struct, frozen=True, kw_only=True):
     """Runs this server drives."""
     streams: int
     """Open ones."""
+
+
+class AgentView(Struct, frozen=True, kw_only=True):
+    """A way of using an agent."""
+
+    executor: str
+    variant: str
+    driver: str
+    model: str | None
+    approvals: str
+    """`ask`, `allow` or `deny`: what becomes of its requests."""
+    program: str
+    installed: bool
+    """The program is there."""
+
+
+class Agents(Struct, frozen=True):
+    """All executors with their variants."""
+
+    agents: list[AgentView]
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """The server and its machine."""
+
+    version: str
+    started_at: float
+    """Seconds since the Unix epoch."""
+    journal: str
+    """Where it is, without credentials."""
+    roots: list[str]
+    """Directories that requests may name files in; relative paths start from the first."""
+    editors: list[str]
+    os: str
+    release: str
+    architecture: str
+    python: str
+    processors: int

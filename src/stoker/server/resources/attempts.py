@@ -25,9 +25,10 @@ from stoker.server.params import App, LastEvent, Name, whole
 from stoker.server.streams import Told as Event
 from stoker.server.streams import send as send_frames
 from stoker.server.streams import sse
+from stoker.tasks.catalog import TaskChange
 from stoker.tasks.following import follow
 from stoker.tasks.model import Started
-from stoker.tasks.plan import role
+from stoker.tasks.plan import dropped, role
 from stoker.wire.attempts import (
     Agent,
     Answer,
@@ -76,6 +77,9 @@ async def create_and_start(
         data.project_id,
         data.title,
         data.description,
+        TaskChange(
+            parent_attempt_id=data.parent_attempt_id, labels=data.labels, images=data.images
+        ),
         executor=data.executor,
         variant=data.variant,
         base_branch=data.base_branch,
@@ -110,7 +114,7 @@ async def show(
     if wait_sec:
         await service.unless_stopping(service.tasks.turns.settled(attempt_id), wait_sec)
     state = await service.tasks.progress.state(attempt)
-    steps = []
+    steps, gone = [], dropped(state.steps)
     for step in state.steps:
         if found := role(step.step.id):
             steps.append(
@@ -121,6 +125,7 @@ async def show(
                     status=step.status,
                     reason=step.reason,
                     started_at=step.first_started,
+                    dropped=found[1] in gone,
                 )
             )
     queued = await service.tasks.turns.draft(attempt_id)
@@ -140,7 +145,10 @@ async def show(
     summary="Tell the agent more",
 )
 async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
-    return Told(await service.tasks.turns.follow_up(attempt_id, data.prompt, variant=data.variant))
+    turns = service.tasks.turns
+    return Told(
+        await turns.follow_up(attempt_id, data.prompt, variant=data.variant, images=data.images)
+    )
 
 
 @delete(

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, delete, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, HeaderParameter, QueryParameter
@@ -19,6 +15,7 @@ from stoker.engine.view import RunView, activity, iso, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
+from stoker.server import paging
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import EXAMPLE, above, load
@@ -83,14 +80,14 @@ async def listed(
     limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
     cursor: FromQuery[str | None] = None,
 ) -> RunPage:
-    before = None if cursor is None else _read_cursor(cursor)
+    before = paging.read_cursor(cursor)
     rows = await service.journal.runs(
         limit=limit + 1, plan_id=plan_id, status=status or None, before=before
     )
     page = rows[:limit]
     return RunPage(
         runs=[_summary(row) for row in page],
-        next_cursor=_cursor(page[-1]) if len(rows) > limit else None,
+        next_cursor=_place(page[-1]) if len(rows) > limit else None,
     )
 
 
@@ -102,14 +99,9 @@ async def listed(
 async def show(
     service: App,
     run_id: Name,
-    known: Annotated[str | None, HeaderParameter(name="If-None-Match", required=False)] = None,
+    known: paging.Known = None,
 ) -> Response[RunView]:
-    body = msgspec.json.encode(view(await read_run(service.journal, run_id)))
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if known is not None and (known.strip() == "*" or tag in _tags(known)):
-        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return Response(body, media_type="application/json", headers=headers)  # type: ignore[arg-type]
+    return paging.tagged(view(await read_run(service.journal, run_id)), known)
 
 
 @delete(
@@ -126,25 +118,11 @@ def document(paths: dict[str, Any]) -> None:
     """Answers beside the usual ones."""
     begun = paths["/v1/runs"]["post"]["responses"]
     begun["200"] = {**begun["201"], "description": "An earlier request began it"}
-    shown = paths["/v1/runs/{run_id}"]["get"]["responses"]
-    shown["304"] = {"description": "As `If-None-Match` says"}
+    paging.unchanged(paths["/v1/runs/{run_id}"]["get"])
 
 
-def _tags(header: str) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
-
-
-def _cursor(row: RunRow) -> str:
-    place = msgspec.json.encode((row.created_at, row.run_id))
-    return base64.urlsafe_b64encode(place).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[float, str]:
-    try:
-        place = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.json.decode(place, type=tuple[float, str])
-    except (msgspec.DecodeError, binascii.Error, ValueError):
-        raise Refused(422, "invalid-request", "cursor: not one of this server's") from None
+def _place(row: RunRow) -> str:
+    return paging.cursor(row.created_at, row.run_id)
 
 
 def _summary(row: RunRow) -> RunSummary:

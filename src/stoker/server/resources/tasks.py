@@ -1,83 +1,95 @@
-"""Projects and their tasks."""
+"""Tasks: what is to be done in projects."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import get, post
+from litestar import delete, get, patch, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, JSONBody
+from litestar.params import Body, FromQuery, JSONBody
+from litestar.response import Response
 from msgspec import Meta
+from msgspec.structs import asdict
 
+from stoker.server import paging
 from stoker.server.params import App, Name
-from stoker.tasks.catalog import ProjectChange, TaskChange
-from stoker.tasks.model import Project, Task
-from stoker.wire.tasks import (
-    ProjectRequest,
-    Projects,
-    StatusRequest,
-    TaskRequest,
-    Tasks,
-    TaskView,
-)
+from stoker.tasks import listing
+from stoker.tasks.catalog import TaskChange
+from stoker.tasks.model import Task
+from stoker.wire.tasks import StatusRequest, TaskRequest, Tasks, TaskView
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 LongText = Annotated[str, Meta(max_length=1_000_000)]
 
 
-@post(
-    "/v1/projects",
-    tags=["tasks"],
-    opt={"scope": "admin"},
-    summary="Make a project of a repository",
-)
-async def create_project(
-    service: App,
-    data: Annotated[
-        ProjectRequest,
-        Body(examples=[Example("one", value={"name": "Site", "repository": "/srv/site"})]),
-    ],
-) -> Project:
-    return await service.tasks.catalog.create_project(
-        data.name,
-        str(service.confined(data.repository, "repository")),
-        ProjectChange(
-            setup_script=data.setup_script,
-            cleanup_script=data.cleanup_script,
-            copy_files=data.copy_files,
-        ),
-    )
-
-
-@get("/v1/projects", tags=["tasks"], summary="All projects")
-async def projects(service: App) -> Projects:
-    return Projects(await service.tasks.catalog.projects())
-
-
-@get("/v1/projects/{project_id:str}", tags=["tasks"], summary="One project")
-async def project(service: App, project_id: Name) -> Project:
-    return await service.tasks.catalog.project(project_id)
-
-
 @post("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="Write a task down")
-async def create_task(service: App, project_id: Name, data: JSONBody[TaskRequest]) -> Task:
-    return await service.tasks.catalog.create_task(project_id, data.title, data.description)
-
-
-@get("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="The tasks of a project")
-async def tasks(service: App, project_id: Name) -> Tasks:
-    catalog = service.tasks.catalog
-    await catalog.project(project_id)
-    found = await catalog.tasks(project_id)
-    return Tasks(
-        [TaskView(one, await service.tasks.catalog.attempts(one.task_id)) for one in found]
+async def create(
+    service: App,
+    project_id: Name,
+    data: Annotated[
+        TaskRequest,
+        Body(
+            examples=[
+                Example("begun by itself", value={"title": "Fix the build", "agent": "CODEX"})
+            ]
+        ),
+    ],
+) -> Task:
+    given = asdict(data)
+    title, description = given.pop("title"), given.pop("description")
+    return await service.tasks.catalog.create_task(
+        project_id, title, description, TaskChange(**given)
     )
+
+
+@get(
+    "/v1/projects/{project_id:str}/tasks",
+    tags=["tasks"],
+    summary="The tasks of a project, oldest first",
+)
+async def listed(
+    service: App,
+    project_id: Name,
+    limit: paging.Limit = 500,
+    cursor: FromQuery[str | None] = None,
+    known: paging.Known = None,
+) -> Response[Tasks]:
+    await service.tasks.catalog.project(project_id)
+    after = paging.read_cursor(cursor)
+    found = await listing.tasks(service.engine, project_id, limit=limit + 1, after=after)
+    last = found[limit - 1][0] if len(found) > limit else None
+    page = Tasks(
+        [TaskView(task, attempts) for task, attempts in found[:limit]],
+        None if last is None else paging.cursor(last.created_at, last.task_id),
+    )
+    return paging.tagged(page, known)
 
 
 @get("/v1/tasks/{task_id:str}", tags=["tasks"], summary="One task and its attempts")
-async def task(service: App, task_id: Name) -> TaskView:
+async def show(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
     return TaskView(found, await service.tasks.catalog.attempts(task_id))
+
+
+@patch("/v1/tasks/{task_id:str}", tags=["tasks"], summary="Change a task; what is not named stays")
+async def change(
+    service: App,
+    task_id: Name,
+    data: Annotated[
+        TaskChange,
+        Body(examples=[Example("labels", value={"labels": ["ui"], "description": None})]),
+    ],
+) -> Task:
+    return await service.tasks.catalog.change_task(task_id, data)
+
+
+@delete(
+    "/v1/tasks/{task_id:str}",
+    tags=["tasks"],
+    summary="Forget a task and all attempts at it; branches stay, what is in no commit is kept",
+)
+async def remove(service: App, task_id: Name) -> None:
+    await service.tasks.removal.remove_task(task_id)
 
 
 @post(
@@ -90,4 +102,9 @@ async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest])
     return await service.tasks.catalog.change_task(task_id, TaskChange(status=data.status))
 
 
-ROUTES: list[Any] = [create_project, projects, project, create_task, tasks, task, set_status]
+def document(paths: dict[str, Any]) -> None:
+    """See `stoker.server.resources`."""
+    paging.unchanged(paths["/v1/projects/{project_id}/tasks"]["get"])
+
+
+ROUTES: list[Any] = [create, listed, show, change, remove, set_status]
