@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from forges import FORGES, Serving
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-from forges import FORGES, Serving
 
 _IDENTITY = ("-c", "user.name=Dev", "-c", "user.email=dev@example.com")
 

@@ -4,8 +4,8 @@ import socket
 import time
 
 import pytest
+from asking import ask, refused
 from forges import TOKEN, Serving
-from test_clients import ask, refused
 
 from stoker.hosting import errors
 

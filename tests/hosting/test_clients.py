@@ -1,33 +1,12 @@
 """Each provider's client against a server that speaks its API."""
 
-import asyncio
 from datetime import datetime
 
-import pytest
+from asking import WANTED, ask, refused
 from forges import TOKEN
 
 from stoker.hosting import errors
-from stoker.hosting.detection import detect
 from stoker.hosting.model import NewPullRequest
-from stoker.hosting.registry import connect
-from stoker.hosting.settings import Host, Settings
-
-WANTED = NewPullRequest(title="Add a list", body="All of it.", source="task", target="main")
-
-
-def remote(forge, repository="acme/widgets"):
-    host = Host(provider=forge.provider, api=forge.url + forge.prefix)
-    return detect(f"{forge.url}/{repository}.git", Settings({forge.host: host}))
-
-
-def ask(forge, question, *, token=TOKEN, repository="acme/widgets", **limits):
-    """What a client of the forge answers."""
-
-    async def main():
-        async with connect(remote(forge, repository), token, **limits) as client:
-            return await question(client)
-
-    return asyncio.run(main())
 
 
 def test_whose_token(forge):
@@ -106,14 +85,6 @@ def test_an_issue_and_the_line_that_closes_it(forge):
     made = ask(forge, lambda client: client.create_issue("Add a list", "Why"))
     assert made.closing == "Closes #51"
     assert forge.issues == [{"number": 51, "title": "Add a list", "body": "Why"}]
-
-
-def refused(forge, error, question=lambda client: client.create(WANTED), **how):
-    with pytest.raises(error) as caught:
-        ask(forge, question, **how)
-    assert type(caught.value) is error
-    assert TOKEN not in str(caught.value) + repr(caught.value)
-    return caught.value
 
 
 def test_refusals(forge):

@@ -1,15 +1,10 @@
 """Pull requests over HTTP: a server of ours between a client and a code host's."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-from tasking import begin, git, settled
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosting"))
-
 from forges import TOKEN, Serving
+from tasking import begin, git, settled
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forges import FORGES, TOKEN, Serving
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -24,10 +25,6 @@ from stoker.journal.open import open_journal
 from stoker.process.survivors import Scan
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks, opened
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hosting"))
-
-from forges import FORGES, TOKEN, Serving
 
 
 def script(*actions: dict[str, Any]) -> str:

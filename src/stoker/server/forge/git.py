@@ -95,13 +95,6 @@ async def merge(service: App, attempt_id: Name) -> Envelope:
     return ok()
 
 
-@post(f"{_ONE}/push")
-async def push(service: App, attempt_id: Name) -> Envelope:
-    record = await find.attempt(service, attempt_id)
-    await service.tasks.work.push(record.attempt_id)
-    return ok()
-
-
 @post(f"{_ONE}/conflicts/abort")
 async def abort(service: App, attempt_id: Name) -> Envelope:
     """Where nothing is to be aborted, it is aborted."""
@@ -160,7 +153,7 @@ async def delete_file(service: App, attempt_id: Name, file_path: FromQuery[str])
 
 async def _merges(service: Service, record: Attempt) -> list[dict[str, Any]]:
     """Merges made here, and pull requests."""
-    return [
+    direct = [
         {
             "type": "direct",
             "id": one.merge_id,
@@ -171,13 +164,30 @@ async def _merges(service: Service, record: Attempt) -> list[dict[str, Any]]:
         }
         for one in await service.tasks.work.merges(record)
     ]
+    proposed = [
+        {
+            "type": "pr",
+            "id": one.pull_request_id,
+            "task_attempt_id": one.attempt_id,
+            "target_branch_name": one.target_branch,
+            "created_at": iso(one.created_at),
+            "pr_info": {
+                "number": one.number,
+                "url": one.url,
+                "status": one.status,
+                "merged_at": None if one.merged_at is None else iso(one.merged_at),
+                "merge_commit_sha": one.merge_commit,
+            },
+        }
+        for one in await service.tasks.pulls.of(record.attempt_id)
+    ]
+    return sorted([*direct, *proposed], key=lambda one: str(one["created_at"]))
 
 
 ROUTES = [
     branch_status,
     rebase,
     merge,
-    push,
     abort,
     change_target,
     commit_info,
