@@ -42,7 +42,9 @@ def register(actions: Any) -> None:
     )
 
     hook = actions.add_parser("hook", help="commits made by hand in a worktree name their task")
-    hook.add_argument("what", choices=("install", "uninstall"))
+    hook.add_argument(
+        "what", choices=("install", "uninstall"), help="put it there, or take it away"
+    )
 
 
 def _of_attempt(actions: Any, name: str, text: str) -> ArgumentParser:

@@ -73,7 +73,7 @@ class Webhook(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Command(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A program and its arguments."""
+    """A program and its arguments; run in the state directory."""
 
     argv: tuple[str, ...]
 
@@ -107,11 +107,18 @@ class Notifier:
         """Returns when all who want it were told, or could not be."""
         body = msgspec.json.encode(notice)
         telling = [
-            _attempted(sink, _send(sink, notice, body))
+            _attempted(sink, self._send(sink, notice, body))
             for sink in self._settings().sinks
             if notice.event in sink.events
         ]
         await asyncio.gather(*telling)
+
+    def _send(self, sink: Sink, notice: Notice, body: bytes) -> Awaitable[str | None]:
+        if isinstance(sink, Webhook):
+            return _post(sink, notice, body)
+        if isinstance(sink, Command):
+            return _run(sink.argv, body, self._directory)
+        return _show(notice)
 
     def _settings(self) -> Settings:
         path = self._directory / FILE
@@ -120,14 +127,6 @@ class Notifier:
         except BadFile as error:
             log.warning("nobody is notified", error=str(error))
             return Settings()
-
-
-def _send(sink: Sink, notice: Notice, body: bytes) -> Awaitable[str | None]:
-    if isinstance(sink, Webhook):
-        return _post(sink, notice, body)
-    if isinstance(sink, Command):
-        return _run(sink.argv, body)
-    return _show(notice)
 
 
 async def _attempted(sink: Sink, sending: Awaitable[str | None]) -> None:
@@ -164,9 +163,11 @@ async def _post(hook: Webhook, notice: Notice, body: bytes) -> str | None:
     return None if answer.is_success else f"{host} answered {answer.status_code}"
 
 
-async def _run(argv: tuple[str, ...], stdin: bytes = b"") -> str | None:
+async def _run(argv: tuple[str, ...], stdin: bytes = b"", cwd: Path | None = None) -> str | None:
     try:
-        output = await execute(argv, cwd=os.sep, env=os.environ, stdin=stdin, timeout=_SECONDS)
+        output = await execute(
+            argv, cwd=str(cwd or os.sep), env=os.environ, stdin=stdin, timeout=_SECONDS
+        )
     except GitTimeout:
         return f"{argv[0]} did not end within {_SECONDS:g} s"
     except (OSError, GitFailed) as error:
