@@ -116,6 +116,19 @@ def test_by_itself(world, forge):
     world.run(scenario)
 
 
+def test_what_was_merged_meanwhile_is_proposed_anew(world, forge):
+    async def scenario(tasks):
+        attempt = await worked(tasks, world, auto_pull_request=True)
+        key = attempt.attempt_id
+        forge.merge(1)
+        await tasks.turns.follow_up(key, "Another line")
+        await tasks.turns.settled(key)
+        assert [one.status for one in await tasks.pulls.of(key)] == ["merged", "open"]
+        assert head(forge, attempt.branch) == local(world, "rev-parse", attempt.branch)
+
+    world.run(scenario)
+
+
 def test_not_what_failed_or_is_nothing(world, github, monkeypatch):
     async def scenario(tasks):
         monkeypatch.setenv("STOKER_SCRIPT", '[{"edit": "b", "content": "x"}, {"fail": "why"}]')

@@ -24,7 +24,7 @@ from stoker.engine.stats import PlanStats, RunStats
 from stoker.engine.view import RunView
 from stoker.journal.events import Event, RunStatus
 from stoker.tasks.catalog import ProjectChange, TaskChange
-from stoker.tasks.model import Project, Started, Task
+from stoker.tasks.model import Project, PullRequest, Refreshed, Started, Task
 from stoker.wire.attempts import (
     Agent,
     Answer,
@@ -38,6 +38,7 @@ from stoker.wire.attempts import (
 )
 from stoker.wire.library import ImageList
 from stoker.wire.plans import PlanSource, Validation
+from stoker.wire.pulls import Proposal, PullRequests, PushRequest, RefreshRequest
 from stoker.wire.runs import (
     Again,
     Comment,
@@ -67,6 +68,7 @@ from stoker.wire.tasks import (
     Tasks as TaskList,
 )
 from stoker.workspace.model import BranchStatus, Merged
+from stoker.workspace.remote import Pushed
 
 NONE = type(None)
 _LOG = "/v1/runs/{run_id}/steps/{step}/attempts/{number}/logs/{output}"
@@ -212,6 +214,18 @@ class Attempts(Group[C]):
     branch_status = on_one("GET", "/v1/attempts/{attempt_id}/branch-status", nothing, BranchStatus)
     merge = on_one("POST", "/v1/attempts/{attempt_id}/merge", nothing, Merged)
     remove_worktree = on_one("DELETE", "/v1/attempts/{attempt_id}/worktree", nothing, NONE)
+
+
+class Pulls(Group[C]):
+    """Attempts where their repository is hosted."""
+
+    push = on_one("POST", "/v1/attempts/{attempt_id}/push", PushRequest, Pushed)
+    list = on_one("GET", "/v1/attempts/{attempt_id}/pull-requests", nothing, PullRequests)
+    create = on_one("POST", "/v1/attempts/{attempt_id}/pull-requests", Proposal, PullRequest)
+    attach = on_one("POST", "/v1/attempts/{attempt_id}/pull-requests/attach", nothing, PullRequest)
+    refresh = on_one(
+        "POST", "/v1/attempts/{attempt_id}/pull-requests/refresh", RefreshRequest, Refreshed
+    )
 
 
 class Server(Group[C]):

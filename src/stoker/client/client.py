@@ -70,6 +70,7 @@ class _Offer(Generic[C]):
         self.images = work.Images(client)
         self.tags = work.Tags(client)
         self.templates = work.Templates(client)
+        self.pulls = api.Pulls(client)
         self.server = api.Server(client)
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from stoker.hosting.model import Comment
+
 TaskStatus = Literal["todo", "inprogress", "inreview", "done", "cancelled"]
 DraftKind = Literal["follow_up", "retry"]
 
@@ -146,6 +148,19 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     """How far its review comments have been taken up."""
     created_at: float
     updated_at: float
+
+
+class Refreshed(Struct, frozen=True, kw_only=True):
+    """What the host says now."""
+
+    pull_request: PullRequest
+    new_comments: list[Comment]
+    """By people who may write to the repository; the agent was told of them, if it was to be."""
+    untrusted: int
+    """New comments by others. The agent is not told: anybody may write them."""
+    started: bool | None = None
+    """The agent is at work on the comments; False: they wait for the end of its turn; None: it
+    was not told."""
 
 
 class Image(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.hosting import model as hosted
@@ -23,7 +22,7 @@ from stoker.tasks import plan, proposal
 from stoker.tasks.catalog import Catalog, TaskChange
 from stoker.tasks.errors import Conflict, Unknown
 from stoker.tasks.host import REMOTE, Host
-from stoker.tasks.model import Attempt, Project, PullRequest, Task
+from stoker.tasks.model import Attempt, Project, PullRequest, Refreshed, Task
 from stoker.tasks.progress import Progress
 from stoker.tasks.store import PULL_REQUESTS
 from stoker.tasks.trailers import note, trailers
@@ -38,19 +37,6 @@ log = get_logger(__name__)
 
 Listener = Callable[[PullRequest, int], Awaitable[None]]
 """Told of a pull request that is new or has changed, and how many new comments it has."""
-
-
-class Refreshed(Struct, frozen=True, kw_only=True):
-    """What the host says now."""
-
-    pull_request: PullRequest
-    new_comments: list[hosted.Comment]
-    """By people who may write to the repository; the agent was told of them, if it was to be."""
-    untrusted: int
-    """New comments by others. The agent is not told: anybody may write them."""
-    started: bool | None = None
-    """The agent is at work on the comments; False: they wait for the end of its turn; None: it
-    was not told."""
 
 
 class Pulls:
@@ -195,6 +181,8 @@ class Pulls:
             if not await _subjects(repository, attempt):
                 return
             current = _current(await self.of(key))
+            if current is not None and current.status == "open":  # as far as is known
+                current = (await self.refresh(key, follow_up=False)).pull_request
             if current is not None and current.status == "open":
                 await self.push(key)
             else:

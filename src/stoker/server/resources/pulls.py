@@ -7,43 +7,11 @@ from typing import Annotated, Any
 from litestar import get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, JSONBody
-from msgspec import Struct
 
 from stoker.server.params import App, Name
-from stoker.server.resources.tasks import LongText, Text
-from stoker.tasks.model import PullRequest
-from stoker.tasks.pulls import Refreshed
+from stoker.tasks.model import PullRequest, Refreshed
+from stoker.wire.pulls import Proposal, PullRequests, PushRequest, RefreshRequest
 from stoker.workspace.remote import Pushed
-
-
-class PushRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to push."""
-
-    force: bool = False
-    """Over what was last seen there, as after a rebase."""
-
-
-class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a pull request is to say; default: what task and commits do."""
-
-    title: Text | None = None
-    body: LongText | None = None
-    target_branch: Text | None = None
-    """Default: where the attempt's work is to go."""
-    draft: bool = False
-
-
-class RefreshRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to do with what the host says."""
-
-    follow_up: bool = True
-    """Tell the agent of new review comments."""
-
-
-class PullRequests(Struct, frozen=True):
-    """Those of an attempt as they were last asked for, oldest first."""
-
-    pull_requests: list[PullRequest]
 
 
 @post(
