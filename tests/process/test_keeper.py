@@ -171,6 +171,20 @@ def test_a_command_that_nobody_takes_up_again_is_ended(tmp_path, monkeypatch, de
     assert not (place / "stdin.idle").exists()
 
 
+def test_a_command_that_nobody_can_tell_anything_is_ended(tmp_path, monkeypatch):
+    place = tmp_path / "keeper"
+    place.mkdir()
+    monkeypatch.setattr(keeper_main, "_LINGER_SEC", 0.01)
+    feed = keeper_main.Feed(str(place))
+    script = 'rm -r "$0"; trap "" TERM; sleep 1000'
+    process = subprocess.Popen(
+        ["sh", "-c", script, str(place)], stdin=feed.reading, start_new_session=True
+    )
+    os.close(feed.reading)
+    keeper_main.watch(process.pid, [], 0, feed)
+    assert process.wait() == -signal.SIGKILL
+
+
 def test_a_command_that_is_taken_up_again_is_not_ended(bench, keep, tmp_path):
     place = tmp_path / "keeper"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine
 from stoker.journal.open import open_journal
-from stoker.process.survivors import Scan
+from stoker.process.survivors import Scan, Survivor
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks, opened
 
@@ -75,12 +76,24 @@ class World:
         folder = self.state / "worktrees"
         return sorted(folder.iterdir()) if folder.exists() else []
 
+    def wait_until_empty(self) -> None:
+        """Agents that waited for a follow-up are ending: return when the last is gone."""
+        while left := self.processes():
+            with suppress(ProcessLookupError):
+                pidfd = os.pidfd_open(left[0].pid)
+                ended, _, _ = select.select([pidfd], [], [], 20)
+                os.close(pidfd)
+                assert ended, left
+
+    def processes(self) -> list[Survivor]:
+        """All that belong to this state directory."""
+        return [one for one in Scan() if one.marker.startswith(realm(self.state))]
+
     def close(self) -> None:
         """Leave no agent behind, whatever became of the test."""
-        for process in Scan():
-            if process.marker.startswith(realm(self.state)):
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
+        for process in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -230,6 +231,33 @@ def test_a_worktree_that_was_removed_comes_back_for_a_follow_up(world, scripted)
         assert {change.path for change in await tasks.work.changes(begun.attempt)} == {"b", "c"}
 
     world.run(scenario)
+
+
+def test_an_agent_waits_for_a_follow_up_but_not_without_its_worktree_or_server(world, scripted):
+    pid = scripted({"run": "cut -d' ' -f4,22 /proc/$PPID/stat >> pids"})
+
+    async def scenario(tasks):
+        begun = await started(tasks, world, pid)
+        key = begun.attempt.attempt_id
+        await tasks.turns.settled(key)
+        for _ in range(2):
+            assert await tasks.turns.follow_up(key, pid)
+            await tasks.turns.settled(key)
+        keeper = tasks.progress.directory(begun.attempt) / "agents" / "agent-1.1" / "keeper"
+        pids = (Path(begun.attempt.worktree) / "pids").read_text().splitlines()
+        assert len(pids) == 3
+        assert len(set(pids)) == 1
+        return key, keeper
+
+    async def removed(tasks):
+        key, keeper = await scenario(tasks)
+        assert (keeper / "stdin.idle").exists()
+        await tasks.work.remove_worktree(key)
+        assert (keeper / "stdin.end").exists()
+
+    _, keeper = world.run(scenario)
+    assert (keeper / "stdin.end").exists()
+    world.run(removed)
 
 
 def test_many_start_at_once(world, scripted):

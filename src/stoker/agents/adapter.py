@@ -105,6 +105,10 @@ class State(Struct, kw_only=True):
     """A turn is under way."""
     interrupting: bool = False
     session: str = ""
+    opened: Session | None = None
+    """What the stream tells of it."""
+    warm: bool = False
+    """Its process has waited for this, and may be over."""
     lost: bool = False
     """The session that was to be gone on with is not to be had."""
     restarting: bool = False
@@ -191,7 +195,11 @@ class Adapter(ABC):
         us, and no other is to follow it."""
         state = self.state
         if not stopped:
-            if self.assignment.session and not (state.session or state.lost or state.interrupting):
+            if state.warm:
+                self.restart()
+            elif self.assignment.session and not (
+                state.session or state.lost or state.interrupting
+            ):
                 self.restart(error or "the agent ended")
             if self.state.restarting:
                 return
@@ -269,24 +277,42 @@ class Adapter(ABC):
         if session != self.state.session:
             self.state.session = session
             resumed = session == self.assignment.session
-            self.put(Session(id=session, model=model, agent=agent, resumed=resumed))
+            self.state.opened = Session(id=session, model=model, agent=agent, resumed=resumed)
+            self.put(self.state.opened)
 
     def lose_session(self, error: str) -> None:
         """The session cannot be gone on with; a new one is to begin."""
         self.state.lost = True
         self.notice(f"session {self.assignment.session} cannot be resumed ({error}); a new one")
 
-    def restart(self, error: str) -> None:
-        """The agent, started to go on with a session, does not find it: the driver is to
-        start another, and to begin with it anew."""
-        self.lose_session(error)
+    def restart(self, error: str | None = None) -> None:
+        """The driver is to start another process, and to begin with it anew. `error`: because
+        the agent, started to go on with a session, does not find it."""
+        if error is not None:
+            self.lose_session(error)
         self.state = self.state_type(
             count=self.state.count,
             queue=self.state.queue,
             shown=self.state.shown,
-            lost=True,
+            lost=self.state.lost,
             restarting=True,
         )
+
+    def take_over(self, state: State) -> None:
+        """Go on where an earlier step has left the process, in the same session."""
+        self.state = self.state_type(
+            requests=state.requests,
+            next_id=state.next_id,
+            session=state.session,
+            opened=state.opened,
+            warm=True,
+        )
+
+    def go_on(self) -> None:
+        """Have the assignment's turn begin in a process that was taken over."""
+        if self.state.opened is not None:
+            self.put(replace(self.state.opened, resumed=True))
+        self.first_prompt()
 
     def use(self, tokens: Tokens | None = None, **changes: Any) -> None:
         """What was used so far."""

@@ -6,21 +6,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.agents import inbox, stream
+from stoker.agents import inbox, stream, warm
 from stoker.agents.adapter import Adapter
 from stoker.agents.store import Checkpoint, Store
 from stoker.agents.stream import TurnEnded, Usage
+from stoker.agents.warm import Idle, Lodging
+from stoker.agents.watching import shared_watch
 from stoker.engine.kinds import Kept
-from stoker.process.logs import LogWatch
 from stoker.process.spec import Exit
 from stoker.process.tail import last_lines, read_chunk
 
@@ -55,12 +55,19 @@ class Driver:
     """Drives one attempt of an agent; a dead engine's attempt from where that had come."""
 
     def __init__(
-        self, adapter: Adapter, store: Store, *, stdout_path: str, stderr_path: str
+        self,
+        adapter: Adapter,
+        store: Store,
+        *,
+        stdout_path: str,
+        stderr_path: str,
+        lodging: Lodging | None = None,
     ) -> None:
+        """`lodging`: the process may be one that waits, and is to wait when it is done."""
         self.adapter = adapter
         self._store = store
-        self._stdout_path = stdout_path
-        self._stderr_path = stderr_path
+        self._logs = (stdout_path, stderr_path)
+        self._lodging = lodging
         self._wake = asyncio.Event()
         self._told = b""
         """The beginning of a line of the inbox."""
@@ -81,31 +88,100 @@ class Driver:
         while not self._checkpoint.over:
             keeper = str(self._store.keeper(self._checkpoint))
             exit = await self._accompany(await start(keeper, self.adapter.state.lost))
+            if exit is None:
+                break
         state = self.adapter.state
         assert state.ended is not None  # noqa: S101 - it is over
         return Driven(ended=state.ended, session=state.session, usage=state.usage, exit=exit)
 
     def _begin(self) -> None:
-        found = self._store.read()
+        found = self._store.read() or self._offered()
+        state = self.adapter.state
+        if found is not None:
+            state = msgspec.msgpack.decode(found.state, type=self.adapter.state_type)
+            if found.stdout and not state.shown:
+                keeper = self._store.keeper(found)
+                if not warm.take(keeper, self._store.directory.name):
+                    found = None  # too late
         if found is None:
             self._checkpoint = Checkpoint(state=_encoded(self.adapter.state))
             self._step(self.adapter.begin)
         else:
             self._checkpoint = found
-            self.adapter.state = msgspec.msgpack.decode(found.state, type=self.adapter.state_type)
+            self.adapter.state = state
+            if found.stdout and not state.shown:
+                self._step(self.adapter.go_on)
         self._position = self._checkpoint.stdout_offset
 
-    async def _accompany(self, kept: Kept) -> Exit:
+    def _offered(self) -> Checkpoint | None:
+        """Where a process stands that waits, and is to be taken over."""
+        idle = self._lodging.find(self.adapter.assignment.session) if self._lodging else None
+        if idle is None or self._lodging is None:
+            return None
+        adapter = self.adapter
+        before = adapter.state
+        adapter.take_over(msgspec.msgpack.decode(idle.state, type=adapter.state_type))
+        checkpoint = Checkpoint(
+            state=_encoded(adapter.state),
+            keeper=str(self._lodging.earlier),
+            stdout=idle.stdout,
+            stderr=idle.stderr,
+            stdout_offset=idle.stdout_offset,
+            stdin_offset=idle.stdin_offset,
+        )
+        adapter.state = before
+        self._store.write(checkpoint)  # before it is taken, lest nobody knows of it
+        return checkpoint
+
+    def _stay(self) -> None:
+        """Leave the process to whoever goes on with it."""
+        assert self._lodging is not None  # noqa: S101 - `_may_stay`
+        self._save()
+        found = self._checkpoint
+        self._lodging.leave(
+            self._store.keeper(found),
+            Idle(
+                key=self._lodging.key,
+                session=self.adapter.state.session,
+                state=found.state,
+                stdout=self._stdout_path,
+                stderr=self._stderr_path,
+                stdout_offset=found.stdout_offset,
+                stdin_offset=found.stdin_offset + len(found.outgoing),
+            ),
+        )
+
+    @property
+    def _may_stay(self) -> bool:
+        ended = self.adapter.state.ended
+        completed = ended is not None and ended.reason == "completed"
+        return self._lodging is not None and completed and not self._checkpoint.closing
+
+    @property
+    def _stdout_path(self) -> str:
+        return self._checkpoint.stdout or self._logs[0]
+
+    @property
+    def _stderr_path(self) -> str:
+        return self._checkpoint.stderr or self._logs[1]
+
+    async def _accompany(self, kept: Kept) -> Exit | None:
+        """To its end; None if it stays."""
         self._kept = kept
+        if not kept.ended.done():
+            self.adapter.state.warm = False
         kept.ended.add_done_callback(self._rouse)
         lingering: asyncio.TimerHandle | None = None
         flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
         self._stdout = os.open(self._stdout_path, flags, 0o600)
         self._inbox = os.open(self._store.inbox, flags, 0o600)
         try:
-            with _shared_watch() as self._watch:
+            with shared_watch() as self._watch:
                 try:
                     await self._talk(kept, lambda: self._settled)
+                    if not kept.ended.done() and self._may_stay:
+                        self._stay()
+                        return None
                     if not kept.ended.done():
                         self._save(closing=True)
                         loop = asyncio.get_running_loop()
@@ -127,6 +203,7 @@ class Driver:
             self._finish(end)
             return end
         finally:
+            kept.ended.remove_done_callback(self._rouse)
             if lingering is not None:
                 lingering.cancel()
             os.close(self._stdout)
@@ -186,6 +263,8 @@ class Driver:
             "stdin_offset": before.stdin_offset + len(before.outgoing),
             "records": stream.encode(adapter.records),
             "outgoing": bytes(adapter.outgoing),
+            "log_offset": before.log_offset + len(before.logged),
+            "logged": b"",
         }
         self._checkpoint = replace(before, **(step | changes))
         adapter.records.clear()
@@ -260,7 +339,10 @@ class Driver:
                 if too_long:
                     self.adapter.notice(f"a line of more than {_LONGEST} bytes was skipped")
 
-            self._step(listen, stdout_offset=self._position - len(self._rest))
+            changes: dict[str, Any] = {"stdout_offset": self._position - len(self._rest)}
+            if self._checkpoint.stdout:
+                changes["logged"] = b"".join(line + b"\n" for line in lines)
+            self._step(listen, **changes)
         return True
 
     def _finish(self, end: Exit, *, stopped: bool = False) -> None:
@@ -277,9 +359,9 @@ class Driver:
         if adapter.state.restarting:
             adapter.state.restarting = False
             adapter.begin()
-            another = self._store.another(self._checkpoint)
-            changes.update(over=False, closing=False, keeper=another, stdin_offset=0)
+            changes |= self._store.another(self._checkpoint)
         self._save(**changes)
+        self._position = self._checkpoint.stdout_offset
 
     def _why(self, end: Exit) -> str:
         if end.code == 0 and end.cause == "exited":
@@ -302,41 +384,3 @@ class Driver:
 
 def _encoded(state: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode(state))
-
-
-class _Watch:
-    """One inotify for all drivers of a loop; a user has few of them."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watch = LogWatch(loop)
-        self._armed: dict[Callable[[], None], set[int]] = {}
-        self.users = 0
-
-    def once(self, path: str, callback: Callable[[], None]) -> None:
-        self._armed.setdefault(callback, set()).add(self._watch.once(path, callback))
-
-    def forget_all(self, callback: Callable[[], None]) -> None:
-        for number in self._armed.pop(callback, ()):
-            self._watch.forget(number, callback)
-
-    def close(self) -> None:
-        self._watch.close()
-
-
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
-
-
-@contextmanager
-def _shared_watch() -> Iterator[_Watch]:
-    loop = asyncio.get_running_loop()
-    watch = _watches.get(loop)
-    if watch is None:
-        watch = _watches[loop] = _Watch(loop)
-    watch.users += 1
-    try:
-        yield watch
-    finally:
-        watch.users -= 1
-        if not watch.users:
-            del _watches[loop]
-            watch.close()

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.agents import profiles
+from stoker.agents import profiles, warm
 from stoker.agents.adapter import Assignment
-from stoker.agents.driver import Driven, Driver
+from stoker.agents.driver import GRACE_SEC, Driven, Driver
 from stoker.agents.files import Worktree
 from stoker.agents.profiles import Profile, UnknownProfile
 from stoker.agents.registry import adapter_of
@@ -23,6 +23,7 @@ from stoker.agents.transcript import transcript
 from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
 from stoker.plan.model import InterruptPolicy, Step
+from stoker.process.tree import end_all
 
 
 class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +42,8 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transcript."""
     worktree: str | None = None
     """What it may change, absolute, if the step's directory is only a part of that."""
+    warm: bool = False
+    """Its process may stay for a step that continues this one."""
     images: tuple[str, ...] = ()
     """Paths, from the step's directory."""
     model: str | None = None
@@ -91,25 +94,34 @@ class AgentKind:
 
 async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> Result:
     profile = assignment.profile
-    store = Store(place(attempt.directory, attempt.step_id, attempt.number))
+    store = Store(
+        place(attempt.directory, attempt.step_id, attempt.number), log=attempt.stdout_path
+    )
     adapter_type = adapter_of(profile.driver)
+    env = _environment(profile, attempt.env)
+    stays = definition.warm and adapter_type.idles and profile.warm_sec > 0
     try:
         sandbox = await sandbox_of(profile)
     except NoSandbox as error:
         raise StepFailed(str(error)) from error
     if sandbox.warning and not attempt.resumed:
         attempt.write(f"stoker: {sandbox.warning}\n", error=True)
-    before = assignment.transcript or await asyncio.to_thread(
+    earlier = assignment.transcript or await asyncio.to_thread(
         transcript, attempt.directory, definition.continues
     )
-    assignment = replace(assignment, transcript=before, confined=sandbox.confines)
+    assignment = replace(assignment, transcript=earlier, confined=sandbox.confines)
     adapter = adapter_type(assignment, files=Worktree(definition.worktree or attempt.cwd))
     driver = Driver(
-        adapter, store, stdout_path=attempt.stdout_path, stderr_path=attempt.stderr_path
+        adapter,
+        store,
+        stdout_path=attempt.stdout_path,
+        stderr_path=attempt.stderr_path,
+        lodging=warm.lodging(profile, env, attempt.directory, definition.continues)
+        if stays
+        else None,
     )
 
     async def start(keeper: str, lost: bool) -> Kept:
-        env = _environment(profile, attempt.env)
         told = replace(assignment, session=None) if lost else assignment
         argv = sandbox.wrap(
             adapter_type.argv(told),
@@ -119,12 +131,17 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
             scratch=str(store.directory / "tmp"),
             worktree=definition.worktree,
         )
+        spec = attempt.process(argv)
+        if stays and attempt.number > 1:  # the one before may have been cut off by a crash
+            before = place(attempt.directory, attempt.step_id, attempt.number - 1)
+            await end_all(warm.marker(spec.marker, str(before / "keeper")), GRACE_SEC)
         spec = replace(
-            attempt.process(argv),
+            spec,
             env=env,
             stdin=None,
             stdin_file=True,
             keeper_dir=keeper,
+            marker=warm.marker(spec.marker, keeper) if stays else spec.marker,
         )
         return await attempt.keep(spec)
 

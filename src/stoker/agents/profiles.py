@@ -31,6 +31,7 @@ Confine = Literal["auto", "always", "never"]
 Network = Literal["on", "off"] | tuple[str, ...]
 
 VARIABLE: Final = "STOKER_PROFILES"
+_WARM_SEC: Final = 300.0
 NAMES: Final = ("profiles.json", "profiles.yaml", "profiles.yml")
 
 
@@ -75,6 +76,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """Sandbox: `auto`, where the machine can; `always`: fail where it cannot."""
     network: Network | None = None
     """In the sandbox: `on`, `off`, or a list of hosts, see `stoker.agents.hosts`."""
+    warm_sec: float | None = None
+    """How long its process may stay after a turn, for one that follows; 0: not at all.
+    Default: 300."""
     readable: tuple[str, ...] | None = None
     """Paths that the sandbox shows beside the system and the worktree; `~` is the home."""
     writable: tuple[str, ...] | None = None
@@ -115,6 +119,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     """The agent is told not to ask at all."""
     confine: Confine
     network: Network
+    warm_sec: float
 
 
 class UnknownProfile(Exception):
@@ -315,4 +320,5 @@ def _profile(executor: str, variant: str, settings: Settings) -> Profile:
         unasked=unasked,
         confine=settings.confine or "auto",
         network="on" if settings.network is None else settings.network,
+        warm_sec=_WARM_SEC if settings.warm_sec is None else settings.warm_sec,
     )

@@ -14,8 +14,9 @@ after a crash carries it out again from where the files end: nothing is lost or 
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +33,11 @@ class Checkpoint(Struct, kw_only=True):
     state: msgspec.Raw
     """Of the adapter, MessagePack."""
     keeper: str = "keeper"
-    """Directory of the process's keeper, from the attempt's."""
+    """Directory of the process's keeper, from the attempt's; that of another attempt if the
+    process was taken over from there."""
+    stdout: str = ""
+    stderr: str = ""
+    """Its logs, if they are another attempt's."""
     stdout_offset: int = 0
     """Bytes of the agent's stdout that are dealt with; at the end of a line."""
     inbox_offset: int = 0
@@ -43,6 +48,9 @@ class Checkpoint(Struct, kw_only=True):
     """What this step adds to the stream."""
     outgoing: bytes = b""
     """And to the agent's stdin."""
+    log_offset: int = 0
+    logged: bytes = b""
+    """And to the attempt's own log, if the process has another."""
     closing: bool = False
     """The agent's stdin ends here."""
     over: bool = False
@@ -54,11 +62,24 @@ def place(run_directory: str | os.PathLike[str], step_id: str, number: int) -> P
     return Path(run_directory, "agents", f"{file_name(step_id)}.{number}")
 
 
+def newest(run_directory: str | os.PathLike[str], step_id: str) -> Path | None:
+    """The directory of a step's newest attempt that has begun."""
+    found = None
+    for number in count(1):
+        directory = place(run_directory, step_id, number)
+        if not directory.is_dir():
+            return found
+        found = directory
+    raise AssertionError("there are finitely many")
+
+
 class Store:
     """The files of one attempt."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, log: str = "") -> None:
+        """`log`: the attempt's."""
         self.directory = directory
+        self._log = Path(log)
         self.stream = directory / STREAM
         self.inbox = directory / "inbox"
         self._checkpoint = directory / CHECKPOINT
@@ -73,19 +94,26 @@ class Store:
         """The directory of the process's keeper."""
         return self.directory / checkpoint.keeper
 
-    def another(self, checkpoint: Checkpoint) -> str:
-        """`Checkpoint.keeper` of the process that is started next."""
-        return "keeper.2" if checkpoint.keeper == "keeper" else "keeper"
+    def another(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Where the process that is started next stands."""
+        changes: dict[str, Any] = {"over": False, "closing": False, "stdin_offset": 0}
+        if not checkpoint.stdout:
+            return changes | {"keeper": "keeper.2"}
+        end = checkpoint.log_offset + len(checkpoint.logged)
+        return changes | {"keeper": "keeper", "stdout": "", "stderr": "", "stdout_offset": end}
 
-    def read(self) -> Checkpoint | None:
-        """Where the driver stands; None if it has not begun. What the last step was to do has
-        been done afterwards."""
+    def last(self) -> Checkpoint | None:
+        """The last step; None if the driver has not begun."""
         try:
-            data = self._checkpoint.read_bytes()
+            return msgspec.msgpack.decode(self._checkpoint.read_bytes(), type=Checkpoint)
         except FileNotFoundError:
             return None
-        checkpoint = msgspec.msgpack.decode(data, type=Checkpoint)
-        self._carry_out(checkpoint)
+
+    def read(self) -> Checkpoint | None:
+        """As `last`. What that step was to do has been done afterwards."""
+        checkpoint = self.last()
+        if checkpoint is not None:
+            self._carry_out(checkpoint)
         return checkpoint
 
     def write(self, checkpoint: Checkpoint) -> None:
@@ -99,6 +127,7 @@ class Store:
 
     def _carry_out(self, checkpoint: Checkpoint) -> None:
         _complete(self.stream, checkpoint.stream_offset, checkpoint.records)
+        _complete(self._log, checkpoint.log_offset, checkpoint.logged)
         keeper = self.keeper(checkpoint)
         keeper.mkdir(mode=0o700, exist_ok=True)
         _complete(keeper / "stdin", checkpoint.stdin_offset, checkpoint.outgoing)

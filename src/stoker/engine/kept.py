@@ -40,12 +40,14 @@ class KeptProcess:
 
 async def keep(engine: Engine, attempt: LiveAttempt, spec: ProcessSpec) -> KeptProcess:
     """See `Attempt.keep`."""
+    from stoker.process.keeper import has_begun
+
     handle = engine.handle(attempt.run_id)
     assert handle is not None  # noqa: S101 - the attempt is its
     kept = KeptProcess(lambda: handle.run.suspended)
     found = None
-    if attempt.resumed:
-        place, on_exit = spec.keeper_dir or "", kept.ended.set_result
+    place, on_exit = spec.keeper_dir or "", kept.ended.set_result
+    if attempt.resumed or has_begun(place):
         found = await adopted(engine.spawner, place, spec.marker, on_exit)
     if isinstance(found, Exit):
         kept.ended.set_result(found)

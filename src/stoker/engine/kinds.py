@@ -106,8 +106,8 @@ class Attempt(Protocol):
         16 MiB) and its stderr goes to the attempt's log. Cancelling ends its whole tree."""
 
     async def keep(self, spec: ProcessSpec) -> Kept:
-        """Start `spec`, which has a `keeper_dir`; in a resumed attempt, go on with the process
-        that was started there, if one was. Raises `SpawnError`."""
+        """Start `spec`, which has a `keeper_dir`, or go on with the process that was started
+        there, if one was: before a crash, or by an earlier step. Raises `SpawnError`."""
 
     def write(self, text: str, *, error: bool = False) -> None:
         """Append to the attempt's log; secrets are redacted."""

@@ -225,7 +225,8 @@ class Feed:
         if self.writing < 0:
             return
         self.bell.once(self.directory)  # Before looking, or a write between is missed.
-        over = deaf or os.path.exists(self.end)
+        gone = not os.fstat(self.file).st_nlink  # Nobody can tell it anything any more.
+        over = deaf or gone or os.path.exists(self.end)
         try:
             while not deaf and (data := os.pread(self.file, _READ, self.passed)):
                 self.passed += os.write(self.writing, data)
@@ -237,7 +238,8 @@ class Feed:
         if over:
             os.close(self.writing)
             self.writing = -1
-            self.due = time.monotonic() + _LINGER_SEC if _seconds(self.end) else None
+            alone = gone or _seconds(self.end)
+            self.due = time.monotonic() + _LINGER_SEC if alone else None
             return
         self.poll.modify(self.writing, 0)
         seconds = _seconds(self.idle)
@@ -250,9 +252,8 @@ class Feed:
             try:
                 os.rename(self.idle, self.end)
             except OSError:
-                self.due = None
-            else:
-                self.pass_on()
+                pass  # Taken up, or all is gone.
+            self.pass_on()
         else:
             os.killpg(pid, signal.SIGKILL if self.asked else signal.SIGTERM)
             self.due = None if self.asked else time.monotonic() + _GRACE_SEC

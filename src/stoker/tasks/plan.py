@@ -109,6 +109,7 @@ def _steps(
         "type": "agent",
         "profile": escape(turn.executor + (f":{turn.variant}" if turn.variant else "")),
         "prompt": escape(turn.prompt),
+        "warm": True,
     }
     if turn.session is not None:
         agent["session"] = escape(turn.session)

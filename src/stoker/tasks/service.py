@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
+from stoker.agents import warm
 from stoker.engine.engine import Engine
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.feed import Feed
@@ -55,6 +56,8 @@ class Tasks:
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
+        await self.turns.__aexit__(*error)
+        warm.end_all(self.engine.directory)
 
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""

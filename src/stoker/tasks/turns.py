@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
+from stoker.agents import warm
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
 from stoker.engine.commands import CommandRefused
@@ -13,7 +14,7 @@ from stoker.tasks import plan
 from stoker.tasks.catalog import text
 from stoker.tasks.cycle import Cycle
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.model import Draft, DraftKind
+from stoker.tasks.model import Attempt, Draft, DraftKind
 from stoker.tasks.plan import Origin
 from stoker.workspace.errors import WorktreeDirty
 from stoker.workspace.reset import reset
@@ -37,6 +38,10 @@ class Replaced(Struct, frozen=True, kw_only=True):
 
 class Turns(Cycle):
     """Of the attempts this process drives. Use as an async context manager."""
+
+    def dismiss(self, attempt: Attempt) -> None:
+        """End the attempt's agent, if it waits for a follow-up."""
+        warm.end_all(self._engine.directory, self._progress.directory(attempt))
 
     # What the agent is told.
 
@@ -125,6 +130,7 @@ class Turns(Cycle):
             worktree = await self._catalog.room(attempt)
             dirty = force_when_dirty or not perform_git_reset
             needed = await _differs(worktree, before, dirty=dirty)
+            self.dismiss(attempt)  # it remembers
             if applied := needed and perform_git_reset:
                 await reset(worktree, attempt.branch, before, break_lock=True)
             await self._begin(attempt, prompt, variant, images, Origin(replaces=turn))

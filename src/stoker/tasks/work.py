@@ -205,6 +205,7 @@ class Work:
     async def give_up(self, attempt: Attempt) -> None:
         """The same, for who holds the attempt's lock."""
         self._turns.idle(attempt.attempt_id)
+        self._turns.dismiss(attempt)
         await self._turns.devservers.stop(attempt)
         if _exists(attempt.worktree):
             await removal.remove(await self._catalog.worktree(attempt), attempt.branch)
