@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 from pathlib import Path
@@ -13,6 +14,12 @@ from model_server import Call, Conversation, ModelServer, Reply, Say, Usage, by_
 
 ASK = {"edit": "ask", "execute": "ask"}
 WRITE = by_turn(Say(calls=(Call("write_file", {"path": "a", "content": "1"}, "w1"),)), Say("done"))
+
+
+def suggestion(kind: str, subject: str = "") -> dict[str, Any]:
+    rule = {"toolName": kind, **({"ruleContent": subject} if subject else {})}
+    head = {"type": "addRules", "behavior": "allow", "destination": "session"}
+    return {**head, "rules": [rule]}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,7 @@ def test_an_approval(response: Any, content: str | None, output: str, tmp_path: 
             "tool_name": "write_file",
             "input": {"path": "a", "content": "1"},
             "tool_use_id": "w1",
+            "permission_suggestions": [suggestion("edit")],
         }
         assert not (agent.work / "a").exists()
         agent.decide(question, response)
@@ -64,6 +72,55 @@ def test_an_approval_outlives_the_agent(tmp_path: Path) -> None:
         assert agent.finish()["result"] == "done"
         assert len(server.requests) == 2
     assert (agent.work / "a").read_text() == "1"
+
+
+def test_what_is_allowed_for_good_is_not_asked_again_not_even_after_a_restart(tmp_path):
+    def run(command: str) -> Say:
+        return Say(calls=(Call("execute", {"command": command}),))
+
+    def write(path: str) -> Say:
+        return Say(calls=(Call("write_file", {"path": path, "content": ""}),))
+
+    script = (run("echo a"), run("echo a"), write("x"), write("y"), run("echo a; touch b"))
+    with (
+        ModelServer(by_turn(*script, run("echo a"), Say("done"))) as server,
+        AgentProcess(server, tmp_path, prompt="x", permissions=ASK) as agent,
+    ):
+        for subject in ("echo a", ""):
+            question = agent.until("control_request")
+            (offered,) = question["request"]["permission_suggestions"]
+            assert offered == suggestion("execute" if subject else "edit", subject)
+            agent.decide(question, {"behavior": "allow", "updatedPermissions": [offered]})
+        question = agent.until("control_request")
+        assert question["request"]["input"] == {"command": "echo a; touch b"}
+        agent.kill()
+        agent.again()
+        agent.decide(question, {"behavior": "deny", "message": "no"})
+        assert agent.finish()["result"] == "done"
+    assert "Error: refused by the user: no" in agent.outputs()
+    assert agent.outputs()[-1].startswith("a\n")
+    assert {one.name for one in agent.work.iterdir()} >= {"x", "y"}
+
+
+@pytest.mark.parametrize("wire", ["openai", "anthropic"])
+def test_an_image_goes_to_the_model(tmp_path: Path, wire: str) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": "cG5n"}
+    content = [{"type": "text", "text": "what is it?"}, {"type": "image", "source": source}]
+    with (
+        ModelServer(by_turn(Say("A picture."))) as server,
+        AgentProcess(server, tmp_path, wire=wire) as agent,
+    ):
+        agent.say({"type": "user", "message": {"role": "user", "content": content}})
+        assert agent.finish()["result"] == "A picture."
+        body = json.loads(server.requests[0].body)
+    parts = body["messages"][-1]["content"]
+    shown = [part for part in parts if part["type"] != "text"]
+    if wire == "anthropic":
+        assert [(one["type"], one["source"]) for one in shown] == [("image", source)]
+    else:
+        url = {"url": "data:image/png;base64,cG5n"}
+        assert shown == [{"type": "image_url", "image_url": url}]
+    assert [part["text"] for part in parts if part["type"] == "text"] == ["what is it?"]
 
 
 def test_nobody_there_to_ask(tmp_path: Path) -> None:

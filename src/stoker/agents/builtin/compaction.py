@@ -14,6 +14,8 @@ KEPT_SHARE: Final = 0.25
 """Of the context: what stays verbatim."""
 _CHARACTERS: Final = 4
 """In a token, about."""
+_PICTURE: Final = 1_600
+"""Tokens of an image, about."""
 _SYSTEM: Final = (
     "You write the memory of a coding agent whose conversation has become too long. From what "
     "follows, write down what it needs to go on without the original: what the user wants, in "
@@ -76,7 +78,9 @@ def summary(messages: Sequence[Message], text: str) -> str:
 
 
 def _tokens(messages: Sequence[Message]) -> int:
-    return sum(len(_shown(one, None)) for one in messages) // _CHARACTERS
+    pictures = sum(len(one.images) for one in messages if isinstance(one, Asked))
+    text = sum(len(_shown(one, None)) for one in messages)
+    return text // _CHARACTERS + pictures * _PICTURE
 
 
 def _shown(message: Message, limit: int | None = _MAX_RESULT) -> str:

@@ -61,11 +61,21 @@ class Began(Struct, frozen=True, tag="session"):
     """The system prompt: the same for as long as the session lasts."""
 
 
+class Image(Struct, frozen=True):
+    """A picture."""
+
+    media: str
+    """Type, such as `image/png`."""
+    data: str
+    """Base64."""
+
+
 class Asked(Struct, frozen=True, tag="asked"):
     """The user said something: a turn to come."""
 
     id: str
     text: str
+    images: tuple[Image, ...] = ()
 
 
 class Turn(Struct, frozen=True, tag="turn"):
@@ -95,6 +105,9 @@ class Decided(Struct, frozen=True, tag="decided"):
     message: str = ""
     arguments: str | None = None
     """JSON, if they were changed."""
+    always: tuple[str, str] | None = None
+    """Kind and subject of calls that need not be asked for from now on; of any subject if that
+    is empty."""
 
 
 class Acting(Struct, frozen=True, tag="acting"):

@@ -64,6 +64,8 @@ class History:
         """Calls of the last answer that have no result, in their order."""
         self.acting: set[str] = set()
         self.decided: dict[str, Decided] = {}
+        self.granted: set[tuple[str, str]] = set()
+        """See `Decided.always`."""
         self.total = Totals()
         self.spent = Totals()
         """In this turn."""
@@ -99,6 +101,8 @@ class History:
                 self._answer(line.entry)
             case Decided(call):
                 self.decided[call] = line.entry
+                if line.entry.always is not None:
+                    self.granted.add(line.entry.always)
             case Acting(call):
                 self.acting.add(call)
             case Result():

@@ -32,6 +32,7 @@ from stoker.agents.builtin.gate import Gate
 from stoker.agents.builtin.ledger import Ledger, TranscriptFailed
 from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prices import cost, price_of
+from stoker.agents.builtin.protocol import Grant
 from stoker.agents.builtin.repetition import rounds
 from stoker.agents.builtin.room import LEVELS, Room
 from stoker.agents.builtin.settings import Limits, Settings
@@ -71,6 +72,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     on_delta: Callable[[str | None], OnDelta]
     """For the sub-agent of a call, or the agent itself."""
+    granted: set[Grant]
+    """What need not be asked for any more."""
     open_ledger: Callable[[str, str], AbstractContextManager[Ledger]]
     """Of the sub-agent for the call of this id, with what it is to do."""
 
@@ -256,10 +259,12 @@ class Loop:
             raise ToolError(f"there is no tool {call.name!r}; there are {names}")
         arguments = tool.decode(call.arguments)
         subject = tool.subject(arguments, self._around.worktree)
-        decision = self._around.policy.decide(tool.name, tool.kind, subject)
+        around = self._around
+        decision = around.policy.decide(tool.name, tool.kind, subject)
         remark = ""
-        if decision == "ask":
-            given = await self._consent(call)
+        grant = (tool.kind, subject if tool.kind == "execute" else "")
+        if decision == "ask" and (call.id in self._history.decided or grant not in around.granted):
+            given = await self._consent(call, grant)
             if not given.allowed:
                 raise ToolError(f"refused by the user: {given.message}")
             if given.arguments is not None:
@@ -284,10 +289,11 @@ class Loop:
         output = await tool.run(arguments, context)
         return replace(output, text=output.text + remark)
 
-    async def _consent(self, call: Call) -> Decided:
+    async def _consent(self, call: Call, grant: Grant) -> Decided:
         if call.id not in self._history.decided:
             gate, session = self._around.gate, self._session.id
-            self._ledger.record(await gate.pass_through(session, call, self._parent))
+            self._ledger.record(await gate.pass_through(session, call, self._parent, grant))
+            self._around.granted.update(self._history.granted)
         return self._history.decided[call.id]
 
     async def _delegate(self, call: str, prompt: str) -> Output:

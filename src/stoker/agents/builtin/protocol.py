@@ -29,6 +29,7 @@ from stoker.agents.builtin.entries import (
     Compacted,
     Dropped,
     Ended,
+    Image,
     Noted,
     Result,
     Usage,
@@ -36,6 +37,8 @@ from stoker.agents.builtin.entries import (
 from stoker.agents.builtin.history import History
 from stoker.agents.builtin.transcript import Line
 
+Grant = tuple[str, str]
+"""See `Decided.always`."""
 _MAX_LINE: Final = 64 << 20
 _SUBTYPES: Final = {
     "done": "success",
@@ -122,13 +125,20 @@ def entry_lines(line: Line, history: History, session: str, parent: str | None) 
     return []
 
 
-def question_line(question: str, call: Call, session: str, parent: str | None) -> dict[str, Any]:
-    """Asks whether a call may run."""
+def question_line(
+    question: str, call: Call, session: str, parent: str | None, always: Grant
+) -> dict[str, Any]:
+    """Asks whether a call may run, and offers not to ask for what is like it again."""
+    kind, subject = always
+    rule = {"toolName": kind, **({"ruleContent": subject} if subject else {})}
     request = {
         "subtype": "can_use_tool",
         "tool_name": call.name,
         "input": input_of(call),
         "tool_use_id": call.id,
+        "permission_suggestions": [
+            {"type": "addRules", "behavior": "allow", "destination": "session", "rules": [rule]}
+        ],
     }
     head = {"type": "control_request", "request_id": question, "request": request}
     return {**head, "session_id": session, "parent_tool_use_id": parent}
@@ -151,6 +161,17 @@ def usage_of(usage: Usage) -> dict[str, int]:
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output,
     }
+
+
+def seen(message: dict[str, Any]) -> tuple[Image, ...]:
+    """The images of a `user` line."""
+    content = (message.get("message") or {}).get("content")
+    found = []
+    for part in content if isinstance(content, list) else ():
+        source = part.get("source") if isinstance(part, dict) else None
+        if isinstance(source, dict) and source.get("type") == "base64":
+            found.append(Image(str(source.get("media_type")), str(source.get("data"))))
+    return tuple(found)
 
 
 def said(message: dict[str, Any]) -> str:

@@ -22,11 +22,13 @@ from stoker.agents.builtin.loop import Loop, Surroundings, short
 from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prompt import subagent_prompt, system_prompt
 from stoker.agents.builtin.protocol import (
+    Grant,
     Output,
     entry_lines,
     question_line,
     read_lines,
     said,
+    seen,
 )
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.tools.toolbox import TOOLS
@@ -178,6 +180,7 @@ class Session:
             scratch=str(scratch),
             redactor=self._redactor,
             on_delta=self._on_delta,
+            granted=set(self._ledger.history.granted),
             open_ledger=self._open_ledger,
         )
 
@@ -220,9 +223,9 @@ class Session:
         match message.get("type"):
             case "user":
                 id = str(message.get("uuid") or uuid.uuid4())
-                text = said(message)
-                if text and id not in self._ledger.history.seen:
-                    self._ledger.record(Asked(id, text))
+                text, images = said(message), seen(message)
+                if (text or images) and id not in self._ledger.history.seen:
+                    self._ledger.record(Asked(id, text, images))
                     self._changed.set()
             case "control_response":
                 response = message.get("response")
@@ -265,8 +268,8 @@ class Session:
             for message in entry_lines(ledger.last, ledger.history, self.id, parent):
                 self._out.write({**message, "isReplay": True})
 
-    def _ask(self, question: str, call: Call, parent: str | None) -> None:
-        self._out.write(question_line(question, call, self.id, parent))
+    def _ask(self, question: str, call: Call, parent: str | None, always: Grant) -> None:
+        self._out.write(question_line(question, call, self.id, parent, always))
 
     def _on_delta(self, parent: str | None) -> OnDelta:
         def ignore(kind: Literal["text", "thinking"], text: str) -> None:

@@ -88,7 +88,14 @@ class Anthropic:
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
     if isinstance(message, Asked | Noted):
-        return [{"type": "text", "text": message.text or "(nothing)"}]
+        images = message.images if isinstance(message, Asked) else ()
+        sources = [
+            {"type": "base64", "media_type": image.media, "data": image.data} for image in images
+        ]
+        return [
+            *({"type": "image", "source": source} for source in sources),
+            {"type": "text", "text": message.text or "(nothing)"},
+        ]
     if isinstance(message, Result):
         block = {"type": "tool_result", "tool_use_id": message.call, "content": message.text}
         return [{**block, "is_error": True} if message.is_error else block]

@@ -78,6 +78,12 @@ def arguments(call: Call) -> Any:
 
 
 def _message(message: Message) -> dict[str, Any]:
+    if isinstance(message, Asked) and message.images:
+        parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] * bool(message.text)
+        for image in message.images:
+            url = f"data:{image.media};base64,{image.data}"
+            parts.append({"type": "image_url", "image_url": {"url": url}})
+        return {"role": "user", "content": parts}
     if isinstance(message, Asked | Noted):
         return {"role": "user", "content": message.text}
     if not isinstance(message, Answer):
