@@ -85,3 +85,70 @@ def gemini(bench: Bench, port: int, home: Path | None = None, **settings: object
         **settings,
     }
     return bench.profile("GEMINI", command=[program("gemini")], **settings)
+
+
+def qwen(bench: Bench, port: int, home: Path | None = None, **settings: object) -> str:
+    """A profile for qwen against a model server on loopback."""
+    home = home or bench.state.parent / "qwen"
+    (home / ".qwen").mkdir(parents=True, exist_ok=True)
+    told = {
+        "security": {"auth": {"selectedType": "openai"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"disableAutoUpdate": True, "disableUpdateNag": True},
+        "telemetry": {"enabled": False},
+    }
+    (home / ".qwen" / "settings.json").write_text(json.dumps(told))
+    env = {
+        "HOME": str(home),
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
+        "OPENAI_MODEL": "scripted",
+        "PATH": PATH,
+    }
+    settings = {"env": env, "readable": [NODE], **settings}
+    return bench.profile("QWEN_CODE", command=[program("qwen")], **settings)
+
+
+def opencode(bench: Bench, port: int, home: Path | None = None, **settings: object) -> str:
+    """A profile for opencode against a model server on loopback."""
+    home = home or bench.state.parent / "opencode"
+    home.mkdir(exist_ok=True)
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "options": {"baseURL": f"http://127.0.0.1:{port}/v1", "apiKey": "none"},
+        "models": {"scripted": {"name": "scripted"}},
+    }
+    told = {
+        "autoupdate": False,
+        "share": "disabled",
+        "model": "local/scripted",
+        "small_model": "local/scripted",
+        "provider": {"local": provider},
+        "permission": {"edit": "ask", "bash": "ask", "webfetch": "deny"},
+    }
+    (home / "opencode.json").write_text(json.dumps(told))
+    env = {
+        "HOME": str(home),
+        "OPENCODE_CONFIG": str(home / "opencode.json"),
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "PATH": PATH,
+    }
+    settings = {"env": env, "readable": [NODE, str(home / "opencode.json")], **settings}
+    return bench.profile("OPENCODE", command=[program("opencode")], **settings)
+
+
+def claude(bench: Bench, port: int, home: Path | None = None, **settings: object) -> str:
+    """A profile for Claude Code against a model server on loopback."""
+    home = home or bench.state.parent / "claude"
+    home.mkdir(exist_ok=True)
+    env = {
+        "HOME": str(home),
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}",
+        "ANTHROPIC_API_KEY": "none",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "PATH": PATH,
+    }
+    settings = {"env": env, "readable": [NODE], **settings}
+    return bench.profile("CLAUDE_CODE", command=[program("claude")], **settings)

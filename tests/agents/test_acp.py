@@ -24,6 +24,7 @@ from stoker.agents.stream import (
     Session,
     Thinking,
     Todos,
+    Tokens,
     ToolCall,
     TurnEnded,
     Usage,
@@ -196,12 +197,13 @@ def test_an_option_there_is_not_leaves_the_request_pending(client):
     assert client.one(Approval).answer is None
 
 
-def test_an_interrupt_takes_requests_back(client):
+@pytest.mark.parametrize("stopped", ["cancelled", "end_turn"])
+def test_an_interrupt_takes_requests_back(client, stopped):
     permission(client)
     cancel, answer = client.do(lambda adapter: adapter.tell(Interrupt()))
     assert cancel["method"] == "session/cancel"
     assert answer["result"] == {"outcome": {"outcome": "cancelled"}}
-    client.agent(id=client.turn, result={"stopReason": "cancelled"})
+    client.agent(id=client.turn, result={"stopReason": stopped})
     assert client.one(TurnEnded).reason == "interrupted"
     assert client.one(Command).status == "canceled"
 
@@ -219,6 +221,19 @@ def test_a_session_is_loaded_and_what_it_replays_is_not_told_again(tmp_path):
     assert not any(isinstance(one, AssistantMessage) for one in client.entries)
 
 
+def test_a_session_is_loaded_if_the_agent_cannot_resume_it_as_it_says(tmp_path):
+    client = Client(tmp_path, session="old")
+    able = {"loadSession": True, "sessionCapabilities": {"resume": {}}}
+    (resume,) = client.result(agentCapabilities=able)
+    assert resume["method"] == "session/resume"
+    error = {"code": -32601, "message": "Method not found"}
+    (load,) = client.agent(id=resume["id"], error=error)
+    assert load["method"] == "session/load"
+    (prompt,) = client.agent(id=load["id"], result={})
+    assert prompt["params"]["sessionId"] == "old"
+    assert client.one(Session).resumed
+
+
 @pytest.mark.parametrize("able", [True, False])
 def test_a_session_that_is_lost_begins_anew_with_the_transcript(tmp_path, able):
     client = Client(tmp_path, session="old", transcript="BEFORE")
@@ -231,6 +246,15 @@ def test_a_session_that_is_lost_begins_anew_with_the_transcript(tmp_path, able):
     assert prompt["params"]["prompt"][0]["text"] == "BEFORE\n\ndo it"
     assert "session old cannot be resumed" in client.one(Notice).text
     assert not client.one(Session).resumed
+
+
+def test_usage_that_comes_with_what_is_said(client):
+    used = {"usage": {"inputTokens": 5, "outputTokens": 2, "cachedReadTokens": 1}}
+    client.update("agent_message_chunk", content=text("a"))
+    client.update("agent_message_chunk", content=text(""), _meta=used)
+    client.agent(id=client.turn, result={"stopReason": "end_turn"})
+    assert client.one(Usage).tokens == Tokens(input=5, output=2, cached=1)
+    assert client.one(AssistantMessage).text == "a"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import real_agents
 from agent_bench import Bench, Victim, says
-from model_server import ModelServer, by_turn
+from model_server import ModelServer
 from model_server import Say as Model
-from real_agents import codex, gemini
 
 from stoker.agents import stream, warm
 from stoker.agents.store import place
@@ -220,10 +220,15 @@ def test_a_turn_that_fails_leaves_no_process(bench):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("agent", [codex, gemini])
+OTHERS = [getattr(real_agents, one) for one in os.environ.get("STOKER_AGENTS", "").split()]
+
+
+@pytest.mark.parametrize("agent", [real_agents.codex, real_agents.gemini, *OTHERS])
 def test_real_agents_wait(bench, agent):
     async def main():
-        with ModelServer(by_turn(Model("One."), Model("Two."))) as server:
+        said = {"begin": "One.", "go on": "Two."}
+        policy = lambda asked: Model(said.get(asked.messages[-1].text.split("\n")[-1], "A title"))  # noqa: E731
+        with ModelServer(policy) as server:
             async with Turns(bench, agent(bench, server.port)) as turns:
                 await turns.ask("begin")
                 second = await turns.ask("go on")

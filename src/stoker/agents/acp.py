@@ -61,6 +61,8 @@ class AcpState(State, kw_only=True):
     replaying: bool = False
     """What comes was said in the session before."""
     agent: str = ""
+    loads: bool = False
+    """It says that it can load sessions."""
 
 
 class AcpAdapter(JsonRpcAdapter):
@@ -118,7 +120,9 @@ class AcpAdapter(JsonRpcAdapter):
             self._ended(result)
 
     def refused(self, method: str, error: str) -> None:
-        if method in ("session/load", "session/resume"):
+        if method == "session/resume" and self.state.loads:
+            self._load_session()  # some say that they can do both
+        elif method in ("session/load", "session/resume"):
             self.state.replaying = False
             self.lose_session(error)
             self._new_session()
@@ -128,22 +132,24 @@ class AcpAdapter(JsonRpcAdapter):
             self.finish("failed", f"{method}: {error}")
 
     def _open_session(self, able: dict[str, Any]) -> None:
-        session = self.assignment.session
-        params: dict[str, Any] = {
-            "sessionId": session,
-            "cwd": self.assignment.cwd,
-            "mcpServers": [],
-        }
-        if session is None:
+        self.state.loads = bool(able.get("loadSession"))
+        if self.assignment.session is None:
             self._new_session()
         elif "resume" in (able.get("sessionCapabilities") or {}):
-            self.request("session/resume", params)
-        elif able.get("loadSession"):
-            self.state.replaying = True
-            self.request("session/load", params)
+            self.request("session/resume", self._known_session())
+        elif self.state.loads:
+            self._load_session()
         else:
             self.lose_session("the agent cannot load sessions")
             self._new_session()
+
+    def _load_session(self) -> None:
+        self.state.replaying = True
+        self.request("session/load", self._known_session())
+
+    def _known_session(self) -> dict[str, Any]:
+        place = {"cwd": self.assignment.cwd, "mcpServers": []}
+        return {"sessionId": self.assignment.session, **place}
 
     def _new_session(self) -> None:
         self.request("session/new", {"cwd": self.assignment.cwd, "mcpServers": []})
@@ -162,7 +168,8 @@ class AcpAdapter(JsonRpcAdapter):
             self._used(usage)
         self.state.calls.clear()
         stopped = result["stopReason"]
-        reason = _REASONS.get(stopped, "failed")
+        # Some end the command that runs and go on to an end of their own.
+        reason = "interrupted" if self.state.interrupting else _REASONS.get(stopped, "failed")
         self.finish(reason, "" if reason in ("completed", "interrupted") else stopped)
 
     def _used(self, usage: dict[str, Any]) -> None:
@@ -239,6 +246,8 @@ class AcpAdapter(JsonRpcAdapter):
         if method != "session/update" or self.state.replaying:
             return
         update = params["update"]
+        if isinstance(used := (update.get("_meta") or {}).get("usage"), dict):
+            self._used(used)  # of qwen
         match update["sessionUpdate"]:
             case "agent_message_chunk":
                 self._speak(AssistantMessage(text=""), update["content"])
@@ -260,14 +269,16 @@ class AcpAdapter(JsonRpcAdapter):
                 self.use(**changes)
 
     def _speak(self, empty: AssistantMessage | Thinking, content: dict[str, Any]) -> None:
+        text = content.get("text") if content["type"] == "text" else f"[{content['type']}]"
+        if not text:
+            return
         open_ = self.state.open.get(_SPEECH)
         if open_ is not None and type(open_.content) is not type(empty):
             self._hush()
             open_ = None
         if open_ is None:
             self.put(empty, _SPEECH)
-        text = content.get("text") if content["type"] == "text" else f"[{content['type']}]"
-        self.extend(_SPEECH, text or "")
+        self.extend(_SPEECH, text)
 
     def _hush(self) -> None:
         """It has said something whole."""
