@@ -18,8 +18,8 @@ from stoker.agents.builtin.entries import (
     Usage,
 )
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import ModelError, OnDelta, Request, Unavailable
-from stoker.agents.builtin.wire_openai import arguments
+from stoker.agents.builtin.wire import OnDelta, Request, Unavailable
+from stoker.agents.builtin.wire_openai import arguments, fail
 
 _STOPS: Final = {
     "end_turn": "end",
@@ -172,7 +172,7 @@ class _Assembler:
     def feed(self, data: bytes) -> None:
         event = _DECODER.decode(data)
         if event.type == "error":
-            _fail(event.error)
+            fail(event.error)
         elif event.type == "message_start" and event.message is not None:
             self._count(event.message.usage)
         elif event.type == "content_block_start" and event.content_block is not None:
@@ -238,10 +238,3 @@ class _Assembler:
 
 def _or(new: int | None, old: int) -> int:
     return old if new is None else new
-
-
-def _fail(error: Any) -> None:
-    text = msgspec.json.encode(error).decode()
-    if isinstance(error, dict) and error.get("type") == "invalid_request_error":
-        raise ModelError(text)
-    raise Unavailable(text)

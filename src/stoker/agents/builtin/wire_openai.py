@@ -166,7 +166,7 @@ class _Assembler:
             return
         chunk = _DECODER.decode(data)
         if chunk.error is not None:
-            _fail(chunk.error)
+            fail(chunk.error)
         if chunk.usage is not None:
             self._count(chunk.usage)
         for choice in chunk.choices[:1]:
@@ -216,7 +216,7 @@ class _Assembler:
         )
 
 
-def _fail(error: Any) -> None:
+def fail(error: Any) -> None:
     """An error in the midst of a stream: most are the provider's own trouble."""
     text = msgspec.json.encode(error).decode()
     if isinstance(error, dict) and error.get("type") == "invalid_request_error":

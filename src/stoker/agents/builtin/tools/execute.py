@@ -59,7 +59,6 @@ EXECUTE: Final = Tool(
     ),
     arguments=Execute,
     kind="execute",
-    repeatable=False,
     run=_execute,
     subject=_command_of,
 )

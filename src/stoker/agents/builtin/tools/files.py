@@ -127,7 +127,6 @@ LS: Final = Tool(
     description="List a directory: files with their sizes, directories/, symbolic links@.",
     arguments=Ls,
     kind="read",
-    repeatable=True,
     run=_ls,
     subject=path_of,
 )
@@ -136,7 +135,6 @@ READ_FILE: Final = Tool(
     description=f"Read a text file, lines numbered; {_MAX_LINES} lines at most.",
     arguments=ReadFile,
     kind="read",
-    repeatable=True,
     run=_read,
     subject=path_of,
 )
@@ -145,7 +143,6 @@ WRITE_FILE: Final = Tool(
     description="Write a whole file, new or in place of the old one; makes its directories.",
     arguments=WriteFile,
     kind="edit",
-    repeatable=False,
     run=_write,
     subject=writable_path_of,
 )
@@ -157,7 +154,6 @@ EDIT_FILE: Final = Tool(
     ),
     arguments=EditFile,
     kind="edit",
-    repeatable=False,
     run=_edit,
     subject=writable_path_of,
 )

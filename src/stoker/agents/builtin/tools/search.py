@@ -125,7 +125,6 @@ GLOB: Final = Tool(
     description="Find files by a pattern of their path. Files that git ignores are left out.",
     arguments=Glob,
     kind="read",
-    repeatable=True,
     run=_glob,
     subject=path_of,
 )
@@ -137,7 +136,6 @@ GREP: Final = Tool(
     ),
     arguments=Grep,
     kind="read",
-    repeatable=True,
     run=_grep,
     subject=path_of,
 )

@@ -29,7 +29,5 @@ TASK: Final = Tool(
     ),
     arguments=Task,
     kind="own",
-    # It goes on where it stood, by a transcript of its own.
-    repeatable=True,
     run=_task,
 )

@@ -46,7 +46,6 @@ WRITE_TODOS: Final = Tool(
     description="Replace the list of what is to be done. For work of several steps.",
     arguments=WriteTodos,
     kind="own",
-    repeatable=True,
     run=_write,
 )
 READ_TODOS: Final = Tool(
@@ -54,6 +53,5 @@ READ_TODOS: Final = Tool(
     description="Read the list of what is to be done.",
     arguments=ReadTodos,
     kind="own",
-    repeatable=True,
     run=_read,
 )

@@ -57,12 +57,16 @@ class Tool(Struct, frozen=True, kw_only=True):
     description: str
     arguments: type[Struct]
     kind: Kind
-    repeatable: bool
-    """To be run again, if nobody knows what came of it, does no harm."""
     run: Callable[[Any, Context], Awaitable[Output]]
     """Takes an instance of `arguments`. Raises `ToolError`."""
     subject: Callable[[Any, Worktree], str] = lambda arguments, worktree: ""
     """What rules are held against. Raises `ToolError`."""
+
+    @property
+    def repeatable(self) -> bool:
+        """To be run again, if nobody knows what came of it, does no harm; a sub-agent goes on
+        where it stood."""
+        return self.kind in ("read", "own")
 
     def offer(self) -> Offer:
         """As the model is told of it."""
