@@ -77,7 +77,7 @@ async def _drive(
             watching = tasks.create_task(_watch(context, handle, view, seen, on_event))
             with _Signals(context, handle, stop, tasks):
                 stopping = tasks.create_task(stop.wait())
-                over = tasks.create_task(_over(handle))
+                over = tasks.create_task(handle.wait())
                 await asyncio.wait({stopping, over}, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
         outcome = await handle.wait()
@@ -97,10 +97,6 @@ async def _hints(context: Context, journal: Journal, outcome: Outcome) -> list[s
 
     standing = await read_run(journal, outcome.run_id)
     return hints(standing, view(standing), context)
-
-
-async def _over(handle: RunHandle) -> None:
-    await handle.wait()
 
 
 async def _watch(

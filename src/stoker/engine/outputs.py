@@ -148,9 +148,7 @@ def settle(outputs: dict[str, Any], directory: Path) -> dict[str, Any]:
         digest = hashlib.sha256(encoded).hexdigest()
         path = directory / digest
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(encoded)
-        temporary.replace(path)
+        replace_private(str(path), encoded)
         settled[name] = {"$file": str(path), "sha256": digest, "bytes": len(encoded)}
     return settled
 
