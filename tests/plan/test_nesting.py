@@ -246,12 +246,12 @@ def test_text_and_extensions(write: Write) -> None:
     plan = loads("plan_id: p\nglobals: {cwd: sub}\nsteps: [{id: a, run: x}]\n", kinds=kinds()).plan
     step = "{id: s, step_def: {type: plan, path: inner.yaml, inputs: {regin: eu}}}"
     with pytest.raises(PlanError) as caught:
-        load_steps(f"[{step}]", plan=plan, kinds=kinds(), format="yaml")
+        load_steps(f"[{step}]", plan=plan, kinds=kinds(), name="more.yaml")
     assert [fault.pointer for fault in caught.value.problems] == [
         "/0/step_def/inputs/region",
         "/0/step_def/inputs/regin",
     ]
     steps = load_steps(
-        f"[{step.replace('regin', 'region')}]", plan=plan, kinds=kinds(), format="yaml"
+        f"[{step.replace('regin', 'region')}]", plan=plan, kinds=kinds(), name="more.yaml"
     )
     assert steps[0].id == "s"
