@@ -29,6 +29,7 @@ async def detach(
     from stoker.cli.run import run_id, run_options
     from stoker.engine.creation import new_run
     from stoker.plan.inputs import resolve
+    from stoker.plan.template import as_text
 
     resolved = resolve(loaded.plan, inputs)
     options = run_options(args, context, loaded)
@@ -38,7 +39,7 @@ async def detach(
     directory = context.directory / "runs" / created.run_id
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     secrets = {
-        given.variable(name): _text(inputs[name]) for name in resolved.secrets & inputs.keys()
+        given.variable(name): as_text(inputs[name]) for name in resolved.secrets & inputs.keys()
     }
     words = ["resume", created.run_id, "--durability", args.durability, "--verbose"]
     words += ["--wait"] if args.wait else []
@@ -86,9 +87,3 @@ def _start(words: list[str], log: Path, environment: Mapping[str, str]) -> bool:
 def _explain(run_id: str, log: Path) -> str:
     lines = [printable(line) for line in last_lines(str(log), 5)]
     return "\n  ".join([f"the engine of run {run_id} ended before it could begin:", *lines])
-
-
-def _text(value: Any) -> str:
-    from stoker.plan.template import as_text
-
-    return as_text(value)

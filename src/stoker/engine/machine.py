@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from stoker.engine import foreach, scope
+from stoker.engine import foreach, policy, scope
 from stoker.engine.admission import Admission
 from stoker.engine.capacity import Capacity
 from stoker.engine.decisions import Decisions
@@ -27,7 +27,6 @@ from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.profile import Profile
 from stoker.engine.recorder import Recorder
 from stoker.engine.state import RunState, StepState
-from stoker.engine.verdict import verdict
 from stoker.journal import events as ev
 from stoker.journal.events import Event
 from stoker.plan.expand import ExpansionError
@@ -329,7 +328,7 @@ class RunMachine(Decisions):
             self._finish()
 
     def _finish(self) -> None:
-        status, reason = verdict(self.state)
+        status, reason = policy.verdict(self.state)
         self._record.clear_timers(-1, "run_limit")
         data = {"status": status} if reason is None else {"status": status, "reason": reason}
         self._record.emit(ev.RUN_SETTLED, data=data)

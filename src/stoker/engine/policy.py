@@ -1,7 +1,8 @@
-"""Again, and when? And what a failure means for the rest. Pure."""
+"""Again, and when? And how the run ends, once nothing is left to do. Pure."""
 
 from __future__ import annotations
 
+from stoker.engine.state import RunState, StepState
 from stoker.plan.model import Retry
 
 
@@ -25,3 +26,27 @@ def delay(retry: Retry, failures: int, draw: float) -> float:
         grown = retry.max_delay_sec
     base = min(grown, retry.max_delay_sec)
     return max(0.0, base * (1 + retry.jitter * (2 * draw - 1)))
+
+
+def verdict(state: RunState) -> tuple[str, str | None]:
+    """Status and reason: canceled and aborted runs say so; what a person must decide comes
+    before what failed; a critical step that failed for good makes the run fail."""
+    if state.canceling is not None:
+        return "canceled", state.canceling
+    if state.aborting is not None:
+        return "failed", state.aborting
+    undecided = [step.step.id for step in state.steps if step.status == "quarantined"]
+    if undecided:
+        return "quarantined", f"a person must decide about {', '.join(undecided)}"
+    for step in state.steps:
+        if _condemns(step):
+            return "failed", f"step {step.step.id!r} failed: {step.reason}"
+    return "succeeded", None
+
+
+def _condemns(step: StepState) -> bool:
+    """Whether this step makes the run fail: it is critical, it failed, and no fallback
+    settled the failure."""
+    if step.status != "failed" or not step.step.critical:
+        return False
+    return not (step.step.on_failure == "fallback_step" and step.satisfied)
