@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Final
 
 from litestar import WebSocket, websocket
 from litestar.params import FromQuery
 
-from stoker.agents.store import place
+from stoker.agents.store import Store, place
 from stoker.process.tail import Chunk
 from stoker.server.forge import find, views
 from stoker.server.forge.entries import Log, command
@@ -234,9 +234,9 @@ async def _listen(
     if process is None or process.row.finished_at is not None or process.role != "agent":
         return
     run = service.tasks.progress.directory(attempt)
-    stream = place(run, process.row.step_id, process.row.attempt) / "stream"
-    with suppress(FileNotFoundError):  # it has not said anything yet
-        listened.append((service.watch.once(str(stream), poked.set), poked.set))
+    store = Store(place(run, process.row.step_id, process.row.attempt))
+    store.create()  # as its driver is about to
+    listened.append((service.watch.once(str(store.stream), poked.set), poked.set))
 
 
 ROUTES = [raw_socket, normalized_socket, diff_socket]
