@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from stoker.agents.store import CHECKPOINT, Checkpoint
+from stoker.agents.store import Store
 from stoker.agents.stream import Approval, Put
 
 
@@ -28,12 +28,8 @@ class _State(Struct):
 def pending(directory: Path) -> list[Put]:
     """The approvals without an answer of the attempt that has `directory`
     (`stoker.agents.store.place`), as entries of its stream; oldest first."""
-    try:
-        data = (directory / CHECKPOINT).read_bytes()
-    except FileNotFoundError:
-        return []
-    checkpoint = msgspec.msgpack.decode(data, type=Checkpoint)
-    if checkpoint.over:
+    checkpoint = Store(directory).last()
+    if checkpoint is None or checkpoint.over:
         return []
     state = msgspec.msgpack.decode(checkpoint.state, type=_State)
     asked = [entry for key in state.pending if (entry := state.open.get(f"approval:{key}"))]

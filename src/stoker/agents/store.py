@@ -21,10 +21,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from stoker.agents.slots import Slots
 from stoker.engine.attempt import file_name
 
 STREAM: Final = "stream"
-CHECKPOINT: Final = "checkpoint"
 
 
 class Checkpoint(Struct, kw_only=True):
@@ -82,7 +82,7 @@ class Store:
         self._log = Path(log)
         self.stream = directory / STREAM
         self.inbox = directory / "inbox"
-        self._checkpoint = directory / CHECKPOINT
+        self._checkpoint = Slots(directory / "checkpoint")
 
     def create(self) -> None:
         """Make what is missing; readable by the owner only."""
@@ -104,10 +104,8 @@ class Store:
 
     def last(self) -> Checkpoint | None:
         """The last step; None if the driver has not begun."""
-        try:
-            return msgspec.msgpack.decode(self._checkpoint.read_bytes(), type=Checkpoint)
-        except FileNotFoundError:
-            return None
+        data = self._checkpoint.read()
+        return None if data is None else msgspec.msgpack.decode(data, type=Checkpoint)
 
     def read(self) -> Checkpoint | None:
         """As `last`. What that step was to do has been done afterwards."""
@@ -118,11 +116,7 @@ class Store:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Take a step."""
-        temporary = self._checkpoint.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.msgpack.encode(checkpoint))
-        temporary.replace(self._checkpoint)
+        self._checkpoint.write(msgspec.msgpack.encode(checkpoint))
         self._carry_out(checkpoint)
 
     def _carry_out(self, checkpoint: Checkpoint) -> None:

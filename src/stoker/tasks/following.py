@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from stoker.tasks.service import Tasks
 
 
-async def follow(tasks: Tasks, attempt_id: str, turn: int) -> AsyncIterator[Put]:
-    """Every state of every entry of a turn's stream, in order; ends with the turn. Raises
-    `Unknown` before there is anything to iterate."""
-    return _each(await batches(tasks, attempt_id, turn))
+async def follow(
+    tasks: Tasks, attempt_id: str, turn: int, *, watch: LogWatch | None = None
+) -> AsyncIterator[Put]:
+    """Every state of every entry of a turn's stream, in order; ends with the turn. `watch` as for
+    `batches`. Raises `Unknown` before there is anything to iterate."""
+    return _each(await batches(tasks, attempt_id, turn, watch=watch))
 
 
 async def batches(

@@ -212,7 +212,7 @@ async def answer(
 async def stream(
     service: App, attempt_id: Name, turn: Turn, last_event: LastEvent = None
 ) -> Response[None]:
-    entries = await follow(service.tasks, attempt_id, turn)
+    entries = await follow(service.tasks, attempt_id, turn, watch=service.watch)
     return sse(_numbered(entries, whole(last_event)), service)  # type: ignore[return-value]
 
 
@@ -229,7 +229,7 @@ async def _numbered(entries: AsyncIterator[Put], after: int) -> AsyncIterator[Se
 async def stream_socket(
     socket: WebSocket[Any, Any, Any], service: App, attempt_id: Name, turn: Turn
 ) -> None:
-    entries = await follow(service.tasks, attempt_id, turn)
+    entries = await follow(service.tasks, attempt_id, turn, watch=service.watch)
     await send_frames(socket, ([json.encode(one).decode()] async for one in entries), service)
 
 
