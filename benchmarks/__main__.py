@@ -30,6 +30,7 @@ from benchmarks import (
     profile,
     resume,
     scale,
+    server,
     startup,
 )
 from benchmarks.measure import CORES, Bench, use_cores
@@ -44,11 +45,12 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "many": many.measure,
     "resume": resume.measure,
     "attempts": attempts.measure,
+    "server": server.measure,
     "scale": scale.measure,
     "agent": agent.measure,
 }
 
-_ALONE = {"attempts", "agent", "handover", "lines", "floors", "many", "resume"}
+_ALONE = {"attempts", "server", "agent", "handover", "lines", "floors", "many", "resume"}
 """These need no peers."""
 
 

@@ -98,7 +98,7 @@ class Server:
 def _spawn(folder: Path) -> tuple[subprocess.Popen[str], str]:
     """A server, and its URL once it answers."""
     folder.mkdir(exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+    environment = dict(os.environ)
     environment["STOKER_PROFILES"] = str(folder.parent / "profiles.json")
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(

@@ -463,7 +463,8 @@ class Run:
         """End what steps left behind. Before the run settles: afterwards nobody would, if
         this engine were killed. Raises `LeaseLost`: they may be another engine's then."""
         prefix = f"{self._launcher.marker}/"
-        if not marked(prefix):
+        # All processes of the machine are looked at: others are not to wait for it.
+        if not await asyncio.to_thread(marked, prefix):
             return
         if await self._journal.renew([self.lease]):
             raise LeaseLost(f"run {self.lease.run_id}: another engine has taken it over")

@@ -86,6 +86,11 @@ class Spares:
         for pool in self._pools.values():
             await _close(pool)
 
+    @property
+    def ready(self) -> int:
+        """How many there are."""
+        return sum(len(pool.ready) for pool in self._pools.values())
+
     @asynccontextmanager
     async def one(
         self, repository: Repository, path: Path, commit: str
