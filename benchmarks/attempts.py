@@ -105,7 +105,11 @@ async def _attempts(folder: Path, source: Path, count: int, many: int) -> Found:
     floors, alone, again = [], [], None
     journal = await open_journal(state / "journal.db")
     try:
-        async with Engine(journal, state, kinds()) as engine, opened(engine) as tasks:
+        async with (
+            Engine(journal, state, kinds()) as engine,
+            opened(engine) as tasks,
+            tasks.starter.spares,
+        ):
             project = (await tasks.catalog.create_project("bench", str(source))).project_id
             for number in range(count):
                 floors.append(await asyncio.to_thread(_floor, folder, source, number))

@@ -47,7 +47,7 @@ async def serve(
     server = _Server(_config(settings, service), service.stopping)
     try:
         with one_error():
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group, tasks.starter.spares:
                 await service.hub.begin()
                 background = [
                     group.create_task(service.hub.run(), name="hub"),

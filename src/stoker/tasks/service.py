@@ -4,7 +4,7 @@ attempts, a part for each."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Self
 
 from stoker.agents import warm
@@ -46,18 +46,17 @@ class Tasks:
         self.turns.companions.append(notices.along)
         self.turns.listeners += [notices.over, self.pulls.over]
         self.pulls.listeners.append(notices.pull_request)
-        self._stack = AsyncExitStack()
         self.removal = Removal(engine, self.catalog, self.turns, self.work)
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self.starter.spares)
-        await self._stack.enter_async_context(self.turns)
+        await self.turns.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
         await self.turns.__aexit__(*error)
         warm.end_all(self.engine.directory)
+        await self.turns.__aexit__(*error)
 
     async def recover(self) -> None:
         """Go on with what was under way when the last owner of the journal ended."""

@@ -63,6 +63,7 @@ class Starter:
         self._images = images
         self._prefix = prefix
         self.spares = Spares(engine.directory / "worktrees")
+        """Made while somebody has entered it: who stays, such as a server."""
 
     async def create_and_start(
         self,

@@ -64,8 +64,9 @@ class _Pool:
 
 
 class Spares:
-    """Those of all repositories that have their worktrees in one folder. Makes them in the
-    background while it is entered, and deletes them at the end."""
+    """Those of all repositories that have their worktrees in one folder. An async context
+    manager, which makes them in the background and deletes them at the end; there are none before
+    and after."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: where the worktrees are."""
@@ -141,7 +142,7 @@ class Spares:
             pool.swept = True
             await sweep(pool.repository)
         rules = _rules(pool.repository)
-        fit = [spare for spare in pool.ready if spare.rules == rules]
+        fit = [spare for spare in pool.ready if spare.rules == rules and spare.whole]
         kept = fit[:_FEWEST] if idle else fit
         pool.spent += [spare for spare in pool.ready if spare not in kept]
         pool.ready = kept
@@ -157,7 +158,7 @@ class Spares:
 async def _fitting(pool: _Pool, commit: str) -> Spare | None:
     repository, rules = pool.repository, _rules(pool.repository)
     for spare in sorted(pool.ready, key=lambda spare: spare.commit != commit):
-        if spare.rules != rules or spare not in pool.ready:
+        if spare.rules != rules or spare not in pool.ready or not spare.whole:
             continue
         pool.ready.remove(spare)
         if spare.commit == commit or await _same_attributes(repository, spare.commit, commit):
@@ -198,6 +199,7 @@ async def _make(pool: _Pool, rules: Signature) -> None:
 
 
 async def _close(pool: _Pool) -> None:
+    pool.ready.clear()
     if pool.record is None:
         return
     try:
