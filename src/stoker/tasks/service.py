@@ -53,8 +53,6 @@ class Tasks:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._stack.aclose()
-        await self.turns.__aexit__(*error)
         warm.end_all(self.engine.directory)
         await self.turns.__aexit__(*error)
 

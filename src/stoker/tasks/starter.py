@@ -77,13 +77,20 @@ class Starter:
         variant: str | None = None,
         base_branch: str | None = None,
         request_key: str | None = None,
+        prefix: str | None = None,
     ) -> Started:
         """A task and its first attempt, whole or not at all. Raises as `start`."""
         if request_key is not None and (before := await self._requested(request_key)):
             return before
         task = await self._catalog.new_task(project_id, title, description, change, task_id)
         return await self._start(
-            task, executor, variant, base_branch, request_key=request_key, with_task=True
+            task,
+            executor,
+            variant,
+            base_branch,
+            request_key=request_key,
+            prefix=prefix,
+            with_task=True,
         )
 
     async def start(
@@ -94,19 +101,22 @@ class Starter:
         variant: str | None = None,
         base_branch: str | None = None,
         request_key: str | None = None,
+        prefix: str | None = None,
     ) -> Started:
         """Have an agent work at a task, on a branch of its own in a worktree of its own. When
         this returns, both exist and the first process runs.
 
         `base_branch`: default: the task's, else the one checked out in the repository.
-        `request_key`: a second call with it gives the first one's attempt. Raises `Unknown`,
-        `Invalid`, `Conflict`, `WorkspaceError`, `PlanError` (the file of profiles); then nothing
-        is left.
+        `request_key`: a second call with it gives the first one's attempt. `prefix`: of the
+        branch; default: that of all. Raises `Unknown`, `Invalid`, `Conflict`,
+        `WorkspaceError`, `PlanError` (the file of profiles); then nothing is left.
         """
         if request_key is not None and (before := await self._requested(request_key)):
             return before
         task = await self._catalog.task(task_id)
-        return await self._start(task, executor, variant, base_branch, request_key=request_key)
+        return await self._start(
+            task, executor, variant, base_branch, request_key=request_key, prefix=prefix
+        )
 
     async def _start(
         self,
@@ -116,6 +126,7 @@ class Starter:
         base_branch: str | None,
         *,
         request_key: str | None,
+        prefix: str | None,
         with_task: bool = False,
     ) -> Started:
         project = await self._catalog.project(task.project_id)
@@ -129,7 +140,7 @@ class Starter:
             executor,
             variant,
             target,
-            self._prefix,
+            prefix or self._prefix,
             self._directory / "worktrees",
             request_key,
         )

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import entries, git, ops
+from forge_client import entries, git, ops, script
 from websockets.exceptions import InvalidStatus
 
 LONG = [
@@ -253,3 +253,37 @@ def test_a_stream_of_what_is_not_there_is_a_404(common):
     with pytest.raises(InvalidStatus) as caught, common.socket("/tasks/stream/ws"):
         pass
     assert caught.value.response.status_code == 400
+
+
+def test_an_approval_is_seen_answered_and_survives_in_the_log(forge):
+    ask = script({"run": "touch yes", "ask": True}, {"run": "touch no", "ask": True})
+    begun = forge.begin(title=ask, variant="APPROVALS")
+    attempt = begun["attempts"][0]["id"]
+    process = forge.processes(attempt)[0]["id"]
+    path = f"/execution-processes/{process}/normalized-logs/ws"
+    asked = []
+    with forge.socket(path) as socket:
+        for frame in socket:
+            for op in json.loads(frame).get("JsonPatch", ()):
+                status = op["value"]["content"]["entry_type"].get("status", {})
+                key = status.get("approval_id")
+                if key and key not in asked:
+                    asked.append(key)
+                    pending = forge.ask("GET", "/approvals/pending")
+                    assert [one["approval_id"] for one in pending] == [key]
+                    assert forge.ask("GET", f"/approvals/{key}/status") == {"status": "pending"}
+                    body = {"approved": len(asked) == 1, "comment": "because"}
+                    forge.ask("POST", f"/approvals/{key}/respond", json=body)
+    assert len(asked) == 2
+    forge.settled(attempt)
+    assert forge.ask("GET", f"/approvals/{asked[0]}/status") == {"status": "approved"}
+    assert forge.ask("GET", f"/approvals/{asked[1]}/status") == {
+        "status": "denied",
+        "reason": "because",
+    }
+    tools = [
+        one["content"]["entry_type"]
+        for one in entries(forge.frames(path))
+        if one["content"]["entry_type"]["type"] == "tool_use"
+    ]
+    assert [one["status"]["status"] for one in tools] == ["success", "denied"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
 
-from stoker.server.forge import find, shapes, views
-from stoker.server.forge.envelope import Envelope, Unreadable, get, ok, post, read
+from stoker.server.forge import config, find, shapes, views
+from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, read
 from stoker.server.forge.tasks import Key, variant
 from stoker.server.params import App, Name
+from stoker.server.service import Service
+from stoker.tasks import plan
 from stoker.tasks.errors import Unknown
+from stoker.tasks.model import Attempt
+from stoker.tasks.turns import Replaced
 
 Asked = Request[Any, Any, Any]
 _ONE = "/api/task-attempts/{attempt_id:str}"
@@ -38,6 +43,16 @@ class FollowUp(Struct, frozen=True, kw_only=True):
     perform_git_reset: bool | None = None
 
 
+class Replace(Struct, frozen=True, kw_only=True):
+    """What an agent should have been told instead."""
+
+    process_id: str
+    prompt: str
+    variant: str | None = None
+    force_when_dirty: bool | None = None
+    perform_git_reset: bool | None = None
+
+
 @get("/api/task-attempts")
 async def listed(service: App, task_id: FromQuery[str | None] = None) -> Envelope:
     """Of a task; callers also ask with the id of a project, and for all."""
@@ -59,6 +74,7 @@ async def create(service: App, request: Asked, key: Key = None) -> Envelope:
         variant=variant(body.executor_profile_id),
         base_branch=body.base_branch,
         request_key=key,
+        prefix=(await config.load(service)).git_branch_prefix,
     )
     return ok(await views.attempt(service, begun.attempt))
 
@@ -75,13 +91,35 @@ async def follow_up(service: App, request: Asked, attempt_id: Name) -> Envelope:
     prompt = body.prompt or body.follow_up_prompt
     if prompt is None:
         raise Unreadable(422, "Failed to deserialize the JSON body: missing field `prompt`")
-    record = await find.attempt(service, attempt_id)
+    record = await find.at_rest(service, attempt_id)
     key, turns = record.attempt_id, service.tasks.turns
     known = variant(shapes.ProfileId(executor=record.executor, variant=body.variant))
     images = body.image_ids or ()
-    started = await turns.follow_up(key, prompt, variant=known, images=images)
-    newest = await find.newest(service, record, begun=started)
-    return ok(views.process(newest))
+    if body.retry_process_id is not None:
+        done = await _replace(service, record, body.retry_process_id, prompt, known, images, body)
+        return ok(views.process(await find.begun(service, record, done.turn)))
+    before = plan.last((await service.tasks.progress.state(record)).steps)
+    if await turns.follow_up(key, prompt, variant=known, images=images):
+        return ok(views.process(await find.begun(service, record, before + 1)))
+    return ok(views.process(await find.newest(service, record)))
+
+
+@post(f"{_ONE}/replace-process")
+async def replace(service: App, request: Asked, attempt_id: Name) -> Envelope:
+    body = await read(request, Replace)
+    record = await find.at_rest(service, attempt_id)
+    known = variant(shapes.ProfileId(executor=record.executor, variant=body.variant))
+    done = await _replace(service, record, body.process_id, body.prompt, known, (), body)
+    begun = await find.begun(service, record, done.turn)
+    return ok(
+        {
+            "deleted_count": done.deleted_count,
+            "git_reset_needed": done.git_reset_needed,
+            "git_reset_applied": done.git_reset_applied,
+            "target_before_oid": done.target_before_oid,
+            "new_execution_id": begun.id,
+        }
+    )
 
 
 @post(f"{_ONE}/stop")
@@ -91,4 +129,37 @@ async def stop(service: App, attempt_id: Name) -> Envelope:
     return ok()
 
 
-ROUTES = [listed, create, show, follow_up, stop]
+async def _replace(
+    service: Service,
+    record: Attempt,
+    process_id: str,
+    prompt: str,
+    variant: str | None,
+    images: Sequence[str],
+    body: FollowUp | Replace,
+) -> Replaced:
+    process = await find.process(service, process_id)
+    if process.role != "agent" or process.attempt.attempt_id != record.attempt_id:
+        raise Unknown("turn of this attempt", process_id)
+    return await service.tasks.turns.replace(
+        record.attempt_id,
+        process.turn,
+        prompt,
+        variant=variant,
+        images=images,
+        force_when_dirty=bool(body.force_when_dirty),
+        perform_git_reset=body.perform_git_reset is not False,
+    )
+
+
+@post(f"{_ONE}/start-dev-server")
+async def start_dev_server(service: App, attempt_id: Name) -> Envelope:
+    record = await find.attempt(service, attempt_id)
+    project, _ = await service.tasks.catalog.origin(record)
+    if not project.dev_script:
+        raise Business("No dev server script configured for this project")
+    await service.tasks.turns.start_dev_server(record.attempt_id)
+    return ok()
+
+
+ROUTES = [start_dev_server, listed, create, show, follow_up, replace, stop]

@@ -16,11 +16,11 @@ from stoker.server.forge.live import Mirror, Op, Touched, changes, frame
 from stoker.server.params import App, Name
 from stoker.server.service import Service
 from stoker.server.streams import send, sse
+from stoker.tasks import devserver
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 
 Socket = WebSocket[Any, Any, Any]
-_RUN = "task-"
 
 
 @websocket("/api/tasks/stream/ws")
@@ -87,9 +87,9 @@ async def _touched_tasks(service: Service, touched: Touched | None) -> set[str] 
     for subject, key in touched:
         if subject == "tasks":
             keys.add(key)
-        elif subject == "attempts" or (subject == "runs" and key.startswith(_RUN)):
+        elif subject == "attempts" or (subject == "runs" and find.of_run(key)):
             try:
-                attempt = await service.tasks.catalog.attempt(key.removeprefix(_RUN))
+                attempt = await service.tasks.catalog.attempt(find.of_run(key) or key)
             except Unknown:
                 return None
             keys.add(attempt.task_id)
@@ -114,7 +114,8 @@ async def _processes(
 ) -> AsyncIterator[Sequence[str]]:
     mirror = Mirror()
     root = "/execution_processes"
-    mine = {("runs", attempt.run_id), ("attempts", attempt.attempt_id)}
+    runs = (attempt.run_id, devserver.run_id(attempt))
+    mine = {("attempts", attempt.attempt_id), *(("runs", run_id) for run_id in runs)}
     first = True
     async with aclosing(changes(service)) as stream:  # type: ignore[type-var]
         async for touched in stream:
@@ -221,9 +222,9 @@ async def _record(service: Service, mirror: Mirror, subject: str, key: str) -> l
         except Unknown:
             return mirror.tell(f"/tasks/{key}", None)
         return mirror.tell(f"/tasks/{key}", await views.task_with_status(service, task))
-    if subject not in ("attempts", "runs", "drafts"):
+    attempt_id = find.of_run(key) if subject == "runs" else key.partition("/")[0]
+    if attempt_id is None or subject not in ("attempts", "runs", "drafts"):
         return []
-    attempt_id = key.removeprefix(_RUN).partition("/")[0]
     path = f"/task_attempts/{attempt_id}"
     try:
         attempt = await service.tasks.catalog.attempt(attempt_id)

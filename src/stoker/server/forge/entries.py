@@ -16,7 +16,7 @@ from stoker.engine.view import iso
 Op = dict[str, Any]
 Value = dict[str, Any]
 
-_NEVER_SEC: Final = 365 * 86400.0
+NEVER_SEC: Final = 365 * 86400.0
 """Requests for approval do not time out, but the contract wants to know when."""
 _STATUSES: Final = {
     "pending": "created",
@@ -114,7 +114,7 @@ class Log:
                 "status": "pending_approval",
                 "approval_id": approval_id(self._process_id, content.id),
                 "requested_at": iso(put.time),
-                "timeout_at": iso(put.time + _NEVER_SEC),
+                "timeout_at": iso(put.time + NEVER_SEC),
             }
         if answer.allowed:
             return {"status": "success"}

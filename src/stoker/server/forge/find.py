@@ -12,10 +12,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.state import RunState, StepState
 from stoker.journal.base import AttemptRow, UnknownRun
+from stoker.journal.events import ATTEMPT_STARTING
 from stoker.server.service import Service
-from stoker.tasks import plan
+from stoker.tasks import devserver, plan
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 from stoker.tasks.standing import attempts_like
@@ -43,6 +45,22 @@ class Process(Struct, frozen=True, kw_only=True):
         return self.state[self.row.step_id]
 
 
+def of_run(run_id: str) -> str | None:
+    """The attempt whose run, or dev servers' run, this is."""
+    kind, _, attempt_id = run_id.partition("-")
+    return attempt_id if kind in ("task", "dev") else None
+
+
+def dev_server(service: Service, attempt: Attempt) -> str | None:
+    """The process of an attempt's dev server that runs."""
+    handle = service.engine.handle(devserver.run_id(attempt))
+    for step in handle.state.steps if handle is not None else ():
+        what = plan.role(step.step.id)
+        if what is not None and step.status == "running":
+            return process_id(attempt.attempt_id, *what, step.number)
+    return None
+
+
 def process_id(attempt_id: str, role: str, turn: int, number: int) -> str:
     """The id of a process."""
     half = f"{attempt_id[:14]}8{attempt_id[15:24]}"
@@ -63,15 +81,22 @@ async def attempt(service: Service, key: str) -> Attempt:
 
 async def processes(service: Service, attempt: Attempt) -> list[Process]:
     """Those of an attempt, oldest first; also those that others have taken the place of."""
-    try:
-        rows = await service.journal.attempts(attempt.run_id)
-        state = await service.tasks.progress.state(attempt)
-    except UnknownRun:
-        return []
     found = []
-    for row in sorted(rows, key=lambda one: (one.started_at, one.attempt)):
-        what = plan.role(row.step_id)
-        if what is not None and what[0] in _ROLES and row.step_id in state.graph.index:
+    for run_id, states in (
+        (attempt.run_id, service.tasks.progress.state),
+        (devserver.run_id(attempt), service.tasks.turns.devservers.state),
+    ):
+        try:
+            rows = await service.journal.attempts(run_id)
+            state = await states(attempt) if rows else None
+        except UnknownRun:
+            continue
+        for row in rows:
+            what = plan.role(row.step_id)
+            if state is None or what is None or what[0] not in _ROLES:
+                continue
+            if row.step_id not in state.graph.index:
+                continue
             found.append(
                 Process(
                     id=process_id(attempt.attempt_id, *what, row.attempt),
@@ -82,7 +107,7 @@ async def processes(service: Service, attempt: Attempt) -> list[Process]:
                     state=state,
                 )
             )
-    return found
+    return sorted(found, key=lambda one: (one.row.started_at, one.row.attempt))
 
 
 async def process(service: Service, key: str) -> Process:
@@ -98,13 +123,34 @@ async def process(service: Service, key: str) -> Process:
     return await newest(service, await attempt(service, key))
 
 
-async def newest(service: Service, attempt: Attempt, *, begun: bool = False) -> Process:
-    """The turn of an attempt that began last; `begun`: the last there is, which is about to
-    begin. Raises `Unknown`."""
-    if begun:
-        last = plan.last((await service.tasks.progress.state(attempt)).steps)
-        await service.tasks.progress.begun(attempt, f"agent-{last}")
+async def at_rest(service: Service, key: str) -> Attempt:
+    """The attempt, as `attempt`. Callers look only at its processes before they go on: where
+    those are over and nothing is left to be done but to keep their work, that is waited for."""
+    found = await attempt(service, key)
+    turns = service.tasks.turns
+    if turns.busy(found.attempt_id):
+        steps = (await service.tasks.progress.state(found)).steps
+        mine = [one for one in steps if (plan.role(one.step.id) or ("",))[0] in _ROLES]
+        if all(one.status in STEP_OVER for one in mine):
+            await turns.over(found.attempt_id)
+    return found
+
+
+async def newest(service: Service, attempt: Attempt) -> Process:
+    """The turn of an attempt that began last. Raises `Unknown`."""
     for one in reversed(await processes(service, attempt)):
         if one.role == "agent":
             return one
     raise Unknown("execution process", f"of attempt {attempt.attempt_id}")
+
+
+async def begun(service: Service, attempt: Attempt, turn: int) -> Process:
+    """A turn that has begun, or is about to. Raises `Unknown`."""
+    if handle := service.engine.handle(attempt.run_id):
+        async for event in handle.events():  # what these tell, the journal has
+            if event.type == ATTEMPT_STARTING and event.step == f"agent-{turn}":
+                break
+    for one in await processes(service, attempt):
+        if (one.role, one.turn) == ("agent", turn):
+            return one
+    return await newest(service, attempt)

@@ -9,7 +9,7 @@ from litestar.params import FromQuery
 from msgspec import Struct
 
 from stoker.engine.view import iso
-from stoker.server.forge import find, shapes, views
+from stoker.server.forge import find, pulls, shapes, views
 from stoker.server.forge.envelope import (
     Business,
     Envelope,
@@ -26,6 +26,7 @@ from stoker.workspace.errors import (
     MergeConflict,
     NoOperationInProgress,
     RebaseInProgress,
+    UnknownBranch,
     printable,
 )
 
@@ -73,7 +74,7 @@ async def branch_status(service: App, attempt_id: Name) -> Envelope:
 @post(f"{_ONE}/rebase")
 async def rebase(service: App, request: Asked, attempt_id: Name) -> Envelope:
     body = await read(request, Rebase)
-    record = await find.attempt(service, attempt_id)
+    record = await find.at_rest(service, attempt_id)
     try:
         await service.tasks.work.rebase(
             record.attempt_id,
@@ -85,12 +86,14 @@ async def rebase(service: App, request: Asked, attempt_id: Name) -> Envelope:
         raise Business(None, told) from error
     except RebaseInProgress as error:
         raise Business(None, {"type": "rebase_in_progress"}) from error
+    except UnknownBranch as error:
+        raise _no_branch(error) from error
     return ok()
 
 
 @post(f"{_ONE}/merge")
 async def merge(service: App, attempt_id: Name) -> Envelope:
-    record = await find.attempt(service, attempt_id)
+    record = await find.at_rest(service, attempt_id)
     await service.tasks.work.merge(record.attempt_id)
     return ok()
 
@@ -98,7 +101,7 @@ async def merge(service: App, attempt_id: Name) -> Envelope:
 @post(f"{_ONE}/conflicts/abort")
 async def abort(service: App, attempt_id: Name) -> Envelope:
     """Where nothing is to be aborted, it is aborted."""
-    record = await find.attempt(service, attempt_id)
+    record = await find.at_rest(service, attempt_id)
     try:
         await service.tasks.work.abort_conflicts(record.attempt_id)
     except NoOperationInProgress:
@@ -113,7 +116,10 @@ async def change_target(service: App, request: Asked, attempt_id: Name) -> Envel
     if branch is None:
         raise Unreadable(422, "Failed to deserialize the JSON body: no `new_target_branch`")
     record = await find.attempt(service, attempt_id)
-    found = await service.tasks.work.change_target(record.attempt_id, branch)
+    try:
+        found = await service.tasks.work.change_target(record.attempt_id, branch)
+    except UnknownBranch as error:
+        raise _no_branch(error) from error
     status = [found.commits_ahead, found.commits_behind]
     return ok({"new_target_branch": branch, "status": status})
 
@@ -146,9 +152,13 @@ async def children(service: App, attempt_id: Name) -> Envelope:
 
 @post(f"{_ONE}/delete-file")
 async def delete_file(service: App, attempt_id: Name, file_path: FromQuery[str]) -> Envelope:
-    record = await find.attempt(service, attempt_id)
+    record = await find.at_rest(service, attempt_id)
     await service.tasks.work.delete_file(record.attempt_id, file_path)
     return ok()
+
+
+def _no_branch(error: UnknownBranch) -> Business:
+    return Business(f"Branch '{error.name}' does not exist in the repository")
 
 
 async def _merges(service: Service, record: Attempt) -> list[dict[str, Any]]:
@@ -164,23 +174,7 @@ async def _merges(service: Service, record: Attempt) -> list[dict[str, Any]]:
         }
         for one in await service.tasks.work.merges(record)
     ]
-    proposed = [
-        {
-            "type": "pr",
-            "id": one.pull_request_id,
-            "task_attempt_id": one.attempt_id,
-            "target_branch_name": one.target_branch,
-            "created_at": iso(one.created_at),
-            "pr_info": {
-                "number": one.number,
-                "url": one.url,
-                "status": one.status,
-                "merged_at": None if one.merged_at is None else iso(one.merged_at),
-                "merge_commit_sha": one.merge_commit,
-            },
-        }
-        for one in await service.tasks.pulls.of(record.attempt_id)
-    ]
+    proposed = [pulls.merge(one) for one in await service.tasks.pulls.of(record.attempt_id)]
     return sorted([*direct, *proposed], key=lambda one: str(one["created_at"]))
 
 

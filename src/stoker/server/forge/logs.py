@@ -12,6 +12,7 @@ from litestar import WebSocket, websocket
 from litestar.params import FromQuery
 
 from stoker.agents.store import Store, place
+from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk
 from stoker.server.forge import find, views
 from stoker.server.forge.entries import Log, command
@@ -149,11 +150,21 @@ async def _script(service: Service, process: Process) -> AsyncIterator[list[Op]]
     script = views.process(process).executor_action["typ"]["script"]
     if process.row.finished_at is None:
         yield [_command("add", script, None)]
-        await service.tasks.progress.over(process.attempt, process.row.step_id)
+        await _ended(service, process)
         process = await find.process(service, process.id)
         yield [_command("replace", script, await views.process_with_output(service, process))]
     else:
         yield [_command("add", script, await views.process_with_output(service, process))]
+
+
+async def _ended(service: Service, process: Process) -> None:
+    """Returns when a process is over."""
+    row = process.row
+    end = (ATTEMPT_SETTLED, row.step_id, row.attempt)
+    async with aclosing(service.hub.events(row.run_id)) as stream:  # type: ignore[type-var]
+        async for some in stream:
+            if any((event.type, event.step, event.attempt) == end for event in some):
+                return
 
 
 def _command(op: str, script: str, ended: Any) -> Op:

@@ -32,7 +32,7 @@ async def stop(service: App, process_id: Name) -> Envelope:
     found = await find.process(service, process_id)
     if found.row.finished_at is not None:
         raise Failed("ExecutionProcessError: the process has ended already")
-    await service.tasks.turns.stop(found.attempt.attempt_id)
+    await service.tasks.turns.stop_step(found.attempt.attempt_id, found.row.step_id)
     return ok()
 
 

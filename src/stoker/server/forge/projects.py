@@ -18,7 +18,7 @@ from stoker.server.params import App, Name
 from stoker.tasks.catalog import ProjectChange
 from stoker.tasks.errors import Conflict
 from stoker.workspace import hardening
-from stoker.workspace.errors import printable
+from stoker.workspace.errors import NotARepository, printable
 from stoker.workspace.model import STOKER
 from stoker.workspace.program import execute
 from stoker.workspace.search import search as find
@@ -60,11 +60,13 @@ async def listed(service: App) -> Envelope:
 @post("/api/projects", opt={"scope": "admin"})
 async def create(service: App, request: Asked) -> Envelope:
     body = await read(request, CreateProject)
-    path = service.confined(body.git_repo_path, "git_repo_path")
+    path = service.confined(_expanded(body.git_repo_path), "git_repo_path")
     if not body.use_existing_repo:
         await _init(path)
     try:
         made = await service.tasks.catalog.create_project(body.name, str(path), _change(body))
+    except NotARepository as error:
+        raise Business(_no_repository(path)) from error
     except Conflict as error:
         raise Business("A project with this git repository path already exists") from error
     return ok(views.project(made))
@@ -79,6 +81,8 @@ async def show(service: App, project_id: Name) -> Envelope:
 async def update(service: App, request: Asked, project_id: Name) -> Envelope:
     body = await read(request, UpdateProject)
     before = await service.tasks.catalog.project(project_id)
+    if body == UpdateProject():
+        return ok(views.project(before))  # one caller sends nothing that a project has
     path = body.git_repo_path
     if path is not None and str(service.confined(path, "git_repo_path")) != before.repository:
         raise Business("A project keeps its repository; create another project for another one")
@@ -119,6 +123,8 @@ async def search(
     """Modes of the client say which matches it wants, those of the old server how it ranks."""
     catalog = service.tasks.catalog
     repository = await catalog.repository(await catalog.project(project_id))
+    if not q.strip():
+        raise Business("Query parameter 'q' is required and cannot be empty")
     found = await find(Worktree.main(repository).git, q)
     if mode in ("FileName", "DirectoryName"):
         found = [one for one in found if one.match_type == mode]
@@ -127,6 +133,17 @@ async def search(
         for one in found
     ]
     return ok(shown)
+
+
+def _expanded(path: str) -> str:
+    return str(Path(path).expanduser())
+
+
+def _no_repository(path: Path) -> str:
+    if not path.exists():
+        return "The specified path does not exist"
+    kind = "directory is not a git repository" if path.is_dir() else "path is not a directory"
+    return f"The specified {kind}"
 
 
 async def _init(path: Path) -> None:

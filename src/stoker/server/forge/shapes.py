@@ -60,6 +60,8 @@ class TaskWithStatus(Task, frozen=True):
     executor: str
     """Of the newest attempt, `EXECUTOR:VARIANT`; empty without one."""
     attempt_count: int
+    executor_profile_id: ProfileId | None
+    """The same in two parts."""
 
 
 class Process(Wire, frozen=True):
@@ -281,5 +283,5 @@ class Config(Wire, frozen=True):
     last_app_version: str | None = None
     show_release_notes: bool = False
     language: str = "BROWSER"
-    git_branch_prefix: str = "stoker"
+    git_branch_prefix: str = "forge"
     showcases: Showcases = field(default_factory=Showcases)

@@ -11,7 +11,7 @@ from litestar.response import Response
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.agents import profiles
-from stoker.server.forge import shapes, views
+from stoker.server.forge import config, find, shapes, views
 from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, put, read
 from stoker.server.params import App, Name
 from stoker.tasks.catalog import TaskChange
@@ -95,6 +95,7 @@ async def create_and_start(service: App, request: Asked, key: Key = None) -> Env
         variant=variant(body.executor_profile_id),
         base_branch=body.base_branch,
         request_key=key,
+        prefix=(await config.load(service)).git_branch_prefix,
     )
     return ok(await views.started(service, begun.task, begun.attempt))
 
@@ -114,6 +115,8 @@ async def update(service: App, request: Asked, task_id: Name) -> Envelope:
 
 @delete(_ONE, status_code=202)
 async def remove(service: App, task_id: Name) -> Response[Envelope]:
+    for attempt in await service.tasks.catalog.attempts(task_id):
+        await find.at_rest(service, attempt.attempt_id)
     await service.tasks.removal.remove_task(task_id)
     return Response(ok(), status_code=202)
 

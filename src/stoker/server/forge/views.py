@@ -15,7 +15,7 @@ from stoker.engine.state import RunState
 from stoker.engine.view import iso
 from stoker.plan.template import compile_template
 from stoker.process.tail import last_lines
-from stoker.server.forge import shapes
+from stoker.server.forge import find, shapes
 from stoker.server.forge.find import Process, processes
 from stoker.server.service import Service
 from stoker.tasks import model, plan
@@ -70,7 +70,7 @@ def project(record: model.Project) -> shapes.Project:
     )
 
 
-def _task(record: model.Task) -> dict[str, Any]:
+def _task(record: model.Task, dev_server: str | None = None) -> dict[str, Any]:
     return {
         "id": record.task_id,
         "project_id": record.project_id,
@@ -78,7 +78,7 @@ def _task(record: model.Task) -> dict[str, Any]:
         "description": record.description,
         "status": "agent" if AGENT in record.labels else record.status,
         "parent_task_attempt": record.parent_attempt_id,
-        "dev_server_id": None,
+        "dev_server_id": dev_server,
         "created_at": iso(record.created_at),
         "updated_at": iso(record.updated_at),
     }
@@ -90,16 +90,21 @@ def task(record: model.Task) -> shapes.Task:
 
 
 def _status(
-    record: model.Task, attempts: Sequence[model.Attempt], found: dict[str, Standing]
+    service: Service,
+    record: model.Task,
+    attempts: Sequence[model.Attempt],
+    found: dict[str, Standing],
 ) -> dict[str, Any]:
     stand = [found.get(one.attempt_id, _NOTHING) for one in attempts]
+    serving = (find.dev_server(service, one) for one in attempts)
     return {
-        **_task(record),
+        **_task(record, next(filter(None, serving), None)),
         "has_in_progress_attempt": any(one.under_way for one in stand),
         "has_merged_attempt": any(one.merged for one in stand),
         "last_attempt_failed": bool(stand) and _STATUSES.get(stand[-1].last or "") in _BAD,
         "executor": executor(attempts[-1]) if attempts else "",
         "attempt_count": len(attempts),
+        "executor_profile_id": _profile(attempts[-1]) if attempts else None,
     }
 
 
@@ -115,7 +120,7 @@ async def tasks(service: Service, project_id: str) -> list[shapes.TaskWithStatus
     for one in await catalog.attempts():
         attempts.setdefault(one.task_id, []).append(one)
     return [
-        shapes.TaskWithStatus(**_status(record, attempts.get(record.task_id, ()), found))
+        shapes.TaskWithStatus(**_status(service, record, attempts.get(record.task_id, ()), found))
         for record in reversed(records)
     ]
 
@@ -124,7 +129,7 @@ async def task_with_status(service: Service, record: model.Task) -> shapes.TaskW
     """One of them."""
     attempts = await service.tasks.catalog.attempts(record.task_id)
     found = await standings(service.engine, service.journal, task_id=record.task_id)
-    return shapes.TaskWithStatus(**_status(record, attempts, found))
+    return shapes.TaskWithStatus(**_status(service, record, attempts, found))
 
 
 async def started(service: Service, record: model.Task, begun: model.Attempt) -> shapes.Started:
@@ -133,7 +138,7 @@ async def started(service: Service, record: model.Task, begun: model.Attempt) ->
     found = await standings(service.engine, service.journal, task_id=record.task_id)
     shown = [_light(one, record, found.get(one.attempt_id)) for one in reversed(attempts)]
     return shapes.Started(
-        **_status(record, attempts, found),
+        **_status(service, record, attempts, found),
         task=task(record),
         task_attempt=next(one for one in shown if one.id == begun.attempt_id),
         attempts=shown,
@@ -146,6 +151,10 @@ async def started(service: Service, record: model.Task, begun: model.Attempt) ->
 def executor(record: model.Attempt) -> str:
     """`EXECUTOR:VARIANT`."""
     return f"{record.executor}:{record.variant or 'DEFAULT'}"
+
+
+def _profile(record: model.Attempt) -> shapes.ProfileId:
+    return shapes.ProfileId(executor=record.executor, variant=record.variant)
 
 
 def _attempt(
@@ -173,7 +182,7 @@ def _attempt(
         "project_id": of.project_id,
         "title": of.title,
         "description": of.description,
-        "executor_profile_id": shapes.ProfileId(executor=record.executor, variant=record.variant),
+        "executor_profile_id": _profile(record),
         **more,
     }
 
@@ -261,7 +270,7 @@ def _process(one: Process) -> dict[str, Any]:
         "after_head_commit": after,
         "status": status,
         "exit_code": row.exit_code,
-        "dropped": one.turn in plan.dropped(one.state.steps),
+        "dropped": one.role != "devserver" and one.turn in plan.dropped(one.state.steps),
         "started_at": iso(row.started_at),
         "completed_at": None if row.finished_at is None else iso(row.finished_at),
         "created_at": iso(row.started_at),
@@ -272,7 +281,7 @@ def _process(one: Process) -> dict[str, Any]:
 def _commits(one: Process) -> tuple[str | None, str | None]:
     """What was checked out before and after."""
     begun = one.attempt.base_commit or None
-    if one.turn == 0:
+    if one.role in ("setup", "devserver"):
         return begun, begun
     before = _origin(one).before or begun
     index = one.state.graph.index.get(f"checkpoint-{one.turn}")
@@ -288,7 +297,7 @@ def _origin(one: Process) -> plan.Origin:
 
 def _action(state: RunState, role: str, turn: int) -> dict[str, Any]:
     """What a process does, and what is to follow it."""
-    step_id = role if role in ("setup", "devserver") else f"{role}-{turn}"
+    step_id = role if role == "setup" else f"{role}-{turn}"
     step = state[step_id].step
     if role != "agent":
         typ: dict[str, Any] = {
@@ -301,7 +310,7 @@ def _action(state: RunState, role: str, turn: int) -> dict[str, Any]:
     asked = step.step_def or {}
     name, _, variant = _literal(asked["profile"]).partition(":")
     typ = {"type": "CodingAgentInitialRequest", "prompt": _literal(asked["prompt"])}
-    if asked.get("session") or asked.get("transcript"):
+    if asked.get("session") or asked.get("continues"):
         typ["type"] = "CodingAgentFollowUpRequest"
         typ["session_id"] = _literal(asked.get("session") or "")
     typ["executor_profile_id"] = {"executor": name, "variant": variant or None}

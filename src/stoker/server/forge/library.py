@@ -1,0 +1,243 @@
+"""Templates, tags and images."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import UploadFile
+from litestar.params import FromQuery
+from litestar.response import Response
+from msgspec import UNSET, Struct
+
+from stoker.engine.view import iso
+from stoker.server.forge import shapes
+from stoker.server.forge.envelope import Envelope, Failed, delete, get, ok, post, put, read
+from stoker.server.params import App, Name
+from stoker.server.service import Service
+from stoker.tasks import images, model
+from stoker.tasks.catalog import TaskChange
+from stoker.tasks.errors import Invalid
+from stoker.tasks.library import TagChange, TemplateChange
+
+Asked = Request[Any, Any, Any]
+_TEMPLATE: Final = "/api/templates/{template_id:str}"
+_TAG: Final = "/api/tags/{tag_id:str}"
+_UPLOAD: Final[dict[str, Any]] = {
+    "opt": {"bodies": ("multipart/form-data",)},
+    "request_max_body_size": images.LIMIT + (1 << 20),
+}
+
+
+class CreateTemplate(Struct, frozen=True, kw_only=True):
+    """A new template."""
+
+    title: str
+    template_name: str
+    description: str | None = None
+    project_id: str | None = None
+
+
+class UpdateTemplate(Struct, frozen=True, kw_only=True):
+    """What is to become of a template; what is missing or null stays."""
+
+    title: str | None = None
+    template_name: str | None = None
+    description: str | None = None
+
+
+class CreateTag(Struct, frozen=True, kw_only=True):
+    """A new tag."""
+
+    tag_name: str
+    content: str
+
+
+class UpdateTag(Struct, frozen=True, kw_only=True):
+    """What is to become of a tag; what is missing or null stays."""
+
+    tag_name: str | None = None
+    content: str | None = None
+
+
+# Templates.
+
+
+@get("/api/templates")
+async def templates(service: App, request: Asked) -> Envelope:
+    """All; of no project with `global=true`; of a project, as the client or its types spell it."""
+    query = request.query_params
+    project_id = query.get("project_id") or query.get("projectId")
+    found = await service.tasks.library.templates()
+    if query.get("global") == "true":
+        found = [one for one in found if one.project_id is None]
+    elif project_id:
+        found = [one for one in found if one.project_id == project_id]
+    return ok([_template(one) for one in found])
+
+
+@post("/api/templates")
+async def create_template(service: App, request: Asked) -> Envelope:
+    body = await read(request, CreateTemplate)
+    made = await service.tasks.library.add_template(
+        body.template_name, body.title, body.description, body.project_id
+    )
+    return ok(_template(made))
+
+
+@get(_TEMPLATE)
+async def template(service: App, template_id: Name) -> Envelope:
+    return ok(_template(await service.tasks.library.template(template_id)))
+
+
+@put(_TEMPLATE)
+async def update_template(service: App, request: Asked, template_id: Name) -> Envelope:
+    body = await read(request, UpdateTemplate)
+    change = TemplateChange(
+        title=UNSET if body.title is None else body.title,
+        template_name=UNSET if body.template_name is None else body.template_name,
+        description=UNSET if body.description is None else body.description,
+    )
+    return ok(_template(await service.tasks.library.change_template(template_id, change)))
+
+
+@delete(_TEMPLATE)
+async def delete_template(service: App, template_id: Name) -> Envelope:
+    await service.tasks.library.remove_template(template_id)
+    return ok()
+
+
+def _template(one: model.Template) -> shapes.Template:
+    return shapes.Template(
+        id=one.template_id,
+        project_id=one.project_id,
+        title=one.title,
+        description=one.description,
+        template_name=one.template_name,
+        created_at=iso(one.created_at),
+        updated_at=iso(one.updated_at),
+    )
+
+
+# Tags.
+
+
+@get("/api/tags")
+async def tags(service: App, search: FromQuery[str] = "") -> Envelope:
+    found = await service.tasks.library.tags()
+    return ok([_tag(one) for one in found if search.lower() in one.tag_name.lower()])
+
+
+@post("/api/tags")
+async def create_tag(service: App, request: Asked) -> Envelope:
+    body = await read(request, CreateTag)
+    return ok(_tag(await service.tasks.library.add_tag(body.tag_name, body.content)))
+
+
+@get(_TAG)
+async def tag(service: App, tag_id: Name) -> Envelope:
+    return ok(_tag(await service.tasks.library.tag(tag_id)))
+
+
+@put(_TAG)
+async def update_tag(service: App, request: Asked, tag_id: Name) -> Envelope:
+    body = await read(request, UpdateTag)
+    change = TagChange(
+        tag_name=UNSET if body.tag_name is None else body.tag_name,
+        content=UNSET if body.content is None else body.content,
+    )
+    return ok(_tag(await service.tasks.library.change_tag(tag_id, change)))
+
+
+@delete(_TAG)
+async def delete_tag(service: App, tag_id: Name) -> Envelope:
+    await service.tasks.library.remove_tag(tag_id)
+    return ok()
+
+
+def _tag(one: model.Tag) -> shapes.Tag:
+    return shapes.Tag(
+        id=one.tag_id,
+        tag_name=one.tag_name,
+        content=one.content,
+        created_at=iso(one.created_at),
+        updated_at=iso(one.updated_at),
+    )
+
+
+# Images.
+
+
+@post("/api/images/upload", **_UPLOAD)
+async def upload(service: App, request: Asked) -> Envelope:
+    return ok(_image(await _kept(service, request)))
+
+
+@post("/api/images/task/{task_id:str}/upload", **_UPLOAD)
+async def upload_to_task(service: App, request: Asked, task_id: Name) -> Envelope:
+    catalog = service.tasks.catalog
+    await catalog.task(task_id)
+    kept = await _kept(service, request)
+    known = (await catalog.task(task_id)).images
+    await catalog.change_task(task_id, TaskChange(images=(*known, kept.image_id)))
+    return ok(_image(kept))
+
+
+@get("/api/images/{image_id:str}/file")
+async def image_file(service: App, image_id: Name) -> Response[bytes]:
+    image = await service.tasks.library.images.image(image_id)
+    file = await service.tasks.library.images.file(image_id)
+    headers = {"Cache-Control": "public, max-age=31536000"}
+    content = await asyncio.to_thread(file.read_bytes)
+    return Response(content, media_type=image.mime_type, headers=headers)
+
+
+@get("/api/images/task/{task_id:str}")
+async def task_images(service: App, task_id: Name) -> Envelope:
+    found = await service.tasks.library.images.of_task(task_id)
+    return ok([_image(one) for one in found])
+
+
+@delete("/api/images/{image_id:str}")
+async def delete_image(service: App, image_id: Name) -> Envelope:
+    await service.tasks.library.images.remove(image_id)
+    return ok()
+
+
+async def _kept(service: Service, request: Asked) -> model.Image:
+    """What was sent as `image`, as the server wanted it, or as `file`, as the client calls it."""
+    form = await request.form()
+    sent = form.get("image") or form.get("file")
+    if not isinstance(sent, UploadFile):
+        raise Failed("Image not found.", 404)
+    data = await sent.read()
+    if len(data) > images.LIMIT:
+        size = len(data) / (1 << 20)
+        message = f"This image is too large ({size:.1f} MB). Maximum file size is 20.0 MB."
+        raise Failed(message, 413)
+    try:
+        return await service.tasks.library.images.add(data, sent.filename)
+    except Invalid as error:
+        message = "This file type is not supported. Please upload an image file"
+        raise Failed(f"{message} (PNG, JPG, GIF, WebP, or BMP).", 400) from error
+
+
+def _image(one: model.Image) -> shapes.Image:
+    return shapes.Image(
+        id=one.image_id,
+        file_path=f"{images.FOLDER}/{images.file_name(one)}",
+        original_name=one.original_name,
+        mime_type=one.mime_type,
+        size_bytes=one.size_bytes,
+        hash=one.hash,
+        created_at=iso(one.created_at),
+        updated_at=iso(one.updated_at),
+    )
+
+
+ROUTES = [
+    *(templates, create_template, template, update_template, delete_template),
+    *(tags, create_tag, tag, update_tag, delete_tag),
+    *(upload, upload_to_task, image_file, task_images, delete_image),
+]
