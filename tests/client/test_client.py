@@ -19,9 +19,9 @@ from stoker.client import (
     SyncClient,
     Unauthorized,
     Unreachable,
+    work,
 )
 from stoker.client import api as groups
-from stoker.client import work
 from stoker.client.operation import Feed, Group, Operation
 from stoker.server.app import openapi
 

@@ -43,14 +43,10 @@ def said(client, key, turn=1):
 
 
 def settled(client, key):
-    """The attempt once its turns are over: a stream of its last turn ends then."""
-    while True:
-        view = client.get(f"/v1/attempts/{key}").json()
-        last = max(step["turn"] for step in view["steps"])
-        said(client, key, last)
-        view = client.get(f"/v1/attempts/{key}").json()
-        if view["status"] in ("succeeded", "failed", "canceled"):
-            return view
+    """The attempt once its turns are over, and its work is kept."""
+    while (view := client.get(f"/v1/attempts/{key}", params={"wait_sec": 20}).json())["busy"]:
+        continue
+    return view
 
 
 def asked(client, key, but=None):

@@ -59,7 +59,10 @@ def test_what_is_wrong_is_told_and_leaves_nothing(server, repository):
             answer = begin(client, repository, "T", **more)
             assert answer.status_code == status, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
-        assert client.get(f"/v1/projects/{project_id}/tasks").json() == {"tasks": [], "next_cursor": None}
+        assert client.get(f"/v1/projects/{project_id}/tasks").json() == {
+            "tasks": [],
+            "next_cursor": None,
+        }
         assert git(repository, "branch", "--format=%(refname:short)").split() == ["main"]
         again = client.post("/v1/projects", json={"name": "Q", "repository": str(repository)})
         assert again.status_code == 409
