@@ -113,8 +113,8 @@ def test_the_built_in_agent_that_does_not_find_its_session_is_started_anew(bench
         profile = bench.profile("BUILTIN", additional_params=["--settings", settings])
         step = {"profile": profile, "prompt": "go on", "session": "gone", "transcript": "SAID"}
         ran = bench.run(step)
+        assert ran.outcome.status == "succeeded", ran.reason
         assert '"SAID' in server.requests[0].body.decode()
-    assert ran.outcome.status == "succeeded", ran.reason
     assert ran.said == ["Made."]
     assert (bench.cwd / "made").exists()
     assert [one.text for one in ran.all(UserMessage)] == ["go on"]

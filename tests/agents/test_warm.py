@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import real_agents
 from agent_bench import Bench, Victim, says
-from model_server import ModelServer
+from model_server import Conversation, ModelServer
 from model_server import Say as Model
 
 from stoker.agents import stream, warm
@@ -226,17 +226,19 @@ OTHERS = [getattr(real_agents, one) for one in os.environ.get("STOKER_AGENTS", "
 @pytest.mark.parametrize("agent", [real_agents.codex, real_agents.gemini, *OTHERS])
 def test_real_agents_wait(bench, agent):
     async def main():
-        said = {"begin": "One.", "go on": "Two."}
-        policy = lambda asked: Model(said.get(asked.messages[-1].text.split("\n")[-1], "A title"))  # noqa: E731
+        def policy(asked: Conversation) -> Model:
+            last = [one.text for one in asked.messages if one.role == "user"][-1]
+            return Model("Two." if "PROMPT-2" in last else "One." if "PROMPT-1" in last else "?")
+
         with ModelServer(policy) as server:
             async with Turns(bench, agent(bench, server.port)) as turns:
-                await turns.ask("begin")
-                second = await turns.ask("go on")
+                await turns.ask("PROMPT-1")
+                second = await turns.ask("PROMPT-2")
             assert [one.text for one in second if isinstance(one, AssistantMessage)] == ["Two."]
             assert not turns.keeper(2).joinpath("keeper.json").exists()
-            told = server.requests[-1].body.decode()
-            assert "One." in told
-            assert "<earlier>" not in told
+            told = [request.body.decode() for request in server.requests]
+            assert any("One." in one and "PROMPT-2" in one for one in told)
+            assert not any("<earlier>" in one for one in told)
         warm.end_all(bench.state)
         await ended(turns.keeper())
 
