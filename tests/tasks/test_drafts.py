@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from helping import PNG, WAIT, ends, release, started, told, worked
+from test_store import ATTEMPT, PROJECT, TASK, within  # noqa: F401 - a fixture
 
 from stoker.tasks.drafts import Drafts
 from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.library import Library, TagChange
+from stoker.tasks.store import ATTEMPTS, PROJECTS, TASKS
 
 
 def test_a_draft_is_changed_by_who_has_seen_it_last(world, scripted):
@@ -123,3 +126,36 @@ def test_what_cannot_be_sent_stays_written_down(world, scripted):
         assert (draft.prompt, draft.queued, tasks.turns.busy(key)) == ("go", False, False)
 
     world.run(scenario)
+
+
+def test_of_many_who_change_a_draft_at_once_one_does(within, tmp_path):  # noqa: F811
+    async def scenario(journal):
+        async with journal.transaction() as session:
+            await PROJECTS.add(session, PROJECT)
+            await TASKS.add(session, TASK)
+            await ATTEMPTS.add(session, ATTEMPT)
+        drafts = Drafts(journal)
+        for version in (0, 1):
+            tried = await asyncio.gather(
+                *(
+                    drafts.save("a", "follow_up", prompt=str(n), expected_version=version)
+                    for n in range(8)
+                ),
+                return_exceptions=True,
+            )
+            (made,) = [one for one in tried if not isinstance(one, Conflict)]
+            assert made.version == version + 1
+            assert await drafts.get("a") == made
+        await drafts.save("a", "follow_up", queued=True)
+        await drafts.unqueue("a")
+        assert (await drafts.get("a")).queued is False
+        assert await drafts.remove("a")
+        library = Library(journal, tmp_path)
+        tag = await library.add_tag("t", "x")
+        with pytest.raises(Conflict):
+            await library.add_tag("t", "y")
+        assert await library.change_tag(tag.tag_id, TagChange(content="z")) in await library.tags()
+        image = await library.images.add(PNG, "a.png")
+        assert await library.images.read(image.image_id) == PNG
+
+    within(scenario)

@@ -124,6 +124,7 @@ class Turns(Cycle):
         async with self.lock(attempt_id):
             self.idle(attempt_id)
             attempt = await self._catalog.attempt(attempt_id)
+            self.dismiss(attempt)  # it remembers what is to be forgotten
             steps = (await self._progress.state(attempt)).steps
             plan.standing(steps, turn)
             before = plan.begun(steps, turn).before or attempt.base_commit
