@@ -49,8 +49,10 @@ async def serve(
         with one_error():
             async with asyncio.TaskGroup() as group, tasks.starter.spares:
                 await service.hub.begin()
+                await service.bulletin.begin()
                 background = [
                     group.create_task(service.hub.run(), name="hub"),
+                    group.create_task(service.bulletin.run(), name="bulletin"),
                     group.create_task(service.take_up(), name="take up"),
                     group.create_task(tasks.schedule.run(), name="schedule"),
                 ]

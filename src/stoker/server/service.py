@@ -53,6 +53,7 @@ from stoker.plan.inputs import resolve
 from stoker.plan.loader import LoadedPlan
 from stoker.plan.model import Plan
 from stoker.process.logs import LogWatch
+from stoker.server.bulletin import Bulletin
 from stoker.server.hub import EVERYTHING, Hub
 from stoker.server.metrics import Counter, Gauge, Histogram, Metric
 from stoker.server.problems import Refused, not_found
@@ -93,6 +94,7 @@ class Service:
         self.streams = 0
         """Open ones."""
         self.watch = LogWatch(asyncio.get_running_loop())
+        self.bulletin = Bulletin(self.tasks.feed)
         self.hub = Hub(journal, known=self._known, on_event=self._count)
         self.requests = Counter(
             "stoker_http_requests_total", "Requests answered", "method", "status"

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
 
-from stoker.server.forge import config, find, shapes, views
+from stoker.server.forge import config, find, process_view, shapes, views
 from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, read
 from stoker.server.forge.tasks import Key, variant
 from stoker.server.params import App, Name
@@ -97,11 +97,11 @@ async def follow_up(service: App, request: Asked, attempt_id: Name) -> Envelope:
     images = body.image_ids or ()
     if body.retry_process_id is not None:
         done = await _replace(service, record, body.retry_process_id, prompt, known, images, body)
-        return ok(views.process(await find.begun(service, record, done.turn)))
+        return ok(process_view.process(await find.begun(service, record, done.turn)))
     before = plan.last((await service.tasks.progress.state(record)).steps)
     if await turns.follow_up(key, prompt, variant=known, images=images):
-        return ok(views.process(await find.begun(service, record, before + 1)))
-    return ok(views.process(await find.newest(service, record)))
+        return ok(process_view.process(await find.begun(service, record, before + 1)))
+    return ok(process_view.process(await find.newest(service, record)))
 
 
 @post(f"{_ONE}/replace-process")

@@ -10,7 +10,7 @@ from litestar import WebSocket, websocket
 from litestar.params import FromQuery
 from litestar.response import Stream
 
-from stoker.server.forge import drafts, find, views
+from stoker.server.forge import drafts, find, process_view, views
 from stoker.server.forge.envelope import get
 from stoker.server.forge.live import Mirror, Op, Touched, changes, frame
 from stoker.server.params import App, Name
@@ -121,7 +121,7 @@ async def _processes(
         async for touched in stream:
             if touched is not None and mine.isdisjoint(touched):
                 continue
-            shown = [views.process(one) for one in await find.processes(service, attempt)]
+            shown = [process_view.process(one) for one in await find.processes(service, attempt)]
             found = {one.id: one for one in shown if dropped or not one.dropped}
             if first:
                 first = False
@@ -238,7 +238,7 @@ async def _record(service: Service, mirror: Mirror, subject: str, key: str) -> l
     ops += mirror.tell(path, await views.attempt_light(service, attempt))
     if subject == "runs":
         for one in await find.processes(service, attempt):
-            shown = views.process(one)
+            shown = process_view.process(one)
             value = None if shown.dropped else shown
             ops += mirror.tell(f"/execution_processes/{one.id}", value)
         task = await service.tasks.catalog.task(attempt.task_id)

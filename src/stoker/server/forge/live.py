@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from stoker.server.service import Service
+from stoker.tasks.feed import Change
 
 Op = dict[str, Any]
 Touched = frozenset[tuple[str, str]]
@@ -23,16 +24,14 @@ async def changes(
     """First None, once nothing can be missed any more: look at everything; then what was touched
     since, together for who takes long. None again: some was missed, look at everything anew.
     `poked`, when set, is told as nothing touched."""
-    runs = service.hub.all()
-    since = await service.tasks.feed.newest()
     wake = poked or asyncio.Event()
     pending: set[tuple[str, str]] = set()
     missed = False
+    runs = service.hub.all()
 
-    async def catalog() -> None:
-        async for some in service.tasks.feed.follow(since):
-            pending.update((one.subject, one.key) for one in some)
-            wake.set()
+    def catalog(some: Sequence[Change]) -> None:
+        pending.update((one.subject, one.key) for one in some)
+        wake.set()
 
     async def hub() -> None:
         nonlocal missed
@@ -44,25 +43,20 @@ async def changes(
                     pending.add(("runs", one.event.run_id))
             wake.set()
 
-    listening = [asyncio.create_task(catalog()), asyncio.create_task(hub())]
-    for one in listening:
-        one.add_done_callback(lambda _: wake.set())
-    try:
-        yield None
-        while True:
-            await wake.wait()
-            wake.clear()
-            for one in listening:
-                if one.done():
-                    one.result()
-            touched, everything = frozenset(pending), missed
-            pending.clear()
-            missed = False
-            yield None if everything else touched
-    finally:
-        for one in listening:
-            one.cancel()
-        await asyncio.wait(listening)
+    with service.bulletin.heard(catalog):
+        listening = asyncio.create_task(hub())
+        try:
+            yield None
+            while True:
+                await wake.wait()
+                wake.clear()
+                touched, everything = frozenset(pending), missed
+                pending.clear()
+                missed = False
+                yield None if everything else touched
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
 
 
 class Mirror:

@@ -14,7 +14,7 @@ from litestar.params import FromQuery
 from stoker.agents.store import Store, place
 from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk
-from stoker.server.forge import find, views
+from stoker.server.forge import find, process_view, views
 from stoker.server.forge.entries import Log, command
 from stoker.server.forge.find import Process
 from stoker.server.forge.live import FINISHED, Mirror, Op, changes, escaped, frame
@@ -126,8 +126,8 @@ async def _normalized(service: Service, process: Process) -> AsyncIterator[Seque
         async for ops in batches:
             if ops:
                 yield [frame(ops)]
-    ended = views.process(await find.process(service, process.id))
-    shown = await views.process_with_output(service, await find.process(service, process.id))
+    ended = process_view.process(await find.process(service, process.id))
+    shown = await process_view.process_with_output(service, await find.process(service, process.id))
     status = "failed" if ended.status in ("failed", "killed") else "completed"
     yield [
         frame([], type="log", content=shown.output),
@@ -147,14 +147,17 @@ async def _turn(service: Service, process: Process) -> AsyncIterator[list[Op]]:
 
 async def _script(service: Service, process: Process) -> AsyncIterator[list[Op]]:
     """A script is one command."""
-    script = views.process(process).executor_action["typ"]["script"]
+    script = process_view.process(process).executor_action["typ"]["script"]
     if process.row.finished_at is None:
         yield [_command("add", script, None)]
         await _ended(service, process)
         process = await find.process(service, process.id)
-        yield [_command("replace", script, await views.process_with_output(service, process))]
+        yield [
+            _command("replace", script, await process_view.process_with_output(service, process))
+        ]
     else:
-        yield [_command("add", script, await views.process_with_output(service, process))]
+        ended = await process_view.process_with_output(service, process)
+        yield [_command("add", script, ended)]
 
 
 async def _ended(service: Service, process: Process) -> None:

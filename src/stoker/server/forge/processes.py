@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.params import FromQuery
 
-from stoker.server.forge import find, views
+from stoker.server.forge import find, process_view
 from stoker.server.forge.envelope import Envelope, Failed, get, ok, post
 from stoker.server.params import App, Name
 
@@ -17,14 +17,14 @@ async def listed(
 ) -> Envelope:
     record = await find.attempt(service, task_attempt_id)
     found = await find.processes(service, record)
-    shown = [await views.process_with_output(service, one) for one in found]
+    shown = [await process_view.process_with_output(service, one) for one in found]
     return ok([one for one in shown if show_soft_deleted or not one.dropped])
 
 
 @get(_ONE)
 async def show(service: App, process_id: Name) -> Envelope:
     found = await find.process(service, process_id)
-    return ok(await views.process_with_output(service, found))
+    return ok(await process_view.process_with_output(service, found))
 
 
 @post(f"{_ONE}/stop")
