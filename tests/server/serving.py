@@ -19,12 +19,15 @@ class Server:
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.directory = directory
         self.arguments = arguments
+        self.environment: dict[str, str] = {}
+        """What it is started with beside the tests' own."""
         self.process: subprocess.Popen[str]
         self.url = ""
         (directory / ".stoker").mkdir(parents=True, exist_ok=True)
 
     def start(self) -> Server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("STOKER_")}
+        environment |= self.environment
         self.process = subprocess.Popen(
             [sys.executable, "-m", "stoker.cli", "serve", "--port", "0", *self.arguments],
             cwd=self.directory,

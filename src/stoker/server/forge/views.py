@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from stoker.engine.state import RunState
@@ -139,7 +139,7 @@ def _attempt(
         "branch": record.branch,
         "target_branch": record.target_branch,
         "executor": executor(record),
-        "worktree_deleted": not Path(record.worktree).exists(),
+        "worktree_deleted": not os.path.exists(record.worktree),  # noqa: PTH110 - of thousands
         "setup_completed_at": None,
         "input_tokens": None,
         "output_tokens": None,
@@ -168,7 +168,11 @@ async def attempts(
     catalog = service.tasks.catalog
     found = await standings(service.engine, service.journal, project_id=project_id, task_id=task_id)
     records = [one for one in await catalog.attempts(task_id) if one.attempt_id in found]
-    of = {key: await catalog.task(key) for key in {one.task_id for one in records}}
+    if task_id is not None:
+        of = {task_id: await catalog.task(task_id)}
+    else:
+        keys = [project_id] if project_id else [one.project_id for one in await catalog.projects()]
+        of = {one.task_id: one for key in keys for one in await catalog.tasks(key)}
     return [_light(one, of[one.task_id], found[one.attempt_id]) for one in reversed(records)]
 
 
