@@ -2,6 +2,7 @@
 providers' APIs."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -277,6 +278,15 @@ def test_refusals(world, github):
 
     world.run(scenario)
     assert github.pulls == []
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="agents have no sandbox here")
+def test_an_agent_does_not_see_the_token(world, github, monkeypatch):
+    look = f"cat {world.state}/hosting.toml ../../hosting.toml"
+    monkeypatch.setenv("STOKER_SCRIPT", json.dumps([{"run": look}, {"say": "looked"}]))
+    world.run(lambda tasks: worked(tasks, world))
+    assert any(b"looked" in file.read_bytes() for file in world.state.rglob("stream"))
+    assert_no_token(world)
 
 
 def test_an_agent_at_work_is_not_pushed(world, github, monkeypatch):
