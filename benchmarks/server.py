@@ -234,7 +234,8 @@ async def _replay(server: Server, megabytes: int) -> tuple[float, float]:
 
 
 async def _all(folder: Path, quick: bool) -> list[Row]:
-    finished, idle, megabytes = (6, 6, 8) if quick else (1000, 500, 100)
+    # What a log of an attempt is bounded to is 64 MiB.
+    finished, idle, megabytes = (6, 6, 8) if quick else (1000, 500, 60)
     async with _serving(folder) as server:
         speed, grown = await _replay(server, megabytes)
         note(f"server: replay {speed:.0f} MB/s")

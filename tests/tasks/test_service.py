@@ -4,17 +4,19 @@ import asyncio
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
 from stoker.engine.retention import Policy, collect, forget
 from stoker.journal.base import RunBusy
+from stoker.tasks import starter
 from stoker.tasks.catalog import ProjectChange
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.following import follow
 from stoker.tasks.plan import role
-from stoker.workspace.errors import NotARepository, UnknownBranch
+from stoker.workspace.errors import BranchExists, NotARepository, UnknownBranch
 
 
 def git(directory, *args):
@@ -66,6 +68,24 @@ def test_an_agent_works_on_a_branch_of_its_own(world, scripted):
         assert merged.changed
         assert (await tasks.catalog.task(begun.task.task_id)).status == "done"
         assert (world.repository / "b.txt").read_text() == "two\n"
+
+    world.run(scenario)
+
+
+def test_a_branch_that_is_there_is_not_undone(world, monkeypatch):
+    """Whose name an attempt gets, by chance."""
+    same = "12345678-0000-4000-8000-00000000000"
+    ids = (f"{same}{number}" for number in range(2))
+    monkeypatch.setattr(starter, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
+
+    async def scenario(tasks):
+        begun = await started(tasks, world, '[{"edit": "b", "content": "mine"}]')
+        await tasks.turns.settled(begun.attempt.attempt_id)
+        await tasks.work.remove_worktree(begun.attempt.attempt_id)
+        with pytest.raises(BranchExists):
+            await started(tasks, world, '[{"edit": "b", "content": "mine"}]')
+        assert begun.attempt.branch in world.branches()
+        assert world.worktrees() == []
 
     world.run(scenario)
 

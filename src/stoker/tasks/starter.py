@@ -38,6 +38,7 @@ from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
 from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.recovery import sweep
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
 from stoker.workspace.worktree import Worktree
@@ -205,11 +206,12 @@ class Starter:
     async def _undo(self, repository: Repository, attempt: Attempt) -> None:
         """Leave nothing of an attempt that could not be started."""
         await forget_run(self._engine, attempt.run_id)
-        if _exists(attempt.worktree):
+        await sweep(repository)  # what was killed while it made the worktree
+        if _exists(attempt.worktree):  # else neither it nor the branch is this attempt's
             await removal.remove(
                 Worktree.open(repository, attempt.worktree), attempt.branch, discard_nested=True
             )
-        await repository.git.run("branch", "-D", "--", attempt.branch, accept=(0, 1))
+            await repository.git.run("branch", "-D", "--", attempt.branch, accept=(0, 1))
         async with self._journal.transaction() as session:
             await ATTEMPTS.remove(session, attempt.attempt_id)
             if attempt.with_task:
@@ -288,7 +290,7 @@ def _new_attempt(
     now = time.time()
     attempt_id = str(uuid.uuid4())
     slug = _SLUG.sub("-", task.title.lower()).strip("-")[:32].strip("-") or "task"
-    name = f"{attempt_id[:4]}-{slug}"
+    name = f"{attempt_id[:8]}-{slug}"
     return Attempt(
         attempt_id=attempt_id,
         task_id=task.task_id,
@@ -297,7 +299,7 @@ def _new_attempt(
         variant=variant or None,
         branch=f"{prefix}/{name}",
         target_branch=target,
-        worktree=str(worktrees / f"{attempt_id[:8]}-{slug}"),
+        worktree=str(worktrees / name),
         request_key=request_key,
         created_at=now,
         updated_at=now,
