@@ -4,7 +4,7 @@ import json
 
 import pytest
 from forges import TOKEN, Serving
-from tasking import begin, git, settled
+from tasking import begin, git
 
 
 @pytest.fixture
@@ -28,8 +28,9 @@ def worked(client, repository):
     """The path of an attempt whose agent is done."""
     edit = json.dumps([{"edit": "list.md", "content": "- milk"}])
     key = begin(client, repository, edit).json()["attempt"]["attempt_id"]
-    settled(client, key)
-    return f"/v1/attempts/{key}"
+    path = f"/v1/attempts/{key}"
+    assert client.get(path, params={"wait_sec": 25}).json()["busy"] is False
+    return path
 
 
 def test_from_push_to_merge(server, repository, github):
