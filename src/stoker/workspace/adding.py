@@ -62,18 +62,25 @@ def register(repository: Repository, path: Path, branch: str, spare: Spare | Non
     folder.mkdir(exist_ok=True)
     admin = _new(folder, path.name)
     locked = admin / "locked"
-    locked.write_bytes(b"initializing")
+    _put(locked, b"initializing")
     if spare is None:
         path.mkdir()
-    (admin / "gitdir").write_bytes(encode(f"{path}/.git\n"))
+    _put(admin / "gitdir", encode(f"{path}/.git\n"))
     files = path if spare is None else spare.files
     (files / ".git").write_bytes(encode(f"gitdir: {admin}\n"))
     if spare is not None:
         spare.index.rename(admin / "index")
         spare.files.rename(path)
-    (admin / "HEAD").write_bytes(encode(f"ref: refs/heads/{branch}\n"))
-    (admin / "commondir").write_bytes(b"../..\n")
+    _put(admin / "HEAD", encode(f"ref: refs/heads/{branch}\n"))
+    _put(admin / "commondir", b"../..\n")
     locked.unlink()
+
+
+def _put(file: Path, content: bytes) -> None:
+    """Whole or not there: an empty `commondir` has every git in the repository fail."""
+    new = file.with_name(f"{file.name}.new")
+    new.write_bytes(content)
+    new.rename(file)
 
 
 def _new(folder: Path, name: str) -> Path:
