@@ -433,6 +433,11 @@ def library(caller):
     caller.ask("deleteImage", NONE, ids={"image": image["id"]})
     caller.refused("uploadImage", 404, files={"other": ("x", b"")})
     caller.refused("uploadImage", 400, files={"file": ("x.png", b"nothing")})
+    for size in (21, 23):
+        large = caller.refused(
+            "uploadImage", 413, files={"file": ("x.png", PNG + bytes(size << 20))}
+        )
+        assert large["message"]
 
 
 def approvals(caller):

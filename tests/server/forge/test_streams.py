@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from forge_client import entries, git, ops, script
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 LONG = [
     {"think": "hm"},
@@ -287,3 +288,36 @@ def test_an_approval_is_seen_answered_and_survives_in_the_log(forge):
         if one["content"]["entry_type"]["type"] == "tool_use"
     ]
     assert [one["status"]["status"] for one in tools] == ["success", "denied"]
+
+
+def test_an_approval_outlives_the_server(forge):
+    begun = forge.begin({"run": "touch allowed", "ask": True}, variant="APPROVALS")
+    attempt = begun["attempts"][0]["id"]
+    process = forge.processes(attempt)[0]["id"]
+    path = f"/execution-processes/{process}/normalized-logs/ws"
+    with forge.socket(path) as socket:
+        while "pending_approval" not in socket.recv(30):
+            pass
+    forge.server.kill()
+    forge.server.start()
+    forge.client.base_url = forge.server.url
+    (pending,) = forge.ask("GET", "/approvals/pending")
+    assert pending["execution_process_id"] == process
+    key = pending["approval_id"]
+    forge.ask("POST", f"/approvals/{key}/respond", json={"approved": True})
+    assert forge.ask("GET", f"/approvals/{key}/status") == {"status": "approved"}
+    forge.refused("POST", f"/approvals/{key}/respond", 409, json={"approved": False})
+    assert forge.settled(attempt)["status"] == "completed"
+    assert forge.ask("GET", "/approvals/pending") == []
+    forge.refused("GET", f"/approvals/{process}.00/status", 404)
+
+
+def test_a_page_of_another_site_gets_no_stream(common):
+    url = f"{common.server.ws}/api/tasks/stream/ws?project_id=p"
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect(url, origin="https://elsewhere.example", proxy=None),
+    ):
+        pass
+    assert caught.value.response.status_code == 403
+    assert json.loads(caught.value.response.body)["success"] is False
