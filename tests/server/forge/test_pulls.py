@@ -1,7 +1,7 @@
 """Pull requests through the Forge-compatible API."""
 
 import pytest
-from conftest import git
+from forge_client import git
 from forges import TOKEN, Serving
 
 
