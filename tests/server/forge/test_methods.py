@@ -220,7 +220,7 @@ def tasks(caller):
         assert begun["executor"] == "SCRIPTED:DEFAULT"
         attempt = begun["attempts"][0]
         assert begun["task_attempt"] == attempt
-        assert attempt["branch"].startswith(f"forge/{attempt['id'][:4]}-")
+        assert attempt["branch"].startswith(f"forge/{attempt['id'][:4]}")
         caller.ids |= {"task": begun["id"], "attempt": attempt["id"]}
         caller.forge.settled(attempt["id"])
     listed = caller.ask("listTasks", list[wire.TaskWithStatus])
@@ -286,6 +286,7 @@ def attempts(caller):
     )
     assert (task["dev_server_id"], task["has_in_progress_attempt"]) == (serving["id"], False)
     assert caller.ask("getTaskAttempt", wire.WholeAttempt)["status"] == "completed"
+    assert caller.ask("getTask", wire.Task)["dev_server_id"] == serving["id"]
     caller.ask("stopExecutionProcess", NONE, ids={"process": serving["id"]})
     assert forge.processes(key)[-1]["status"] == "killed"
     caller.refused("stopExecutionProcess", 500)

@@ -8,6 +8,7 @@ that it is found again without an index.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -51,13 +52,14 @@ def of_run(run_id: str) -> str | None:
     return attempt_id if kind in ("task", "dev") else None
 
 
-def dev_server(service: Service, attempt: Attempt) -> str | None:
-    """The process of an attempt's dev server that runs."""
-    handle = service.engine.handle(devserver.run_id(attempt))
-    for step in handle.state.steps if handle is not None else ():
-        what = plan.role(step.step.id)
-        if what is not None and step.status == "running":
-            return process_id(attempt.attempt_id, *what, step.number)
+def dev_server(service: Service, attempts: Sequence[Attempt]) -> str | None:
+    """The process of a dev server of these that runs."""
+    for attempt in attempts:
+        handle = service.engine.handle(devserver.run_id(attempt))
+        for step in handle.state.steps if handle is not None else ():
+            what = plan.role(step.step.id)
+            if what is not None and step.status == "running":
+                return process_id(attempt.attempt_id, *what, step.number)
     return None
 
 

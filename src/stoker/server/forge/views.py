@@ -66,9 +66,8 @@ def _status(
     found: dict[str, Standing],
 ) -> dict[str, Any]:
     stand = [found.get(one.attempt_id, _NOTHING) for one in attempts]
-    serving = (find.dev_server(service, one) for one in attempts)
     return {
-        **_task(record, next(filter(None, serving), None)),
+        **_task(record, find.dev_server(service, attempts)),
         "has_in_progress_attempt": any(one.under_way for one in stand),
         "has_merged_attempt": any(one.merged for one in stand),
         "last_attempt_failed": bool(stand) and STATUSES.get(stand[-1].last or "") in _BAD,
