@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+
+from stoker.engine.attempt import realm
+from stoker.process.survivors import Scan
 
 
 class Server:
@@ -84,6 +88,10 @@ class Server:
                 self.kill()
                 raise
         self.process.stdout.close()
+        for survivor in Scan():  # agents outlive servers, but not tests
+            if survivor.marker.startswith(realm(self.directory / ".stoker")):
+                with suppress(ProcessLookupError):
+                    os.kill(survivor.pid, signal.SIGKILL)
 
 
 def begin(client: httpx.Client, *steps: dict, **fields) -> str:
