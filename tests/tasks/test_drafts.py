@@ -7,9 +7,10 @@ import pytest
 from helping import PNG, WAIT, ends, release, started, told, worked
 from test_store import ATTEMPT, PROJECT, TASK, within  # noqa: F401 - a fixture
 
+from stoker.tasks.changes import TagChange
 from stoker.tasks.drafts import Drafts
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.library import Library, TagChange
+from stoker.tasks.library import Library
 from stoker.tasks.store import ATTEMPTS, PROJECTS, TASKS
 
 

@@ -8,8 +8,8 @@ import pytest
 from helping import PNG, project, started, told, worked
 
 from stoker.tasks.catalog import TaskChange
+from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.library import TagChange, TemplateChange
 
 
 def test_images_are_kept_told_and_forgotten(world):

@@ -23,7 +23,7 @@ from stoker.client.operation import (
 from stoker.engine.stats import PlanStats, RunStats
 from stoker.engine.view import RunView
 from stoker.journal.events import Event, RunStatus
-from stoker.tasks.catalog import ProjectChange, TaskChange
+from stoker.tasks.changes import ProjectChange, TaskChange
 from stoker.tasks.model import Project, PullRequest, Refreshed, Started, Task
 from stoker.wire.attempts import (
     Agent,

@@ -6,9 +6,8 @@ from msgspec import Struct
 
 from stoker.client.api import NONE, SearchQuery
 from stoker.client.operation import C, Group, nothing, on_all, on_one, on_part, on_turn
-from stoker.tasks.library import TagChange, TemplateChange
-from stoker.tasks.model import Draft, Image, Tag, Template
-from stoker.tasks.turns import Replaced
+from stoker.tasks.changes import TagChange, TemplateChange
+from stoker.tasks.model import Draft, Image, Replaced, Tag, Template
 from stoker.wire.attempts import (
     Backups,
     Children,

@@ -5,25 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from msgspec import Struct
-
 from stoker.agents.pending import pending
 from stoker.agents.store import place
 from stoker.agents.stream import Approval
 from stoker.tasks import listing
+from stoker.tasks.model import Asked
 from stoker.tasks.plan import role
 from stoker.tasks.service import Tasks
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request for approval that nobody has answered."""
-
-    attempt_id: str
-    task_id: str
-    project_id: str
-    turn: int
-    asked_at: float
-    approval: Approval
 
 
 async def asked(tasks: Tasks) -> list[Asked]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path, PurePosixPath
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.journal.base import Journal
 from stoker.journal.session import Session
+from stoker.tasks.changes import ProjectChange, TaskChange, given
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.store import ATTEMPTS, IMAGES, PROJECTS, TASKS, Table
@@ -19,37 +20,9 @@ from stoker.workspace import creation
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
+__all__ = ["Catalog", "ProjectChange", "TaskChange", "known", "text"]
+
 R = TypeVar("R", bound=Struct)
-
-
-class ProjectChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to become of a project; what is not named stays."""
-
-    name: str | UnsetType = UNSET
-    setup_script: str | UnsetType | None = UNSET
-    cleanup_script: str | UnsetType | None = UNSET
-    dev_script: str | UnsetType | None = UNSET
-    copy_files: tuple[str, ...] | UnsetType = UNSET
-    directory: str | UnsetType = UNSET
-    wip_limit: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
-    auto_pull_request: bool | UnsetType = UNSET
-    reviewers: tuple[str, ...] | UnsetType = UNSET
-    open_issue: bool | UnsetType = UNSET
-
-
-class TaskChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to become of a task; what is not named stays."""
-
-    title: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
-    status: TaskStatus | UnsetType = UNSET
-    parent_attempt_id: str | UnsetType | None = UNSET
-    labels: tuple[str, ...] | UnsetType = UNSET
-    depends_on: tuple[str, ...] | UnsetType = UNSET
-    images: tuple[str, ...] | UnsetType = UNSET
-    agent: str | UnsetType | None = UNSET
-    base_branch: str | UnsetType | None = UNSET
-    issue_url: str | UnsetType | None = UNSET
 
 
 class Catalog:
@@ -253,12 +226,7 @@ def text(name: str, value: str) -> str:
 
 
 def _changed(record: R, change: ProjectChange | TaskChange) -> R:
-    given = {
-        name: value
-        for name in change.__struct_fields__
-        if (value := getattr(change, name)) is not UNSET
-    }
-    return replace(record, **given, updated_at=time.time())
+    return replace(record, **given(change), updated_at=time.time())
 
 
 def _check_project(project: Project) -> None:

@@ -7,31 +7,15 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from stoker.journal.base import Journal
 from stoker.tasks.catalog import known, text
+from stoker.tasks.changes import TagChange, TemplateChange, given
 from stoker.tasks.errors import Conflict
 from stoker.tasks.images import Images
 from stoker.tasks.model import Tag, Template
 from stoker.tasks.store import PROJECTS, TAGS, TEMPLATES
-
-
-class TagChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to become of a tag; what is not named stays."""
-
-    tag_name: str | UnsetType = UNSET
-    content: str | UnsetType = UNSET
-
-
-class TemplateChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to become of a template; what is not named stays."""
-
-    project_id: str | UnsetType | None = UNSET
-    template_name: str | UnsetType = UNSET
-    title: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
 
 
 class Library:
@@ -72,7 +56,7 @@ class Library:
         """Raises `Unknown`, `Invalid`, `Conflict` if another has that name."""
         async with self._journal.transaction() as session:
             tag = await known(session, TAGS, "tag", tag_id, lock=True)
-            tag = replace(tag, **_given(change), updated_at=time.time())
+            tag = replace(tag, **given(change), updated_at=time.time())
             text("tag_name", tag.tag_name)
             others = await TAGS.find(session, tag_name=tag.tag_name)
             if any(other.tag_id != tag_id for other in others):
@@ -126,7 +110,7 @@ class Library:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
             template = await known(session, TEMPLATES, "template", template_id, lock=True)
-            template = replace(template, **_given(change), updated_at=time.time())
+            template = replace(template, **given(change), updated_at=time.time())
             await _check(session, template)
             await TEMPLATES.put(session, template)
         return template
@@ -136,11 +120,6 @@ class Library:
         async with self._journal.transaction() as session:
             await known(session, TEMPLATES, "template", template_id)
             await TEMPLATES.remove(session, template_id)
-
-
-def _given(change: TagChange | TemplateChange) -> dict[str, Any]:
-    fields = change.__struct_fields__
-    return {name: value for name in fields if (value := getattr(change, name)) is not UNSET}
 
 
 async def _check(session: Any, template: Template) -> None:

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from msgspec import Struct
-
 from stoker.engine.engine import Engine
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.tasks.model import Attempt, Task
+from stoker.tasks.model import Attempt, Listed, Task
 from stoker.tasks.store import ATTEMPTS, TASKS
 
 Place = tuple[float, str]
 """`created_at` and id of the last of the page before."""
-
-
-class Listed(Struct, frozen=True, kw_only=True):
-    """An attempt of a list."""
-
-    attempt: Attempt
-    project_id: str
-    status: str | None
-    """Of its run; None: it is gone."""
-    reason: str | None
-    """Why the run did not succeed."""
-    finished_at: float | None
 
 
 async def attempts(

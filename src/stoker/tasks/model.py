@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from stoker.agents.stream import Approval
 from stoker.hosting.model import Comment
 
 TaskStatus = Literal["todo", "inprogress", "inreview", "done", "cancelled"]
@@ -203,3 +204,40 @@ class Document(Struct, frozen=True):
 
     name: str
     content: str
+
+
+class Replaced(Struct, frozen=True, kw_only=True):
+    """What became of the turns that another one takes the place of."""
+
+    turn: int
+    """The one that was begun instead."""
+    deleted_count: int
+    """Runs of the agent and of the clean-up script that are dropped."""
+    git_reset_needed: bool
+    """The worktree was not as it was before them."""
+    git_reset_applied: bool
+    target_before_oid: str | None
+    """The commit that was checked out then."""
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """An attempt of a list."""
+
+    attempt: Attempt
+    project_id: str
+    status: str | None
+    """Of its run; None: it is gone."""
+    reason: str | None
+    """Why the run did not succeed."""
+    finished_at: float | None
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request for approval that nobody has answered."""
+
+    attempt_id: str
+    task_id: str
+    project_id: str
+    turn: int
+    asked_at: float
+    approval: Approval

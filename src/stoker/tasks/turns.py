@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from stoker.agents import warm
 from stoker.agents.inbox import Interrupt, Reply, send
@@ -14,26 +14,12 @@ from stoker.tasks import plan
 from stoker.tasks.catalog import text
 from stoker.tasks.cycle import Cycle
 from stoker.tasks.errors import Conflict, Invalid, Unknown
-from stoker.tasks.model import Attempt, Draft, DraftKind
+from stoker.tasks.model import Attempt, Draft, DraftKind, Replaced
 from stoker.tasks.plan import Origin
 from stoker.workspace.errors import WorktreeDirty
 from stoker.workspace.reset import reset
 from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree
-
-
-class Replaced(Struct, frozen=True, kw_only=True):
-    """What became of the turns that another one takes the place of."""
-
-    turn: int
-    """The one that was begun instead."""
-    deleted_count: int
-    """Runs of the agent and of the clean-up script that are dropped."""
-    git_reset_needed: bool
-    """The worktree was not as it was before them."""
-    git_reset_applied: bool
-    target_before_oid: str | None
-    """The commit that was checked out then."""
 
 
 class Turns(Cycle):

@@ -7,9 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from stoker.tasks.asking import Asked
-from stoker.tasks.listing import Listed
-from stoker.tasks.model import Attempt, Draft, Task
+from stoker.tasks.model import Asked, Attempt, Draft, Listed, Task
 from stoker.tasks.plan import Role
 from stoker.wire.tasks import LongText, Text
 from stoker.workspace.model import Change

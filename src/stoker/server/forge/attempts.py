@@ -16,8 +16,7 @@ from stoker.server.params import App, Name
 from stoker.server.service import Service
 from stoker.tasks import plan
 from stoker.tasks.errors import Unknown
-from stoker.tasks.model import Attempt
-from stoker.tasks.turns import Replaced
+from stoker.tasks.model import Attempt, Replaced
 
 Asked = Request[Any, Any, Any]
 _ONE = "/api/task-attempts/{attempt_id:str}"

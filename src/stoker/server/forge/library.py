@@ -18,8 +18,8 @@ from stoker.server.params import App, Name
 from stoker.server.service import Service
 from stoker.tasks import images, model
 from stoker.tasks.catalog import TaskChange
+from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.errors import Invalid
-from stoker.tasks.library import TagChange, TemplateChange
 
 Asked = Request[Any, Any, Any]
 _TEMPLATE: Final = "/api/templates/{template_id:str}"

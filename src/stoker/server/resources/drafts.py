@@ -10,8 +10,7 @@ from litestar.params import Body, JSONBody, PathParameter
 
 from stoker.server.params import App, Name
 from stoker.server.problems import not_found
-from stoker.tasks.model import Draft, DraftKind
-from stoker.tasks.turns import Replaced
+from stoker.tasks.model import Draft, DraftKind, Replaced
 from stoker.wire.attempts import DraftRequest, QueueRequest, ReplaceRequest
 
 _ONE = "/v1/attempts/{attempt_id:str}/drafts/{kind:str}"

@@ -10,8 +10,8 @@ from litestar.params import Body, FromQuery, JSONBody
 from litestar.response import Response
 
 from stoker.server.params import App, Name
+from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.images import LIMIT
-from stoker.tasks.library import TagChange, TemplateChange
 from stoker.tasks.model import Image, Tag, Template
 from stoker.wire.library import (
     ImageList,
