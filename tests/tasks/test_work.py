@@ -13,6 +13,7 @@ from stoker.workspace.errors import (
     AuthFailed,
     MergeConflict,
     NoOperationInProgress,
+    NotAWorktree,
     RebaseInProgress,
     UnknownBranch,
     UnknownCommit,
@@ -181,5 +182,28 @@ def test_nothing_changes_a_worktree_while_an_agent_works_in_it(world, scripted):
         await tasks.turns.settled(key)
         project_, _ = await tasks.catalog.origin(attempt)
         assert await backup.backups(await tasks.catalog.repository(project_)) == []
+
+    world.run(scenario)
+
+
+def test_looking_at_work_makes_no_worktree_but_changing_it_does(world, scripted):
+    async def scenario(tasks):
+        attempt = await worked(tasks, world, scripted({"edit": "b", "content": "x"}))
+        key = attempt.attempt_id
+        (project_,) = await tasks.catalog.projects()
+        await tasks.work.remove_worktree(key)
+        assert await tasks.work.commit_info(attempt, attempt.base_commit)
+        for looking in (
+            tasks.work.compare(attempt, attempt.base_commit),
+            tasks.work.search(project_, "b", attempt=attempt),
+        ):
+            with pytest.raises(NotAWorktree):
+                await looking
+        assert world.worktrees() == []
+        assert (await tasks.work.change_target(key, "main")).commits_ahead == 1
+        await tasks.work.remove_worktree(key)
+        commit(world, "c", "y")
+        await tasks.work.rebase(key)
+        assert len(world.worktrees()) == 1
 
     world.run(scenario)

@@ -52,7 +52,7 @@ def inside(top: str, name: str | None) -> Path:
     root = os.path.realpath(top)
     path = Path(os.path.realpath(os.path.join(root, name or "")))  # noqa: PTH118
     if not path.is_relative_to(root) or not path.exists():
-        raise Invalid(f"file: there is no {name!r}")
+        raise Invalid(f"file: there is no {name or top!r}")
     return path
 
 

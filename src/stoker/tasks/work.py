@@ -143,6 +143,7 @@ class Work:
         attempt = await self._catalog.attempt(attempt_id)
         project, _ = await self._catalog.origin(attempt)
         await (await self._catalog.repository(project)).branch_ref(branch)
+        await self._catalog.room(attempt)
         return await self.branch_status(await self._catalog.retarget(attempt_id, branch))
 
     async def delete_file(self, attempt_id: str, path: str) -> Committed:
@@ -159,7 +160,7 @@ class Work:
 
     async def compare(self, attempt: Attempt, sha: str) -> Comparison:
         """How an attempt's HEAD stands to a commit. Raises `UnknownCommit`."""
-        return await status.compare(await self._catalog.room(attempt), sha)
+        return await status.compare(await self._catalog.worktree(attempt), sha)
 
     async def children(self, attempt_id: str) -> tuple[Task | None, Attempt, list[Task]]:
         """The task whose attempt has led to this one's, the attempt, and the tasks it has led to,
@@ -190,7 +191,7 @@ class Work:
         """Files and directories with `query` in their names, in the repository's own checkout or
         an attempt's worktree."""
         if attempt is not None:
-            git = (await self._catalog.room(attempt)).git
+            git = (await self._catalog.worktree(attempt)).git
         else:
             git = Worktree.main(await self._catalog.repository(project)).git
         return await search.search(git, query, limit=limit)
