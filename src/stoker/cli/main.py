@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "extend": Entry("add steps to a run"),
     "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),
     "serve": Entry("serve the HTTP API"),
+    "mcp": Entry("serve tools for language models, over stdin and stdout"),
     "gc": Entry("delete old runs and their logs"),
     "doctor": Entry("check what is installed and whether the journal is sound"),
     "completion": Entry("print a shell completion script", journal=False),

@@ -1,31 +1,69 @@
-"""`stoker task`: coding agents at work on tasks, each in a git worktree of its own."""
+"""`stoker task`: coding agents at work on tasks, each in a git worktree of its own.
+
+Everything goes through the server's API, of a server or in this process (`stoker.cli.door`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any, Final
 
-from stoker.cli import exit_codes, task_hosting
+from stoker.cli import door, exit_codes, task_hosting, task_work
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
+from stoker.cli.task_find import attempt_of, everything, find, project_of, told
 
 if TYPE_CHECKING:
-    from stoker.tasks.catalog import ProjectChange
-    from stoker.tasks.model import Attempt, Project
-    from stoker.tasks.service import Tasks
+    from stoker.client import Client
+    from stoker.tasks.model import Attempt
+    from stoker.wire.attempts import AttemptView
+
+_LOOKS: Final = ("list", "agents", "view", "logs", "diff")
+_OF_ATTEMPT: Final = {
+    "view": "how a task and its attempt stand",
+    "logs": "what the agent said and did",
+    "follow-up": "tell the agent more, and watch it",
+    "stop": "end the turn under way; what the agent has done is kept",
+    "approve": "allow what the agent asks for",
+    "deny": "refuse what the agent asks for",
+    "diff": "what an attempt has changed",
+    "merge": "squash an attempt's work into its target branch",
+    "rebase": "put an attempt's commits onto its target branch as it is now",
+    "remove": "give an attempt's worktree up; its branch stays",
+    "delete": "forget a task with its attempts; their branches stay",
+}
 
 
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker task`."""
+    door.add_server(parser)
+    common = ArgumentParser(add_help=False, argument_default=SUPPRESS)
+    common.add_argument("--json", action="store_true", help="as JSON")
+    common.add_argument("--server", metavar="URL", help="a server of Stoker's")
+    common.add_argument("--db", metavar="PATH|URL", help="the journal")
+    parser.set_defaults(json=False)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    start = actions.add_parser("start", help="have an agent work at a new task, and watch it")
-    start.add_argument("title", help="what is to be done, in a line")
-    start.add_argument("-d", "--description", metavar="TEXT", help="and in full")
+    create = actions.add_parser("create", help="write a task down", parents=[common])
+    start = actions.add_parser(
+        "start", help="have an agent work at a task, and watch it", parents=[common]
+    )
+    for action in (create, start):
+        many = None if action is create else "?"
+        action.add_argument("title", nargs=many, help="what is to be done, in a line")
+        action.add_argument("-d", "--description", metavar="TEXT", help="and in full")
+        action.add_argument(
+            "--setup", metavar="SHELL", help="run in new worktrees of the project, if it is new"
+        )
+        action.add_argument(
+            "--copy",
+            metavar="PATTERN",
+            action="append",
+            default=[],
+            help="untracked files its worktrees get copies of, such as .env",
+        )
+    start.add_argument("--task", metavar="ID", help="one that is written down already")
     start.add_argument(
         "-a",
         "--agent",
@@ -34,33 +72,37 @@ def register(parser: ArgumentParser) -> None:
         help="a profile, such as CODEX or GEMINI:APPROVALS (default: CLAUDE_CODE)",
     )
     start.add_argument("--base", metavar="BRANCH", help="begin from it (default: the current one)")
-    start.add_argument("--setup", metavar="SHELL", help="run in the new worktree, before the agent")
-    start.add_argument(
-        "--copy",
-        metavar="PATTERN",
-        action="append",
-        default=[],
-        help="untracked files the worktree gets copies of, such as .env",
-    )
 
-    tell = actions.add_parser("follow-up", help="tell the agent of an attempt more, and watch it")
-    tell.add_argument("attempt", help="its id, or the beginning of it")
-    tell.add_argument("prompt", help="what to tell it")
-
-    actions.add_parser("list", help="tasks and their attempts").add_argument(
-        "--json", action="store_true", help="as JSON"
+    actions.add_parser("list", help="tasks and their attempts", parents=[common])
+    actions.add_parser("agents", help="profiles that may be named", parents=[common])
+    found = {
+        name: actions.add_parser(
+            name, help=text, parents=[common], aliases=["show"] if name == "logs" else []
+        )
+        for name, text in _OF_ATTEMPT.items()
+    }
+    for action in found.values():
+        action.add_argument(
+            "attempt", help="its id or the beginning of it; of a task: its last attempt"
+        )
+    found["logs"].add_argument("-f", "--follow", action="store_true", help="until it is done")
+    found["follow-up"].add_argument("prompt", help="what to tell it")
+    found["diff"].add_argument("--stat", action="store_true", help="only numbers")
+    found["approve"].add_argument(
+        "--always", action="store_true", help="and all that is like it, where the agent offers that"
     )
-    for name, text in (
-        ("show", "what the agent said and did"),
-        ("diff", "what an attempt has changed"),
-        ("merge", "squash an attempt's work into its target branch"),
-        ("remove", "give an attempt's worktree up; its branch stays"),
-    ):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("attempt", help="its id, or the beginning of it")
-        if name == "diff":
-            action.add_argument("--stat", action="store_true", help="only numbers")
-    task_hosting.register(actions)
+    rebase = found["rebase"].add_mutually_exclusive_group()
+    rebase.add_argument("--onto", metavar="BRANCH", help="which is the target from then on")
+    rebase.add_argument(
+        "--continue", dest="resume", action="store_true", help="once conflicts are resolved"
+    )
+    rebase.add_argument("--abort", action="store_true", help="go back to before it")
+    found["deny"].add_argument("--reason", default="", help="which the agent is told")
+    for action in (start, found["follow-up"]):
+        action.add_argument(
+            "--detach", action="store_true", help="do not watch it; needs a server that does"
+        )
+    task_hosting.register(actions, common)
     parser.epilog = (
         "Ctrl-C stops the agent; what it has done is committed to the attempt's branch.\n\n"
         "examples:\n"
@@ -74,20 +116,26 @@ def register(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace, context: Context) -> int:
     """Carry out an action. Raises `UsageError`."""
-    from stoker.hosting.errors import HostingError
-    from stoker.plan.errors import PlanError
-    from stoker.tasks.errors import TasksError
-    from stoker.toml_file import BadFile
+    from stoker.client.errors import StokerError
     from stoker.workspace.errors import WorkspaceError
 
+    args.action = "logs" if args.action == "show" else args.action
     action = {
+        "create": _create,
         "start": _start,
-        "follow-up": _follow_up,
         "list": _list,
-        "show": _show,
-        "diff": _diff,
-        "merge": _merge,
-        "remove": _remove,
+        "view": _view,
+        "logs": _logs,
+        "follow-up": _follow_up,
+        "stop": _stop,
+        "approve": _answer,
+        "deny": _answer,
+        "diff": task_work.diff,
+        "merge": task_work.merge,
+        "rebase": task_work.rebase,
+        "remove": task_work.remove,
+        "delete": task_work.delete,
+        "agents": _agents,
         "push": task_hosting.push,
         "pr": task_hosting.pull_request,
         "settings": task_hosting.settings,
@@ -98,176 +146,74 @@ async def run(args: Namespace, context: Context) -> int:
     try:
         if action is None:
             return await task_hosting.hook(args, context)
-        async with _door(context, args.action) as tasks:
-            return await action(args, context, tasks)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    except (TasksError, WorkspaceError, HostingError, BadFile) as error:
+        async with door.opened(
+            context,
+            args.server,
+            create=args.action in ("create", "start", "settings"),
+            looks=args.action in _LOOKS and not getattr(args, "follow", False),
+        ) as client:
+            return await action(args, context, client)
+    except (StokerError, WorkspaceError) as error:
         raise UsageError(str(error)) from error
-    except PlanError as error:
-        raise UsageError("; ".join(problem.message for problem in error.problems)) from error
     finally:
         await context.output.out.detach()
         await context.output.err.detach()
 
 
-@asynccontextmanager
-async def _door(context: Context, action: str) -> AsyncIterator[Tasks]:
-    """The tasks of the project. Who only looks, does not go on with what is under way."""
-    from stoker.tasks.service import Tasks
-
-    async with (
-        context.journal(create=action in ("start", "settings")) as journal,
-        context.engine(journal) as engine,
-        Tasks(engine) as tasks,
-    ):
-        if action not in ("list", "show", "diff", "settings"):
-            await tasks.recover()
-        yield tasks
-
-
-async def project_of(
-    context: Context, tasks: Tasks, change: ProjectChange | None = None
-) -> Project:
-    """The project of the directory's repository, made (with `change`) if there is none."""
-    from stoker.workspace.repository import Repository
-
-    opened = await Repository.open(context.cwd, discover=True)
-    for project in await tasks.catalog.projects():
-        if project.repository == str(opened.path):
-            return project
-    return await tasks.catalog.create_project(opened.path.name, str(opened.path), change)
-
-
-async def _start(args: Namespace, context: Context, tasks: Tasks) -> int:
-    from stoker.tasks.catalog import ProjectChange
-
-    change = ProjectChange(setup_script=args.setup or None, copy_files=tuple(args.copy))
-    project = await project_of(context, tasks, change)
-    executor, _, variant = args.agent.partition(":")
-    begun = await tasks.starter.create_and_start(
-        project.project_id,
-        args.title,
-        args.description,
-        executor=executor,
-        variant=variant or None,
-        base_branch=args.base,
+async def _create(args: Namespace, context: Context, client: Client) -> int:
+    project = await project_of(args, context, client)
+    task = await client.tasks.create(
+        project.project_id, title=args.title, description=args.description
     )
+    return told(args, context, task, f"task {task.task_id[:8]} in {project.name}")
+
+
+async def _start(args: Namespace, context: Context, client: Client) -> int:
+    if (args.title is None) == (args.task is None):
+        raise UsageError("expected exactly one of a title and --task ID")
+    executor, _, variant = args.agent.partition(":")
+    agent: Any = {"executor": executor, "variant": variant or None, "base_branch": args.base}
+    if args.task is not None:
+        _, task, _ = await find(args.task, client)
+        begun = await client.tasks.start(task.task_id, **agent)
+    else:
+        project = await project_of(args, context, client)
+        begun = await client.attempts.create_and_start(
+            project_id=project.project_id,
+            title=args.title,
+            description=args.description,
+            **agent,
+        )
     attempt = begun.attempt
     context.output.note(
         f"attempt {attempt.attempt_id[:8]} on branch {attempt.branch}, in {attempt.worktree}"
     )
-    return await accompany(context, tasks, attempt)
+    return await _watched(args, context, client, attempt)
 
 
-async def _follow_up(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await attempt_of(args, tasks)
-    if not await tasks.turns.follow_up(attempt.attempt_id, args.prompt):
+async def _follow_up(args: Namespace, context: Context, client: Client) -> int:
+    attempt = await attempt_of(args, client)
+    begun = await client.attempts.follow_up(attempt.attempt_id, prompt=args.prompt)
+    if not begun.started:
         context.output.note("the agent is at work: it is told when its turn is over")
-    return await accompany(context, tasks, attempt)
+    return await _watched(args, context, client, attempt)
 
 
-async def accompany(context: Context, tasks: Tasks, attempt: Attempt) -> int:
-    """Show what the agent does until it is done; Ctrl-C stops it."""
-    loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[None]] = []
+async def _watched(args: Namespace, context: Context, client: Client, attempt: Attempt) -> int:
+    from stoker.cli.task_turns import accompany
+    from stoker.client.local import IN_PROCESS
 
-    def stop() -> None:
-        if not stopping:
-            context.output.note("stopping the agent; what it has done is kept")
-            stopping.append(loop.create_task(tasks.turns.stop(attempt.attempt_id)))
-
-    loop.add_signal_handler(signal.SIGINT, stop)
-    try:
-        await _print_turns(context, tasks, attempt, live=True)
-        await tasks.turns.settled(attempt.attempt_id)
-        await asyncio.gather(*stopping)
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-    status = await tasks.progress.state(attempt)
-    changed = await tasks.work.changes(attempt, contents=False)
-    for change in changed:
-        context.output.note(_stat(change))
-    id_ = attempt.attempt_id[:8]
-    context.output.note(f"see it: {context.hint('task', 'diff', id_)}")
-    context.output.note(f"take it: {context.hint('task', 'merge', id_)}")
-    if stopping:
-        return exit_codes.CANCELED
-    last = next(step for step in reversed(status.steps) if step.step.id.startswith("agent-"))
-    if last.status != "succeeded":
-        context.output.error(f"{last.step.id} {last.status}: {one_line(last.reason or '')}")
-        return exit_codes.FAILED
-    return exit_codes.SUCCEEDED
+    if not args.detach:
+        return await accompany(context, client, attempt.attempt_id, as_json=args.json)
+    if client.url == IN_PROCESS:
+        context.output.note("no server runs here to go on with it: see `stoker serve`")
+        return await accompany(context, client, attempt.attempt_id, as_json=args.json)
+    view = await client.attempts.show(attempt.attempt_id)
+    return told(args, context, view, f"watch it: stoker task logs -f {attempt.attempt_id[:8]}")
 
 
-async def _print_turns(context: Context, tasks: Tasks, attempt: Attempt, *, live: bool) -> None:
-    from stoker.tasks import plan
-    from stoker.tasks.following import follow
-
-    turn = 1 if not live else plan.last((await tasks.progress.state(attempt)).steps)
-    while turn <= plan.last((await tasks.progress.state(attempt)).steps):
-        shown = _Shown(context)
-        async for entry in await follow(tasks, attempt.attempt_id, turn):
-            shown.see(entry.index, entry.content)
-            await context.output.out.drained()
-        shown.finish()
-        turn += 1
-        if live:
-            await tasks.turns.over(attempt.attempt_id)
-
-
-class _Shown:
-    """Prints entries, each when the next has begun: until then it may change."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._open: dict[int, Any] = {}
-
-    def see(self, index: int, content: Any) -> None:
-        """An entry as it is now."""
-        for earlier in [other for other in self._open if other < index]:
-            self._print(self._open.pop(earlier))
-        self._open[index] = content
-
-    def finish(self) -> None:
-        """No more entries."""
-        for content in self._open.values():
-            self._print(content)
-
-    def _print(self, content: Any) -> None:
-        for line in _lines(content):
-            self._context.output.line(printable(line))
-
-
-def _lines(content: Any) -> list[str]:
-    from stoker.agents import stream
-
-    match content:
-        case stream.UserMessage():
-            return ["> " + line for line in content.text.splitlines()]
-        case stream.AssistantMessage() if content.text.strip():
-            return content.text.rstrip().splitlines()
-        case stream.Command():
-            code = f" (exit {content.exit_code})" if content.exit_code else ""
-            return [f"$ {one_line(content.command)}{code}"]
-        case stream.FileEdit():
-            return [f"* {change.change} {change.path}" for change in content.changes]
-        case stream.ToolCall():
-            return [f"* {content.name} {one_line(content.title)}".rstrip()]
-        case stream.Failure():
-            return [f"! {one_line(content.message)}"]
-        case stream.Approval() if content.answer is None:
-            return [f"? asks: {one_line(content.title)}"]
-        case stream.Notice():
-            return [f"- {one_line(content.text)}"]
-    return []
-
-
-async def _list(args: Namespace, context: Context, tasks: Tasks) -> int:
-    found = []
-    for project in await tasks.catalog.projects():
-        for task in await tasks.catalog.tasks(project.project_id):
-            found.append((project, task, await tasks.catalog.attempts(task.task_id)))
+async def _list(args: Namespace, context: Context, client: Client) -> int:
+    found = await everything(client)
     if args.json:
         context.output.json(
             [
@@ -277,54 +223,96 @@ async def _list(args: Namespace, context: Context, tasks: Tasks) -> int:
         )
         return exit_codes.SUCCEEDED
     for project, task, attempts in found:
-        context.output.line(f"{task.status:10} {printable(one_line(task.title))}  [{project.name}]")
+        name = printable(one_line(task.title))
+        context.output.line(f"{task.status:10} {task.task_id[:8]}  {name}  [{project.name}]")
         for attempt in attempts:
             context.output.line(f"  {attempt.attempt_id[:8]}  {attempt.executor}  {attempt.branch}")
     return exit_codes.SUCCEEDED
 
 
-async def _show(args: Namespace, context: Context, tasks: Tasks) -> int:
-    await _print_turns(context, tasks, await attempt_of(args, tasks), live=False)
+async def _view(args: Namespace, context: Context, client: Client) -> int:
+    project, task, found = await find(args.attempt, client)
+    view = await client.attempts.show(found.attempt_id) if found else None
+    if args.json:
+        context.output.json({"project": project, "task": task, "attempt": view})
+        return exit_codes.SUCCEEDED
+    line = context.output.line
+    line(printable(one_line(task.title)))
+    line(f"task      {task.task_id}  {task.status}  in {printable(project.name)}")
+    if view is not None:
+        _view_attempt(context, view)
     return exit_codes.SUCCEEDED
 
 
-async def _diff(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await attempt_of(args, tasks)
-    if args.stat:
-        for change in await tasks.work.changes(attempt, contents=False):
-            context.output.line(_stat(change))
-    else:
-        text = (await tasks.work.patch(attempt)).decode(errors="replace")
-        context.output.out.write("\n".join(map(printable, text.split("\n"))))
+def _view_attempt(context: Context, view: AttemptView) -> None:
+    line, attempt = context.output.line, view.attempt
+    line(f"attempt   {attempt.attempt_id}  {'at work' if view.busy else view.status}")
+    line(f"agent     {attempt.executor}{':' + attempt.variant if attempt.variant else ''}")
+    line(f"branch    {attempt.branch}, for {attempt.target_branch}")
+    line(f"worktree  {attempt.worktree}")
+    for step in view.steps:
+        line(f"  {step.step:14} {step.status}  {printable(one_line(step.reason or ''))}".rstrip())
+    if view.queued is not None and view.queued.queued:
+        line(f"queued    {printable(one_line(view.queued.prompt))}")
+
+
+async def _logs(args: Namespace, context: Context, client: Client) -> int:
+    from stoker.cli import task_turns
+
+    attempt = await attempt_of(args, client)
+    view = await client.attempts.show(attempt.attempt_id)
+    turn = 1
+    while turn <= task_turns.last_turn(view):
+        if args.follow and not args.json:
+            await task_turns.follow(context, client, attempt.attempt_id, turn)
+        else:
+            if args.follow:
+                view = await task_turns.rest(client, attempt.attempt_id, after=turn)
+            entries = (await client.attempts.transcript(attempt.attempt_id, turn)).entries
+            if args.json:
+                for entry in entries:
+                    context.output.json_line({"turn": turn, "entry": entry})
+            else:
+                task_turns.told(context, entries)
+        if args.follow:
+            view = await task_turns.rest(client, attempt.attempt_id, after=turn)
+        turn += 1
     return exit_codes.SUCCEEDED
 
 
-async def _merge(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await attempt_of(args, tasks)
-    merged = await tasks.work.merge(attempt.attempt_id)
-    what = f"is at {merged.commit[:10]} now" if merged.changed else "had it all already"
-    context.output.note(f"{attempt.target_branch} {what}")
+async def _stop(args: Namespace, context: Context, client: Client) -> int:
+    attempt = await attempt_of(args, client)
+    await client.attempts.stop(attempt.attempt_id)
+    view = await client.attempts.show(attempt.attempt_id)
+    return told(args, context, view, f"stopped; the work is on branch {attempt.branch}")
+
+
+async def _answer(args: Namespace, context: Context, client: Client) -> int:
+    attempt = await attempt_of(args, client)
+    asking = (await client.attempts.asking()).approvals
+    asked = next((one for one in asking if one.attempt_id == attempt.attempt_id), None)
+    if asked is None:
+        raise UsageError("the agent asks for nothing")
+    pending = asked.approval
+    allowed = args.action == "approve"
+    await client.attempts.answer(
+        attempt.attempt_id,
+        asked.turn,
+        pending.id,
+        allowed=allowed,
+        always=allowed and args.always,
+        reason="" if allowed else args.reason,
+    )
+    said = f"{'allowed' if allowed else 'refused'}: {printable(one_line(pending.title))}"
+    return told(args, context, {"allowed": allowed, "approval": pending}, said)
+
+
+async def _agents(args: Namespace, context: Context, client: Client) -> int:
+    found = await client.server.agents()
+    if args.json:
+        context.output.json(found)
+    for one in () if args.json else found.agents:
+        name = one.executor if one.variant == "DEFAULT" else f"{one.executor}:{one.variant}"
+        lacks = "" if one.installed else f"  ({one.program} is not installed)"
+        context.output.line(f"{name:32} {one.driver}{lacks}")
     return exit_codes.SUCCEEDED
-
-
-async def _remove(args: Namespace, context: Context, tasks: Tasks) -> int:
-    attempt = await attempt_of(args, tasks)
-    await tasks.work.remove_worktree(attempt.attempt_id)
-    context.output.note(f"the worktree is gone; the work is on branch {attempt.branch}")
-    return exit_codes.SUCCEEDED
-
-
-async def attempt_of(args: Namespace, tasks: Tasks) -> Attempt:
-    """The attempt a person means: its id or a unique beginning of it. Raises `UsageError`."""
-    found = [
-        one for one in await tasks.catalog.attempts() if one.attempt_id.startswith(args.attempt)
-    ]
-    if len(found) != 1 or not args.attempt:
-        count = f"{len(found)} attempts begin" if found else "no attempt begins"
-        raise UsageError(f"{count} with {args.attempt!r}; see `stoker task list`")
-    return found[0]
-
-
-def _stat(change: Any) -> str:
-    added = "binary" if change.additions is None else f"+{change.additions} -{change.deletions}"
-    return f"{change.change} {printable(change.path)} ({added})"

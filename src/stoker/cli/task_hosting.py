@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
 from stoker.cli.output import one_line, printable
+from stoker.cli.task_find import attempt_of, project_of
 
 if TYPE_CHECKING:
+    from stoker.client import Client
     from stoker.tasks.model import PullRequest
-    from stoker.tasks.service import Tasks
 
 
-def register(actions: Any) -> None:
+def register(actions: Any, common: ArgumentParser) -> None:
     """The arguments of these actions."""
-    push = _of_attempt(actions, "push", "push an attempt's branch")
+    push = _of_attempt(actions, common, "push", "push an attempt's branch")
     push.add_argument("--force", action="store_true", help="over what was last seen there")
 
-    pull = _of_attempt(actions, "pr", "open a pull request for an attempt's work, or take it up")
+    pull = _of_attempt(
+        actions, common, "pr", "open a pull request for an attempt's work, or take it up"
+    )
     pull.add_argument("--title", help="default: the task's")
     pull.add_argument("--body", help="default: the task's description, and the commits")
     pull.add_argument("--target", metavar="BRANCH", help="default: where the work is to go")
@@ -30,7 +33,9 @@ def register(actions: Any) -> None:
         help="how the one that is there stands; what reviewers wrote goes to the agent",
     )
 
-    settings = actions.add_parser("settings", help="what happens by itself in this repository")
+    settings = actions.add_parser(
+        "settings", help="what happens by itself in this repository", parents=[common]
+    )
     settings.add_argument(
         "--auto-pr",
         action=BooleanOptionalAction,
@@ -47,40 +52,42 @@ def register(actions: Any) -> None:
     )
 
 
-def _of_attempt(actions: Any, name: str, text: str) -> ArgumentParser:
-    parser: ArgumentParser = actions.add_parser(name, help=text)
+def _of_attempt(actions: Any, common: ArgumentParser, name: str, text: str) -> ArgumentParser:
+    parser: ArgumentParser = actions.add_parser(name, help=text, parents=[common])
     parser.add_argument("attempt", help="its id, or the beginning of it")
     return parser
 
 
-async def push(args: Namespace, context: Context, tasks: Tasks) -> int:
+async def push(args: Namespace, context: Context, client: Client) -> int:
     """Push."""
-    from stoker.cli.task import attempt_of
 
-    attempt = await attempt_of(args, tasks)
-    pushed = await tasks.pulls.push(attempt.attempt_id, force=args.force)
-    what = f"is at {pushed.commit[:10]} there now" if pushed.changed else "was there already"
-    context.output.note(f"{pushed.remote_branch} {what}")
+    attempt = await attempt_of(args, client)
+    pushed = await client.pulls.push(attempt.attempt_id, force=args.force)
+    if args.json:
+        context.output.json(pushed)
+    else:
+        what = f"is at {pushed.commit[:10]} there now" if pushed.changed else "was there already"
+        context.output.note(f"{pushed.remote_branch} {what}")
     return exit_codes.SUCCEEDED
 
 
-async def pull_request(args: Namespace, context: Context, tasks: Tasks) -> int:
+async def pull_request(args: Namespace, context: Context, client: Client) -> int:
     """Open one, or ask how it stands."""
-    from stoker.cli.task import accompany, attempt_of
+    from stoker.cli.task_turns import accompany
 
-    attempt = await attempt_of(args, tasks)
+    attempt_id = (await attempt_of(args, client)).attempt_id
     if not args.refresh:
-        made = await tasks.pulls.create(
-            attempt.attempt_id,
+        made = await client.pulls.create(
+            attempt_id,
             title=args.title,
             body=args.body,
-            target=args.target,
+            target_branch=args.target,
             draft=args.draft,
         )
-        _tell(context, made)
+        _tell(args, context, made, made)
         return exit_codes.SUCCEEDED
-    found = await tasks.pulls.refresh(attempt.attempt_id)
-    _tell(context, found.pull_request)
+    found = await client.pulls.refresh(attempt_id)
+    _tell(args, context, found.pull_request, found)
     for comment in found.new_comments:
         context.output.note(printable(one_line(f"{comment.author}: {comment.body}")))
     if found.untrusted:
@@ -88,30 +95,33 @@ async def pull_request(args: Namespace, context: Context, tasks: Tasks) -> int:
             f"{found.untrusted} more by people who may not write to the repository: "
             "the agent was not told"
         )
-    if found.started is None:
+    if found.started is None or args.json:
         return exit_codes.SUCCEEDED
-    return await accompany(context, tasks, attempt)
+    return await accompany(context, client, attempt_id, as_json=False)
 
 
-def _tell(context: Context, pull: PullRequest) -> None:
+def _tell(args: Namespace, context: Context, pull: PullRequest, document: Any) -> None:
+    if args.json:
+        context.output.json(document)
+        return
     context.output.line(printable(pull.url))
     context.output.note(f"#{pull.number} {pull.status}: {printable(one_line(pull.title))}")
 
 
-async def settings(args: Namespace, context: Context, tasks: Tasks) -> int:
+async def settings(args: Namespace, context: Context, client: Client) -> int:
     """Change what is given, and show what holds."""
     from msgspec import UNSET
 
-    from stoker.cli.task import project_of
-    from stoker.tasks.catalog import ProjectChange
-
-    project = await project_of(context, tasks)
-    change = ProjectChange(
+    project = await project_of(args, context, client)
+    project = await client.projects.change(
+        project.project_id,
         auto_pull_request=UNSET if args.auto_pr is None else args.auto_pr,
         reviewers=UNSET if args.reviewer is None else tuple(filter(None, args.reviewer)),
         open_issue=UNSET if args.issues is None else args.issues,
     )
-    project = await tasks.catalog.change_project(project.project_id, change)
+    if args.json:
+        context.output.json(project)
+        return exit_codes.SUCCEEDED
     words = ("no", "yes")
     context.output.line(f"pull requests by themselves: {words[project.auto_pull_request]}")
     context.output.line(f"reviewers: {printable(', '.join(project.reviewers)) or 'nobody'}")

@@ -35,6 +35,7 @@ from stoker.wire.attempts import (
     Changes,
     FollowUpRequest,
     Told,
+    Transcript,
 )
 from stoker.wire.library import ImageList
 from stoker.wire.plans import PlanSource, Validation
@@ -205,12 +206,14 @@ class Attempts(Group[C]):
     follow_up = on_one("POST", "/v1/attempts/{attempt_id}/follow-up", FollowUpRequest, Told)
     take_back = on_one("DELETE", "/v1/attempts/{attempt_id}/follow-up", nothing, NONE)
     stop = on_one("POST", "/v1/attempts/{attempt_id}/stop", nothing, NONE)
+    transcript = on_turn("GET", "/v1/attempts/{attempt_id}/turns/{turn}", nothing, Transcript)
     stream = feed_of_turn("/v1/attempts/{attempt_id}/turns/{turn}/stream", nothing, Put)
     interrupt = on_turn("POST", "/v1/attempts/{attempt_id}/turns/{turn}/interrupt", nothing, NONE)
     answer = on_approval(
         "POST", "/v1/attempts/{attempt_id}/turns/{turn}/approvals/{approval}", Answer, NONE
     )
     changes = on_one("GET", "/v1/attempts/{attempt_id}/changes", ChangesQuery, Changes)
+    patch = on_one("GET", "/v1/attempts/{attempt_id}/patch", nothing, bytes)
     branch_status = on_one("GET", "/v1/attempts/{attempt_id}/branch-status", nothing, BranchStatus)
     merge = on_one("POST", "/v1/attempts/{attempt_id}/merge", nothing, Merged)
     remove_worktree = on_one("DELETE", "/v1/attempts/{attempt_id}/worktree", nothing, NONE)

@@ -26,6 +26,7 @@ from stoker.server import forge, problems, resources
 from stoker.server.document import completed
 from stoker.server.forge import envelope
 from stoker.server.guard import TOLD, Guard
+from stoker.server.mcp import Mcp
 from stoker.server.problems import Refused, Told
 from stoker.server.service import Service
 from stoker.server.settings import Settings
@@ -37,7 +38,12 @@ _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 def build(service: Service) -> ASGIApp:
     """The app for uvicorn."""
-    return Guard(_litestar(service.settings, lambda: service), service, _tell)
+    return Guard(Mcp(unguarded(service), service), service, _tell)
+
+
+def unguarded(service: Service) -> ASGIApp:
+    """The app for whoever has decided who asks: `state` of the scope has the `token`."""
+    return _litestar(service.settings, lambda: service)
 
 
 def openapi() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stoker.log import get_logger
 from stoker.server.problems import Refused, Told
 from stoker.server.rate import RateLimit
 from stoker.server.service import Service
-from stoker.server.tokens import Token
+from stoker.server.tokens import NOBODY, Token
 
 log = get_logger(__name__)
 
@@ -44,8 +44,6 @@ _POLICY: Final = (
 _PROXIED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 """Headers of a request that only seems to come from this machine."""
 _TLS: Final = (b"strict-transport-security", b"max-age=31536000")
-NOBODY: Final = Token("", "local", "admin", "", 0.0)
-"""Who asks over loopback where there are no tokens."""
 
 
 class Guard:

@@ -7,13 +7,13 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from stoker.client.local import announced
 from stoker.engine.engine import Engine
-from stoker.engine.follow import one_error
 from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.server.app import build
@@ -45,28 +45,23 @@ async def serve(
     service = Service(settings, journal, engine, tokens, tasks)
     listener = _listen(settings)
     server = _Server(_config(settings, service), service.stopping)
+    address = listener.getsockname()
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    url = f"{settings.scheme}://{host}:{address[1]}"
+
+    def begin() -> None:
+        stack.enter_context(announced(settings.directory, url, tokens.own))
+        ready(url)
+
+    server.on_started = begin
     try:
-        with one_error():
-            async with asyncio.TaskGroup() as group, tasks.starter.spares:
-                await service.hub.begin()
-                await service.bulletin.begin()
-                background = [
-                    group.create_task(service.hub.run(), name="hub"),
-                    group.create_task(service.bulletin.run(), name="bulletin"),
-                    group.create_task(service.take_up(), name="take up"),
-                    group.create_task(tasks.schedule.run(), name="schedule"),
-                ]
-                address = listener.getsockname()
-                host = f"[{address[0]}]" if ":" in address[0] else address[0]
-                url = f"{settings.scheme}://{host}:{address[1]}"
-                log.info("serving", url=url)
-                server.on_started = lambda: ready(url)
+        service.background += [service.take_up, tasks.schedule.run]
+        async with tasks.starter.spares, service.running():
+            log.info("serving", url=url)
+            with ExitStack() as stack:
                 await server.serve(sockets=[listener])
-                for task in background:
-                    task.cancel()
     finally:
         listener.close()
-        service.watch.close()
     log.info("stopped")
 
 

@@ -14,7 +14,8 @@ import os
 import re
 import time
 from collections import Counter as Tally
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from stoker.engine.ask import answer, ask
 from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import require_secrets, stand_ins
 from stoker.engine.engine import Engine
+from stoker.engine.follow import one_error
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.retention import forget
@@ -91,6 +93,8 @@ class Service:
         self.tasks = tasks
         self.stopping = asyncio.Event()
         self.started_at = time.time()
+        self.background: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What is done as long as it runs."""
         self.streams = 0
         """Open ones."""
         self.watch = LogWatch(asyncio.get_running_loop())
@@ -109,6 +113,26 @@ class Service:
             "stoker_process_start_seconds", "From the journaled start of an attempt to its process"
         )
         self._starting: dict[tuple[str, str | None, int | None], float] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sees what happens in the journal, with what is in the `background`. Raises
+        `JournalError`."""
+        try:
+            with one_error():
+                async with asyncio.TaskGroup() as group:
+                    await self.hub.begin()
+                    await self.bulletin.begin()
+                    does = (self.hub.run, self.bulletin.run, *self.background)
+                    doing = [group.create_task(one()) for one in does]
+                    try:
+                        yield
+                    finally:
+                        self.stopping.set()
+                        for one in doing:
+                            one.cancel()
+        finally:
+            self.watch.close()
 
     def metrics(self) -> list[Metric]:
         """All there are."""

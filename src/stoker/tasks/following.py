@@ -12,6 +12,7 @@ from stoker.agents.follow import batches as records
 from stoker.agents.store import Store, place
 from stoker.agents.stream import Entries, Put
 from stoker.engine.lifecycle import STEP_OVER
+from stoker.engine.state import RunState
 from stoker.process.logs import LogWatch
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
@@ -29,15 +30,34 @@ async def follow(
     return _each(await batches(tasks, attempt_id, turn, watch=watch))
 
 
+async def told(tasks: Tasks, attempt_id: str, turn: int) -> list[Put]:
+    """Every entry of a turn's stream as it is now. Raises `Unknown`."""
+    attempt = await tasks.catalog.attempt(attempt_id)
+    state = await tasks.progress.state(attempt)
+    step_id = _step(state, attempt_id, turn)
+    directory = place(tasks.progress.directory(attempt), step_id, state[step_id].number)
+    entries = Entries()
+    if _exists(Store(directory).stream):
+        async with aclosing(records(directory)) as found:  # type: ignore[type-var]
+            async for batch in found:
+                for _, record in batch:
+                    entries.add(record)
+    return entries.entries
+
+
 async def batches(
     tasks: Tasks, attempt_id: str, turn: int, *, watch: LogWatch | None = None
 ) -> AsyncIterator[Sequence[Put]]:
     """The same, what is there at once together. `watch`: as for `stoker.process.tail.tail`."""
     attempt = await tasks.catalog.attempt(attempt_id)
     state = await tasks.progress.state(attempt)
+    return _follow(tasks.progress, attempt, _step(state, attempt_id, turn), watch)
+
+
+def _step(state: RunState, attempt_id: str, turn: int) -> str:
     if f"agent-{turn}" not in state.graph.index:
         raise Unknown("turn", f"{attempt_id}/{turn}")
-    return _follow(tasks.progress, attempt, f"agent-{turn}", watch)
+    return f"agent-{turn}"
 
 
 def entries(progress: Progress, attempt: Attempt, step_id: str) -> AsyncIterator[Put]:

@@ -103,6 +103,18 @@ class Started(Struct, frozen=True, kw_only=True):
     repeated: bool = False
 
 
+class Listed(Struct, frozen=True, kw_only=True):
+    """An attempt of a list."""
+
+    attempt: Attempt
+    project_id: str
+    status: str | None
+    """Of its run; None: it is gone."""
+    reason: str | None
+    """Why the run did not succeed."""
+    finished_at: float | None
+
+
 class Draft(Struct, frozen=True, kw_only=True):
     """What an attempt's agent is to be told next (`follow_up`), or instead of what it was told
     in an earlier turn (`retry`)."""
@@ -164,6 +176,17 @@ class Refreshed(Struct, frozen=True, kw_only=True):
     was not told."""
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request for approval that nobody has answered."""
+
+    attempt_id: str
+    task_id: str
+    project_id: str
+    turn: int
+    asked_at: float
+    approval: Approval
+
+
 class Image(Struct, frozen=True, kw_only=True):
     """A picture that belongs to tasks or prompts; the file is kept beside the journal."""
 
@@ -218,26 +241,3 @@ class Replaced(Struct, frozen=True, kw_only=True):
     git_reset_applied: bool
     target_before_oid: str | None
     """The commit that was checked out then."""
-
-
-class Listed(Struct, frozen=True, kw_only=True):
-    """An attempt of a list."""
-
-    attempt: Attempt
-    project_id: str
-    status: str | None
-    """Of its run; None: it is gone."""
-    reason: str | None
-    """Why the run did not succeed."""
-    finished_at: float | None
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request for approval that nobody has answered."""
-
-    attempt_id: str
-    task_id: str
-    project_id: str
-    turn: int
-    asked_at: float
-    approval: Approval

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from stoker.agents.stream import Put
 from stoker.tasks.model import Asked, Attempt, Draft, Listed, Task
 from stoker.tasks.plan import Role
 from stoker.wire.tasks import LongText, Text
@@ -210,6 +211,12 @@ class AttemptView(Struct, frozen=True, kw_only=True):
     """A turn is under way, or what it has left is not kept yet."""
     steps: list[StepView]
     queued: Draft | None
+
+
+class Transcript(Struct, frozen=True):
+    """What an agent has said and done in a turn."""
+
+    entries: list[Put]
 
 
 class ChangeView(Struct, frozen=True, kw_only=True):

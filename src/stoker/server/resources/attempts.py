@@ -26,7 +26,7 @@ from stoker.server.streams import Told as Event
 from stoker.server.streams import send as send_frames
 from stoker.server.streams import sse
 from stoker.tasks.catalog import TaskChange
-from stoker.tasks.following import follow
+from stoker.tasks.following import follow, told
 from stoker.tasks.model import Started
 from stoker.tasks.plan import dropped, role
 from stoker.wire.attempts import (
@@ -39,6 +39,7 @@ from stoker.wire.attempts import (
     FollowUpRequest,
     StepView,
     Told,
+    Transcript,
 )
 from stoker.workspace.errors import printable
 from stoker.workspace.model import BranchStatus, FileDiff, Merged
@@ -102,8 +103,8 @@ async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = N
     "/v1/attempts/{attempt_id:str}",
     tags=["attempts"],
     summary="An attempt and its turns",
-    description="With `wait_sec` it is answered when no turn is under way and the work is kept, "
-    "and after that time at the latest.",
+    description="With `wait_sec` it is answered when the turn under way is over and its work is "
+    "kept, and after that time at the latest. `busy`: there is another.",
 )
 async def show(
     service: App,
@@ -112,7 +113,7 @@ async def show(
 ) -> AttemptView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     if wait_sec:
-        await service.unless_stopping(service.tasks.turns.settled(attempt_id), wait_sec)
+        await service.unless_stopping(service.tasks.turns.over(attempt_id), wait_sec)
     state = await service.tasks.progress.state(attempt)
     steps, gone = [], dropped(state.steps)
     for step in state.steps:
@@ -202,6 +203,15 @@ async def answer(
 
 
 @get(
+    "/v1/attempts/{attempt_id:str}/turns/{turn:int}",
+    tags=["attempts"],
+    summary="What the agent has said and done so far",
+)
+async def transcript(service: App, attempt_id: Name, turn: Turn) -> Transcript:
+    return Transcript(await told(service.tasks, attempt_id, turn))
+
+
+@get(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream",
     tags=["attempts"],
     summary="What the agent says and does, from the beginning and live",
@@ -242,6 +252,16 @@ async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = Tr
     attempt = await service.tasks.catalog.attempt(attempt_id)
     found = await service.tasks.work.changes(attempt, contents=contents)
     return Changes([_change(one) for one in found])
+
+
+@get(
+    "/v1/attempts/{attempt_id:str}/patch",
+    tags=["attempts"],
+    media_type="text/x-diff",
+    summary="The same as a text that `git apply` takes",
+)
+async def patch(service: App, attempt_id: Name) -> bytes:
+    return await service.tasks.work.patch(await service.tasks.catalog.attempt(attempt_id))
 
 
 def _change(diff: FileDiff) -> ChangeView:
@@ -300,9 +320,11 @@ ROUTES: list[Any] = [
     stop,
     interrupt,
     answer,
+    transcript,
     stream,
     stream_socket,
     changes,
+    patch,
     branch_status,
     merge,
     remove_worktree,

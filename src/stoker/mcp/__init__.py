@@ -1,0 +1,1 @@
+"""Stoker as tools for language models (Model Context Protocol)."""

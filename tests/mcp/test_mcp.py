@@ -1,0 +1,188 @@
+"""What a language model can do, by the official SDK's client."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import call, main, over_http, over_stdio, script
+
+PLAN = {
+    "plan_id": "p",
+    "steps": [
+        {"id": "long", "run": "yes x | head -c 50000"},
+        {"id": "ask", "step_def": {"type": "approval"}, "depends_on": ["long"]},
+    ],
+}
+
+
+@pytest.fixture(params=["stdio", "http", "stdio to a server"])
+def opened(request, tmp_path):
+    if request.param == "stdio":
+        return lambda: over_stdio(tmp_path)
+    server = request.getfixturevalue("server")
+    if request.param == "http":
+        return lambda: over_http(server.url)
+    return lambda: over_stdio(tmp_path)  # which finds the server of its directory
+
+
+def test_a_task_from_start_to_merge(opened, repository):
+    async def scenario():
+        async with opened() as session:
+            agents = await call(session, "list_agents")
+            assert "SCRIPTED" in {one["executor"] for one in agents["agents"]}
+            project = await call(session, "create_project", name="P", repository=str(repository))
+            prompt = script({"say": "hi"}, {"run": "echo shown"}, {"edit": "b", "content": "x\n"})
+            begun = await call(
+                session,
+                "start_task",
+                project_id=project["project_id"],
+                title=prompt,
+                executor="SCRIPTED",
+            )
+            key = begun["attempt"]["attempt_id"]
+            view = await call(session, "wait_for_attempt", attempt_id=key, timeout_sec=60)
+            assert (view["busy"], view["status"]) == (False, "succeeded")
+            log = await call(session, "attempt_log", attempt_id=key)
+            assert "AGENT: hi" in log["text"]
+            assert "+x" in (await call(session, "attempt_diff", attempt_id=key))["text"]
+            again = await call(
+                session,
+                "continue_attempt",
+                attempt_id=key,
+                prompt=script({"run": "touch c", "ask": True}),
+            )
+            assert again == {"started": True}
+            await call(session, "wait_for_attempt", attempt_id=key)
+            assert (await call(session, "list_approvals")) == {"approvals": []}
+            read = await session.read_resource(f"stoker://attempts/{key}/transcript")
+            assert read.contents[0].text.index("AGENT: hi") < read.contents[0].text.index("touch c")
+            assert (await call(session, "merge_attempt", attempt_id=key))["changed"] is True
+            tasks = await call(session, "list_tasks", project_id=project["project_id"])
+            assert [one["task"]["status"] for one in tasks["tasks"]] == ["done"]
+
+    main(scenario())
+
+
+def test_an_agent_that_asks_is_waited_for_no_longer(server, repository):
+    async def scenario():
+        async with over_http(server.url) as session:
+            project = await call(session, "create_project", name="P", repository=str(repository))
+            begun = await call(
+                session,
+                "start_task",
+                project_id=project["project_id"],
+                title=script({"run": "touch asked", "ask": True}, {"hang": True}),
+                executor="SCRIPTED",
+                variant="APPROVALS",
+            )
+            key = begun["attempt"]["attempt_id"]
+            while not (asking := (await call(session, "list_approvals"))["approvals"]):
+                await call(session, "wait_for_attempt", attempt_id=key, timeout_sec=1)
+            assert (await call(session, "wait_for_attempt", attempt_id=key))["busy"] is True
+            answered = {"turn": asking[0]["turn"], "approval_id": asking[0]["approval"]["id"]}
+            await call(session, "answer_approval", attempt_id=key, allowed=True, **answered)
+            stopped = await call(session, "stop_attempt", attempt_id=key)
+            assert stopped["status"] == "canceled"
+
+    main(scenario())
+
+
+def test_a_plan_from_check_to_result(opened):
+    told = []
+
+    async def progress(done, total, message):
+        told.append(message)
+
+    async def scenario():
+        async with opened() as session:
+            bad = await call(session, "validate_plan", plan={"plan_id": "p", "steps": [{}]})
+            assert bad["valid"] is False
+            run = await call(session, "run_plan", plan=PLAN, manual=True)
+            key = run["run_id"]
+            released = await call(session, "next_steps", run_id=key)
+            assert released["released"] == ["long"]
+            await call(session, "next_steps", run_id=key)
+            waited = await session.call_tool(
+                "wait_for_run",
+                {"run_id": key, "timeout_sec": 60},
+                progress_callback=progress,
+            )
+            asks = {one["id"]: one["approval"] for one in waited.structured_content["steps"]}
+            assert asks["ask"] is not None
+            log = await call(session, "run_log", run_id=key, step="long")
+            assert (len(log["text"]), log["left_out"]) == (30_000, 20_000)
+            await call(session, "answer_step", run_id=key, step="ask", allowed=True)
+            over = await call(session, "wait_for_run", run_id=key)
+            assert over["status"] == "succeeded"
+            assert [one["run_id"] for one in (await call(session, "list_runs"))["runs"]] == [key]
+
+    main(scenario())
+
+
+def test_what_is_wrong_is_told(opened):
+    async def scenario():
+        async with opened() as session:
+            for name, arguments, said in (
+                ("view_attempt", {"attempt_id": "x"}, "no attempt 'x'"),
+                ("view_attempt", {}, "missing required field `attempt_id`"),
+                ("list_runs", {"limit": 0}, "$.limit"),
+                ("run_plan", {"plan": {"plan_id": "p", "steps": [{"id": "a"}]}}, "/plan/steps/0"),
+            ):
+                done = await session.call_tool(name, arguments)
+                assert done.is_error
+                assert said in done.content[0].text
+            with pytest.raises(Exception, match="no tool 'x'"):
+                await session.call_tool("x", {})
+            with pytest.raises(Exception, match="no attempt 'x'"):
+                await session.read_resource("stoker://attempts/x")
+
+    main(scenario())
+
+
+def test_tools_say_what_they_are(opened):
+    async def scenario():
+        async with opened() as session:
+            tools = {one.name: one for one in (await session.list_tools()).tools}
+            assert len(tools) > 20
+            assert all(one.description and one.output_schema for one in tools.values())
+            assert tools["list_tasks"].annotations.read_only_hint
+            assert tools["merge_attempt"].annotations.destructive_hint
+            assert not tools["start_task"].annotations.read_only_hint
+            assert tools["start_task"].input_schema["required"] == [
+                "executor",
+                "project_id",
+                "title",
+            ]
+            found = await session.list_resource_templates()
+            assert "stoker://runs/{run_id}" in {
+                one.uri_template for one in found.resource_templates
+            }
+
+    main(scenario())
+
+
+def test_over_http_a_token_may_do_what_its_scope_says(server):
+    token = server.stoker("serve", "token", "create", "--scope", "read", "--name", "r")
+
+    async def scenario():
+        async with over_http(server.url, token.stdout.strip()) as session:
+            assert (await call(session, "list_runs"))["runs"] == []
+            refused = await session.call_tool("run_plan", {"plan": PLAN})
+            assert refused.is_error
+            assert "scope run" in refused.content[0].text
+
+    main(scenario())
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        for headers, status in (
+            ({}, 401),
+            ({"Host": "evil.example"}, 421),
+            ({"Origin": "http://evil.example"}, 403),
+        ):
+            assert client.post("/mcp", json=body, headers=headers).status_code == status
