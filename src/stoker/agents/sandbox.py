@@ -100,9 +100,8 @@ async def sandbox_of(profile: Profile) -> Sandbox:
         return Sandbox(warning=f"no sandbox: {reason}; {reach}")
     warning = f"{reason}; landlock confines the agent in its place"
     if alone:
-        what = "TCP connections, to any host with a port that is listed,"
-        tcp = version >= confine_main.NETWORK
-        warning += f", of the network {what if tcp else 'nothing'} and not UDP"
+        what = "TCP, by port" if version >= confine_main.NETWORK else "no TCP"
+        warning += f"; of the network it restricts {what}, and not UDP"
     return Sandbox(landlock=True, warning=warning)
 
 
