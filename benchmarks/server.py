@@ -124,7 +124,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 async def _serving(folder: Path) -> AsyncIterator[Server]:
     process, url = _spawn(folder / "served")
     try:
-        async with httpx.AsyncClient(timeout=120) as client:
+        async with httpx.AsyncClient(timeout=None) as client:
             server = Server(process, url, client)
             body = {"name": "bench", "repository": str(folder / "served" / "repository")}
             server.project = (await server.ask("POST", "/v1/projects", json=body))["project_id"]
@@ -184,12 +184,19 @@ async def _lines(server: Server) -> tuple[list[float], list[float], float]:
             turn = f"/v1/attempts/{one}/turns/1/stream/ws"
             entries.append(group.create_task(server.listen(turn)))
     cost = server.cpu() - before
-    # What was said before we listened took as long as we did.
+    # While all are at work, and we have heard all of them for a second.
+    begin = max(task.result()[0][1] for task in (*raw, *entries)) + 1e9
+    end = min(task.result()[-1][0] for task in raw)
     listened = [
-        [(heard - said) / 1e6 for task in tasks for said, heard in task.result()[_BUSY:]]
+        [
+            (heard - said) / 1e6
+            for task in tasks
+            for said, heard in task.result()
+            if begin <= said < end
+        ]
         for tasks in (raw, entries)
     ]
-    return listened[0], listened[1], cost * 1000 / max(1, sum(len(t.result()) for t in raw))
+    return listened[0], listened[1], cost * 1000 / sum(len(task.result()) for task in raw)
 
 
 async def _finished(server: Server, count: int) -> tuple[float, float]:
@@ -213,6 +220,7 @@ async def _idle(server: Server, count: int) -> float:
     """MB that the server has with so many attempts whose agents are there and say nothing."""
     found = await _several(count, 8, lambda: server.start("IDLE"))
     memory = server.memory()
+    note(f"server: {memory:.0f} MB with {count} idle attempts")
     stops = iter(found)
     await _several(count, 8, lambda: server.ask("POST", f"/v1/attempts/{next(stops)}/stop"))
     return memory
@@ -244,7 +252,6 @@ async def _all(folder: Path, quick: bool) -> list[Row]:
         listed, opened = await _finished(server, finished)
         note(f"server: {finished} finished attempts listed in {listed:.0f} ms")
         memory = await _idle(server, idle)
-        note(f"server: {memory:.0f} MB with {idle} idle attempts")
     rows = []
     for what, times in (("log", raw), ("entries", entries)):
         p99 = statistics.quantiles(times, n=100)[98]
@@ -271,7 +278,7 @@ async def _all(folder: Path, quick: bool) -> list[Row]:
 def measure(bench: Bench, *, quick: bool) -> list[Row]:
     """One server for all but its start."""
     folder = bench.fresh()
-    _profiles(folder, 40 if quick else 200)
+    _profiles(folder, 100 if quick else 200)
     start, bare = _starts(folder, 1 if quick else 5)
     goal, met = at_most("", start, 1, " s")
     title = "stoker serve, exec to first answer"
