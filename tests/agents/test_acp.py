@@ -229,9 +229,21 @@ def test_a_session_is_loaded_if_the_agent_cannot_resume_it_as_it_says(tmp_path):
     error = {"code": -32601, "message": "Method not found"}
     (load,) = client.agent(id=resume["id"], error=error)
     assert load["method"] == "session/load"
+    client.update("user_message_chunk", content=text("before"))
     (prompt,) = client.agent(id=load["id"], result={})
     assert prompt["params"]["sessionId"] == "old"
     assert client.one(Session).resumed
+
+
+def test_a_session_that_is_loaded_with_nothing_in_it_is_lost(tmp_path):
+    client = Client(tmp_path, session="old", transcript="BEFORE")
+    (load,) = client.result(agentCapabilities={"loadSession": True})
+    client.update("available_commands_update", availableCommands=[])
+    (prompt,) = client.agent(id=load["id"], result={})
+    assert prompt["params"]["sessionId"] == "old"
+    assert prompt["params"]["prompt"][0]["text"] == "BEFORE\n\ndo it"
+    assert "there is nothing in it" in client.one(Notice).text
+    assert not client.one(Session).resumed
 
 
 @pytest.mark.parametrize("able", [True, False])

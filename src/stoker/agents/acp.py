@@ -60,6 +60,8 @@ class AcpState(State, kw_only=True):
     """Tool calls under way, as the agent has told them so far."""
     replaying: bool = False
     """What comes was said in the session before."""
+    replayed: bool = False
+    """Something has come."""
     agent: str = ""
     loads: bool = False
     """It says that it can load sessions."""
@@ -114,6 +116,8 @@ class AcpAdapter(JsonRpcAdapter):
         elif method == "session/new":
             self._opened(result["sessionId"], result)
         elif method in ("session/load", "session/resume"):
+            if self.state.replaying and not self.state.replayed:
+                self.lose_session("there is nothing in it")  # some load whatever they are told
             self.state.replaying = False
             self._opened(self.assignment.session or "", result)
         elif method == "session/prompt":
@@ -243,7 +247,10 @@ class AcpAdapter(JsonRpcAdapter):
     # What it tells.
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
-        if method != "session/update" or self.state.replaying:
+        if method != "session/update":
+            return
+        if self.state.replaying:
+            self.state.replayed |= params["update"]["sessionUpdate"].endswith("message_chunk")
             return
         update = params["update"]
         if isinstance(used := (update.get("_meta") or {}).get("usage"), dict):

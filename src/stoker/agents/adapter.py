@@ -276,7 +276,7 @@ class Adapter(ABC):
         """The agent has told its session's id."""
         if session != self.state.session:
             self.state.session = session
-            resumed = session == self.assignment.session
+            resumed = session == self.assignment.session and not self.state.lost
             self.state.opened = Session(id=session, model=model, agent=agent, resumed=resumed)
             self.put(self.state.opened)
 
