@@ -58,6 +58,9 @@ COMMANDS: Final = {
     "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),
     "serve": Entry("serve the HTTP API"),
     "mcp": Entry("serve tools for language models, over stdin and stdout"),
+    "import-sessions": Entry(
+        "take up agents' sessions of automagik-genie as tasks", home="import_sessions"
+    ),
     "gc": Entry("delete old runs and their logs"),
     "doctor": Entry("check what is installed and whether the journal is sound"),
     "completion": Entry("print a shell completion script", journal=False),

@@ -91,17 +91,25 @@ def told(context: Context, entries: Iterable[Put]) -> None:
 
 
 class Shown:
-    """Prints entries, each when the next has begun: until then it may change."""
+    """Prints entries, each when the next has begun: until then it may change. What the agent asks
+    is printed at once, for nothing comes behind it until it is answered."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._open: dict[int, Any] = {}
+        self._asked: set[int] = set()
 
     def see(self, index: int, content: Any) -> None:
         """An entry as it is now."""
+        from stoker.agents import stream
+
         for earlier in [other for other in self._open if other < index]:
             self._print(self._open.pop(earlier))
-        self._open[index] = content
+        if not isinstance(content, stream.Approval):
+            self._open[index] = content
+        elif index not in self._asked:
+            self._asked.add(index)
+            self._print(content)
 
     def finish(self) -> None:
         """No more entries."""

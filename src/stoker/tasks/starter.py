@@ -33,6 +33,7 @@ from stoker.tasks.model import Attempt, Project, Started, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
 from stoker.tasks.removal import Removal, forget_run
+from stoker.tasks.sessions import conversation
 from stoker.tasks.store import ATTEMPTS, DRAFTS, TASKS
 from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
@@ -173,6 +174,7 @@ class Starter:
                 prompt=plan.prompt(task),
                 executor=executor,
                 variant=variant,
+                session=await conversation(self._journal, task.task_id, executor),
                 images=await self._images.place(attempt.worktree, task.images),
             )
             handle = await self._begin(project, task, attempt, turn)
