@@ -159,7 +159,8 @@ def idle(place, seconds):
 def test_a_command_that_nobody_takes_up_again_is_ended(tmp_path, monkeypatch, deaf):
     place = tmp_path / "keeper"
     place.mkdir()
-    monkeypatch.setattr(keeper_main, "_LINGER_SEC", 0.01)
+    if deaf:
+        monkeypatch.setattr(keeper_main, "_LINGER_SEC", 0.01)
     script = "trap '' TERM; echo ready; sleep 1000" if deaf else "echo ready; cat; echo over"
     feed = keeper_main.Feed(str(place))
     process = subprocess.Popen(["sh", "-c", script], stdin=feed.reading, start_new_session=True)
