@@ -99,7 +99,7 @@ def test_a_server_is_named_by_option_or_environment(server, stoker, tmp_path, sc
     assert (nothing.returncode, "no journal" in nothing.stderr) == (2, True)
     assert stoker("create", "T", "--server", server.url, directory=elsewhere).returncode == 0
     for found in (
-        stoker("list", directory=elsewhere, STOKER_URL=server.url),
+        stoker("list", directory=elsewhere, STOKER_URL=server.url, HTTP_PROXY="http://127.0.0.1:1"),
         stoker("--server", server.url, "list", directory=elsewhere),
     ):
         assert found.stdout.startswith("todo ")

@@ -52,7 +52,7 @@ async def opened(
         client = (
             Client(found.url, token=found.token, patience_sec=_PATIENCE_SEC)
             if found
-            else Client(url, patience_sec=_PATIENCE_SEC, trust_env=True)
+            else Client(url, patience_sec=_PATIENCE_SEC)
         )
         async with client:
             yield client
