@@ -72,6 +72,17 @@ def test_a_kept_process_is_like_any_other(bench, keep, tmp_path):
     assert (tmp_path / "keeper" / "keeper.log").read_text() == ""
 
 
+def test_a_nice_one_lets_others_come_first(bench, keep, tmp_path):
+    # Its niceness is set when it runs already.
+    script = (
+        "until [ $(nice) -ge 7 ]; do sleep 0.01; done; grep -oE '[-0-9]+$' /proc/self/autogroup"
+    )
+    ended = bench.run(keep("sh", "-c", script, nice=7))
+    told = bench.out.read_text().split()
+    assert told in ([], ["7"])  # none: a kernel without, or not allowed so soon again
+    assert ended == Exit(code=0 if told else ended.code)
+
+
 def test_it_outlives_its_engine_and_is_adopted(bench, keep, tmp_path):
     engine = """
 import asyncio, sys, msgspec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,10 @@ from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
 from stoker.plan.model import InterruptPolicy, Step
 from stoker.process.tree import end_all
+
+
+_NICE: Final = 10
+"""Agents and what they run come after who waits for an answer of the server's."""
 
 
 class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,6 +145,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
             stdin=None,
             stdin_file=True,
             keeper_dir=keeper,
+            nice=_NICE,
             marker=warm.marker(spec.marker, keeper) if stays else spec.marker,
         )
         return await attempt.keep(spec)

@@ -217,6 +217,7 @@ def _request(
         "stdin_file": spec.stdin_file,
         "marker": spec.marker,
         "grace_sec": spec.grace_sec,
+        "nice": spec.nice,
         "secrets": redactor.secrets if redactor else (),
         "log_limit": spawner.bounds.limit if spawner.bounds is not None else 0,
     }

@@ -57,6 +57,8 @@ def main(directory: str) -> None:
         code = 127 if isinstance(error, FileNotFoundError) else 126
         record(directory, "exit.json", {"code": code, "signal": None, "time": time.time()})
         return
+    if request["nice"]:
+        step_back(pid, request["nice"])
     kept = {
         "pid": os.getpid(),
         "started": started(os.getpid()),
@@ -119,6 +121,17 @@ def start(request: dict[str, Any], stdin: bytes, outputs: list[Output], feed: Fe
         os.close(source)
         for output in outputs:
             output.started()
+
+
+def step_back(pid: int, nice: int) -> None:
+    """Let others come first. Where each session has an equal share of the processor, whatever its
+    members' niceness (sched(7), autogroup), its share, too, as far as that is allowed."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        with open(f"/proc/{pid}/autogroup", "w") as share:
+            share.write(str(nice))
+    except OSError:
+        pass
 
 
 def watch(pid: int, outputs: list[Output], limit: int, feed: Feed | None = None) -> None:

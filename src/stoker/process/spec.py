@@ -36,6 +36,8 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     """Under a keeper: stdin is what the file `stdin` in `keeper_dir` holds and whatever is
     appended to it, each byte once, until there is a file `stdin.end` beside it. Who appends
     may die at any time: the file says what the process has been told. Excludes `stdin`."""
+    nice: int = 0
+    """Under a keeper: how far others come before it when the processor is short, 0 to 19."""
     grace_sec: float = 5.0
     """Between asking the process tree to end (SIGTERM) and ending it (SIGKILL)."""
 
