@@ -108,7 +108,7 @@ class State(Struct, kw_only=True):
     opened: Session | None = None
     """What the stream tells of it."""
     warm: bool = False
-    """Its process has waited for this, and may be over."""
+    """Its process has waited for this and said nothing since: it may be over."""
     lost: bool = False
     """The session that was to be gone on with is not to be had."""
     restarting: bool = False

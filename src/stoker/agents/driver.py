@@ -168,8 +168,6 @@ class Driver:
     async def _accompany(self, kept: Kept) -> Exit | None:
         """To its end; None if it stays."""
         self._kept = kept
-        if not kept.ended.done():
-            self.adapter.state.warm = False
         kept.ended.add_done_callback(self._rouse)
         lingering: asyncio.TimerHandle | None = None
         flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
@@ -331,6 +329,7 @@ class Driver:
         if lines or chunk.dropped or too_long:
 
             def listen() -> None:
+                self.adapter.state.warm = False  # it has heard what it was told
                 if chunk.dropped:
                     self.adapter.notice(f"{chunk.dropped} bytes of the agent's output are lost")
                 for line in lines:

@@ -25,7 +25,6 @@ from stoker.plan.errors import PlanError
 from stoker.plan.model import InterruptPolicy, Step
 from stoker.process.tree import end_all
 
-
 _NICE: Final = 10
 """Agents and what they run come after who waits for an answer of the server's."""
 
