@@ -170,3 +170,32 @@ def test_tasks_cannot_wait_for_each_other_or_for_strangers(world):
             await tasks.catalog.change_project(project.project_id, ProjectChange(wip_limit=0))
 
     world.run(scenario)
+
+
+def test_one_that_fails_when_it_is_begun_is_tried_once(world, scripted):
+    async def scenario(tasks):
+        project = await tasks.catalog.project_of(str(world.repository))
+        change = TaskChange(agent="SCRIPTED", base_branch="nowhere")
+        task = await tasks.catalog.create_task(project.project_id, "T", None, change)
+        scheduling = asyncio.create_task(tasks.schedule.run())
+        other = await tasks.catalog.create_task(
+            project.project_id, scripted({"say": "x"}), None, TaskChange(agent="SCRIPTED")
+        )
+        async with asyncio.timeout(30):
+            async for _ in tasks.feed.follow():
+                if (await tasks.catalog.task(other.task_id)).status == "inreview":
+                    break
+        refused = await tasks.catalog.task(task.task_id)
+        assert refused.status == "todo"
+        more = await tasks.catalog.create_task(
+            project.project_id, scripted({"say": "y"}), None, TaskChange(agent="SCRIPTED")
+        )
+        async with asyncio.timeout(30):  # it has looked again when this is begun
+            async for _ in tasks.feed.follow():
+                if (await tasks.catalog.task(more.task_id)).status == "inreview":
+                    break
+        assert await tasks.catalog.task(task.task_id) == refused
+        scheduling.cancel()
+        await asyncio.wait({scheduling})
+
+    world.run(scenario)

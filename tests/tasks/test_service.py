@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from stoker.agents.stream import UserMessage
 from stoker.engine.retention import Policy, collect, forget
 from stoker.journal.base import RunBusy
 from stoker.tasks import starter
@@ -388,5 +389,47 @@ def test_agents_and_scripts_of_a_part_of_a_repository_work_there(world, scripted
             with pytest.raises(Invalid, match="directory"):
                 await tasks.catalog.change_project(made.project_id, ProjectChange(directory=wrong))
         assert len(world.worktrees()) == 1
+
+    world.run(scenario)
+
+
+def test_what_people_write_reaches_the_agent_as_it_is(world):
+    text = "Use ${HOME}, $${PID}, ${{ inputs.x }}, $${{ y }} and `${name}`"
+
+    async def scenario(tasks):
+        begun = await started(tasks, world, text, description=f"more: {text}")
+        key = begun.attempt.attempt_id
+        await tasks.turns.settled(key)
+        assert await tasks.turns.follow_up(key, f"again: {text}") is True
+        await tasks.turns.settled(key)
+        told = []
+        for turn in (1, 2):
+            async for entry in await follow(tasks, key, turn):
+                if isinstance(entry.content, UserMessage):
+                    told.append(entry.content.text)
+        assert told == [f"{text}\n\nmore: {text}", f"again: {text}"]
+        state = await tasks.progress.state(begun.attempt)
+        assert state.plan.description == text
+        assert set(ends(state).values()) == {"succeeded"}
+
+    world.run(scenario)
+
+
+def test_an_attempt_that_nobody_sees_to_is_left_alone(world, scripted):
+    """Its run goes on in another process, or nowhere: no second agent, no merge."""
+
+    async def scenario(tasks):
+        wait = {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}
+        begun = await started(tasks, world, scripted(wait))
+        key = begun.attempt.attempt_id
+        watching = tasks.turns._watched.pop(key)  # as if this process had not begun it
+        assert await tasks.turns.follow_up(key, scripted({"say": "x"})) is False
+        for changed in (tasks.work.merge, tasks.removal.remove_attempt):
+            with pytest.raises(Conflict, match="at work"):
+                await changed(key)
+        tasks.turns._watched[key] = watching
+        open(f"{begun.attempt.worktree}/go", "w").close()
+        await tasks.turns.settled(key)
+        assert ends(await tasks.progress.state(begun.attempt))["agent-2"] == "succeeded"
 
     world.run(scenario)

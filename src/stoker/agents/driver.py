@@ -178,8 +178,9 @@ class Driver:
                 try:
                     await self._talk(kept, lambda: self._settled)
                     if not kept.ended.done() and self._may_stay:
-                        self._stay()
-                        return None
+                        with suppress(OSError):  # else it ends, like one that may not stay
+                            self._stay()
+                            return None
                     if not kept.ended.done():
                         self._save(closing=True)
                         loop = asyncio.get_running_loop()

@@ -135,7 +135,8 @@ def _complete(file: Path, offset: int, data: bytes) -> None:
         return
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        rest = memoryview(data)[os.fstat(descriptor).st_size - offset :]
+        # Shorter than it was only after a power failure: nothing is there then to go on from.
+        rest = memoryview(data)[max(0, os.fstat(descriptor).st_size - offset) :]
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     finally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from stoker.agents.profiles import Profile
 from stoker.agents.store import Store, newest
+from stoker.engine.attempt import realm
 
 MOST: Final = 4
 """So many stay at once for one state directory; of more, the one that has waited longest ends."""
@@ -69,10 +71,11 @@ class Lodging(Struct, frozen=True, kw_only=True):
         self.place.mkdir(mode=0o700, exist_ok=True)
         others = []
         for link in sorted(self.place.iterdir()):
-            if (link / _IDLE).exists() and link.readlink() != keeper:
-                others.append(link)
-            else:
-                link.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if (link / _IDLE).exists() and link.readlink() != keeper:
+                    others.append(link)
+                else:
+                    link.unlink()
         for link in others[: 1 - MOST]:
             end(link)
         (self.place / f"{time.time_ns():020}").symlink_to(keeper)
@@ -118,9 +121,10 @@ def end_all(state: Path, run_directory: Path | None = None) -> None:
     """End all that wait, in a state directory or one run of it."""
     place = state / "warm"
     for link in sorted(place.iterdir()) if place.is_dir() else ():
-        if run_directory is None or link.readlink().is_relative_to(run_directory):
-            end(link)
-            link.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # somebody else was faster
+            if run_directory is None or link.readlink().is_relative_to(run_directory):
+                end(link)
+                link.unlink()
 
 
 def marker(attempt: str, keeper: str) -> str:
@@ -128,3 +132,8 @@ def marker(attempt: str, keeper: str) -> str:
     that starts it, whose run would otherwise end all it finds of itself when it goes on."""
     place = Path(keeper)
     return f"{attempt.partition('/')[0]}.agents/{place.parents[2].name}/{place.parent.name}"
+
+
+def markers(state: Path, run_id: str) -> str:
+    """What the markers of all such processes of a run begin with."""
+    return f"{realm(state)}.agents/{run_id}"

@@ -22,6 +22,11 @@ _MAX_PROBLEMS = 10_000
 _SHELL_TEXT = {"step": frozenset(("run", "stdin")), "step_def": frozenset(("run", "script"))}
 
 
+def literal(text: str) -> str:
+    """What stands for `text` itself where variables are replaced."""
+    return _VARIABLE.sub(r"$\g<0>", text)
+
+
 def substitute(source: Source, variables: Mapping[str, str]) -> tuple[Any, list[Problem]]:
     """The document's value with variables replaced, and one problem for each place that
     names a variable not given (its text stays) and for each variable used nowhere."""

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
+from stoker.engine.lifecycle import RUN_OVER
+from stoker.journal.base import RunBusy, RunOver, UnknownRun
 from stoker.log import get_logger
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange
@@ -88,10 +90,37 @@ class Cycle:
         """Whether a turn is under way, or its work not kept yet."""
         return attempt_id in self._watched
 
-    def idle(self, attempt_id: str) -> None:
+    async def at_work(self, attempt: Attempt) -> bool:
+        """The same, whichever process sees to the turn, or if none does."""
+        if self.busy(attempt.attempt_id):
+            return True
+        try:
+            row = await self._engine.journal.run(attempt.run_id)
+        except UnknownRun:
+            return False
+        return row.status not in RUN_OVER
+
+    async def idle(self, attempt: Attempt) -> None:
         """Raises `Conflict` while a turn is under way."""
-        if self.busy(attempt_id):
+        if await self.at_work(attempt):
             raise Conflict("the attempt's agent is at work: stop it, or wait for it, first")
+
+    async def take_up(self, attempt: Attempt) -> None:
+        """Go on with a turn that nobody sees to; one whose last engine may live on another host,
+        or on this one before it was started anew, once that has let go of it."""
+        try:
+            self.watch(attempt, await self._engine.resume(attempt.run_id))
+        except RunBusy as error:
+            if error.lease_sec is None:
+                raise
+            self.aside(self._take_up_later(attempt, error.lease_sec))
+
+    async def _take_up_later(self, attempt: Attempt, wait_sec: float) -> None:
+        await asyncio.sleep(wait_sec + 0.5)
+        try:
+            await self.take_up(attempt)
+        except RunOver:
+            await self.recover(attempt)
 
     async def settled(self, attempt_id: str) -> None:
         """Returns when no turn of the attempt is under way and its work is kept."""

@@ -22,6 +22,7 @@ from stoker.journal import events as ev
 from stoker.journal.base import JournalError, UnknownRun
 from stoker.log import get_logger
 from stoker.plan import loader
+from stoker.plan.errors import PlanError
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.errors import Conflict
@@ -86,12 +87,13 @@ class DevServers:
         over = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
         async with self._engine.journal.snapshot() as session:
             rows = await session.fetch(
-                f"SELECT run_id FROM runs WHERE run_id LIKE 'dev-%' AND status NOT IN ({over})"  # noqa: S608 - ours
+                "SELECT run_id FROM runs WHERE run_id IN "  # noqa: S608 - ours
+                f"(SELECT 'dev-' || attempt_id FROM attempts) AND status NOT IN ({over})"
             )
         for (found,) in rows:
             try:
                 await self._engine.resume(found)
-            except JournalError as error:
+            except (JournalError, PlanError, OSError) as error:
                 log.warning("dev server not recovered", run_id=found, error=str(error))
 
 

@@ -20,5 +20,9 @@ class Conflict(TasksError):
     """It cannot be done as things stand; the message says why."""
 
 
+class NotReady(Conflict):
+    """A task cannot be begun yet: it waits for others, or for room."""
+
+
 class Invalid(TasksError):
     """A value makes no sense; the message names it and says what was expected."""

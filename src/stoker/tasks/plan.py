@@ -15,7 +15,8 @@ import msgspec
 
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.state import StepState
-from stoker.plan.template import escape
+from stoker.plan import template
+from stoker.plan.variables import literal
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt, Project, Task
 
@@ -80,7 +81,7 @@ def document(
     }
     return {
         "plan_id": plan_id,
-        "description": task.title,
+        "description": literal(task.title),
         "globals": {"env": env},
         "steps": steps,
     }
@@ -98,8 +99,8 @@ def extension(*steps: dict[str, Any]) -> str:
 
 def script(step_id: str, text: str, project: Project) -> dict[str, Any]:
     """A step of a project's own, in its directory."""
-    where = {"cwd": escape(project.directory)} if project.directory else {}
-    return {"id": step_id, "run": escape(text), **where}
+    where = {"cwd": _written(project.directory)} if project.directory else {}
+    return {"id": step_id, "run": _written(text), **where}
 
 
 def _steps(
@@ -107,20 +108,20 @@ def _steps(
 ) -> list[dict[str, Any]]:
     agent: dict[str, Any] = {
         "type": "agent",
-        "profile": escape(turn.executor + (f":{turn.variant}" if turn.variant else "")),
-        "prompt": escape(turn.prompt),
+        "profile": _written(turn.executor + (f":{turn.variant}" if turn.variant else "")),
+        "prompt": _written(turn.prompt),
         "warm": True,
     }
     if turn.session is not None:
-        agent["session"] = escape(turn.session)
+        agent["session"] = _written(turn.session)
     if turn.continues:
         agent["continues"] = [f"agent-{earlier}" for earlier in turn.continues]
     if turn.images:
-        agent["images"] = [escape(path) for path in turn.images]
+        agent["images"] = [_written(path) for path in turn.images]
     where = {}
     if project.directory:
-        where["cwd"] = escape(project.directory)
-        agent["worktree"] = escape(attempt.worktree)
+        where["cwd"] = _written(project.directory)
+        agent["worktree"] = _written(attempt.worktree)
     # Work is kept however the agent ended, also after a failure: nothing is lost.
     steps: list[dict[str, Any]] = [
         {
@@ -132,7 +133,7 @@ def _steps(
         },
         {
             "id": f"checkpoint-{number}",
-            "step_def": {"type": "checkpoint", "message": escape(task.title), "turn": number},
+            "step_def": {"type": "checkpoint", "message": _written(task.title), "turn": number},
             "depends_on": [f"agent-{number}"],
         },
     ]
@@ -142,6 +143,11 @@ def _steps(
             | {"depends_on": [f"checkpoint-{number}"], "critical": False}
         )
     return steps
+
+
+def _written(text: str) -> str:
+    """What stands for `text` in a plan, whatever people and agents write."""
+    return literal(template.escape(text))
 
 
 def prompt(task: Task) -> str:

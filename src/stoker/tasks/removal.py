@@ -14,7 +14,7 @@ from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.retention import forget
 from stoker.journal.base import UnknownRun
 from stoker.tasks import devserver
-from stoker.tasks.catalog import Catalog
+from stoker.tasks.catalog import Catalog, known
 from stoker.tasks.model import Attempt
 from stoker.tasks.store import (
     ATTEMPTS,
@@ -56,14 +56,15 @@ class Removal:
         async with self._journal.snapshot() as session:
             attempts = await ATTEMPTS.find(session, task_id=task_id)
         for attempt in attempts:
-            self._turns.idle(attempt.attempt_id)
+            await self._turns.idle(attempt)
         for attempt in attempts:
             await self.remove_attempt(attempt.attempt_id)
         async with self._journal.transaction() as session:
             for other in await TASKS.find(session, project_id=task.project_id):
                 if task_id in other.depends_on:
-                    left = tuple(one for one in other.depends_on if one != task_id)
-                    await TASKS.put(session, replace(other, depends_on=left))
+                    now = await known(session, TASKS, "task", other.task_id, lock=True)
+                    left = tuple(one for one in now.depends_on if one != task_id)
+                    await TASKS.put(session, replace(now, depends_on=left))
             await TASKS.remove(session, task_id)
 
     async def remove_project(self, project_id: str) -> None:
@@ -73,7 +74,7 @@ class Removal:
         tasks = await self._catalog.tasks(project_id)
         for task in tasks:
             for attempt in await self._catalog.attempts(task.task_id):
-                self._turns.idle(attempt.attempt_id)
+                await self._turns.idle(attempt)
         for task in tasks:
             await self.remove_task(task.task_id)
         async with self._journal.transaction() as session:

@@ -17,24 +17,27 @@ import msgspec
 from msgspec.structs import replace
 
 from stoker.agents import profiles
+from stoker.engine.commands import CommandRefused
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.journal import events as ev
 from stoker.journal.base import JournalError
+from stoker.journal.session import Session
 from stoker.log import get_logger
 from stoker.plan import loader
+from stoker.plan.errors import PlanError
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange, known, text
-from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.errors import Conflict, Invalid, NotReady, TasksError
 from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Project, Started, Task, TaskStatus
 from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
 from stoker.tasks.removal import Removal, forget_run
 from stoker.tasks.sessions import conversation
-from stoker.tasks.store import ATTEMPTS, DRAFTS, TASKS
+from stoker.tasks.store import ATTEMPTS, DRAFTS, PROJECTS, TASKS
 from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
@@ -46,6 +49,7 @@ from stoker.workspace.worktree import Worktree
 
 log = get_logger(__name__)
 
+_TROUBLE = (WorkspaceError, JournalError, TasksError, PlanError, CommandRefused, OSError)
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -147,15 +151,23 @@ class Starter:
             request_key,
         )
         attempt = replace(attempt, with_task=with_task)
+        async with self._turns.lock(attempt.attempt_id):  # who removes its task, waits
+            return await self._make(project, task, attempt, repository)
+
+    async def _make(
+        self, project: Project, task: Task, attempt: Attempt, repository: Repository
+    ) -> Started:
         async with self._journal.transaction() as session:
-            if not with_task:
-                task = await known(session, TASKS, "task", task.task_id)
+            if project.wip_limit or task.depends_on:  # one at a time, so that the limit holds
+                project = await known(session, PROJECTS, "project", project.project_id, lock=True)
+            if not attempt.with_task:
+                task = await known(session, TASKS, "task", task.task_id, lock=True)
             if project.wip_limit or task.depends_on:
                 others = await TASKS.find(session, project_id=project.project_id)
                 if (why := hindrance(project, task, others)) is not None:
-                    raise Conflict(f"the task cannot be begun: {why}")
+                    raise NotReady(f"the task cannot be begun: {why}")
             task = replace(task, status="inprogress", updated_at=time.time())
-            await (TASKS.add if with_task else TASKS.put)(session, task)
+            await (TASKS.add if attempt.with_task else TASKS.put)(session, task)
             if not await ATTEMPTS.add(session, attempt):
                 raise Conflict("a request with this key is under way")
         try:
@@ -163,7 +175,7 @@ class Starter:
                 repository,
                 attempt.worktree,
                 attempt.branch,
-                target,
+                attempt.target_branch,
                 copy_files=project.copy_files,
                 spares=self.spares,
             )
@@ -172,19 +184,23 @@ class Starter:
             attempt = replace(attempt, base_commit=await worktree.head() or "", state="ready")
             turn = Turn(
                 prompt=plan.prompt(task),
-                executor=executor,
-                variant=variant,
-                session=await conversation(self._journal, task.task_id, executor),
+                executor=attempt.executor,
+                variant=attempt.variant,
+                session=await conversation(self._journal, task.task_id, attempt.executor),
                 images=await self._images.place(attempt.worktree, task.images),
             )
             handle = await self._begin(project, task, attempt, turn)
             async with self._journal.transaction() as session:
-                await ATTEMPTS.put(session, attempt)
+                await self._ready(session, attempt)
         except BaseException:
             await asyncio.shield(self._undo(repository, attempt))
             raise
         self._turns.watch(attempt, handle)
         return Started(task=task, attempt=attempt)
+
+    async def _ready(self, session: Session, attempt: Attempt) -> None:
+        if not await ATTEMPTS.put(session, attempt):
+            raise Conflict("the attempt was removed while it was being begun")
 
     async def _begin(self, project: Project, task: Task, attempt: Attempt, turn: Turn) -> RunHandle:
         document = msgspec.json.encode(plan.plan(project, task, attempt, turn))
@@ -220,7 +236,7 @@ class Starter:
                 await TASKS.remove(session, attempt.task_id)
                 return
             others = await ATTEMPTS.find(session, task_id=attempt.task_id)
-            task = await known(session, TASKS, "task", attempt.task_id)
+            task = await known(session, TASKS, "task", attempt.task_id, lock=True)
             if task.status == "inprogress":
                 before: TaskStatus = "inreview" if others else "todo"
                 await TASKS.put(session, replace(task, status=before, updated_at=time.time()))
@@ -233,7 +249,7 @@ class Starter:
         for attempt, over in await self._unfinished():
             try:
                 await self._recover(attempt, over, removal)
-            except (WorkspaceError, JournalError, Unknown, OSError) as error:
+            except _TROUBLE as error:  # of one attempt, which is not another's
                 log.warning("attempt not recovered", attempt=attempt.attempt_id, error=str(error))
 
     async def _unfinished(self) -> list[tuple[Attempt, bool]]:
@@ -260,7 +276,7 @@ class Starter:
         elif over:
             await self._turns.recover(attempt)
         else:
-            self._turns.watch(attempt, await self._engine.resume(attempt.run_id))
+            await self._turns.take_up(attempt)
 
 
 def _check_profile(executor: str, variant: str | None) -> None:

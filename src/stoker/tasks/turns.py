@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from msgspec import UNSET, UnsetType
 
 from stoker.agents import warm
+from stoker.agents.driver import GRACE_SEC
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
 from stoker.engine.commands import CommandRefused
+from stoker.process.tree import end_all
 from stoker.tasks import plan
 from stoker.tasks.catalog import text
 from stoker.tasks.cycle import Cycle
@@ -25,9 +27,12 @@ from stoker.workspace.worktree import Worktree
 class Turns(Cycle):
     """Of the attempts this process drives. Use as an async context manager."""
 
-    def dismiss(self, attempt: Attempt) -> None:
-        """End the attempt's agent, if it waits for a follow-up."""
-        warm.end_all(self._engine.directory, self._progress.directory(attempt))
+    async def dismiss(self, attempt: Attempt) -> None:
+        """End the attempt's agent, if it waits for a follow-up, and all that it has started.
+        Returns when nothing of it is left that could still write."""
+        state = self._engine.directory
+        warm.end_all(state, self._progress.directory(attempt))
+        await end_all(warm.markers(state, attempt.run_id), GRACE_SEC)
 
     # What the agent is told.
 
@@ -45,7 +50,7 @@ class Turns(Cycle):
         await self._images.known(images)
         async with self.lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            if not self.busy(attempt_id):
+            if not await self.at_work(attempt):
                 await self._begin(attempt, prompt, variant, images)
                 return True
             await self._drafts.save(
@@ -74,11 +79,15 @@ class Turns(Cycle):
 
     async def stop(self, attempt_id: str) -> None:
         """End the turn under way, its processes and all; what the agent has done is kept. What
-        was queued stays as a draft. Raises `Unknown`."""
+        was queued stays as a draft. Raises `Unknown`, and `RunBusy` if another process sees to
+        it."""
         attempt = await self._catalog.attempt(attempt_id)
         handle = self._engine.handle(attempt.run_id)
         if handle is None:
-            return
+            if not await self.at_work(attempt):
+                return
+            handle = await self._engine.resume(attempt.run_id)
+            self.watch(attempt, handle)
         await self._drafts.unqueue(attempt_id)
         try:
             await handle.cancel("stopped", by="tasks")
@@ -108,16 +117,16 @@ class Turns(Cycle):
         plan.standing((await self._progress.state(attempt)).steps, turn)
         await self.stop(attempt_id)
         async with self.lock(attempt_id):
-            self.idle(attempt_id)
             attempt = await self._catalog.attempt(attempt_id)
-            self.dismiss(attempt)  # it remembers what is to be forgotten
+            await self.idle(attempt)
+            await self.dismiss(attempt)  # it remembers what is to be forgotten
             steps = (await self._progress.state(attempt)).steps
             plan.standing(steps, turn)
             before = plan.begun(steps, turn).before or attempt.base_commit
             worktree = await self._catalog.room(attempt)
             dirty = force_when_dirty or not perform_git_reset
             needed = await _differs(worktree, before, dirty=dirty)
-            self.dismiss(attempt)  # it remembers
+            await self.dismiss(attempt)  # it remembers
             if applied := needed and perform_git_reset:
                 await reset(worktree, attempt.branch, before, break_lock=True)
             await self._begin(attempt, prompt, variant, images, Origin(replaces=turn))
@@ -220,7 +229,7 @@ class Turns(Cycle):
                 expected_version=expected_version,
                 expected_queued=expected_queued,
             )
-            if not self.busy(attempt_id):
+            if not await self.at_work(attempt):
                 await self._next(attempt)
         return draft
 

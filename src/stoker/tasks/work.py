@@ -62,7 +62,7 @@ class Work:
         """While entered, no turn begins. Raises `Unknown`, `Conflict` while one is under way."""
         async with self._turns.lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            self._turns.idle(attempt_id)
+            await self._turns.idle(attempt)
             yield attempt, await self._catalog.room(attempt)
 
     async def _commit(self, attempt: Attempt, worktree: Worktree) -> Task:
@@ -205,8 +205,8 @@ class Work:
 
     async def give_up(self, attempt: Attempt) -> None:
         """The same, for who holds the attempt's lock."""
-        self._turns.idle(attempt.attempt_id)
-        self._turns.dismiss(attempt)
+        await self._turns.idle(attempt)
+        await self._turns.dismiss(attempt)
         await self._turns.devservers.stop(attempt)
         if _exists(attempt.worktree):
             await removal.remove(await self._catalog.worktree(attempt), attempt.branch)

@@ -105,7 +105,8 @@ INSERT INTO changes (subject, key) SELECT 'drafts', draft_id FROM drafts ORDER B
 
 CREATE FUNCTION stoker_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- One at a time, so that who has read up to a sequence has missed no smaller one.
+    -- One at a time, so that who has read up to a sequence has missed no smaller one. At the end of
+    -- the transaction (see the triggers), when it waits for no row any more: no deadlock.
     PERFORM pg_advisory_xact_lock(hashtext('stoker changes'));
     INSERT INTO changes (subject, key)
         VALUES (TG_TABLE_NAME, to_jsonb(COALESCE(NEW, OLD)) ->> TG_ARGV[0])
@@ -115,20 +116,20 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER projects_changed AFTER INSERT OR UPDATE OR DELETE ON projects
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('project_id');
+CREATE CONSTRAINT TRIGGER projects_changed AFTER INSERT OR UPDATE OR DELETE ON projects
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('project_id');
 
-CREATE TRIGGER tasks_changed AFTER INSERT OR UPDATE OR DELETE ON tasks
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('task_id');
+CREATE CONSTRAINT TRIGGER tasks_changed AFTER INSERT OR UPDATE OR DELETE ON tasks
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('task_id');
 
-CREATE TRIGGER attempts_changed AFTER INSERT OR UPDATE OR DELETE ON attempts
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('attempt_id');
+CREATE CONSTRAINT TRIGGER attempts_changed AFTER INSERT OR UPDATE OR DELETE ON attempts
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('attempt_id');
 
-CREATE TRIGGER drafts_changed AFTER INSERT OR UPDATE OR DELETE ON drafts
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('draft_id');
+CREATE CONSTRAINT TRIGGER drafts_changed AFTER INSERT OR UPDATE OR DELETE ON drafts
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('draft_id');
 
-CREATE TRIGGER merges_changed AFTER INSERT OR UPDATE OR DELETE ON merges
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('merge_id');
+CREATE CONSTRAINT TRIGGER merges_changed AFTER INSERT OR UPDATE OR DELETE ON merges
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('merge_id');
 
-CREATE TRIGGER pull_requests_changed AFTER INSERT OR UPDATE OR DELETE ON pull_requests
-    FOR EACH ROW EXECUTE FUNCTION stoker_changed('pull_request_id');
+CREATE CONSTRAINT TRIGGER pull_requests_changed AFTER INSERT OR UPDATE OR DELETE ON pull_requests
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stoker_changed('pull_request_id');
