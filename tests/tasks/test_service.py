@@ -1,6 +1,7 @@
 """Attempts at tasks, with the scripted agent: real processes, real worktrees."""
 
 import asyncio
+import fcntl
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from stoker.tasks.catalog import ProjectChange
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.following import follow
 from stoker.tasks.plan import role
+from stoker.tasks.store import ATTEMPTS
 from stoker.workspace.errors import BranchExists, NotARepository, UnknownBranch
 
 
@@ -32,6 +34,11 @@ async def started(tasks, world, prompt, **more):
     made = (await tasks.catalog.projects() or [await project(tasks, world)])[0]
     more = {"executor": "SCRIPTED", **more}
     return await tasks.starter.create_and_start(made.project_id, prompt, **more)
+
+
+async def _rows(tasks):
+    async with tasks.feed._journal.snapshot() as session:
+        return await ATTEMPTS.find(session)
 
 
 def ends(state):
@@ -324,12 +331,18 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
         begun = await started(tasks, world, scripted({"say": "x"}))
         await tasks.turns.settled(begun.attempt.attempt_id)
         # As a crash would leave it just before the end of `start`.
-        from stoker.tasks.store import ATTEMPTS
-
         async with tasks.feed._journal.transaction() as session:
             await ATTEMPTS.put(session, replace(begun.attempt, state="creating"))
 
     world.run(first)
+    assert len(world.worktrees()) == 1
+
+    async def meanwhile(tasks):
+        assert [one.state for one in await _rows(tasks)] == ["creating"]
+
+    with open(world.state / "creating.lock", "w") as lock:  # by a process that is just at it
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        world.run(meanwhile)
     assert len(world.worktrees()) == 1
 
     async def second(tasks):

@@ -7,11 +7,15 @@ runs; or nothing of it is left. What a crash cuts short is cleared away by `reco
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import time
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -49,6 +53,8 @@ from stoker.workspace.worktree import Worktree
 
 log = get_logger(__name__)
 
+_LOCK: Final = "creating.lock"
+"""In the state directory: held by who begins attempts."""
 _TROUBLE = (WorkspaceError, JournalError, TasksError, PlanError, CommandRefused, OSError)
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -151,8 +157,30 @@ class Starter:
             request_key,
         )
         attempt = replace(attempt, with_task=with_task)
-        async with self._turns.lock(attempt.attempt_id):  # who removes its task, waits
+        # Who removes its task, waits; who opens the journal elsewhere, leaves it alone.
+        async with self._turns.lock(attempt.attempt_id), self._under_way():
             return await self._make(project, task, attempt, repository)
+
+    @asynccontextmanager
+    async def _under_way(self) -> AsyncIterator[None]:
+        descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no live process is beginning an attempt; none does before this is left."""
+        descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(descriptor)
 
     async def _make(
         self, project: Project, task: Task, attempt: Attempt, repository: Repository
@@ -246,11 +274,16 @@ class Starter:
     async def recover(self, removal: Removal) -> None:
         """Go on with what was under way when the last owner of the journal ended, and clear
         away what it had not finished starting, or removing."""
-        for attempt, over in await self._unfinished():
-            try:
-                await self._recover(attempt, over, removal)
-            except _TROUBLE as error:  # of one attempt, which is not another's
-                log.warning("attempt not recovered", attempt=attempt.attempt_id, error=str(error))
+        with self._alone() as alone:
+            for attempt, over in await self._unfinished():
+                if alone or attempt.state != "creating":
+                    await self._try(attempt, over, removal)
+
+    async def _try(self, attempt: Attempt, over: bool, removal: Removal) -> None:
+        try:
+            await self._recover(attempt, over, removal)
+        except _TROUBLE as error:  # of one attempt, which is not another's
+            log.warning("attempt not recovered", attempt=attempt.attempt_id, error=str(error))
 
     async def _unfinished(self) -> list[tuple[Attempt, bool]]:
         """Attempts with which there is something to be done, and whether their runs are over."""
@@ -263,7 +296,8 @@ class Starter:
         return [
             (one, one.run_id not in running)
             for one in found
-            if one.state != "ready" or one.run_id in running or one.attempt_id in queued
+            if Path(one.worktree).is_relative_to(self._directory)  # not of another host's server
+            and (one.state != "ready" or one.run_id in running or one.attempt_id in queued)
         ]
 
     async def _recover(self, attempt: Attempt, over: bool, removal: Removal) -> None:
