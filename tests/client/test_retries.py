@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import httpx
 import pytest
 
 from stoker.client import Conflict, NotFound, ServerFault, SyncClient, TooManyRequests, Unreachable
+from stoker.client.sse import Told, told
 
 Answer = tuple[int, dict[str, str], bytes]
 FINE: Answer = (200, {}, b'{"projects": []}')
@@ -112,6 +115,35 @@ def test_what_was_deleted_at_the_first_try_is_gone():
             stoker.runs.remove("r")
 
 
+@pytest.mark.parametrize("first", [problem(429), problem(503)])
+def test_what_was_turned_away_has_deleted_nothing(first):
+    with serving(Flaky(first, problem(404))) as stoker, pytest.raises(NotFound):
+        stoker.runs.remove("r")
+
+
+def test_a_request_that_never_arrived_has_deleted_nothing():
+    class Late(httpx.AsyncBaseTransport):
+        """Cannot connect at first."""
+
+        tries = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.tries += 1
+            if self.tries == 1:
+                raise httpx.ConnectError("refused", request=request)
+            return httpx.Response(404, content=b"no json")
+
+    late = Late()
+    with SyncClient("http://127.0.0.1:1", transport=late) as stoker, pytest.raises(NotFound):
+        stoker.runs.remove("r")
+    assert late.tries == 2
+
+
+def test_a_delete_that_is_to_tell_something_does_not_end_in_nothing():
+    with serving(Flaky(None, problem(404))) as stoker, pytest.raises(NotFound):
+        stoker.work.delete_file("a", path="b")
+
+
 def test_the_server_says_when_to_come_back():
     with serving(Flaky(problem(503, Retry_After="1"), FINE)) as stoker:
         began = time.monotonic()
@@ -139,3 +171,23 @@ def test_a_stream_that_breaks_off_goes_on_behind_what_was_told():
         assert [event.sequence for event in stoker.runs.events("r")] == [1, 2, 3, 4]
     places = [headers.get("Last-Event-ID") for _, headers in flaky.requests]
     assert places == [None, "2", "2", "2", "2"]
+
+
+def test_only_a_line_feed_ends_a_line_of_a_stream():
+    types = ["\u2028", "a\u2029\u0085\u20ac"]
+    lines = [f'data: {{"run_id":"r","sequence":1,"time":0,"type":"{type}"}}' for type in types]
+    body = "\r\n\r\n".join((*lines, "event: end\r\ndata:", "")).encode()
+    with serving(Flaky((200, {"Content-Type": "text/event-stream"}, body))) as stoker:
+        seen = [event.type for event in stoker.runs.events("r")]
+    assert seen == ["\u2028", "a\u2029\u0085\u20ac"]
+
+
+def test_a_stream_may_come_in_pieces_of_any_length():
+    async def bytewise() -> AsyncIterator[bytes]:
+        for byte in "id: 1\ndata: \u2028\u20ac\n\ndata: cut".encode():
+            yield bytes([byte])
+
+    async def seen() -> list[Told]:
+        return [event async for event in told(bytewise())]
+
+    assert asyncio.run(seen()) == [Told("", "\u2028\u20ac", "1")]

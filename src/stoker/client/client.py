@@ -37,6 +37,8 @@ _SILENCE_SEC = 60.0
 """A stream that says nothing for so long is dead: servers say that they are alive."""
 _PASSING: Final = (502, 503, 504)
 """Statuses of a server that is about to come or go."""
+_NOT_DONE: Final = (429, 503)
+"""Statuses of what was turned away and not begun."""
 _END: Final = object()
 
 
@@ -130,19 +132,22 @@ class Client(_Offer["Client"]):
                 )
             except httpx.TransportError as fault:
                 error: ApiError | Unreachable = _unreachable(self.url, fault)
-                again = request.repeatable or _never_arrived(fault)
+                arrived = not _never_arrived(fault)
+                again = request.repeatable or not arrived
             else:
                 if answer.is_success:
                     return self._read(answer.content, request.answer)
                 error = _error(answer)
-                if sent and request.method == "DELETE" and isinstance(error, NotFound):
-                    return None  # the first time it arrived, its answer did not
+                gone = request.method == "DELETE" and request.answer is type(None)
+                if sent and gone and isinstance(error, NotFound):
+                    return None  # an earlier time it arrived, its answer did not
+                arrived = error.status not in _NOT_DONE
                 again = (
                     isinstance(error, TooManyRequests)
                     or (request.repeatable and error.status in _PASSING)
                     or (request.keyed and sent and isinstance(error, Conflict))  # under way still
                 )
-            sent = True
+            sent = sent or arrived
             if not (again and await patience.last(getattr(error, "retry_after", None))):
                 raise error
 
@@ -167,7 +172,7 @@ class Client(_Offer["Client"]):
                         if not (isinstance(error, TooManyRequests) or error.status in _PASSING):
                             raise error
                     else:
-                        async with aclosing(told(answer.aiter_lines(), place)) as events:
+                        async with aclosing(told(answer.aiter_bytes(), place)) as events:
                             async for event in events:
                                 patience = _Patience(self._patience)
                                 place = event.place
