@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 
 import hypothesis
 import schemathesis
+from litestar.exceptions import LitestarDeprecationWarning
 from serving import begin, outcome
 
 from stoker.server import resources
@@ -90,3 +92,9 @@ def test_the_document_is_openapi_31_with_examples_and_problems(api):
     assert json.dumps(document).count('"operationId"') == len(
         {o["operationId"] for path in document["paths"].values() for o in path.values()}
     )
+
+
+def test_nothing_is_declared_in_a_way_that_litestar_gives_up():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LitestarDeprecationWarning)
+        openapi()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from litestar import delete, get, post, put
 from litestar.openapi.spec import Example
-from litestar.params import Body, JSONBody, PathParameter
+from litestar.params import Body, FromPath, JSONBody, PathParameter
 
 from stoker.server.params import App, Name
 from stoker.server.problems import not_found
@@ -18,7 +18,7 @@ Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 
 @get(_ONE, tags=["drafts"], summary="What is written down for an agent")
-async def show(service: App, attempt_id: Name, kind: DraftKind) -> Draft:
+async def show(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> Draft:
     await service.tasks.catalog.attempt(attempt_id)
     found = await service.tasks.turns.draft(attempt_id, kind)
     if found is None:
@@ -36,7 +36,7 @@ async def show(service: App, attempt_id: Name, kind: DraftKind) -> Draft:
 async def save(
     service: App,
     attempt_id: Name,
-    kind: DraftKind,
+    kind: FromPath[DraftKind],
     data: Annotated[
         DraftRequest,
         Body(examples=[Example("one", value={"prompt": "Also add a test", "expected_version": 0})]),
@@ -54,7 +54,7 @@ async def save(
 
 
 @delete(_ONE, tags=["drafts"], summary="Take back what is written down")
-async def remove(service: App, attempt_id: Name, kind: DraftKind) -> None:
+async def remove(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> None:
     await service.tasks.catalog.attempt(attempt_id)
     await service.tasks.turns.remove_draft(attempt_id, kind)
 
