@@ -74,7 +74,8 @@ def test_how_it_is_started():
         return ClaudeAdapter.argv(Client(variant, **more).assignment)
 
     assert argv("DEFAULT")[:4] == ["claude", "-p", "--output-format", "stream-json"]
-    assert argv("DEFAULT", session="x")[-2:] == ["--resume", "x"]
+    assert argv("DEFAULT", session="x")[-1] == "--resume=x"
+    assert argv("DEFAULT", session="--yolo")[-1] == "--resume=--yolo"
     assert argv("PLAN")[-2:] == ["--permission-mode", "plan"]
     profile = Profiles().profile("CLAUDE_CODE", model="m", additional_params=("--more",), yolo=True)
     whole = ClaudeAdapter.argv(Assignment(prompt="", cwd="/", profile=profile))

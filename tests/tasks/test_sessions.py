@@ -122,3 +122,30 @@ def test_what_is_wrong_is_told_with_its_place(imported, world):
         with pytest.raises(Invalid):
             parse(text.encode())
     assert parse(b'{"version": 2, "sessions": {}, "_migrated": true}') == []
+
+
+@pytest.mark.parametrize("id", ["--dangerously-skip-permissions", "a b", "a\n", "é", "x" * 201])
+def test_what_is_no_id_of_a_session_is_refused(id):
+    for document, pointer in (
+        ({"agents": {"plan": {"sessionId": id}}}, "/agents/plan/sessionId"),
+        ({"sessions": {"one": {"sessionId": id}}}, "/sessions/one/sessionId"),
+        ({"sessions": {id: {}}}, f"/sessions/{id}"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            parse(json.dumps(document).encode())
+        assert str(refused.value) == f"{pointer}: expected the id of a session, found {id!r}"
+    (named,) = parse(json.dumps({"sessions": {id: {"name": id}}}).encode())
+    assert named.session_id == ""
+
+
+def test_what_is_nested_too_deeply_is_refused(imported):
+    for levels, said in (
+        (100_000, "sessions.json: no JSON: "),
+        (950, "/agents/plan: more than 100 levels deep"),
+        (100, "/agents/plan: more than 100 levels deep"),
+    ):
+        nested = "[" * levels + "]" * levels
+        done = imported('{"agents": {"plan": {"more": %s}}}' % nested)  # noqa: UP031
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    deep = "[" * 90 + "]" * 90
+    assert imported('{"agents": {"plan": {"more": %s}}}' % deep).returncode == 0  # noqa: UP031

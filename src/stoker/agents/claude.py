@@ -61,7 +61,7 @@ class ClaudeAdapter(JsonAdapter):
         elif settings.plan:
             argv += ["--permission-mode", "plan"]
         if assignment.session:
-            argv += ["--resume", assignment.session]
+            argv.append(f"--resume={assignment.session}")  # whatever it is, it is no option
         return [*argv, *(settings.additional_params or ())]
 
     def begin(self) -> None:

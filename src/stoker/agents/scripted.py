@@ -1,7 +1,7 @@
 """The scripted agent, for tests and demonstrations: it does what a script says, and speaks
 Claude-style stream-json, as real agents do.
 
-    python -m stoker.agents.scripted [--script FILE] [--resume SESSION]
+    python -m stoker.agents.scripted [--script FILE] [--resume=SESSION]
 
 The script is a JSON list of actions: the file, else `$STOKER_SCRIPT`, else the prompt itself
 if it begins with `[`; without one, it repeats what it was asked. An action is an object:
@@ -302,8 +302,8 @@ def main(arguments: list[str]) -> int:
     session, script = "", os.environ.get("STOKER_SCRIPT") or None
     words = iter(arguments)
     for word in words:
-        if word == "--resume":
-            session = next(words)
+        if word.startswith("--resume="):
+            session = word.partition("=")[2]
         elif word == "--script":
             script = Path(next(words)).read_text()
     return Agent(session or str(uuid.uuid4()), script).run()

@@ -8,6 +8,7 @@ conversation.
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -32,7 +33,9 @@ _STATUS: Final[dict[str, TaskStatus]] = {
 """What is not over well is to be looked at: nobody drives it any more."""
 _TEXTS: Final = ("agent", "name", "executor", "executorVariant", "model", "sessionId", "status")
 _MORE_TEXTS: Final = ("created", "lastUsed", "lastPrompt", "logFile", "mode", "preset")
+_ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,199}", re.ASCII)
 _TITLE: Final = 200
+_DEPTH: Final = 100
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -78,7 +81,7 @@ def parse(text: bytes) -> list[Session]:
     """The sessions of a file. Raises `Invalid` with all that is wrong, and where."""
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(f"no JSON: {error}") from error
     if not isinstance(document, dict) or not {"sessions", "agents"} & document.keys():
         raise Invalid("expected an object with `sessions` or `agents` at the top")
@@ -90,10 +93,14 @@ def parse(text: bytes) -> list[Session]:
             continue
         for key, told in entries.items():
             pointer = f"/{part}/{key.replace('~', '~0').replace('/', '~1')}"
-            faults = _faults(pointer, told)
-            wrong += faults
-            if not faults:
-                found.append(Session(key=key, pointer=pointer, told=told))
+            if faults := _faults(pointer, told):
+                wrong += faults
+                continue
+            session = Session(key=key, pointer=pointer, told=told)
+            found.append(session)
+            if (id := session.session_id) and _ID.fullmatch(id) is None:
+                place = f"{pointer}/sessionId" if session.text("sessionId") else pointer
+                wrong.append(f"{place}: expected the id of a session, found {id!r}")
     if wrong:
         raise Invalid("\n".join(wrong))
     return found
@@ -102,6 +109,8 @@ def parse(text: bytes) -> list[Session]:
 def _faults(pointer: str, told: Any) -> list[str]:
     if not isinstance(told, dict):
         return [f"{pointer}: expected an object, found {_kind(told)}"]
+    if _deep(told):
+        return [f"{pointer}: more than {_DEPTH} levels deep"]
     faults = [
         f"{pointer}/{name}: expected text, found {_kind(told[name])}"
         for name in (*_TEXTS, *_MORE_TEXTS)
@@ -111,6 +120,11 @@ def _faults(pointer: str, told: Any) -> list[str]:
         if isinstance(told.get(name), str) and _time(told[name]) is None:
             faults.append(f"{pointer}/{name}: expected a time, found {told[name]!r}")
     return faults
+
+
+def _deep(value: Any, left: int = _DEPTH) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not left or any(_deep(part, left - 1) for part in parts)
 
 
 def _kind(value: Any) -> str:
