@@ -92,7 +92,12 @@ async def routes(request: Asked) -> Envelope:
 
 @get("/api/info")
 async def info(service: App) -> Envelope:
-    executors = profiles.load(profiles.place(os.environ)).document()["executors"]
+    executors = _profiles()["executors"]
+    for variants in executors.values():
+        for variant in variants.values():
+            for settings in variant.values():
+                env = settings.get("env", {})
+                env.update({name: value and _HIDDEN for name, value in env.items()})
     bits = "64-bit" if platform.machine().endswith("64") else "32-bit"
     return ok(
         {
@@ -140,11 +145,10 @@ def _shown(config: Config) -> Config:
     return replace(config, github=hidden)
 
 
-@get("/api/profiles")
+@get("/api/profiles", opt={"scope": "admin"})
 async def show_profiles() -> Envelope:
-    place = profiles.place(os.environ)
-    content = msgspec.json.format(msgspec.json.encode(profiles.load(place).document()))
-    return ok({"content": content.decode(), "path": str(place)})
+    content = msgspec.json.format(msgspec.json.encode(_profiles()))
+    return ok({"content": content.decode(), "path": str(profiles.place(os.environ))})
 
 
 @put("/api/profiles", opt={"scope": "admin"})
@@ -156,11 +160,25 @@ async def update_profiles(request: Asked) -> Envelope:
         document = msgspec.json.decode(document)
     if isinstance(document, dict) and "executors" not in document:
         document = {"executors": document}
+    if _HIDDEN in str(document):
+        document = _restored(document, _profiles())
     await asyncio.to_thread(profiles.save, profiles.place(os.environ), document)
     return ok("Executor profiles updated successfully")
 
 
-@get("/api/mcp-config")
+def _profiles() -> dict[str, Any]:
+    return profiles.load(profiles.place(os.environ)).document()
+
+
+def _restored(sent: Any, before: Any) -> Any:
+    """What is sent, with what was hidden as it was."""
+    if isinstance(sent, dict):
+        known = before if isinstance(before, dict) else {}
+        return {name: _restored(value, known.get(name)) for name, value in sent.items()}
+    return before if sent == _HIDDEN else sent
+
+
+@get("/api/mcp-config", opt={"scope": "admin"})
 async def show_mcp(executor: FromQuery[str]) -> Envelope:
     try:
         return ok(await asyncio.to_thread(mcp_config.read, executor))
