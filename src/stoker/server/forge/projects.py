@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,10 @@ def _no_repository(path: Path) -> str:
 
 
 async def _init(path: Path) -> None:
-    """A new repository, with a first commit to begin from."""
+    """A new repository, with a first commit to begin from; never in one there is already, whose
+    index may hold what its user has staged."""
+    if await asyncio.to_thread(os.path.lexists, path / ".git"):
+        raise Business("The specified directory is already a git repository")
     await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
     env = {**hardening.environment(user_config=True), **hardening.identity(STOKER)}
     for args in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "-m", "First commit")):
