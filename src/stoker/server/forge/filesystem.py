@@ -54,11 +54,11 @@ def _within(ref: str, worktree: str) -> bool:
 
 def _listing(place: Path) -> list[shapes.Entry]:
     """Directories first; hidden ones left out."""
-    if not place.exists():
-        raise Business("Directory does not exist")
-    if not place.is_dir():
-        raise Business("Path is not a directory")
     try:
+        if not place.exists():
+            raise Business("Directory does not exist")
+        if not place.is_dir():
+            raise Business("Path is not a directory")
         found = [_entry(one) for one in place.iterdir() if not one.name.startswith(".")]
     except OSError as error:
         raise Business(f"Failed to read directory: {error.strerror}") from error
@@ -66,7 +66,7 @@ def _listing(place: Path) -> list[shapes.Entry]:
 
 
 def _entry(path: Path) -> shapes.Entry:
-    is_directory = path.is_dir()
+    is_directory = os.path.isdir(path)  # noqa: PTH112
     try:
         modified = int(path.stat().st_mtime)
     except OSError:
@@ -75,9 +75,14 @@ def _entry(path: Path) -> shapes.Entry:
         name=printable(path.name),
         path=printable(str(path)),
         is_directory=is_directory,
-        is_git_repo=is_directory and (path / ".git").exists(),
+        is_git_repo=is_directory and _is_repository(path),
         last_modified=modified,
     )
+
+
+def _is_repository(path: Path) -> bool:
+    """Of a directory that may not be looked into, `Path.exists` would raise."""
+    return os.path.exists(path / ".git")  # noqa: PTH110
 
 
 def _repositories(places: list[Path]) -> list[shapes.Entry]:
@@ -86,7 +91,7 @@ def _repositories(places: list[Path]) -> list[shapes.Entry]:
         for number, path in enumerate(_directories(place, _DEPTH)):
             if number >= _MOST:
                 break
-            if (path / ".git").exists():
+            if _is_repository(path):
                 found[path] = _entry(path)
     return list(found.values())
 
