@@ -4,6 +4,7 @@ beside this file are imported by their names."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pwd
 import shutil
@@ -19,6 +20,16 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """A command line that runs in this process sets Stoker's log up for itself."""
+    logger = logging.getLogger("stoker")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 def _postgres_program(name: str) -> str:

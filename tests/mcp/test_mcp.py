@@ -107,6 +107,7 @@ def test_a_plan_from_check_to_result(opened):
             key = run["run_id"]
             released = await call(session, "next_steps", run_id=key)
             assert released["released"] == ["long"]
+            await call(session, "wait_for_run", run_id=key)  # for the next batch to be asked for
             await call(session, "next_steps", run_id=key)
             waited = await session.call_tool(
                 "wait_for_run",

@@ -13,6 +13,7 @@ from typing import Final
 from stoker.agents.profiles import Settings
 
 _SCRIPTED = str(Path(__file__).with_name("scripted.py"))  # needs nothing but Python
+_PACKAGES = str(Path(__file__).parents[2])  # where `stoker` is imported from
 _STREAM = (
     *("-p", "--output-format", "stream-json", "--input-format", "stream-json"),
     *("--verbose", "--permission-prompt-tool", "stdio"),
@@ -73,6 +74,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             args=("--include-partial-messages",),
             model_option="--model",
             env={"XDG_STATE_HOME": None},
+            readable=(_PACKAGES,),
             writable=("~/.local/state/stoker/agents/",),
         ),
         "APPROVALS": Settings(approvals="ask"),
