@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -187,3 +188,19 @@ def test_over_http_a_token_may_do_what_its_scope_says(server):
             ({"Origin": "http://evil.example"}, 403),
         ):
             assert client.post("/mcp", json=body, headers=headers).status_code == status
+
+
+def test_over_http_a_request_may_be_as_big_as_any_other(server):
+    """A body that says how big it is, and one that does not."""
+    limit = 16 * 1024 * 1024
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+    }
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+        for size, status in ((limit, 200), (limit + 1, 413)):
+            padded = body.ljust(size)
+            for content in (padded, (padded[at : at + 65536] for at in range(0, size, 65536))):
+                answer = client.post("/mcp", content=content, headers=headers)
+                assert answer.status_code == status

@@ -48,6 +48,7 @@ class Mcp:
         manager = StreamableHTTPSessionManager(
             server(self._client),
             stateless=True,
+            max_request_body_size=self._service.settings.body_limit,
         )
         async with manager.run():
             self._manager.set_result(manager)
