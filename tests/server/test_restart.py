@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import signal
 
 import pytest
 from serving import Server, begin, events, outcome, problem, wait_for
+
+from stoker.engine.engine import Engine
+from stoker.engine.options import RunOptions
+from stoker.journal.base import JournalError, JournalTooNew
+from stoker.journal.open import open_journal
+from stoker.plan import loader
+from stoker.server import service
+from stoker.server.settings import Settings
+from stoker.server.tokens import Tokens
+from stoker.steps.registry import kinds
+from stoker.tasks.service import opened
 
 HOLD = (
     "echo started >> {0}.starts; touch {0}.ready; "
@@ -177,3 +190,48 @@ def test_on_postgresql_a_killed_server_goes_on_seen_by_another(serve, tmp_path, 
         assert outcome(two, run_id) == "succeeded"
         assert two.get("/v1/runs", params={"limit": 1}).json()["next_cursor"] is None
         assert "hunter2" not in one.get("/v1/runs/nope").text + server.log
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("failing", "errors", "taken_up"),
+    [
+        ("runs", [JournalError("gone"), JournalError("gone")], True),
+        ("acquire", [JournalError("gone"), FULL], True),
+        ("acquire", [JournalTooNew("of a newer one")], False),
+    ],
+)
+def test_a_server_whose_journal_fails_for_a_moment_takes_up_its_runs_later(
+    failing, errors, taken_up, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "_AGAIN_SEC", 0.0)
+    plan = loader.loads(
+        json.dumps({"plan_id": "p", "steps": [{"id": "a", "step_def": {"type": "approval"}}]}),
+        kinds=kinds(),
+        name="",
+    ).plan
+
+    async def scenario():
+        journal = await open_journal(tmp_path / "journal.db")
+        settings = Settings(directory=tmp_path, roots=(tmp_path,))
+        async with Engine(journal, tmp_path, kinds()) as engine:
+            options = RunOptions(cwd=str(tmp_path), served=str(tmp_path))
+            run_id = (await engine.start(plan, options=options, park=False)).run_id
+        works = getattr(journal, failing)
+
+        async def fails(*args, **options):
+            if errors:
+                raise errors.pop(0)
+            return await works(*args, **options)
+
+        async with Engine(journal, tmp_path, kinds()) as engine, opened(engine) as tasks:
+            mine = service.Service(settings, journal, engine, Tokens(tmp_path), tasks)
+            monkeypatch.setattr(journal, failing, fails)
+            await asyncio.wait_for(mine.take_up(), 30)
+            assert not errors
+            assert (engine.handle(run_id) is not None) == taken_up
+        await journal.close()
+
+    asyncio.run(scenario())

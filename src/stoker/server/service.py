@@ -35,6 +35,7 @@ from stoker.journal.base import (
     CommandKind,
     Journal,
     JournalError,
+    JournalTooNew,
     RunBusy,
     RunExists,
     RunOver,
@@ -68,6 +69,7 @@ from stoker.wire.runs import RUN_ID
 log = get_logger(__name__)
 
 _RESUMED: Final = ("pending", "running", "paused")
+_AGAIN_SEC: Final = 5.0
 _FRESH_SEC = 60.0
 """Events older than that tell nothing of how far listeners are behind."""
 
@@ -372,9 +374,15 @@ class Service:
 
     async def take_up(self) -> None:
         """Go on with the unfinished runs of this server's directory, oldest first. One whose
-        dead engine's lease still holds is waited for."""
+        dead engine's lease still holds is waited for. A journal that fails is tried again."""
         mine = str(self.settings.directory)
-        rows = await self.journal.runs(limit=EVERYTHING, status=_RESUMED)
+        while True:
+            try:
+                rows = await self.journal.runs(limit=EVERYTHING, status=_RESUMED)
+                break
+            except JournalError as error:
+                log.warning("unfinished runs not read", error=str(error))
+                await asyncio.sleep(_AGAIN_SEC)
         async with asyncio.TaskGroup() as group:
             for row in reversed(rows):
                 if row.options.get("served") != mine or row.parent_run_id is not None:
@@ -396,8 +404,11 @@ class Service:
             return error.lease_sec
         except RunOver:
             return None
-        except (PlanError, JournalError, CommandRefused) as error:
+        except (PlanError, CommandRefused, UnknownRun, JournalTooNew) as error:
             log.warning("run not resumed", run_id=run_id, error=str(error))
+        except (JournalError, OSError) as error:  # or the disk is full
+            log.warning("run not resumed yet", run_id=run_id, error=str(error))
+            return _AGAIN_SEC
         else:
             log.info("run resumed", run_id=run_id)
         return None
