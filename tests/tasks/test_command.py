@@ -1,10 +1,15 @@
 """`stoker task`, as a person types it."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+
+from stoker.cli.task_turns import accompany
+from stoker.client import Unreachable
 
 
 def git(directory, *args):
@@ -70,6 +75,71 @@ def test_ctrl_c_stops_the_agent_and_keeps_its_work(world, scripted):
     assert started.returncode == 130
     _, branch, _ = begun(said)
     assert git(world.repository, "show", f"{branch}:b") == "half"
+
+
+def test_a_second_ctrl_c_ends_the_command_and_the_agent_at_once(world, scripted):
+    script = scripted({"say": "now"}, {"say": "deaf"}, {"hang": "deaf"})
+    command = [sys.executable, "-u", "-m", "stoker.cli", "task", "start", script, "-a", "SCRIPTED"]
+    world.state = world.repository / ".stoker"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = subprocess.Popen(command, cwd=world.repository, **pipes)
+    try:
+        assert "now\n" in iter(started.stdout.readline, "")
+        started.send_signal(signal.SIGINT)
+        assert any("Ctrl-C again" in line for line in iter(started.stderr.readline, ""))
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=30)
+    finally:
+        started.kill()
+    assert (started.returncode, said) == (130, "")  # it did not wait for the end of the turn
+    world.wait_until_empty()
+
+
+def test_a_stop_that_fails_is_told_and_may_be_tried_again():
+    class Attempts:
+        """Of a server that does not do it at first."""
+
+        def __init__(self):
+            self.tries, self.stopped, self.seen = 0, asyncio.Event(), asyncio.Event()
+
+        async def show(self, attempt_id, wait_sec=None):
+            if wait_sec:
+                await self.stopped.wait()
+            attempt = SimpleNamespace(run_id="r")
+            busy = not self.stopped.is_set()
+            return SimpleNamespace(attempt=attempt, busy=busy, steps=[])
+
+        async def stream(self, attempt_id, turn):
+            self.seen.set()
+            await self.stopped.wait()
+            for nothing in ():
+                yield nothing
+
+        async def stop(self, attempt_id):
+            self.tries += 1
+            if self.tries == 1:
+                raise Unreachable("no answer")
+            self.stopped.set()
+
+        async def changes(self, attempt_id, contents):
+            return SimpleNamespace(changes=[])
+
+    async def main():
+        attempts, told = Attempts(), asyncio.Queue()
+        output = SimpleNamespace(note=lambda text: None, error=told.put_nowait)
+        context = SimpleNamespace(output=output, hint=lambda *words: "")
+        client = SimpleNamespace(attempts=attempts, url="http://x")
+        watching = asyncio.create_task(accompany(context, client, "a", as_json=False))
+        await attempts.seen.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        said = await asyncio.wait_for(told.get(), 10)
+        assert "no answer" in said
+        assert not watching.done()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await asyncio.wait_for(watching, 10) == 130
+        assert attempts.tries == 2
+
+    asyncio.run(main())
 
 
 def test_what_was_queued_is_shown_after_the_turn_under_way(world, scripted):

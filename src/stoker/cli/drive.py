@@ -156,13 +156,13 @@ def kill(state: Path, run_id: str) -> None:
     """End all processes of a run, and of those nested in it, by force and without waiting."""
     from stoker.engine.attempt import realm
     from stoker.process.spec import SEPARATOR
-    from stoker.process.survivors import Scan, under
+    from stoker.process.survivors import Scan
 
-    run = f"{realm(state)}/{run_id}"
+    # Of its steps, of runs nested in it, and of its agents that stay for a follow-up.
+    runs = [f"{realm(state)}{of}/{run_id}" for of in ("", ".agents")]
+    of_it = tuple(f"{run}{end}" for run in runs for end in "/.")
     for process in Scan():
-        marker = process.marker
-        nested = any(one.startswith(f"{run}.") for one in marker.split(SEPARATOR))
-        if nested or under(f"{run}/", marker):
+        if any(marker.startswith(of_it) for marker in process.marker.split(SEPARATOR)):
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:

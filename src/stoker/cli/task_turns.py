@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
@@ -33,18 +34,13 @@ async def rest(client: Client, attempt_id: str, *, after: int) -> AttemptView:
 
 
 async def accompany(context: Context, client: Client, attempt_id: str, *, as_json: bool) -> int:
-    """Show what the agent does until it is done, as JSON only how it ended; Ctrl-C stops it."""
-    loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[None]] = []
-
-    def stop() -> None:
-        if not stopping:
-            context.output.note("stopping the agent; what it has done is kept")
-            stopping.append(loop.create_task(client.attempts.stop(attempt_id)))
-
-    loop.add_signal_handler(signal.SIGINT, stop)
+    """Show what the agent does until it is done, as JSON only how it ended; Ctrl-C stops it,
+    a second one ends the command at once."""
+    loop, stop = asyncio.get_running_loop(), _Stop(context, client, attempt_id)
+    loop.add_signal_handler(signal.SIGINT, stop.interrupt)
     try:
         view = await client.attempts.show(attempt_id)
+        stop.run_id = view.attempt.run_id
         turn = last_turn(view)
         while True:
             if not as_json:
@@ -53,7 +49,8 @@ async def accompany(context: Context, client: Client, attempt_id: str, *, as_jso
             if last_turn(view) <= turn:
                 break
             turn += 1
-        await asyncio.gather(*stopping)
+        if stop.begun is not None:
+            await stop.begun
     finally:
         loop.remove_signal_handler(signal.SIGINT)
     if as_json:
@@ -63,7 +60,7 @@ async def accompany(context: Context, client: Client, attempt_id: str, *, as_jso
             context.output.note(stat(change))
         context.output.note(f"see it: {context.hint('task', 'diff', attempt_id[:8])}")
         context.output.note(f"take it: {context.hint('task', 'merge', attempt_id[:8])}")
-    if stopping:
+    if stop.begun is not None:
         return exit_codes.CANCELED
     ended = next((step for step in reversed(view.steps) if step.role == "agent"), None)
     if ended is None or ended.status != "succeeded":
@@ -71,6 +68,47 @@ async def accompany(context: Context, client: Client, attempt_id: str, *, as_jso
         context.output.error(one_line(why))
         return exit_codes.FAILED
     return exit_codes.SUCCEEDED
+
+
+class _Stop:
+    """What Ctrl-C does: it stops the agent; once that is under way, it ends the command."""
+
+    def __init__(self, context: Context, client: Client, attempt_id: str) -> None:
+        self._context = context
+        self._client = client
+        self._attempt_id = attempt_id
+        self.run_id = ""
+        """Empty: not known yet."""
+        self.begun: asyncio.Task[None] | None = None
+        """None: not asked for, or it failed."""
+
+    def interrupt(self) -> None:
+        """Ctrl-C was pressed."""
+        if self.begun is not None:
+            self._end()
+        self._context.output.note(
+            "stopping the agent; what it has done is kept; Ctrl-C again ends the command at once"
+        )
+        self.begun = asyncio.get_running_loop().create_task(self._stop())
+
+    async def _stop(self) -> None:
+        from stoker.client.errors import StokerError
+
+        try:
+            await self._client.attempts.stop(self._attempt_id)
+        except StokerError as error:
+            self._context.output.error(
+                f"the agent could not be stopped: {error}; Ctrl-C tries again"
+            )
+            self.begun = None
+
+    def _end(self) -> NoReturn:
+        from stoker.cli.drive import kill
+        from stoker.client.local import IN_PROCESS
+
+        if self.run_id and self._client.url == IN_PROCESS:  # nobody else would end the agent
+            kill(self._context.directory, self.run_id)
+        os._exit(exit_codes.CANCELED)
 
 
 async def follow(context: Context, client: Client, attempt_id: str, turn: int) -> None:
