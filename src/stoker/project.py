@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -44,7 +46,8 @@ def locate(
 
     `db`, else `$STOKER_DB`, is a path (`sqlite:///PATH` is one too), whose directory is the
     state directory then, or the URL of a server. Else the journal is in `.stoker` of the
-    nearest directory upwards that has one, else of the git work tree, else of `cwd`.
+    nearest directory upwards that has one of this user's, else of the git work tree, else of
+    `cwd`. Raises `PermissionError` if that is somebody else's.
     """
     cwd = cwd or Path.cwd()
     chosen = os.fspath(db) if db else environment.get(VARIABLE, "")
@@ -53,12 +56,31 @@ def locate(
         file = cwd / path
         return Place(file.parent, str(file))
     directory = _root(cwd) / STATE
+    if directory.exists() and not _trusted(directory):
+        why = f"{directory} is not this user's alone (--db or {VARIABLE} names a journal)"
+        raise PermissionError(errno.EPERM, why)
     return Place(directory, chosen or str(directory / JOURNAL))
 
 
+def ours(found: os.stat_result) -> bool:
+    """Whether it is this user's, and not for everybody to write."""
+    return found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH
+
+
 def _root(cwd: Path) -> Path:
-    for marker in (STATE, ".git"):
-        for place in (cwd, *cwd.parents):
-            if (place / marker).exists():
-                return place
-    return cwd
+    places = (cwd, *cwd.parents)
+    for place in places:
+        # A worktree is an agent's: what it says is a project's state is not believed.
+        if place.name == "worktrees" and place.parent.name == STATE and _trusted(place.parent):
+            return place.parent.parent
+    for place in places:
+        if _trusted(place / STATE):
+            return place
+    return next((place for place in places if (place / ".git").exists()), cwd)
+
+
+def _trusted(directory: Path) -> bool:
+    try:
+        return ours(directory.stat())
+    except OSError:
+        return False

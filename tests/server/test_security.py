@@ -69,6 +69,16 @@ def test_the_command_refuses_an_open_address_and_one_that_is_taken(shared, tmp_p
     assert (taken.returncode, "Address already in use" in taken.stderr) == (2, True)
 
 
+def test_a_server_without_tokens_warns(tmp_path):
+    here = Server(tmp_path)
+    with here:
+        assert "everybody on this machine, agents included" in here.log
+    here.stoker("serve", "token", "create", "--scope", "admin", "--name", "me")
+    (tmp_path / "server.log").unlink()
+    with here:
+        assert "everybody" not in here.log
+
+
 def test_tokens_are_kept_as_digests_and_told_once(tmp_path):
     tokens = Tokens(tmp_path)
     text = tokens.create("me", "run")

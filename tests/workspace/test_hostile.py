@@ -248,6 +248,27 @@ def test_an_intent_that_somebody_wrote_deletes_nothing_but_trash(bench, run):
     assert (precious / "file").exists()
 
 
+@pytest.mark.parametrize("what", ["elsewhere", "no trash", "branch"])
+def test_an_intent_that_is_not_ours_is_left(bench, run, what):
+    path = run(bench.worktree("task")).path
+    folder = bench.path / ".git" / "stoker-intents"
+    folder.mkdir(exist_ok=True)
+    above = bench.top / "stolen" if what == "elsewhere" else path.parent
+    above.mkdir(exist_ok=True)
+    trash = above / ("stolen" if what == "no trash" else f".stoker-trash-{'0' * 32}")
+    branch = '"../../x"' if what == "branch" else "null"
+    file = folder / "x.json"
+    file.write_text(f'{{"kind":"create","path":"{path}","trash":"{trash}","branch":{branch}}}')
+
+    async def check():
+        await recovery.sweep(await bench.open())
+
+    run(check())
+    assert (path / ".git").exists()
+    assert not trash.exists()
+    assert file.exists()
+
+
 def test_copying_stays_inside_and_follows_no_links(bench, run):
     top = bench.path
     secret = bench.top / "secret"

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from stoker.journal.base import EngineIdentity
 from stoker.journal.identity import current_engine, is_dead
+from stoker.project import ours
 
 IN_PROCESS = "http://in-process"
 """URL of a client whose server is in its own process."""
@@ -30,9 +31,12 @@ class Running(Struct, frozen=True):
 
 
 def running(directory: Path) -> Running | None:
-    """The server of a state directory, if one runs. Raises `OSError`."""
+    """The server of a state directory, if one of this user's runs. Raises `OSError`."""
     try:
-        found = msgspec.json.decode(_file(directory).read_bytes(), type=Running)
+        with _file(directory).open("rb") as file:
+            if not ours(os.fstat(file.fileno())):
+                return None
+            found = msgspec.json.decode(file.read(), type=Running)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
     return found if is_dead(found.process) is False else None

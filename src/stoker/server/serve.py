@@ -39,7 +39,13 @@ async def serve(
     `ready` is told the URL once requests are answered. Raises `BadSettings`, `JournalError`.
     """
     tokens = Tokens(settings.directory)
-    settings.check(has_tokens=bool(tokens.all()))
+    has_tokens = bool(tokens.all())
+    settings.check(has_tokens=has_tokens)
+    if not has_tokens:
+        log.warning(
+            "everybody on this machine, agents included, may do all that this server can: "
+            "`stoker serve token create` ends that"
+        )
     # What was under way goes on before anybody asks how it stands.
     tasks = await engine.shared(opened)
     service = Service(settings, journal, engine, tokens, tasks)

@@ -12,13 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from stoker.log import get_logger
 from stoker.workspace import intents
-from stoker.workspace.errors import GitFailed
+from stoker.workspace.errors import GitFailed, InvalidName
 from stoker.workspace.git import decode
 from stoker.workspace.intents import Intent, Record
 from stoker.workspace.program import execute
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import registered
+
+log = get_logger(__name__)
 
 _TRASH: Final = re.compile(r"\.stoker-trash-[0-9a-f]{32}")
 _HALF_MADE: Final = "initializing"
@@ -32,14 +35,15 @@ async def sweep(repository: Repository) -> int:
     async with repository.lock() as lock:
         await recover(repository, lock)
         found = intents.look(repository).abandoned
+    removed = [one for one in found if one[1].kind == "remove"]
     try:
-        for record, intent in found:
+        for record, intent in removed:
             await delete(intents.unquote(intent.trash), record.fd)
             record.done()
     finally:
         for record, _ in found:
             record.leave()
-    return len(found)
+    return len(removed)
 
 
 async def recover(repository: Repository, lock: int) -> tuple[Intent, ...]:
@@ -71,6 +75,10 @@ async def undo(
     give up is for the next call to try again.
     """
     path, trash = intents.unquote(intent.path), intents.unquote(intent.trash)
+    if not await _believable(repository, path, trash, intent.branch):
+        log.warning("intent refused", file=str(record.file), path=str(path))
+        record.leave()
+        return
     _remove_half_made(repository, path)
     admin = registered(repository, path)
     if admin is not None and _is_ours(path, repository.common_dir):
@@ -83,13 +91,24 @@ async def undo(
             shutil.rmtree(admin)
     if there(trash):
         await delete(trash, record.fd)
-    if killed and intent.branch is not None and ".." not in intent.branch:
+    if killed and intent.branch is not None:
         with suppress(FileNotFoundError, NotADirectoryError):
             (repository.common_dir / "refs" / "heads" / f"{intent.branch}.lock").unlink()
     if await _remove_branch(repository, intent, lock):
         record.done()
     else:
         record.leave()
+
+
+async def _believable(repository: Repository, path: Path, trash: Path, branch: str | None) -> bool:
+    """Whether it may be one of ours: whoever can write to the git directory could have written
+    it."""
+    if trash.parent != path.parent or not _TRASH.fullmatch(trash.name):
+        return False
+    try:
+        return branch is None or bool(await repository.check_branch_name(branch))
+    except InvalidName:
+        return False
 
 
 async def _remove_branch(repository: Repository, intent: Intent, lock: int) -> bool:
