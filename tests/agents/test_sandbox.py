@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from agent_bench import Bench
 
-from stoker.agents import bubblewrap, confine_main
+from stoker.agents import bubblewrap, confine_main, profiles
 from stoker.agents.stream import Command
+from stoker.agents.view import view
 from stoker.engine.attempt import realm
 from stoker.process.survivors import marked
 
@@ -60,7 +62,7 @@ def bench(tmp_path):
 
 
 def outputs(bench, *commands, **settings):
-    settings = {"confine": "always", **settings}
+    settings = {"confine": "auto", **settings}
     profile = bench.profile("SCRIPTED", **settings)
     ran = bench.script(*({"run": command} for command in commands), profile=profile)
     assert ran.outcome.status == "succeeded", ran.reason
@@ -197,21 +199,28 @@ def test_its_end_is_told_and_its_network_ends_with_it(bench):
     assert marked(f"{realm(bench.state)}/r") == []
 
 
-def test_it_commits_in_its_worktree_and_touches_no_other(bench, tmp_path, means):
-    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
-    repository = tmp_path / "repository"
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+
+
+def repository_at(path):
+    """With a commit; and git, to be run in it."""
 
     def run(*words: object) -> str:
         return subprocess.run(
-            [*git, *map(str, words)], cwd=repository, check=True, capture_output=True, text=True
+            [*GIT, *map(str, words)], cwd=path, check=True, capture_output=True, text=True
         ).stdout
 
-    repository.mkdir()
+    path.mkdir(exist_ok=True)
     run("init", "-q", "-b", "main")
     run("commit", "-q", "--allow-empty", "-m", "first")
+    return path, run
+
+
+def test_it_commits_in_its_worktree_and_touches_no_other(bench, tmp_path, means):
+    repository, run = repository_at(tmp_path / "repository")
     run("worktree", "add", "-q", "-b", "mine", bench.cwd)
     run("worktree", "add", "-q", "-b", "other", tmp_path / "second")
-    words = " ".join(git)
+    words = " ".join(GIT)
     metadata = repository / ".git"
     found = outputs(
         bench,
@@ -229,6 +238,169 @@ def test_it_commits_in_its_worktree_and_touches_no_other(bench, tmp_path, means)
     assert not (metadata / "hooks" / "pre-commit").exists()
 
 
+@works
+def test_git_works_in_its_worktree(bench, tmp_path):
+    repository, run = repository_at(tmp_path / "repository")
+    run("worktree", "add", "-q", "-b", "mine", bench.cwd)
+    (repository / "upstream").write_text("x")
+    run("add", ".")
+    run("commit", "-q", "-m", "second")
+    commands = (
+        "echo x > file && {git} add . && {git} commit -q -m mine",
+        "{git} checkout -q -b topic && {git} commit -q --allow-empty -m topic",
+        "echo y > file && {git} stash -q && {git} stash pop -q && grep -q y file",
+        "{git} commit -q -a -m more && {git} rebase -q main && test -f upstream",
+        "{git} tag done && {git} checkout -q mine && {git} merge -q --no-edit main",
+        "{git} reset -q --hard HEAD~1 && {git} cherry-pick main && {git} fsck",
+        "echo z > file && {git} stash -q && {git} stash pop -q && grep -q z file",
+    )
+    found = outputs(bench, *(one.format(git=" ".join(GIT)) for one in commands))
+    assert [status for status, _ in found] == ["succeeded"] * len(commands), found
+    assert "packed-refs.lock" not in str(found)
+    assert run("log", "--format=%s", "topic").split()[:2] == ["more", "topic"]
+
+
+@works
+def test_refs_that_others_pack_while_it_works_stay_seen(bench, tmp_path):
+    _, run = repository_at(tmp_path / "repository")
+    run("worktree", "add", "-q", "-b", "mine", bench.cwd)
+    git = " ".join(GIT)
+    profile = bench.profile("SCRIPTED", confine="always")
+    wait = "touch ready; until test -e packed; do sleep 0.01; done"
+    commands = (wait, f"{git} commit -q --allow-empty -m second", f"{git} pack-refs --all --prune")
+
+    async def pack(_):
+        while not (bench.cwd / "ready").exists():
+            await asyncio.sleep(0.01)
+        run("pack-refs", "--all", "--prune")
+        (bench.cwd / "packed").touch()
+
+    ran = bench.script(*({"run": one} for one in commands), profile=profile, act=pack)
+    assert [one.status for one in ran.all(Command)] == ["succeeded", "succeeded", "failed"]
+    assert run("log", "--format=%s", "mine").split() == ["second", "first"]
+
+
+@works
+def test_nothing_that_others_act_on_can_be_changed_in_a_worktree(bench, tmp_path):
+    repository, run = repository_at(tmp_path / "repository")
+    run("worktree", "add", "-q", "-b", "mine", bench.cwd)
+    shared = repository / ".git"
+    own = next((shared / "worktrees").iterdir())
+    (shared / "modules" / "sub" / "hooks").mkdir(parents=True)
+    (shared / "stoker-intents").mkdir()
+    evil = (
+        *(shared / name for name in ("commondir", "config.worktree", "info/attributes", "HEAD")),
+        *(shared / name for name in ("stoker-intents/x.json", "modules/sub/config", "config")),
+        *(shared / name for name in ("modules/sub/hooks/x", "hooks/pre-commit", "new")),
+        *(own / name for name in ("commondir", "gitdir", "config.worktree")),
+    )
+    found = outputs(
+        bench,
+        *(f"echo evil > {path}" for path in evil),
+        *(f"echo evil > x; mv x {path}" for path in evil),
+        *(f"mv {path} {path}2" for path in (shared / "info", shared / "hooks", own, shared)),
+        f"umount {shared}",
+        f"mount -o remount,bind,rw {shared}",
+    )
+    assert {status for status, _ in found[-6:]} == {"failed"}, found
+    assert [path for path in evil if path.exists() and "evil" in path.read_text()] == []
+    assert not (shared / "commondir").exists()
+    assert not (shared / "new").exists()
+
+
+@works
+def test_nothing_that_others_act_on_can_be_changed_in_a_checkout(bench, tmp_path):
+    _, run = repository_at(bench.cwd)
+    metadata = bench.cwd / ".git"
+    (metadata / "trap").symlink_to(tmp_path / "other")
+    (metadata / "modules").symlink_to(tmp_path / "other")
+    names = ("config", "hooks/x", "info/attributes", "stoker-intents/x.json", "worktrees/x")
+    found = outputs(
+        bench,
+        *(f"echo evil > {metadata / name}" for name in names),
+        *(f"mv {metadata / name} {metadata}/2" for name in ("info", "hooks", "config")),
+        f"mv {metadata} {metadata}2",
+        f"umount {metadata}/hooks",
+        f"cat {metadata}/modules/file",
+        f"echo x > file && {' '.join(GIT)} add file && {' '.join(GIT)} commit -q -m mine",
+    )
+    assert [status for status, _ in found] == ["failed"] * (len(found) - 1) + ["succeeded"], found
+    assert "SECRET" not in str(found)
+    assert run("log", "--format=%s").split() == ["mine", "first"]
+
+
+def in_project(bench, worktree):
+    """The engine's state beneath the project; the agent in the project, or in a worktree."""
+    project = bench.cwd
+    bench.state.rename(project / ".stoker")
+    bench.state = project / ".stoker"
+    bench.place = bench.state / bench.place.relative_to(bench.place.parents[3])
+    repository_at(project)
+    if worktree:
+        bench.cwd = bench.state / "worktrees" / "x"
+        subprocess.run(["git", "worktree", "add", "-q", bench.cwd], cwd=project, check=True)
+    (bench.state / "tokens.json").write_text("SECRET")
+
+
+@works
+@pytest.mark.parametrize("worktree", [False, True])
+def test_the_state_beneath_what_it_may_write_is_not_there(bench, tmp_path, worktree):
+    project = bench.cwd
+    in_project(bench, worktree)
+    ((_, read), (_, _), (moved, _), (made, _)) = outputs(
+        bench,
+        f"cat {bench.state}/tokens.json; ls {bench.state}",
+        f"echo evil > {bench.state}/notify.toml",
+        f"mv {bench.state} {project}/2",
+        f"echo x > file && {' '.join(GIT)} add file && {' '.join(GIT)} commit -q -m mine",
+        readable=[str(project)] if worktree else [],
+        confine="always",
+    )
+    assert "SECRET" not in read
+    assert "runs" not in read
+    assert (moved, made) == ("failed", "succeeded")
+    assert not (bench.state / "notify.toml").exists()
+    assert (bench.cwd / "file").exists()
+
+
+@filters
+def test_landlock_tells_that_the_state_is_beneath_what_it_may_write(bench, monkeypatch):
+    without_bubblewrap(monkeypatch)
+    in_project(bench, worktree=False)
+    outputs(bench, "true")
+    warned = (bench.state / "runs/r/logs/s.1.err").read_text()
+    assert f"it can read and change the engine's state in {bench.state}" in warned
+
+
+def test_a_program_in_a_home_does_not_show_the_home(tmp_path):
+    home = tmp_path / "home" / "u"
+    places = ("bin/x", ".cargo/bin/x", ".local/bin/x", ".nvm/v20/bin/x")
+    for place in places:
+        (home / place).parent.mkdir(parents=True)
+        (home / place).write_text("")
+        (home / place).chmod(0o755)
+    (tmp_path / "home" / "bin").mkdir()
+    (tmp_path / "home" / "bin" / "x").write_text("")
+    (tmp_path / "home" / "bin" / "x").chmod(0o755)
+    profile = profiles.load(tmp_path / "none").profile("SCRIPTED")
+    programs = [str(home / place) for place in places] + [str(tmp_path / "home/bin/x")]
+    shown = {
+        program: view([program], profile, {"HOME": str(home)}).readable for program in programs
+    }
+    for program, found in shown.items():
+        assert [one for one in found if home.is_relative_to(one)] == [], program
+        assert not {str(home / ".cargo"), str(home / ".local")} & set(found)
+    assert str(home / ".nvm/v20") in shown[programs[3]]
+
+
+def test_it_is_not_given_what_acts_for_others(bench, means):
+    names = ("STOKER_TOKEN", "STOKER_URL", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
+    bench.env |= dict.fromkeys(names, "theirs")
+    ((_, told),) = outputs(bench, "env", env={"STOKER_URL": "its own"})
+    assert "theirs" not in told
+    assert "STOKER_URL=its own" in told
+
+
 def test_a_worktree_that_names_another_repository_gets_nothing_of_it(bench, tmp_path, means):
     victim = tmp_path / "victim"
     subprocess.run(["git", "init", "-q", victim], check=True)
@@ -242,15 +414,14 @@ def test_without_any_it_is_refused(bench, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     ran = bench.script({"say": "x"}, profile=bench.profile("SCRIPTED", confine="always"))
     assert "needs a sandbox: bubblewrap is not installed" in (ran.reason or "")
-    assert "no landlock" in (ran.reason or "")
 
 
 @filters
-def test_landlock_is_not_enough_for_a_profile_that_must_have_no_network(bench, monkeypatch):
+def test_landlock_is_not_enough_for_a_profile_that_must_have_a_sandbox(bench, monkeypatch):
     without_bubblewrap(monkeypatch)
-    profile = bench.profile("SCRIPTED", confine="always", network="off")
+    profile = bench.profile("SCRIPTED", confine="always")
     ran = bench.script({"say": "x"}, profile=profile)
-    assert "landlock does not keep an agent from the network" in (ran.reason or "")
+    assert "needs a sandbox: bubblewrap does not work here: no" in (ran.reason or "")
 
 
 @pytest.mark.parametrize("landlock", [False, pytest.param(True, marks=filters)])
@@ -266,6 +437,7 @@ def test_a_warning_says_what_is_not_confined(bench, monkeypatch, landlock):
     told = "bubblewrap does not work here: no;"
     if landlock:
         assert warned.startswith(f"stoker: {told} landlock confines the agent in its place")
+        assert "but for sockets of this machine that are files" in warned
         assert "not UDP" in warned
     else:
         assert warned.startswith(f"stoker: no sandbox: {told}")

@@ -8,21 +8,38 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from stoker.agents.view import HIDDEN, RESOLVER, SYSTEM, View, home_of, linked
+from stoker.agents.view import COMMITTED, HIDDEN, RESOLVER, SYSTEM, View, beneath, home_of, linked
 
 _ISOLATED: Final = (
     *("--die-with-parent", "--unshare-user-try", "--unshare-ipc", "--unshare-pid"),
-    *("--unshare-uts", "--unshare-cgroup-try"),
+    # With its capabilities, what root starts could mount all anew.
+    *("--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"),
 )
 _ALONE: Final = "--unshare-net"
 _TRY_SEC: Final = 10
+_FOLDERS: Final = ("hooks", "info", "modules", "worktrees", "stoker-intents")
+"""In a repository's metadata: what somebody outside would act on. They are made if they are
+missing, or the agent could make them."""
+_LIVE: Final = "/run/stoker.git"
+"""In the sandbox: what worktrees share, to be read."""
+_PACKED: Final = "packed-refs"
+_FOLLOWED: Final = 5
+_FILES: Final = ("config", "config.worktree", "commondir", "gitdir")
 
 
 def words(
-    bwrap: str, argv: Sequence[str], view: View, *, own: str, env: Mapping[str, str], alone: bool
+    bwrap: str,
+    argv: Sequence[str],
+    view: View,
+    *,
+    own: str,
+    state: str,
+    env: Mapping[str, str],
+    alone: bool,
 ) -> list[str]:
     """The command line to run instead of `argv`, in the directory where it is started, which is
-    `own`, the worktree, or in it; `alone`: without the machine's network."""
+    `own`, the worktree, or in it; `state`: the directory of the engine's state, not to be seen;
+    `alone`: without the machine's network."""
     made = [bwrap, *_ISOLATED]
     if alone:
         made.append(_ALONE)
@@ -36,12 +53,18 @@ def words(
     made += ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run")  # noqa: S108
     made += ("--tmpfs", "/var/tmp", "--ro-bind-try", RESOLVER, RESOLVER)  # noqa: S108
     made += ("--tmpfs", home_of(env))
-    for path in view.readable:
-        made += ("--ro-bind-try", path, path)
-    for path in view.writable:
-        made += ("--bind-try", path, path)
-    made += ("--bind", own, own, *_git(own))
-    return [*made, "--", *argv]
+    binds = [("--ro-bind-try", path) for path in view.readable]
+    binds += [("--bind-try", path) for path in view.writable]
+    binds.append(("--bind", own))
+    within = [bind for bind in binds if beneath(bind[1], state) is not None]
+    for how, path in (bind for bind in binds if bind not in within):
+        made += (how, path, path)
+    for path in (*SYSTEM, *(path for _, path in binds)):
+        if rest := beneath(state, path):
+            made += ("--tmpfs", str(Path(path, rest)))
+    for how, path in within:
+        made += (how, path, path)
+    return [*made, *_git(own), "--", *argv]
 
 
 @cache
@@ -72,18 +95,45 @@ def _git(cwd: str) -> Iterator[str]:
     and other worktrees may not, for somebody outside would act on them."""
     entry = Path(cwd, ".git")
     if entry.is_dir() and not entry.is_symlink():
-        yield from _guarded(entry)
+        yield from _bind(entry)  # where something is mounted nothing can be renamed
+        for name in _FOLDERS:
+            if not os.path.lexists(entry / name):
+                (entry / name).mkdir()
+        yield from _kept(entry, (*_FOLDERS, *_FILES))
     elif (found := linked(cwd)) is not None:
         own, shared = found
-        yield from ("--bind", str(shared), str(shared))
-        yield from _guarded(shared)
-        others = str(own.parent)
-        yield from ("--ro-bind", others, others, "--bind", str(own), str(own))
-        yield from ("--ro-bind", str(entry), str(entry))
+        yield from _shared(shared)
+        if not os.path.lexists(own / "config.worktree"):
+            (own / "config.worktree").touch()  # git reads it only if configured to
+        yield from _bind(own)
+        yield from _kept(own, _FILES)
+        yield from _bind(entry, "--ro-bind")
 
 
-def _guarded(metadata: Path) -> Iterator[str]:
-    hooks = metadata / "hooks"
-    hooks.mkdir(exist_ok=True)  # or the agent could make one
-    for name in ("hooks", "config", "config.worktree", "info/attributes"):
-        yield from ("--ro-bind-try", str(metadata / name), str(metadata / name))
+def _shared(shared: Path) -> Iterator[str]:
+    """What worktrees share of a repository, each in its place, in a directory that is not it:
+    git makes a lock there to delete any ref, and nobody outside is to see what else is made."""
+    for name in COMMITTED:
+        (shared / name).mkdir(exist_ok=True)
+    yield from ("--tmpfs", str(shared), "--ro-bind", str(shared), _LIVE)
+    for one in sorted(shared.iterdir()):
+        if one.name != _PACKED and not one.is_symlink():
+            writable = one.name in (*COMMITTED, "reftable")
+            yield from _bind(one, "--bind" if writable else "--ro-bind-try")
+    # The file is replaced when others pack refs, so it must be a link. Git looks for the end of
+    # five of them, and locks what it finds then; what it would write then it must not, for it
+    # would be gone with the sandbox: it cannot where a directory is.
+    links = [str(shared / _PACKED), *(f"{shared / _PACKED}.{n}" for n in range(1, 7))]
+    for link, target in zip(links, (*links[1:], f"{_LIVE}/{_PACKED}"), strict=True):
+        yield from ("--symlink", target, link)
+    yield from ("--dir", f"{links[_FOLLOWED]}.new")
+
+
+def _kept(metadata: Path, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if not (metadata / name).is_symlink():  # it could lead to what is not to be seen
+            yield from _bind(metadata / name, "--ro-bind-try")
+
+
+def _bind(path: Path, how: str = "--bind") -> tuple[str, str, str]:
+    return how, str(path), str(path)

@@ -27,6 +27,10 @@ from stoker.process.tree import end_all
 
 _NICE: Final = 10
 """Agents and what they run come after who waits for an answer of the server's."""
+_WAYS_OUT: Final = frozenset(
+    ("STOKER_TOKEN", "STOKER_URL", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
+)
+"""Variables by which others act outside the sandbox for who asks them."""
 
 
 class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,19 +105,21 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         place(attempt.directory, attempt.step_id, attempt.number), log=attempt.stdout_path
     )
     adapter_type = adapter_of(profile.driver)
-    env = _environment(profile, attempt.env)
+    own = definition.worktree or attempt.cwd
+    state = str(Path(attempt.directory).parents[1])
     stays = definition.warm and adapter_type.idles and profile.warm_sec > 0
     try:
-        sandbox = await sandbox_of(profile)
+        sandbox = await sandbox_of(profile, own=own, state=state)
     except NoSandbox as error:
         raise StepFailed(str(error)) from error
+    env = _environment(profile, attempt.env, confined=sandbox.confines)
     if sandbox.warning and not attempt.resumed:
         attempt.write(f"stoker: {sandbox.warning}\n", error=True)
     earlier = assignment.transcript or await asyncio.to_thread(
         transcript, attempt.directory, definition.continues
     )
     assignment = replace(assignment, transcript=earlier, confined=sandbox.confines)
-    adapter = adapter_type(assignment, files=Worktree(definition.worktree or attempt.cwd))
+    adapter = adapter_type(assignment, files=Worktree(own))
     driver = Driver(
         adapter,
         store,
@@ -132,6 +138,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
             cwd=attempt.cwd,
             env=env,
             scratch=str(store.directory / "tmp"),
+            state=state,
             worktree=definition.worktree,
         )
         spec = attempt.process(argv)
@@ -180,8 +187,8 @@ def _profile(definition: Agent, attempt: Attempt) -> Profile:
         raise StepFailed(str(error)) from error
 
 
-def _environment(profile: Profile, env: Mapping[str, str]) -> dict[str, str]:
-    merged = dict(env)
+def _environment(profile: Profile, env: Mapping[str, str], *, confined: bool) -> dict[str, str]:
+    merged = {name: value for name, value in env.items() if not confined or name not in _WAYS_OUT}
     for name, value in profile.settings.env.items():
         if value is None:
             merged.pop(name, None)

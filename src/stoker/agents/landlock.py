@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from stoker.agents.view import HIDDEN, RESOLVER, SYSTEM, View, linked
+from stoker.agents.view import COMMITTED, HIDDEN, RESOLVER, SYSTEM, View, linked
 
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
-_COMMITTED: Final = ("objects", "refs", "logs")
 
 
 def orders(view: View, *, cwd: str, scratch: str, network: bool) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def orders(view: View, *, cwd: str, scratch: str, network: bool) -> dict[str, An
             *view.writable,
             cwd,
             scratch,
-            *([str(git[0]), *(str(git[1] / name) for name in _COMMITTED)] if git else ()),
+            *([str(git[0]), *(str(git[1] / name) for name in COMMITTED)] if git else ()),
         ],
         "scratch": scratch,
         "network": network,

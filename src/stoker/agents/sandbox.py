@@ -21,7 +21,7 @@ from msgspec import Struct
 from stoker.agents import bubblewrap, confine_main, landlock
 from stoker.agents.hosts import Hosts
 from stoker.agents.profiles import Profile
-from stoker.agents.view import view
+from stoker.agents.view import beneath, view
 
 _PYTHON: Final = (sys.executable, "-I", "-S", "-X", "utf8")
 _CONFINE: Final = str(Path(__file__).with_name("confine_main.py"))
@@ -55,10 +55,12 @@ class Sandbox(Struct, frozen=True):
         cwd: str,
         env: Mapping[str, str],
         scratch: str,
+        state: str,
         worktree: str | None = None,
     ) -> list[str]:
         """The command line to run instead. `cwd` is the worktree, or a directory in `worktree`;
-        `env` is the agent's; `scratch` is a directory that may be made for temporary files."""
+        `env` is the agent's; `scratch` is a directory that may be made for temporary files,
+        `state` the engine's directory."""
         if not self.confines:
             return list(argv)
         alone = profile.network != "on"
@@ -72,14 +74,17 @@ class Sandbox(Struct, frozen=True):
             orders["landlock"] = found
         words = [*_PYTHON, _CONFINE, json.dumps(orders), *argv] if orders else list(argv)
         if self.bwrap is not None:
-            words = bubblewrap.words(self.bwrap, words, seen, own=own, env=env, alone=alone)
+            words = bubblewrap.words(
+                self.bwrap, words, seen, own=own, state=state, env=env, alone=alone
+            )
         if isinstance(profile.network, tuple):
             words = [*_PYTHON, _EGRESS, json.dumps(profile.network), *words]
         return words
 
 
-async def sandbox_of(profile: Profile) -> Sandbox:
-    """The sandbox for a profile. Raises `NoSandbox` if it must have one and there is none."""
+async def sandbox_of(profile: Profile, *, own: str, state: str) -> Sandbox:
+    """The sandbox for a profile, in the worktree `own`. Raises `NoSandbox` if it must have one
+    and there is none: landlock, which leaves sockets that are files, is not enough."""
     if profile.confine == "never":
         return Sandbox()
     alone = profile.network != "on"
@@ -89,23 +94,19 @@ async def sandbox_of(profile: Profile) -> Sandbox:
         reason = await asyncio.to_thread(bubblewrap.trouble, bwrap, alone)
     if reason is None:
         return Sandbox(bwrap)
-    version = confine_main.abi()
-    filters = version >= confine_main.FILES
-    if profile.confine == "always" and (alone or not filters):
+    if profile.confine == "always":
         name = f"{profile.executor}:{profile.variant}"
-        raise NoSandbox(f"profile {name} needs a sandbox: {reason}{_lacking(alone, filters)}")
-    if not filters:
+        raise NoSandbox(f"profile {name} needs a sandbox: {reason}")
+    version = confine_main.abi()
+    if version < confine_main.FILES:
         without = ", also the network, which its profile denies it" if alone else ""
         reach = f"the agent can reach all that this user can{without}"
         return Sandbox(warning=f"no sandbox: {reason}; {reach}")
     warning = f"{reason}; landlock confines the agent in its place"
+    warning += ", but for sockets of this machine that are files"
     if alone:
         what = "TCP, by port" if version >= confine_main.NETWORK else "no TCP"
         warning += f"; of the network it restricts {what}, and not UDP"
+    if beneath(state, own) is not None:
+        warning += f"; it can read and change the engine's state in {state}"
     return Sandbox(landlock=True, warning=warning)
-
-
-def _lacking(alone: bool, filters: bool) -> str:
-    if not filters:
-        return ", and the kernel has no landlock that would do"
-    return ", and landlock does not keep an agent from the network" if alone else ""

@@ -20,10 +20,14 @@ HIDDEN: Final = (
 )
 """But for these."""
 RESOLVER: Final = "/run/systemd/resolve"
+COMMITTED: Final = ("objects", "refs", "logs")
+"""Of a repository's metadata: what commits in its worktrees write."""
 _READABLE: Final = ("~/.gitconfig", "~/.config/git/config", "~/.config/git/ignore")
 _STOKER: Final = str(Path(__file__).parents[1])
 """For agents that are part of it."""
 _LINKS: Final = 8
+_SHARED: Final = (".local", ".cargo")
+"""In a home: programs are in their `bin`, and what is not for agents beside it."""
 
 
 class View(Struct, frozen=True):
@@ -52,6 +56,14 @@ def view(programs: Sequence[str], profile: Profile, env: Mapping[str, str]) -> V
 def home_of(env: Mapping[str, str]) -> str:
     """The home directory, which is not to be seen."""
     return env.get("HOME") or "/root"
+
+
+def beneath(path: str, above: str) -> str | None:
+    """The way from `above` to `path`, empty if they are the same; None: it is not beneath it."""
+    real, top = Path(path).resolve(), Path(above).resolve()
+    if not real.is_relative_to(top):
+        return None
+    return "" if real == top else str(real.relative_to(top))
 
 
 def linked(cwd: str) -> tuple[Path, Path] | None:
@@ -83,25 +95,29 @@ def _program(name: str, env: Mapping[str, str]) -> Iterator[str]:
     for _ in range(_LINKS):
         if found is None:
             return
-        yield _package(found)
+        yield _package(found, home_of(env))
         if Path(found).is_symlink():
             found = os.path.join(os.path.dirname(found), os.readlink(found))  # noqa: PTH115, PTH118, PTH120
             continue
-        yield _package(os.path.realpath(found))
+        yield _package(os.path.realpath(found), home_of(env))
         found = _interpreter(found, env)
 
 
-def _package(program: str) -> str:
-    """The directory to show for a program, or only its file: never a home or its `.local`."""
+def _package(program: str, home: str) -> str:
+    """The directory to show for a program, or only its file: never a home, what is above it, or
+    what else lies where programs in a home are kept."""
     program = os.path.normpath(program)
     before, modules, _ = program.partition("/node_modules/")
     if modules:
         return f"{before}/node_modules"
     folder = Path(program).parent
     prefix = folder.parent
-    if folder.name == "bin" and prefix.name != ".local" and len(prefix.parts) > 2:
-        return str(prefix)
-    return program
+    if folder.name != "bin" or prefix.name in _SHARED or len(prefix.parts) <= 2:
+        return program
+    homes = {Path(home), Path.home(), Path(home).resolve(), Path.home().resolve()}
+    if str(prefix.parent) == "/home" or any(one.is_relative_to(prefix) for one in homes):
+        return program
+    return str(prefix)
 
 
 def _interpreter(program: str, env: Mapping[str, str]) -> str | None:
