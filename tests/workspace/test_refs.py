@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stoker.workspace import refs
 from stoker.workspace.errors import BranchExists
+from stoker.workspace.model import Author
 
 _ODD = [
     "HEAD",
@@ -77,3 +78,26 @@ def test_links_and_symbolic_refs_are_left_to_git(bench, run):
 
     run(check())
     assert set(before[0].splitlines()) < set(bench.git("for-each-ref").splitlines())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_branch_that_is_made_is_one_git_would_have_made(bench, packed):
+    """And where git would not make it, nothing is."""
+    git_dir, author = bench.path / ".git", Author("Jo \N{SNOWMAN}", "jo@example.com")
+    commit = bench.git("rev-parse", "main")
+    assert refs.create(git_dir, "deep/er/one", commit, author)
+    bench.git("branch", "theirs/two")
+    if packed:
+        bench.git("pack-refs", "--all")
+    before = bench.git("for-each-ref")
+    for name in ("deep/er/one", "deep/er", "deep/er/one/more", "theirs", "theirs/two/more"):
+        assert not refs.create(git_dir, name, commit, author)
+    (git_dir / "refs" / "heads" / "held.lock").touch()
+    assert not refs.create(git_dir, "held", commit, author)
+    assert (git_dir / "refs" / "heads" / "held.lock").exists()
+    assert bench.git("for-each-ref") == before
+    said = bench.git("log", "-g", "--format=%H %gn %ge %gs", "deep/er/one")
+    assert said == f"{commit} {author.name} {author.email} branch: Created from {commit}"
+    bench.git("fsck", "--strict")
+    (git_dir / "refs" / "heads" / "held.lock").unlink()
+    assert not list((git_dir / "refs").rglob("*.lock"))

@@ -28,13 +28,15 @@ import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
-import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from typing import Any
 
 
 class Failed(Exception):
@@ -247,7 +249,7 @@ class Agent:
 
     def tool(self, name: str, given: dict[str, Any], ask: bool, do: Any) -> None:
         """Use a tool, perhaps after asking for permission."""
-        id = f"toolu_{uuid.uuid4().hex[:8]}"
+        id = f"toolu_{os.urandom(4).hex()}"
         self.assistant({"type": "tool_use", "id": id, "name": name, "input": given})
         failed, text = False, ""
         if ask:
@@ -263,7 +265,7 @@ class Agent:
 
     def permission(self, tool: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
         """Ask, and wait for the answer."""
-        id = f"ask-{uuid.uuid4().hex[:8]}"
+        id = f"ask-{os.urandom(4).hex()}"
         self.asked.add(id)
         request = {"subtype": "can_use_tool", "tool_name": name, "input": given}
         request["tool_use_id"] = tool
@@ -272,6 +274,8 @@ class Agent:
 
     def shell(self, command: str) -> str:
         """Run a command; an interrupt ends it."""
+        import subprocess
+
         self.child = subprocess.Popen(
             ["sh", "-c", command],
             stdin=subprocess.DEVNULL,
@@ -306,7 +310,7 @@ def main(arguments: list[str]) -> int:
             session = word.partition("=")[2]
         elif word == "--script":
             script = Path(next(words)).read_text()
-    return Agent(session or str(uuid.uuid4()), script).run()
+    return Agent(session or os.urandom(16).hex(), script).run()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ from stoker.plan.errors import PlanError
 from stoker.plan.model import Step
 from stoker.process.spawner import Spawner
 from stoker.process.spec import Exit
-from stoker.process.tree import end_all, marked
+from stoker.process.tree import end_all
 
 log = get_logger(__name__)
 
@@ -463,8 +463,7 @@ class Run:
         """End what steps left behind. Before the run settles: afterwards nobody would, if
         this engine were killed. Raises `LeaseLost`: they may be another engine's then."""
         prefix = f"{self._launcher.marker}/"
-        # All processes of the machine are looked at: others are not to wait for it.
-        if not await asyncio.to_thread(marked, prefix):
+        if not await self._spawner.sweeper.finds(prefix):
             return
         if await self._journal.renew([self.lease]):
             raise LeaseLost(f"run {self.lease.run_id}: another engine has taken it over")

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from stoker.process.redact import Redactor
 
 _T = TypeVar("_T")
-_MAIN = str(Path(__file__).with_name("keeper_main.py"))
+# Imported, as Python keeps the bytecode of what is.
+_MAIN = f"import sys; sys.path.append({str(Path(__file__).parent)!r})"
+_MAIN += "; import keeper_main; keeper_main.main()"
 
 
 class Kept(Struct, frozen=True):
@@ -117,7 +119,7 @@ def keep(
         request = memory_file(_request(spawner, spec, executable, redactor))
         pid = os.posix_spawn(
             sys.executable,
-            (sys.executable, "-I", "-S", "-X", "utf8", _MAIN, directory),
+            (sys.executable, "-I", "-S", "-X", "utf8", "-c", _MAIN, directory),
             {MARKER: lineage(spec)},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, request, 0),
@@ -205,11 +207,12 @@ def _prepare(directory: str) -> None:
 def _request(
     spawner: Spawner, spec: ProcessSpec, executable: str, redactor: Redactor | None
 ) -> bytes:
-    import json
+    import marshal
 
     request = {
         "executable": executable,
         "argv": spec.argv,
+        "stdin": spec.stdin or b"",
         "env": {**spec.env, MARKER: lineage(spec)},
         "cwd": spec.cwd,
         "stdout_path": spec.stdout_path,
@@ -221,7 +224,7 @@ def _request(
         "secrets": redactor.secrets if redactor else (),
         "log_limit": spawner.bounds.limit if spawner.bounds is not None else 0,
     }
-    return json.dumps(request).encode() + b"\n" + (spec.stdin or b"")
+    return marshal.dumps(request)
 
 
 def _kept(directory: str) -> Kept | None:

@@ -1,14 +1,16 @@
 """The system calls that Python lacks: inotify, punching holes into files, and posix_spawn
-in another directory. Standard library only: keepers use it too. ctypes is imported on the
-first use."""
+in another directory. Standard library only, and little of it: keepers use it too. ctypes is
+imported on the first use."""
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 IN_MODIFY = 0x2
 IN_MOVED_TO = 0x80
@@ -23,14 +25,20 @@ _BUFFER = 65536
 _BLOCK = 65536
 
 
-@cache
-def _libc() -> Any:
-    import ctypes
+_loaded: list[Any] = []
+_made: dict[frozenset[int], Any] = {}
+"""Attributes of `spawn_in`, by signals."""
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
-    return libc
+
+def _libc() -> Any:
+    if not _loaded:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+        libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
+        _loaded.append(libc)
+    return _loaded[0]
 
 
 def _call(name: str, *arguments: Any) -> int:
@@ -153,10 +161,11 @@ def spawn_in(
     return pid.value
 
 
-@cache
 def _attributes(defaults: frozenset[int]) -> Any:
     import ctypes
 
+    if defaults in _made:
+        return _made[defaults]
     libc = _libc()
     attributes = (ctypes.c_uint64 * 128)()  # Larger than any libc's posix_spawnattr_t,
     signals = (ctypes.c_uint64 * 16)()  # and its sigset_t.
@@ -167,6 +176,7 @@ def _attributes(defaults: frozenset[int]) -> Any:
         libc.sigaddset(signals, number)
     _check(libc.posix_spawnattr_setsigdefault(attributes, signals))
     _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SPAWN_FLAGS)))
+    _made[defaults] = attributes
     return attributes
 
 

@@ -18,6 +18,8 @@ from stoker.process.survivors import Scan, Survivor, look, marked, under
 __all__ = ["Ending", "Survivor", "Sweeper", "end_all", "marked"]
 
 _RETRY_SEC = 0.1
+_LOOKED_AT = 16
+"""Processes, before others get their turn."""
 
 
 class Sweeper:
@@ -27,6 +29,8 @@ class Sweeper:
         self.loop = loop
         self._endings: list[Ending] = []
         self._due: asyncio.Handle | None = None
+        self._questions: dict[asyncio.Future[bool], str] = {}
+        self._scanning = asyncio.Lock()
 
     def add(self, ending: Ending) -> None:
         """Include `ending` in sweeps, beginning with the next turn of the loop."""
@@ -42,6 +46,32 @@ class Sweeper:
         """Sweep in the next turn of the loop; several requests make one sweep."""
         if self._due is None:
             self._due = self.loop.call_soon(self._sweep)
+
+    async def finds(self, prefix: str) -> bool:
+        """Whether a live process, this one excepted, has a marker under `prefix`. Those who ask
+        while a scan is under way share the next one."""
+        asked: asyncio.Future[bool] = self.loop.create_future()
+        self._questions[asked] = prefix
+        try:
+            async with self._scanning:
+                if not asked.done():
+                    await self._answer({**self._questions})
+        finally:
+            del self._questions[asked]
+        return asked.result()
+
+    async def _answer(self, questions: dict[asyncio.Future[bool], str]) -> None:
+        for number, process in enumerate(Scan(), 1):
+            for asked, prefix in questions.items() if process.marker else ():
+                if not asked.done() and under(prefix, process.marker):
+                    asked.set_result(True)
+            if all(asked.done() for asked in questions):
+                return
+            if number % _LOOKED_AT == 0:
+                await asyncio.sleep(0)
+        for asked in questions:
+            if not asked.done():
+                asked.set_result(False)
 
     def _sweep(self) -> None:
         self._due = None
@@ -210,16 +240,17 @@ class Ending:
 async def end_all(prefix: str, grace: float = 5.0) -> int:
     """End every process whose marker is under `prefix`, this one excepted; returns how many
     there were. SIGTERM, then SIGKILL after `grace` seconds. Returns when none is left."""
-    if not marked(prefix):
-        return 0
     loop = asyncio.get_running_loop()
+    sweeper = Sweeper(loop)
+    if not await sweeper.finds(prefix):
+        return 0
     gone: asyncio.Future[None] = loop.create_future()
 
     def on_gone() -> None:
         if not gone.done():
             gone.set_result(None)
 
-    ending = Ending(Sweeper(loop), prefix, on_gone, grace=grace)
+    ending = Ending(sweeper, prefix, on_gone, grace=grace)
     try:
         await gone
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from stoker.workspace import copying, hardening
+from stoker.workspace import copying, hardening, locks
 from stoker.workspace.errors import IndexLocked, MergeConflict, RebaseInProgress, UnsafePath
 from stoker.workspace.git import Git, decode
 from stoker.workspace.message import Trailers, compose
@@ -31,7 +31,7 @@ async def commit(
     `RebaseInProgress`, `IndexLocked`, ValueError for message and trailers.
     """
     text = compose(message, trailers)
-    async with worktree.lock() as fd:
+    async with worktree.lock() as fd, locks.processors():
         unlock(worktree, break_lock=break_lock)
         if worktree.operation() == "rebase":
             raise RebaseInProgress(str(worktree.path))

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from stoker.workspace import adding, copying, intents, refs
+from stoker.workspace import adding, copying, intents, locks, refs
 from stoker.workspace.adding import Spare
 from stoker.workspace.errors import BranchExists, BranchInUse, GitFailed, PathExists, UnknownBranch
 from stoker.workspace.git import EXCLUDES, joined, split
@@ -26,8 +24,6 @@ from stoker.workspace.recovery import forget, recover, rmdir, there, trash_for, 
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
 from stoker.workspace.worktree import Worktree, absolute, listing, registered
-
-_checkouts: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 
 async def create(
@@ -151,6 +147,9 @@ async def _check_free(
 
 
 async def _branch(repository: Repository, branch: str, commit: str, fd: int) -> None:
+    where = repository.common_dir, branch, commit, repository.author
+    if await asyncio.to_thread(refs.create, *where):
+        return
     args = ("update-ref", "-m", f"branch: Created from {commit}", f"refs/heads/{branch}")
     await repository.git.run(*args, commit, "0" * len(commit), fds=(fd,))
 
@@ -172,10 +171,7 @@ def _explain(error: BaseException, branch: str) -> None:
 
 
 async def _check_out(worktree: Worktree, fd: int) -> None:
-    """As many at once as there are processors: more only hinder each other."""
-    processors = len(os.sched_getaffinity(0))
-    loop = asyncio.get_running_loop()
-    async with _checkouts.setdefault(loop, Semaphore(max(4, 2 * processors))):
+    async with locks.processors():
         await worktree.git.run("read-tree", "--reset", "-u", "HEAD", fds=(fd,))
 
 

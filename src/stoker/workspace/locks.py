@@ -15,6 +15,15 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 _Locks = WeakValueDictionary[str, asyncio.Lock]
 _ours: WeakKeyDictionary[AbstractEventLoop, _Locks] = WeakKeyDictionary()
+_working: WeakKeyDictionary[AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def processors() -> asyncio.Semaphore:
+    """Held while git reads or writes many files: more of them at once than there are processors
+    only hinder each other. Who comes first goes first, so that of many attempts begun together
+    all have begun before the work of the first is committed."""
+    most = max(4, 2 * len(os.sched_getaffinity(0)))
+    return _working.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(most))
 
 
 @asynccontextmanager
