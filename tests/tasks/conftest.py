@@ -46,6 +46,7 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.state = directory / "state"
         self.state.mkdir()
+        self.journal = str(self.state / "journal.db")
         self.repository = directory / "repository"
         self.repository.mkdir()
         git(self.repository, "init", "-q", "-b", "main")
@@ -57,7 +58,7 @@ class World:
 
     def run(self, scenario: Callable[[Tasks], Awaitable[Any]]) -> Any:
         async def main() -> Any:
-            journal = await open_journal(self.state / "journal.db")
+            journal = await open_journal(self.journal)
             try:
                 async with (
                     Engine(journal, self.state, kinds()) as engine,
