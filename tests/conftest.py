@@ -21,6 +21,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from repositories import make_repository
+
 
 @pytest.fixture(autouse=True)
 def _log() -> Iterator[None]:
@@ -112,3 +114,8 @@ def postgres_url(postgres_server: str) -> str:
 
     asyncio.run(create())
     return f"{postgres_server}&search_path={schema}"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "repository")

@@ -17,6 +17,7 @@ import msgspec
 
 from stoker.agents import inbox, stream
 from stoker.agents.follow import follow
+from stoker.agents.inbox import Reply, Say
 from stoker.agents.store import place
 from stoker.agents.stream import AnyContent, Entries
 from stoker.engine.engine import Engine
@@ -175,3 +176,29 @@ def asked(content: AnyContent) -> bool:
 
 def says(text: str) -> Callable[[AnyContent], bool]:
     return lambda content: isinstance(content, stream.AssistantMessage) and text in content.text
+
+
+def killed_while_it_asks(victim: Victim) -> tuple[stream.Approval, Ran]:
+    """An agent asks twice, and the engine is killed at the first question; both are answered, by
+    anna and by bert, and it is told more. Returns the first question and what came of it all."""
+    bench = victim.bench
+    try:
+        engine = victim.launch()
+        first = asyncio.run(bench.until(asked))
+        engine.kill()
+        engine.communicate()
+        inbox.send(bench.place, Reply(approval=first.id, allowed=True, by="anna"))
+        inbox.send(bench.place, Say(text="and more"))
+        engine = victim.launch()
+        second = asyncio.run(bench.until(lambda one: asked(one) and one.id != first.id))
+        inbox.send(bench.place, Reply(approval=second.id, allowed=True, by="bert"))
+        out, _ = engine.communicate()
+    finally:
+        victim.close()
+    assert out.startswith("succeeded"), out
+    ran = victim.ran()
+    assert [one.answer.by for one in ran.all(stream.Approval)] == ["anna", "bert"]
+    assert {one.name for one in bench.cwd.iterdir()} >= {"first", "second"}
+    assert ran.said == ["Done.", "More."]
+    assert len(ran.all(stream.TurnEnded)) == 2
+    return first, ran

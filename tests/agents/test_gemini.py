@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from agent_bench import Bench, Victim, asked
+from agent_bench import Bench, Victim, killed_while_it_asks
 from model_server import Call, ModelServer, by_turn
 from model_server import Say as Model
 from real_agents import gemini, isolated
 
-from stoker.agents import inbox
-from stoker.agents.inbox import Interrupt, Reply, Say
-from stoker.agents.stream import Approval, Command, FileEdit, Session, TurnEnded
+from stoker.agents.inbox import Interrupt
+from stoker.agents.stream import Approval, Command, FileEdit, Session
 
 
 def shell(command: str) -> Model:
@@ -57,28 +54,8 @@ def test_it_asks_and_the_engine_is_killed(bench):
     )
     with ModelServer(policy) as server:
         step = {"profile": gemini(bench, server.port, approvals="ask"), "prompt": "do both"}
-        victim = Victim(bench, step)
-        try:
-            engine = victim.launch()
-            first = asyncio.run(bench.until(asked))
-            assert (first.kind, first.paths) == ("edit", ("first",))
-            engine.kill()
-            engine.communicate()
-            inbox.send(bench.place, Reply(approval=first.id, allowed=True, by="anna"))
-            inbox.send(bench.place, Say(text="and more"))
-            engine = victim.launch()
-            second = asyncio.run(bench.until(lambda one: asked(one) and one.id != first.id))
-            inbox.send(bench.place, Reply(approval=second.id, allowed=True, by="bert"))
-            out, _ = engine.communicate()
-        finally:
-            victim.close()
-    assert out.startswith("succeeded"), out
-    ran = victim.ran()
-    assert [one.answer.by for one in ran.all(Approval)] == ["anna", "bert"]
-    assert (bench.cwd / "first").exists()
-    assert (bench.cwd / "second").exists()
-    assert ran.said == ["Done.", "More."]
-    assert len(ran.all(TurnEnded)) == 2
+        first, _ = killed_while_it_asks(Victim(bench, step))
+    assert (first.kind, first.paths) == ("edit", ("first",))
 
 
 def test_it_is_interrupted(bench):

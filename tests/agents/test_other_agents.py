@@ -6,19 +6,17 @@ STOKER_AGENTS="qwen opencode claude" pytest tests/agents/test_other_agents.py
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
 import pytest
 import real_agents
-from agent_bench import Bench, Victim, asked
+from agent_bench import Bench, Victim, killed_while_it_asks
 from model_server import Call, Conversation, ModelServer, Policy
 from model_server import Say as Model
 
-from stoker.agents import inbox
-from stoker.agents.inbox import Interrupt, Reply, Say
-from stoker.agents.stream import Approval, Command, Notice, Session, TurnEnded, Usage
+from stoker.agents.inbox import Interrupt
+from stoker.agents.stream import Approval, Command, Notice, Session, Usage
 
 AGENTS = os.environ["STOKER_AGENTS"].split()
 SHELL = {"qwen": "run_shell_command", "opencode": "bash", "claude": "Bash"}
@@ -72,27 +70,8 @@ def test_it_asks_the_engine_is_killed_and_its_session_is_gone_on_with(bench, age
     make = getattr(real_agents, agent)
     with ModelServer(policy) as server:
         step = {"profile": make(bench, server.port, approvals="ask"), "prompt": "do both"}
-        victim = Victim(bench, step)
-        try:
-            engine = victim.launch()
-            first = asyncio.run(bench.until(asked))
-            assert "touch first" in first.command
-            engine.kill()
-            engine.communicate()
-            inbox.send(bench.place, Reply(approval=first.id, allowed=True, by="anna"))
-            inbox.send(bench.place, Say(text="and more"))
-            engine = victim.launch()
-            second = asyncio.run(bench.until(lambda one: asked(one) and one.id != first.id))
-            inbox.send(bench.place, Reply(approval=second.id, allowed=True, by="bert"))
-            out, _ = engine.communicate()
-        finally:
-            victim.close()
-        assert out.startswith("succeeded"), out
-        ran = victim.ran()
-        assert [one.answer.by for one in ran.all(Approval)] == ["anna", "bert"]
-        assert {one.name for one in bench.cwd.iterdir()} >= {"first", "second"}
-        assert ran.said == ["Done.", "More."]
-        assert len(ran.all(TurnEnded)) == 2
+        first, ran = killed_while_it_asks(Victim(bench, step))
+        assert "touch first" in first.command
 
         (tmp_path / "next").mkdir()
         later = Bench(tmp_path / "next")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,22 +18,6 @@ from serving import Server
 def server(tmp_path) -> Iterator[Server]:
     with Server(tmp_path, "--rate", "0") as started:
         yield started
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repository"
-    path.mkdir()
-    (path / "a.txt").write_text("one\n")
-    for words in (
-        ("init", "-q", "-b", "main"),
-        ("config", "user.email", "dev@example.com"),
-        ("config", "user.name", "Dev"),
-        ("add", "."),
-        ("commit", "-q", "-m", "first"),
-    ):
-        subprocess.run(["git", "-C", path, *words], check=True)
-    return path
 
 
 @pytest.fixture(scope="session")

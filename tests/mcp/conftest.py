@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Iterator
 from contextlib import asynccontextmanager
@@ -21,22 +19,6 @@ from mcp.client.streamable_http import streamable_http_client
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
 
 from serving import Server
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repository"
-    path.mkdir()
-    (path / "a.txt").write_text("one\n")
-    for words in (
-        ("init", "-q", "-b", "main"),
-        ("config", "user.email", "dev@example.com"),
-        ("config", "user.name", "Dev"),
-        ("add", "."),
-        ("commit", "-q", "-m", "first"),
-    ):
-        subprocess.run(["git", "-C", path, *words], check=True)
-    return path
 
 
 @pytest.fixture
@@ -73,10 +55,6 @@ async def call(session: ClientSession, name: str, /, **arguments: Any) -> Any:
     done = await session.call_tool(name, arguments)
     assert not done.is_error, done.content
     return done.structured_content
-
-
-def script(*actions: Any) -> str:
-    return json.dumps(actions)
 
 
 def main(doing: Awaitable[Any]) -> Any:

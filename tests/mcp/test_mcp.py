@@ -11,7 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import call, main, over_http, over_stdio, script
+from conftest import call, main, over_http, over_stdio
+from repositories import script
 
 PLAN = {
     "plan_id": "p",

@@ -13,7 +13,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from serving import Server
-from tasking import git
 
 
 @pytest.fixture
@@ -41,16 +40,3 @@ def api(shared) -> Iterator[httpx.Client]:
 @pytest.fixture
 def server(serve):
     return serve("--rate", "0")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repository"
-    path.mkdir()
-    git(path, "init", "-q", "-b", "main")
-    git(path, "config", "user.email", "dev@example.com")
-    git(path, "config", "user.name", "Dev")
-    (path / "a.txt").write_text("one\n")
-    git(path, "add", ".")
-    git(path, "commit", "-q", "-m", "first")
-    return path

@@ -3,18 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-
-
-def script(*actions):
-    return json.dumps(actions)
-
-
-def git(directory, *args):
-    done = subprocess.run(
-        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
-    )
-    return done.stdout
 
 
 def project(client, repository):

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import git, script
 from serving import problem
 
 from stoker.client import Conflict, NotFound, SyncClient
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 WAIT = {"run": "until [ -e go ]; do sleep 0.01; done; rm go"}
-
-
-def script(*actions):
-    return json.dumps(actions)
-
-
-def git(directory, *args):
-    done = subprocess.run(
-        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repository"
-    path.mkdir()
-    git(path, "init", "-q", "-b", "main")
-    git(path, "config", "user.email", "dev@example.com")
-    git(path, "config", "user.name", "Dev")
-    (path / "a.txt").write_text("one\n")
-    git(path, "add", ".")
-    git(path, "commit", "-q", "-m", "first")
-    return path
-
-
-@pytest.fixture
-def server(serve):
-    return serve("--rate", "0")
 
 
 @pytest.fixture

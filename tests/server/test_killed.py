@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tasking import asked, begin, project, script, settled
+from repositories import script
+from tasking import asked, begin, project, settled
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 

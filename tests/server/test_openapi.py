@@ -69,7 +69,6 @@ def test_a_resource_is_found_by_being_there(tmp_path, monkeypatch):
         "@get('/v1/found', tags=['found'], summary='Found', sync_to_thread=False)\n"
         "def found() -> str:\n    return ''\n"
         "def document(paths):\n    paths['/v1/found']['get']['description'] = 'by being there'\n"
-        "ROUTES = [found]\n"
     )
     monkeypatch.setattr(resources, "__path__", [*resources.__path__, str(tmp_path)])
     assert openapi()["paths"]["/v1/found"]["get"]["description"] == "by being there"

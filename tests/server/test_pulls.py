@@ -4,7 +4,8 @@ import json
 
 import pytest
 from forges import TOKEN, Serving
-from tasking import begin, git
+from repositories import git
+from tasking import begin
 
 
 @pytest.fixture

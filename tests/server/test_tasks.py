@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tasking import asked, begin, git, project, said, script, settled
+from repositories import git, script
+from tasking import asked, begin, project, said, settled
 from websockets.sync.client import connect
 
 

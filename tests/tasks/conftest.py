@@ -4,7 +4,6 @@ by their names."""
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import select
 import signal
@@ -20,24 +19,15 @@ from forges import FORGES, TOKEN, Serving
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from repositories import git, make_repository, script
+
 from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine
+from stoker.journal.base import Journal
 from stoker.journal.open import open_journal
 from stoker.process.survivors import Scan, Survivor
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks, opened
-
-
-def script(*actions: dict[str, Any]) -> str:
-    """What the scripted agent is to do, as a prompt."""
-    return json.dumps(actions)
-
-
-def git(directory: Path, *args: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
-    )
-    return done.stdout
 
 
 class World:
@@ -47,14 +37,7 @@ class World:
         self.state = directory / "state"
         self.state.mkdir()
         self.journal = str(self.state / "journal.db")
-        self.repository = directory / "repository"
-        self.repository.mkdir()
-        git(self.repository, "init", "-q", "-b", "main")
-        git(self.repository, "config", "user.email", "dev@example.com")
-        git(self.repository, "config", "user.name", "Dev")
-        (self.repository / "a.txt").write_text("one\n")
-        git(self.repository, "add", ".")
-        git(self.repository, "commit", "-q", "-m", "first")
+        self.repository = make_repository(directory / "repository")
 
     def run(self, scenario: Callable[[Tasks], Awaitable[Any]]) -> Any:
         async def main() -> Any:
@@ -160,3 +143,22 @@ def github(world: World) -> Iterator[Any]:
     with hosted(world, "github") as made:
         reached(world, made, TOKEN)
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def within(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
+    """`within(scenario)`: a journal of each kind, without an engine's tasks."""
+    postgres = request.param == "postgres"
+    location = request.getfixturevalue("postgres_url") if postgres else tmp_path / "journal.db"
+
+    def run(scenario: Callable[[Journal], Awaitable[None]]) -> None:
+        async def main() -> None:
+            journal = await open_journal(location)
+            try:
+                await scenario(journal)
+            finally:
+                await journal.close()
+
+        asyncio.run(main())
+
+    return run

@@ -1,15 +1,12 @@
 """How attempts stand, and documents, on both databases."""
 
-import asyncio
 import uuid
 
-import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.engine.engine import Engine
 from stoker.journal.base import NewRun
-from stoker.journal.open import open_journal
 from stoker.steps.registry import kinds
 from stoker.tasks.documents import Documents
 from stoker.tasks.model import Attempt, Merge, Project, Task
@@ -19,26 +16,6 @@ from stoker.tasks.store import ATTEMPTS, MERGES, PROJECTS, TASKS
 
 class Note(Struct, frozen=True):
     text: str
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def within(request, tmp_path):
-    if request.param == "postgres":
-        location = request.getfixturevalue("postgres_url")
-    else:
-        location = str(tmp_path / "journal.db")
-
-    def run(scenario):
-        async def main():
-            journal = await open_journal(location)
-            try:
-                await scenario(journal, Engine(journal, tmp_path, kinds()))
-            finally:
-                await journal.close()
-
-        asyncio.run(main())
-
-    return run
 
 
 def attempt(key, task="t"):
@@ -55,10 +32,11 @@ def attempt(key, task="t"):
     )
 
 
-def test_attempts_stand_as_their_runs_do(within):
+def test_attempts_stand_as_their_runs_do(within, tmp_path):
     begun, merged, other = (str(uuid.uuid4()) for _ in range(3))
 
-    async def scenario(journal, engine):
+    async def scenario(journal):
+        engine = Engine(journal, tmp_path, kinds())
         project = Project(project_id="p", name="P", repository="/r", created_at=1.0, updated_at=1.0)
         task = Task(task_id="t", project_id="p", title="T", created_at=1.0, updated_at=1.0)
         async with journal.transaction() as session:
@@ -105,7 +83,7 @@ def test_attempts_stand_as_their_runs_do(within):
 
 
 def test_documents_are_kept_under_their_names(within):
-    async def scenario(journal, _):
+    async def scenario(journal):
         documents = Documents(journal)
         assert await documents.get("a/1", Note) is None
         assert await documents.add("a/1", Note("one"))

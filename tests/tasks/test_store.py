@@ -4,9 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 import msgspec
-import pytest
 
-from stoker.journal.open import open_journal
 from stoker.tasks.feed import Feed
 from stoker.tasks.model import (
     Attempt,
@@ -80,26 +78,6 @@ TAG = Tag(tag_id="g", tag_name="style", content="be brief", created_at=1.0, upda
 TEMPLATE = Template(
     template_id="e", template_name="bug", title="Fix", created_at=1.0, updated_at=1.0
 )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def within(request, tmp_path):
-    if request.param == "postgres":
-        location = request.getfixturevalue("postgres_url")
-    else:
-        location = str(tmp_path / "journal.db")
-
-    def run(scenario):
-        async def main():
-            journal = await open_journal(location)
-            try:
-                await scenario(journal)
-            finally:
-                await journal.close()
-
-        asyncio.run(main())
-
-    return run
 
 
 def test_what_is_stored_is_read_back(within):

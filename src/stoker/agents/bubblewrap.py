@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from stoker.agents.view import COMMITTED, HIDDEN, RESOLVER, SYSTEM, View, beneath, home_of, linked
+from stoker.workspace.repository import INTENTS
 
 _ISOLATED: Final = (
     *("--die-with-parent", "--unshare-user-try", "--unshare-ipc", "--unshare-pid"),
@@ -17,7 +18,7 @@ _ISOLATED: Final = (
 )
 _ALONE: Final = "--unshare-net"
 _TRY_SEC: Final = 10
-_FOLDERS: Final = ("hooks", "info", "modules", "worktrees", "stoker-intents")
+_FOLDERS: Final = ("hooks", "info", "modules", "worktrees", INTENTS)
 """In a repository's metadata: what somebody outside would act on. They are made if they are
 missing, or the agent could make them."""
 _LIVE: Final = "/run/stoker.git"

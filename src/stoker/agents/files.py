@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from stoker import whole_file
+
 LIMIT: Final = 16 << 20
 """Bytes of one file."""
 
@@ -27,21 +29,7 @@ class Worktree:
 
     def write(self, path: str, text: str) -> None:
         """Write a file anew, with the directories it needs. Raises as `read`."""
-        file = self._inside(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
-        )
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(text.encode())
-            if file.exists():
-                temporary.chmod(file.stat().st_mode & 0o777)
-            temporary.replace(file)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        whole_file.replace(self._inside(path), text.encode(), mode=None)
 
     def _inside(self, path: str) -> Path:
         real = os.path.realpath(os.path.join(self._root, path))  # noqa: PTH118

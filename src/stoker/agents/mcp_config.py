@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from stoker import whole_file
 from stoker.agents import profiles
 
 
@@ -102,7 +103,8 @@ def write(executor: str, servers: Mapping[str, Any], env: Mapping[str, str] = os
     else:
         whole = {**(document or file.template), file.key: servers}
         text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-    _replace(path, text)
+    # Where a link leads; servers may hold keys, so a new file is its owner's alone.
+    whole_file.replace(Path(os.path.realpath(path)), text.encode(), mode=None, new=0o600)
     return len(before)
 
 
@@ -159,16 +161,3 @@ def _toml(document: Any, key: str, before: dict[str, Any], servers: Mapping[str,
             except (TOMLKitError, TypeError, ValueError) as error:
                 raise BadMcpConfig(f"servers: {name!r} cannot be said in TOML: {error}") from error
     return tomlkit.dumps(document)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file whole, where a link leads; servers may hold keys, so a new one is its
-    owner's alone."""
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:  # noqa: PTH123
-        file.write(text)
-    temporary.replace(path)

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from stoker import whole_file
 from stoker.agents.hosts import Hosts
 from stoker.agents.policy import Policy
 from stoker.plan.decode import decode_as
@@ -219,10 +220,7 @@ def save(file: Path, document: Any) -> Profiles:
     and leaves the file as it was; raises `OSError`."""
     text = msgspec.json.format(msgspec.json.encode(document))
     profiles = loads(text, name="profiles")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_bytes(text + b"\n")  # JSON is YAML, too
-    temporary.replace(file)
+    whole_file.replace(file, text + b"\n", mode=None)  # JSON is YAML, too
     return profiles
 
 

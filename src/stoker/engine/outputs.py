@@ -12,11 +12,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
+from stoker import whole_file
 
 MAX_FILE: Final = 16 * 1024 * 1024
 MAX_INLINE: Final = 64 * 1024
@@ -67,25 +68,9 @@ def content_of(path: str, name: str) -> bytes | None:
 def replace(path: str, content: bytes) -> None:
     """Write a file anew, all or nothing. Raises `OutputError`."""
     try:
-        replace_private(path, content)
+        whole_file.replace(Path(path), content)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
-
-
-def replace_private(path: str, content: bytes) -> None:
-    """Write a file anew, all or nothing, readable by its owner only. Raises `OSError`."""
-    # Steps can write here too: neither a link they plant nor another engine's file is used.
-    temporary = f"{path}.{os.urandom(8).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)  # noqa: PTH105 - paths are text here
-    except OSError:
-        with suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108 - see above
-        raise
 
 
 def parse(content: bytes, redact: Callable[[str], str] = str) -> dict[str, Any]:
@@ -147,8 +132,7 @@ def settle(outputs: dict[str, Any], directory: Path) -> dict[str, Any]:
             continue
         digest = hashlib.sha256(encoded).hexdigest()
         path = directory / digest
-        directory.mkdir(parents=True, exist_ok=True)
-        replace_private(str(path), encoded)
+        whole_file.replace(path, encoded)
         settled[name] = {"$file": str(path), "sha256": digest, "bytes": len(encoded)}
     return settled
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from stoker.engine.outputs import artefact, replace_private
+from stoker import whole_file
+from stoker.engine.outputs import artefact
 from stoker.plan.model import Step
 
 
@@ -59,10 +60,8 @@ class Fingerprints:
         """Remember a success and its outputs. Reads files: call it in a thread."""
         found = fingerprint(step, cwd)
         read = self._read.pop(step.id, found.inputs)
-        path = self._path(step)
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = msgspec.json.encode(Fingerprint(read, found.outputs, values))
-        replace_private(str(path), content)
+        whole_file.replace(self._path(step), content)
 
     def _path(self, step: Step) -> Path:
         name = hashlib.sha256(f"{self._plan_id}\0{step.id}".encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -100,7 +101,7 @@ async def run_status(client: Client, given: OfRun, report: Report) -> RunView:
 async def wait_for_run(client: Client, given: WaitFor, report: Report) -> RunView:
     """Wait until a run is over or waits for a person, or the time is over."""
     began = time.monotonic()
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(given.timeout_sec):
             view = await client.runs.show(given.run_id)
             if view.status in RUN_OVER or _asks(view):
@@ -111,8 +112,6 @@ async def wait_for_run(client: Client, given: WaitFor, report: Report) -> RunVie
                     await report(time.monotonic() - began, said)
                 if event.type == "approval.requested":
                     break
-    except TimeoutError:
-        pass
     return await client.runs.show(given.run_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -13,7 +14,7 @@ import msgspec
 from litestar import Litestar, Request, get
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.handlers.base import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -61,8 +62,7 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
         plugins.append(SwaggerRenderPlugin())
     return _App(
         route_handlers=[
-            *(route for one in _modules(resources) for route in one.ROUTES),
-            *(route for one in _modules(forge) for route in getattr(one, "ROUTES", ())),
+            *chain.from_iterable(map(_handlers, (*_modules(resources), *_modules(forge)))),
             document,
         ],
         dependencies={"service": Provide(provide, sync_to_thread=False)},
@@ -99,6 +99,15 @@ class _App(Litestar):
 def _modules(package: ModuleType) -> list[ModuleType]:
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     return [import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def _handlers(module: ModuleType) -> list[BaseRouteHandler]:
+    """All that a module makes; its `TAG`, if it has one, is theirs in the document."""
+    made = [one for one in vars(module).values() if isinstance(one, BaseRouteHandler)]
+    for one in made if hasattr(module, "TAG") else ():
+        if isinstance(one, HTTPRouteHandler):
+            one.tags = [module.TAG]
+    return made
 
 
 def _tell(path: str, error: Exception) -> Told:

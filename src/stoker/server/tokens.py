@@ -19,6 +19,8 @@ from typing import Final, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from stoker import whole_file
+
 Scope = Literal["read", "run", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 """Each includes those before it. `run` can execute anything as the server's user."""
@@ -115,14 +117,8 @@ class Tokens:
             fcntl.flock(lock, fcntl.LOCK_EX)
             tokens = dict(self._read())
             yield tokens
-            new = self._path.with_suffix(".new")
-            new.unlink(missing_ok=True)
-            fd = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(list(tokens.values()))))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            content = msgspec.json.format(msgspec.json.encode(list(tokens.values())))
+            whole_file.replace(self._path, content, sync=True)
         finally:
             os.close(lock)
 

@@ -18,6 +18,7 @@ from stoker.engine.kinds import Attempt, Result, StepFailed, Work
 from stoker.plan.model import Step
 from stoker.steps import files
 from stoker.steps.kind import BaseKind, Definition, misplaced
+from stoker.whole_file import atomic, make_directory
 
 Action = Literal["copy", "move", "write", "delete", "mkdir", "template", "checksum"]
 
@@ -192,7 +193,7 @@ class _Change:
 
     def write(self, src: None, dest: Path, mode: int | None) -> dict[str, Any]:
         content = (self.definition.content or "").encode()
-        with files.atomic(dest, mode=mode, overwrite=self.definition.overwrite) as file:
+        with atomic(dest, mode=mode, overwrite=self.definition.overwrite) as file:
             file.write(content)
         return {"size": len(content)}
 
@@ -207,7 +208,7 @@ class _Change:
             raise StepFailed(f"{src} is not a template: {error}") from error
         if mode is None:
             mode = src.stat().st_mode & 0o7777
-        with files.atomic(dest, mode=mode, overwrite=self.definition.overwrite) as file:
+        with atomic(dest, mode=mode, overwrite=self.definition.overwrite) as file:
             file.write(content := rendered.encode())
         return {"size": len(content)}
 
@@ -220,7 +221,7 @@ class _Change:
         return {}
 
     def mkdir(self, src: None, dest: Path, mode: int | None) -> dict[str, Any]:
-        files.make_directory(dest)
+        make_directory(dest)
         if mode is not None:
             dest.chmod(mode)
         return {}

@@ -11,10 +11,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
+
+from stoker.whole_file import atomic, make_directory, sync_directory
 
 CHUNK: Final = 1024 * 1024
 
@@ -23,34 +24,6 @@ _EXCHANGE: Final = 2
 
 Stop = Callable[[], None]
 """Raises when the work is to end; what was begun is taken back."""
-
-
-@contextmanager
-def atomic(target: Path, *, mode: int | None = None, overwrite: bool = True) -> Iterator[BinaryIO]:
-    """A file that becomes `target` when the block ends without an error.
-
-    `mode`: permissions; None keeps those of the file replaced, else those the umask gives.
-    Missing parent directories are made. A symbolic link at `target` is replaced, never
-    written through. Raises `FileExistsError` if it is there and `overwrite` is False.
-    """
-    make_directory(target.parent)
-    if mode is None:
-        mode = _mode(target)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            temporary.replace(target)
-        else:
-            target.hardlink_to(temporary)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_directory(target.parent)
 
 
 def copy_file(source: Path, target: Path, *, mode: int | None, overwrite: bool, stop: Stop) -> None:
@@ -155,37 +128,3 @@ def remove(path: Path, stop: Stop) -> None:
     stop()
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as name:
         path.rename(Path(name) / "old")
-
-
-def make_directory(path: Path) -> None:
-    """Make a directory and its parents. Raises `NotADirectoryError` where a file is in the way."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(
-            errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename
-        ) from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames in a directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _mode(target: Path) -> int:
-    try:
-        facts = target.lstat()
-    except FileNotFoundError:
-        pass
-    else:
-        if stat.S_ISREG(facts.st_mode):
-            return stat.S_IMODE(facts.st_mode)
-    # The umask can only be read by setting it, which other threads would notice.
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("Umask:"):
-            return 0o666 & ~int(line.split()[1], 8)
-    return 0o644

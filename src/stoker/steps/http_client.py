@@ -27,8 +27,8 @@ from stoker.plan.expression import (
 )
 from stoker.plan.template import as_text
 from stoker.plan.values import same
-from stoker.steps.files import atomic
 from stoker.steps.http import Expect, Http, expected, json_path, patterns, regular, shown
+from stoker.whole_file import atomic
 
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 Headers = list[tuple[bytes, bytes]]

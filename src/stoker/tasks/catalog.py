@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
 from stoker.tasks.store import ATTEMPTS, IMAGES, PROJECTS, TASKS, Table
 from stoker.workspace import creation
+from stoker.workspace.recovery import there
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
@@ -197,17 +198,13 @@ class Catalog:
 
     async def room(self, attempt: Attempt) -> Worktree:
         """The same; made anew if it was given up. Raises `Unknown`, `WorkspaceError`."""
-        if _exists(attempt.worktree):
+        if there(attempt.worktree):
             return await self.worktree(attempt)
         project, _ = await self.origin(attempt)
         repository = await self.repository(project)
         return await creation.recreate(
             repository, attempt.worktree, attempt.branch, copy_files=project.copy_files
         )
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()
 
 
 async def known(session: Session, table: Table[R], what: str, key: str, *, lock: bool = False) -> R:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stoker.agents.follow import batches as records
@@ -17,6 +16,7 @@ from stoker.process.logs import LogWatch
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
 from stoker.tasks.progress import Progress
+from stoker.workspace.recovery import there
 
 if TYPE_CHECKING:
     from stoker.tasks.service import Tasks
@@ -37,7 +37,7 @@ async def told(tasks: Tasks, attempt_id: str, turn: int) -> list[Put]:
     step_id = _step(state, attempt_id, turn)
     directory = place(tasks.progress.directory(attempt), step_id, state[step_id].number)
     entries = Entries()
-    if _exists(Store(directory).stream):
+    if there(Store(directory).stream):
         async with aclosing(records(directory)) as found:  # type: ignore[type-var]
             async for batch in found:
                 for _, record in batch:
@@ -83,7 +83,7 @@ async def _follow(
             return
         directory = place(progress.directory(attempt), step_id, number)
         store = Store(directory)
-        if not _exists(store.stream):
+        if not there(store.stream):
             if (await progress.state(attempt))[step_id].status in STEP_OVER:
                 return  # it ended before it had said anything
             store.create()  # as its driver is about to
@@ -93,7 +93,3 @@ async def _follow(
                 yield [folded.add(record) for _, record in batch]
     finally:
         ended.cancel()
-
-
-def _exists(path: Path) -> bool:
-    return path.exists()

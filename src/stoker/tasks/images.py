@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from stoker import whole_file
 from stoker.journal.base import Journal
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Image
@@ -136,9 +137,7 @@ class Images:
     def _write(self, name: str, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._directory / ".gitignore").write_text("*\n")
-        temporary = self._directory / f".{name}"
-        temporary.write_bytes(data)
-        temporary.replace(self._directory / name)
+        whole_file.replace(self._directory / name, data, mode=None)
 
     def _place(self, folder: Path, names: Sequence[str]) -> None:
         if not folder.is_symlink():

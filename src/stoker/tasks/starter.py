@@ -46,7 +46,7 @@ from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
 from stoker.workspace.errors import WorkspaceError
-from stoker.workspace.recovery import sweep
+from stoker.workspace.recovery import sweep, there
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
 from stoker.workspace.worktree import Worktree
@@ -253,7 +253,7 @@ class Starter:
         """Leave nothing of an attempt that could not be started."""
         await forget_run(self._engine, attempt.run_id)
         await sweep(repository)  # what was killed while it made the worktree
-        if _exists(attempt.worktree):  # else neither it nor the branch is this attempt's
+        if there(attempt.worktree):  # else neither it nor the branch is this attempt's
             await removal.remove(
                 Worktree.open(repository, attempt.worktree), attempt.branch, discard_nested=True
             )
@@ -324,10 +324,6 @@ def _check_directory(attempt: Attempt, directory: str) -> None:
     place = Path(attempt.worktree, directory).resolve()
     if not (place.is_dir() and place.is_relative_to(Path(attempt.worktree).resolve())):
         raise Invalid(f"directory: {attempt.target_branch} has no directory {directory!r}")
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()
 
 
 def _new_attempt(

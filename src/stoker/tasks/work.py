@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from stoker.journal.base import Journal
 from stoker.tasks.catalog import Catalog, TaskChange
@@ -26,6 +25,7 @@ from stoker.workspace.model import (
     Match,
     Merged,
 )
+from stoker.workspace.recovery import there
 from stoker.workspace.remote import Credentials, Pushed
 from stoker.workspace.worktree import Worktree
 
@@ -208,9 +208,5 @@ class Work:
         await self._turns.idle(attempt)
         await self._turns.dismiss(attempt)
         await self._turns.devservers.stop(attempt)
-        if _exists(attempt.worktree):
+        if there(attempt.worktree):
             await removal.remove(await self._catalog.worktree(attempt), attempt.branch)
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()

@@ -5,7 +5,7 @@ A repository's own config is read by git whatever one does; so the settings in i
 programs are overridden, from the environment, which is stronger. Attributes choose filters and
 merge drivers by names that can't be known before: `overrides` reads them from the config. Somebody
 who can write the config at the very moment git starts is not stopped by that: a sandbox should have
-`Repository.protected` read-only.
+it read-only.
 """
 
 from __future__ import annotations

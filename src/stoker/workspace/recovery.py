@@ -133,7 +133,7 @@ def rmdir(path: Path) -> None:
         path.rmdir()
 
 
-def there(path: Path) -> bool:
+def there(path: str | os.PathLike[str]) -> bool:
     """Something is at `path`, if only a link that leads nowhere."""
     return os.path.lexists(path)
 

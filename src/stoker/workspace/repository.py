@@ -81,13 +81,6 @@ class Repository:
         """What all worktrees share."""
         return self.git.common_dir
 
-    @property
-    def protected(self) -> tuple[Path, ...]:
-        """What makes git run programs, and us remove directories: a sandbox that lets an agent
-        write to the git directory has to make these read-only."""
-        config = hardening.config_files(self.common_dir, self.git.git_dir)
-        return (*config, *(self.common_dir / name for name in ("hooks", "info", INTENTS)))
-
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[int]:
         """Hold the repository's lock, against everybody who takes it; yields its descriptor."""

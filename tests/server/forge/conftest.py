@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from forge_client import Forge, make_repository
+from forge_client import Forge
+from repositories import make_repository
 from serving import Server
 
 

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
+from repositories import script
 from serving import Server
 from websockets.sync.client import connect
 
 ENVELOPE = {"success", "data", "error_data", "message"}
-
-
-def script(*actions: dict[str, Any]) -> str:
-    """What the scripted agent is to do, as a prompt."""
-    return json.dumps(actions)
-
-
-def git(directory: Path | str, *args: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", directory, *args], check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-def make_repository(path: Path) -> Path:
-    path.mkdir()
-    git(path, "init", "-q", "-b", "main")
-    git(path, "config", "user.email", "dev@example.com")
-    git(path, "config", "user.name", "Dev")
-    (path / "a.txt").write_text("one\n")
-    git(path, "add", ".")
-    git(path, "commit", "-q", "-m", "first")
-    return path
 
 
 class Forge:

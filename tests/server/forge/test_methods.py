@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import wire
-from forge_client import git, ops, script
+from forge_client import ops
+from repositories import git, script
 
 NONE = type(None)
 # By method of the client: the requests it, or an older server, speaks of. The first is its own.

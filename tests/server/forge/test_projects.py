@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forge_client import git
+from repositories import git
 
 
 def test_a_new_repository_is_not_made_where_there_is_one(forge):

@@ -1,8 +1,8 @@
 """Pull requests through the Forge-compatible API."""
 
 import pytest
-from forge_client import git
 from forges import TOKEN, Serving
+from repositories import git
 
 
 @pytest.fixture

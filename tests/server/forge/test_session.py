@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from forge_client import script
+from repositories import script
 
 
 def poll(forge, attempt):

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from forge_client import entries, git, ops, script
+from forge_client import entries, ops
+from repositories import git, script
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 

@@ -57,6 +57,3 @@ async def create(service: App, request: Request[Any, Any, Any]) -> Envelope:
         await service.tasks.removal.remove_task(task.task_id)
         return ok(await documents.get(name, shapes.ForgeAgent))
     return ok(agent)
-
-
-ROUTES = [listed, create]

@@ -256,6 +256,3 @@ async def _until_answered(service: Service, process: Process, asked: str) -> Non
                             return
     except TimeoutError:
         return  # it is in the inbox, and will be taken up
-
-
-ROUTES = [create, pending, status, respond]

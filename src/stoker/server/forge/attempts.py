@@ -159,6 +159,3 @@ async def start_dev_server(service: App, attempt_id: Name) -> Envelope:
         raise Business("No dev server script configured for this project")
     await service.tasks.turns.start_dev_server(record.attempt_id)
     return ok()
-
-
-ROUTES = [start_dev_server, listed, create, show, follow_up, replace, stop]

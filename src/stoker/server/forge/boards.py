@@ -245,12 +245,3 @@ async def _record(service: Service, mirror: Mirror, subject: str, key: str) -> l
         path = f"/tasks/{task.task_id}"
         ops += mirror.tell(path, await views.task_with_status(service, task))
     return ops
-
-
-ROUTES = [
-    tasks_socket,
-    project_tasks_socket,
-    processes_socket,
-    drafts_socket,
-    events,
-]

@@ -230,9 +230,3 @@ def _tone(number: int) -> bytes:
         sound.setframerate(_RATE)
         sound.writeframes(struct.pack(f"<{count}h", *samples))
     return file.getvalue()
-
-
-ROUTES = [
-    *(health, api_health, routes, info, show, update, show_profiles, update_profiles),
-    *(show_mcp, update_mcp, sound),
-]

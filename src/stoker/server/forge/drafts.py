@@ -161,6 +161,3 @@ async def queue(
         expected_queued=body.expected_queued,
     )
     return ok(shapes.Draft(**await _fields(service, record, draft)))
-
-
-ROUTES = [show, save, save_as_client, remove, queue]

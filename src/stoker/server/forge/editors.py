@@ -47,6 +47,3 @@ async def _open(service: Service, top: str, body: Open, kind: str) -> Envelope:
     except (Invalid, Conflict) as error:
         raise Failed(f"{kind}: Failed to open editor: {error}") from error
     return ok()
-
-
-ROUTES = [open_project, open_attempt]

@@ -108,6 +108,3 @@ def _directories(place: Path, depth: int) -> Iterator[Path]:
     for path in below:
         if not path.name.startswith(".") and path.name not in _SKIPPED:
             yield from _directories(path, depth - 1)
-
-
-ROUTES = [directory, repositories, container]

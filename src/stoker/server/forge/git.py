@@ -176,16 +176,3 @@ async def _merges(service: Service, record: Attempt) -> list[dict[str, Any]]:
     ]
     proposed = [pulls.merge(one) for one in await service.tasks.pulls.of(record.attempt_id)]
     return sorted([*direct, *proposed], key=lambda one: str(one["created_at"]))
-
-
-ROUTES = [
-    branch_status,
-    rebase,
-    merge,
-    abort,
-    change_target,
-    commit_info,
-    compare,
-    children,
-    delete_file,
-]

@@ -116,6 +116,3 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise Failed("AuthError: GitHub's answer makes no sense")
     return told
-
-
-ROUTES = [start, poll, check]

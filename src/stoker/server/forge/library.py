@@ -234,10 +234,3 @@ def _image(one: model.Image) -> shapes.Image:
         created_at=iso(one.created_at),
         updated_at=iso(one.updated_at),
     )
-
-
-ROUTES = [
-    *(templates, create_template, template, update_template, delete_template),
-    *(tags, create_tag, tag, update_tag, delete_tag),
-    *(upload, upload_to_task, image_file, task_images, delete_image),
-]

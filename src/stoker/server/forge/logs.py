@@ -251,6 +251,3 @@ async def _listen(
     store = Store(place(run, process.row.step_id, process.row.attempt))
     store.create()  # as its driver is about to
     listened.append((service.watch.once(str(store.stream), poked.set), poked.set))
-
-
-ROUTES = [raw_socket, normalized_socket, diff_socket]

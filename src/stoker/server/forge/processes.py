@@ -34,6 +34,3 @@ async def stop(service: App, process_id: Name) -> Envelope:
         raise Failed("ExecutionProcessError: the process has ended already")
     await service.tasks.turns.stop_step(found.attempt.attempt_id, found.row.step_id)
     return ok()
-
-
-ROUTES = [listed, show, stop]

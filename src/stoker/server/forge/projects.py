@@ -168,6 +168,3 @@ def _change(body: Scripts, name: str | UnsetType = UNSET) -> ProjectChange:
         cleanup_script=body.cleanup_script or None,
         copy_files=tuple(filter(None, re.split(r"\s*[,\n]\s*", (body.copy_files or "").strip()))),
     )
-
-
-ROUTES = [listed, create, show, update, remove, branches, search]

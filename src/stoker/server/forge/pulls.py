@@ -105,6 +105,3 @@ def _refused(error: Exception) -> Business:
     if isinstance(error, RepositoryNotFound):
         return Business(None, "REPO_NOT_FOUND_OR_NO_ACCESS")
     return Business(f"Failed to create PR: {error}")
-
-
-ROUTES = [push, create, attach]

@@ -165,6 +165,3 @@ def _changes(body: UpdateTask, labels: tuple[str, ...]) -> TaskChange:
         parent_attempt_id=body.parent_task_attempt or UNSET,
         images=UNSET if body.image_ids is None else tuple(body.image_ids),
     )
-
-
-ROUTES = [listed, create, create_and_start, show, update, remove]

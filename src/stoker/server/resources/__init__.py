@@ -1,2 +1,3 @@
-"""The resources of the API, a module each. `ROUTES` of every module here is added to the app;
-`document(paths)`, if there is one, says in the OpenAPI document what Litestar cannot know."""
+"""The resources of the API, a module each. The handlers of every module here are added to the app,
+under its `TAG`; `document(paths)`, if there is one, says in the OpenAPI document what Litestar
+cannot know."""

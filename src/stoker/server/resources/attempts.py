@@ -44,6 +44,8 @@ from stoker.wire.attempts import (
 from stoker.workspace.errors import printable
 from stoker.workspace.model import BranchStatus, FileDiff, Merged
 
+TAG = "attempts"
+
 Key = Annotated[
     str | None,
     HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
@@ -53,7 +55,6 @@ Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 @post(
     "/v1/attempts",
-    tags=["attempts"],
     summary="Write a task down and have an agent begin with it",
     description="When this answers, the branch and the worktree exist and the first process runs; "
     "or an error says why, and nothing is left. With an `Idempotency-Key` the request may be "
@@ -88,7 +89,7 @@ async def create_and_start(
     )
 
 
-@post("/v1/tasks/{task_id:str}/attempts", tags=["attempts"], summary="Another try at a task")
+@post("/v1/tasks/{task_id:str}/attempts", summary="Another try at a task")
 async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = None) -> Started:
     return await service.tasks.starter.start(
         task_id,
@@ -101,7 +102,6 @@ async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = N
 
 @get(
     "/v1/attempts/{attempt_id:str}",
-    tags=["attempts"],
     summary="An attempt and its turns",
     description="With `wait_sec` it is answered when the turn under way is over and its work is "
     "kept, and after that time at the latest. `busy`: there is another.",
@@ -139,12 +139,7 @@ async def show(
     )
 
 
-@post(
-    "/v1/attempts/{attempt_id:str}/follow-up",
-    tags=["attempts"],
-    status_code=202,
-    summary="Tell the agent more",
-)
+@post("/v1/attempts/{attempt_id:str}/follow-up", status_code=202, summary="Tell the agent more")
 async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
     turns = service.tasks.turns
     return Told(
@@ -154,7 +149,6 @@ async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpReque
 
 @delete(
     "/v1/attempts/{attempt_id:str}/follow-up",
-    tags=["attempts"],
     summary="Take back what waits for the end of the turn",
 )
 async def unqueue(service: App, attempt_id: Name) -> None:
@@ -164,7 +158,6 @@ async def unqueue(service: App, attempt_id: Name) -> None:
 
 @post(
     "/v1/attempts/{attempt_id:str}/stop",
-    tags=["attempts"],
     status_code=204,
     summary="End the turn; what the agent has done is kept",
 )
@@ -174,7 +167,6 @@ async def stop(service: App, attempt_id: Name) -> None:
 
 @post(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/interrupt",
-    tags=["attempts"],
     status_code=202,
     summary="Ask the agent to end its turn by itself",
 )
@@ -184,7 +176,6 @@ async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
 
 @post(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/approvals/{approval:str}",
-    tags=["attempts"],
     status_code=202,
     summary="Answer an agent's request for approval",
     description="One that is not pending is ignored; the turn's stream says what was answered.",
@@ -204,7 +195,6 @@ async def answer(
 
 @get(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}",
-    tags=["attempts"],
     summary="What the agent has said and done so far",
 )
 async def transcript(service: App, attempt_id: Name, turn: Turn) -> Transcript:
@@ -213,7 +203,6 @@ async def transcript(service: App, attempt_id: Name, turn: Turn) -> Transcript:
 
 @get(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream",
-    tags=["attempts"],
     summary="What the agent says and does, from the beginning and live",
     description="Server-sent events, each an entry as it is now (`{index, time, content}`): one "
     "with an index that came before takes that one's place. Ends with the turn. Goes on behind "
@@ -244,9 +233,7 @@ async def stream_socket(
 
 
 @get(
-    "/v1/attempts/{attempt_id:str}/changes",
-    tags=["attempts"],
-    summary="What an attempt has changed, committed or not",
+    "/v1/attempts/{attempt_id:str}/changes", summary="What an attempt has changed, committed or not"
 )
 async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = True) -> Changes:
     attempt = await service.tasks.catalog.attempt(attempt_id)
@@ -256,7 +243,6 @@ async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = Tr
 
 @get(
     "/v1/attempts/{attempt_id:str}/patch",
-    tags=["attempts"],
     media_type="text/x-diff",
     summary="The same as a text that `git apply` takes",
 )
@@ -279,7 +265,6 @@ def _change(diff: FileDiff) -> ChangeView:
 
 @get(
     "/v1/attempts/{attempt_id:str}/branch-status",
-    tags=["attempts"],
     summary="How an attempt's branch stands to its target and its remote",
 )
 async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
@@ -289,7 +274,6 @@ async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
 
 @post(
     "/v1/attempts/{attempt_id:str}/merge",
-    tags=["attempts"],
     status_code=200,
     summary="Squash an attempt's work into its target branch",
 )
@@ -299,7 +283,6 @@ async def merge(service: App, attempt_id: Name) -> Merged:
 
 @delete(
     "/v1/attempts/{attempt_id:str}/worktree",
-    tags=["attempts"],
     summary="Give an attempt's worktree up; its branch stays",
 )
 async def remove_worktree(service: App, attempt_id: Name) -> None:
@@ -309,23 +292,3 @@ async def remove_worktree(service: App, attempt_id: Name) -> None:
 def document(paths: dict[str, Any]) -> None:
     """See `stoker.server.resources`."""
     streams(paths["/v1/attempts/{attempt_id}/turns/{turn}/stream"]["get"])
-
-
-ROUTES: list[Any] = [
-    create_and_start,
-    start,
-    show,
-    follow_up,
-    unqueue,
-    stop,
-    interrupt,
-    answer,
-    transcript,
-    stream,
-    stream_socket,
-    changes,
-    patch,
-    branch_status,
-    merge,
-    remove_worktree,
-]

@@ -152,9 +152,3 @@ async def _answer(
 ) -> Done:
     payload = {"step": step, "comment": data.comment if data else ""}
     return await _ask(service, request, run_id, kind, payload, data.inputs if data else None)
-
-
-ROUTES: list[Any] = [
-    *(cancel, pause, unpause, release, resume, extend),
-    *(approve, reject, resolve),
-]

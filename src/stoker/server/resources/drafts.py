@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import delete, get, post, put
 from litestar.openapi.spec import Example
@@ -13,11 +13,13 @@ from stoker.server.problems import not_found
 from stoker.tasks.model import Draft, DraftKind, Replaced
 from stoker.wire.attempts import DraftRequest, QueueRequest, ReplaceRequest
 
+TAG = "drafts"
+
 _ONE = "/v1/attempts/{attempt_id:str}/drafts/{kind:str}"
 Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 
-@get(_ONE, tags=["drafts"], summary="What is written down for an agent")
+@get(_ONE, summary="What is written down for an agent")
 async def show(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> Draft:
     await service.tasks.catalog.attempt(attempt_id)
     found = await service.tasks.turns.draft(attempt_id, kind)
@@ -28,7 +30,6 @@ async def show(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> Dra
 
 @put(
     _ONE,
-    tags=["drafts"],
     summary="Write down what an agent is to be told, or change it",
     description="`follow_up`: next; `retry`: in the place of a turn. With `expected_version`, 409 "
     "if somebody else was faster.",
@@ -53,7 +54,7 @@ async def save(
     )
 
 
-@delete(_ONE, tags=["drafts"], summary="Take back what is written down")
+@delete(_ONE, summary="Take back what is written down")
 async def remove(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> None:
     await service.tasks.catalog.attempt(attempt_id)
     await service.tasks.turns.remove_draft(attempt_id, kind)
@@ -61,7 +62,6 @@ async def remove(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> N
 
 @post(
     "/v1/attempts/{attempt_id:str}/queue",
-    tags=["drafts"],
     status_code=200,
     summary="Have it sent as soon as the agent is idle, at once if it is, or not",
 )
@@ -76,7 +76,6 @@ async def queue(service: App, attempt_id: Name, data: JSONBody[QueueRequest]) ->
 
 @post(
     "/v1/attempts/{attempt_id:str}/turns/{turn:int}/replace",
-    tags=["drafts"],
     status_code=200,
     summary="Begin another turn in the place of this and all later ones",
     description="What runs is stopped, the worktree goes back to before the turn, and what is "
@@ -94,6 +93,3 @@ async def replace(
         force_when_dirty=data.force_when_dirty,
         perform_git_reset=data.perform_git_reset,
     )
-
-
-ROUTES: list[Any] = [show, save, remove, queue, replace]

@@ -18,6 +18,8 @@ from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, send, sse
 from stoker.wire.runs import EventPage
 
+TAG = "events"
+
 _GAP = "stream.gap"
 """Name of what tells that events were missed."""
 
@@ -27,7 +29,6 @@ After = Annotated[int, QueryParameter(ge=0, le=2**53)]
 
 @get(
     "/v1/runs/{run_id:str}/events",
-    tags=["events"],
     summary="A run's events",
     description="A page as JSON; with `Accept: text/event-stream` all of them and then live until "
     "the run is over. A stream goes on behind `Last-Event-ID`. `/ws` is the same over a WebSocket, "
@@ -73,7 +74,6 @@ async def of_run_socket(
 
 @get(
     "/v1/events",
-    tags=["events"],
     summary="Events of all runs, live",
     description="Server-sent events from now on, or behind `Last-Event-ID`. An event `stream.gap` "
     "says that some before it are lost to this stream: read what you need anew. `/ws` is the same "
@@ -111,6 +111,3 @@ def document(paths: dict[str, Any]) -> None:
     streams(one)
     streams(every)
     one["responses"]["204"] = {"description": "A stream that is over: do not come back"}
-
-
-ROUTES: list[Any] = [of_run, of_run_socket, of_all, of_all_socket]

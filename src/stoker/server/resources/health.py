@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from litestar import get
 from litestar.response import Response
@@ -68,6 +67,3 @@ async def of_plan(service: App, plan_id: Name) -> PlanStats:
     if not stats.runs:
         raise not_found(f"no run of plan {plan_id!r} is over")
     return stats
-
-
-ROUTES: list[Any] = [healthz, readyz, metrics, server_stats, of_run, of_plan]

@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 import shutil
-from typing import Any
 
 from litestar import get
 
@@ -16,8 +15,10 @@ from stoker.server.params import App
 from stoker.tasks.editor import EDITORS
 from stoker.wire.server import Agents, AgentView, Info
 
+TAG = "server"
 
-@get("/v1/agents", tags=["server"], summary="Profiles of agents, and which are installed")
+
+@get("/v1/agents", summary="Profiles of agents, and which are installed")
 async def agents() -> Agents:
     return Agents(await asyncio.to_thread(_agents))
 
@@ -42,7 +43,7 @@ def _agents() -> list[AgentView]:
     return found
 
 
-@get("/v1/info", tags=["server"], summary="The server and its machine", sync_to_thread=False)
+@get("/v1/info", summary="The server and its machine", sync_to_thread=False)
 def info(service: App) -> Info:
     from importlib.metadata import version
 
@@ -58,6 +59,3 @@ def info(service: App) -> Info:
         python=platform.python_version(),
         processors=processors(),
     )
-
-
-ROUTES: list[Any] = [agents, info]

@@ -14,8 +14,10 @@ from stoker.tasks import listing
 from stoker.tasks.asking import asked
 from stoker.wire.attempts import Asking, AttemptPage
 
+TAG = "attempts"
 
-@get("/v1/attempts", tags=["attempts"], summary="Attempts, newest first")
+
+@get("/v1/attempts", summary="Attempts, newest first")
 async def listed(
     service: App,
     project_id: FromQuery[str | None] = None,
@@ -41,7 +43,7 @@ async def listed(
     return paging.tagged(page, known)
 
 
-@get("/v1/approvals", tags=["attempts"], summary="What agents wait to be allowed")
+@get("/v1/approvals", summary="What agents wait to be allowed")
 async def approvals(service: App) -> Asking:
     return Asking(await asked(service.tasks))
 
@@ -49,6 +51,3 @@ async def approvals(service: App) -> Asking:
 def document(paths: dict[str, Any]) -> None:
     """See `stoker.server.resources`."""
     paging.unchanged(paths["/v1/attempts"]["get"])
-
-
-ROUTES: list[Any] = [listed, approvals]

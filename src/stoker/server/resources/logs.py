@@ -216,6 +216,3 @@ def document(paths: dict[str, Any]) -> None:
     operation["responses"]["200"]["content"] = dict(text)
     operation["responses"]["206"] = {"description": "The range", "content": text}
     streams(operation)
-
-
-ROUTES: list[Any] = [log, log_socket]

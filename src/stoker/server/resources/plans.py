@@ -83,6 +83,3 @@ async def validate(
 def above(source: PlanSource) -> str:
     """Pointer to the plan in the request's body, if its parts have places there."""
     return "/plan" if isinstance(source.plan, dict) else ""
-
-
-ROUTES: list[Any] = [validate]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import delete, get, patch, post
 from litestar.openapi.spec import Example
@@ -26,13 +26,10 @@ from stoker.wire.tasks import (
 from stoker.workspace.errors import printable
 from stoker.workspace.model import Match
 
+TAG = "projects"
 
-@post(
-    "/v1/projects",
-    tags=["projects"],
-    opt={"scope": "admin"},
-    summary="Make a project of a repository",
-)
+
+@post("/v1/projects", opt={"scope": "admin"}, summary="Make a project of a repository")
 async def create(
     service: App,
     data: Annotated[
@@ -46,19 +43,18 @@ async def create(
     return await service.tasks.catalog.create_project(name, place, ProjectChange(**given))
 
 
-@get("/v1/projects", tags=["projects"], summary="All projects")
+@get("/v1/projects", summary="All projects")
 async def listed(service: App) -> Projects:
     return Projects(await service.tasks.catalog.projects())
 
 
-@get("/v1/projects/{project_id:str}", tags=["projects"], summary="One project")
+@get("/v1/projects/{project_id:str}", summary="One project")
 async def show(service: App, project_id: Name) -> Project:
     return await service.tasks.catalog.project(project_id)
 
 
 @patch(
     "/v1/projects/{project_id:str}",
-    tags=["projects"],
     opt={"scope": "admin"},
     summary="Change a project; what is not named stays",
 )
@@ -75,7 +71,6 @@ async def change(
 
 @delete(
     "/v1/projects/{project_id:str}",
-    tags=["projects"],
     opt={"scope": "admin"},
     summary="Forget a project and all its tasks; its repository stays as it is",
 )
@@ -83,7 +78,7 @@ async def remove(service: App, project_id: Name) -> None:
     await service.tasks.removal.remove_project(project_id)
 
 
-@get("/v1/projects/{project_id:str}/branches", tags=["projects"], summary="Branches")
+@get("/v1/projects/{project_id:str}/branches", summary="Branches")
 async def branches(service: App, project_id: Name) -> Branches:
     catalog = service.tasks.catalog
     repository = await catalog.repository(await catalog.project(project_id))
@@ -101,11 +96,7 @@ async def branches(service: App, project_id: Name) -> Branches:
     )
 
 
-@get(
-    "/v1/projects/{project_id:str}/search",
-    tags=["projects"],
-    summary="Files and directories by name",
-)
+@get("/v1/projects/{project_id:str}/search", summary="Files and directories by name")
 async def search(
     service: App, project_id: Name, q: FromQuery[str], limit: paging.Limit = 50
 ) -> Matches:
@@ -115,7 +106,6 @@ async def search(
 
 @post(
     "/v1/projects/{project_id:str}/open-editor",
-    tags=["projects"],
     status_code=204,
     summary="Open the repository in an editor, on the server's machine",
 )
@@ -140,15 +130,3 @@ def matches(found: list[Match]) -> Matches:
             for one in found
         ]
     )
-
-
-ROUTES: list[Any] = [
-    create,
-    listed,
-    show,
-    change,
-    remove,
-    branches,
-    search,
-    open_editor,
-]

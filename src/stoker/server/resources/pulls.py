@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import get, post
 from litestar.openapi.spec import Example
@@ -13,22 +13,15 @@ from stoker.tasks.model import PullRequest, Refreshed
 from stoker.wire.pulls import Proposal, PullRequests, PushRequest, RefreshRequest
 from stoker.workspace.remote import Pushed
 
+TAG = "pull-requests"
 
-@post(
-    "/v1/attempts/{attempt_id:str}/push",
-    tags=["pull-requests"],
-    status_code=200,
-    summary="Push an attempt's branch",
-)
+
+@post("/v1/attempts/{attempt_id:str}/push", status_code=200, summary="Push an attempt's branch")
 async def push(service: App, attempt_id: Name, data: JSONBody[PushRequest | None] = None) -> Pushed:
     return await service.tasks.pulls.push(attempt_id, force=data is not None and data.force)
 
 
-@get(
-    "/v1/attempts/{attempt_id:str}/pull-requests",
-    tags=["pull-requests"],
-    summary="The pull requests of an attempt",
-)
+@get("/v1/attempts/{attempt_id:str}/pull-requests", summary="The pull requests of an attempt")
 async def pull_requests(service: App, attempt_id: Name) -> PullRequests:
     await service.tasks.catalog.attempt(attempt_id)
     return PullRequests(await service.tasks.pulls.of(attempt_id))
@@ -36,7 +29,6 @@ async def pull_requests(service: App, attempt_id: Name) -> PullRequests:
 
 @post(
     "/v1/attempts/{attempt_id:str}/pull-requests",
-    tags=["pull-requests"],
     summary="Push an attempt's branch and open a pull request",
     description="One that the branch has already is taken up instead.",
 )
@@ -59,7 +51,6 @@ async def create(
 
 @post(
     "/v1/attempts/{attempt_id:str}/pull-requests/attach",
-    tags=["pull-requests"],
     status_code=200,
     summary="Take up the pull request that an attempt's branch has",
 )
@@ -69,7 +60,6 @@ async def attach(service: App, attempt_id: Name) -> PullRequest:
 
 @post(
     "/v1/attempts/{attempt_id:str}/pull-requests/refresh",
-    tags=["pull-requests"],
     status_code=200,
     summary="Ask how an attempt's pull request stands",
     description="If it was merged, the task is done. New review comments, of people who may write "
@@ -79,6 +69,3 @@ async def refresh(
     service: App, attempt_id: Name, data: JSONBody[RefreshRequest | None] = None
 ) -> Refreshed:
     return await service.tasks.pulls.refresh(attempt_id, follow_up=data is None or data.follow_up)
-
-
-ROUTES: list[Any] = [push, pull_requests, create, attach, refresh]

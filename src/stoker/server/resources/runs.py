@@ -22,10 +22,11 @@ from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
 from stoker.wire.runs import RunPage, RunRequest, RunSummary
 
+TAG = "runs"
+
 
 @post(
     "/v1/runs",
-    tags=["runs"],
     status_code=HTTP_201_CREATED,
     summary="Begin a run",
     description="With an `Idempotency-Key` the request may be sent again: it begins one run, also "
@@ -72,7 +73,7 @@ async def _begun(service: Service, run_id: str, status: int) -> Response[RunView
     )
 
 
-@get("/v1/runs", tags=["runs"], summary="Runs, newest first")
+@get("/v1/runs", summary="Runs, newest first")
 async def listed(
     service: App,
     status: FromQuery[list[RunStatus] | None] = None,
@@ -91,11 +92,7 @@ async def listed(
     )
 
 
-@get(
-    "/v1/runs/{run_id:str}",
-    tags=["runs"],
-    summary="One run: the document of `stoker show --json`",
-)
+@get("/v1/runs/{run_id:str}", summary="One run: the document of `stoker show --json`")
 async def show(
     service: App,
     run_id: Name,
@@ -106,7 +103,6 @@ async def show(
 
 @delete(
     "/v1/runs/{run_id:str}",
-    tags=["runs"],
     opt={"scope": "admin"},
     summary="Forget a run that is over, with its logs and outputs",
 )
@@ -139,6 +135,3 @@ def _summary(row: RunRow) -> RunSummary:
         parent_run_id=row.parent_run_id,
         parent_step_id=row.parent_step_id,
     )
-
-
-ROUTES: list[Any] = [begin, listed, show, remove]

@@ -18,11 +18,13 @@ from stoker.tasks.catalog import TaskChange
 from stoker.tasks.model import Task
 from stoker.wire.tasks import StatusRequest, TaskRequest, Tasks, TaskView
 
+TAG = "tasks"
+
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 LongText = Annotated[str, Meta(max_length=1_000_000)]
 
 
-@post("/v1/projects/{project_id:str}/tasks", tags=["tasks"], summary="Write a task down")
+@post("/v1/projects/{project_id:str}/tasks", summary="Write a task down")
 async def create(
     service: App,
     project_id: Name,
@@ -42,11 +44,7 @@ async def create(
     )
 
 
-@get(
-    "/v1/projects/{project_id:str}/tasks",
-    tags=["tasks"],
-    summary="The tasks of a project, oldest first",
-)
+@get("/v1/projects/{project_id:str}/tasks", summary="The tasks of a project, oldest first")
 async def listed(
     service: App,
     project_id: Name,
@@ -65,13 +63,13 @@ async def listed(
     return paging.tagged(page, known)
 
 
-@get("/v1/tasks/{task_id:str}", tags=["tasks"], summary="One task and its attempts")
+@get("/v1/tasks/{task_id:str}", summary="One task and its attempts")
 async def show(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
     return TaskView(found, await service.tasks.catalog.attempts(task_id))
 
 
-@patch("/v1/tasks/{task_id:str}", tags=["tasks"], summary="Change a task; what is not named stays")
+@patch("/v1/tasks/{task_id:str}", summary="Change a task; what is not named stays")
 async def change(
     service: App,
     task_id: Name,
@@ -85,19 +83,13 @@ async def change(
 
 @delete(
     "/v1/tasks/{task_id:str}",
-    tags=["tasks"],
     summary="Forget a task and all attempts at it; branches stay, what is in no commit is kept",
 )
 async def remove(service: App, task_id: Name) -> None:
     await service.tasks.removal.remove_task(task_id)
 
 
-@post(
-    "/v1/tasks/{task_id:str}/status",
-    tags=["tasks"],
-    status_code=200,
-    summary="Say how a task stands",
-)
+@post("/v1/tasks/{task_id:str}/status", status_code=200, summary="Say how a task stands")
 async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest]) -> Task:
     return await service.tasks.catalog.change_task(task_id, TaskChange(status=data.status))
 
@@ -105,6 +97,3 @@ async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest])
 def document(paths: dict[str, Any]) -> None:
     """See `stoker.server.resources`."""
     paging.unchanged(paths["/v1/projects/{project_id}/tasks"]["get"])
-
-
-ROUTES: list[Any] = [create, listed, show, change, remove, set_status]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import delete, get, post
 from litestar.openapi.spec import Example
@@ -26,12 +26,13 @@ from stoker.wire.attempts import (
 from stoker.wire.tasks import EditorRequest, Matches
 from stoker.workspace.model import Backup, BranchStatus
 
+TAG = "work"
+
 _ONE = "/v1/attempts/{attempt_id:str}"
 
 
 @post(
     f"{_ONE}/rebase",
-    tags=["work"],
     status_code=200,
     summary="Put an attempt's commits onto its target, or onto another branch",
     description="Answers with what keeps the commits as they were. 409 `merge-conflict`: the "
@@ -52,7 +53,6 @@ async def rebase(
 
 @post(
     f"{_ONE}/conflicts/continue",
-    tags=["work"],
     status_code=204,
     summary="Go on with a rebase whose conflicts are resolved in the files",
 )
@@ -62,7 +62,6 @@ async def resume(service: App, attempt_id: Name) -> None:
 
 @post(
     f"{_ONE}/conflicts/abort",
-    tags=["work"],
     status_code=200,
     summary="Go back to before a rebase that stopped at conflicts",
 )
@@ -70,27 +69,17 @@ async def abort(service: App, attempt_id: Name) -> Kept:
     return _kept(await service.tasks.work.abort_conflicts(attempt_id))
 
 
-@post(
-    f"{_ONE}/target",
-    tags=["work"],
-    status_code=200,
-    summary="Have an attempt's work go to another branch",
-)
+@post(f"{_ONE}/target", status_code=200, summary="Have an attempt's work go to another branch")
 async def retarget(service: App, attempt_id: Name, data: JSONBody[TargetRequest]) -> BranchStatus:
     return await service.tasks.work.change_target(attempt_id, data.branch)
 
 
-@delete(
-    f"{_ONE}/files",
-    tags=["work"],
-    status_code=200,
-    summary="Delete a file, and commit that",
-)
+@delete(f"{_ONE}/files", status_code=200, summary="Delete a file, and commit that")
 async def delete_file(service: App, attempt_id: Name, path: FromQuery[str]) -> Deleted:
     return Deleted((await service.tasks.work.delete_file(attempt_id, path)).oid)
 
 
-@get(f"{_ONE}/commits/{{sha:str}}", tags=["work"], summary="A commit, and how HEAD stands to it")
+@get(f"{_ONE}/commits/{{sha:str}}", summary="A commit, and how HEAD stands to it")
 async def commit(service: App, attempt_id: Name, sha: Name) -> CommitView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     oid, subject = await service.tasks.work.commit_info(attempt, sha)
@@ -105,13 +94,13 @@ async def commit(service: App, attempt_id: Name, sha: Name) -> CommitView:
     )
 
 
-@get(f"{_ONE}/children", tags=["work"], summary="What an attempt comes from, and has led to")
+@get(f"{_ONE}/children", summary="What an attempt comes from, and has led to")
 async def children(service: App, attempt_id: Name) -> Children:
     parent, attempt, found = await service.tasks.work.children(attempt_id)
     return Children(parent=parent, attempt=attempt, children=found)
 
 
-@get(f"{_ONE}/backups", tags=["work"], summary="What was given up in an attempt, newest first")
+@get(f"{_ONE}/backups", summary="What was given up in an attempt, newest first")
 async def backups(service: App, attempt_id: Name) -> Backups:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     return Backups([_kept(one) for one in await service.tasks.work.backups(attempt)])
@@ -119,7 +108,6 @@ async def backups(service: App, attempt_id: Name) -> Backups:
 
 @post(
     f"{_ONE}/restore",
-    tags=["work"],
     status_code=200,
     summary="Bring branch and worktree back to a backup",
     description="Answers with what keeps what was there.",
@@ -128,7 +116,7 @@ async def restore(service: App, attempt_id: Name, data: JSONBody[RestoreRequest]
     return _kept(await service.tasks.work.restore(attempt_id, data.ref))
 
 
-@get(f"{_ONE}/search", tags=["work"], summary="Files and directories of a worktree by name")
+@get(f"{_ONE}/search", summary="Files and directories of a worktree by name")
 async def search(
     service: App, attempt_id: Name, q: FromQuery[str], limit: paging.Limit = 50
 ) -> Matches:
@@ -139,7 +127,6 @@ async def search(
 
 @post(
     f"{_ONE}/open-editor",
-    tags=["work"],
     status_code=204,
     summary="Open a worktree in an editor, on the server's machine",
 )
@@ -150,7 +137,7 @@ async def open_editor(
     await opened(attempt.worktree, data or EditorRequest())
 
 
-@get(f"{_ONE}/dev-server", tags=["work"], summary="Whether the worktree is served")
+@get(f"{_ONE}/dev-server", summary="Whether the worktree is served")
 async def dev_server(service: App, attempt_id: Name) -> DevServerView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     state = await service.tasks.turns.devservers.state(attempt)
@@ -164,7 +151,6 @@ async def dev_server(service: App, attempt_id: Name) -> DevServerView:
 
 @post(
     f"{_ONE}/dev-server",
-    tags=["work"],
     status_code=200,
     summary="Serve the worktree; a server that runs is stopped first",
 )
@@ -176,7 +162,6 @@ async def start_dev_server(service: App, attempt_id: Name) -> DevServerView:
 
 @post(
     f"{_ONE}/steps/{{step:str}}/stop",
-    tags=["work"],
     status_code=204,
     summary="End what a step has started: a dev server, or the turn under way",
 )
@@ -184,11 +169,7 @@ async def stop_step(service: App, attempt_id: Name, step: Name) -> None:
     await service.tasks.turns.stop_step(attempt_id, step)
 
 
-@delete(
-    _ONE,
-    tags=["work"],
-    summary="Forget an attempt; its branch stays, what is in no commit is backed up",
-)
+@delete(_ONE, summary="Forget an attempt; its branch stays, what is in no commit is backed up")
 async def remove(service: App, attempt_id: Name) -> None:
     await service.tasks.removal.remove_attempt(attempt_id)
 
@@ -201,22 +182,3 @@ def _kept(backup: Backup) -> Kept:
         commit=backup.commit,
         head=backup.head,
     )
-
-
-ROUTES: list[Any] = [
-    rebase,
-    resume,
-    abort,
-    retarget,
-    delete_file,
-    commit,
-    children,
-    backups,
-    restore,
-    search,
-    open_editor,
-    dev_server,
-    start_dev_server,
-    stop_step,
-    remove,
-]
