@@ -72,7 +72,7 @@ def test_the_command_refuses_an_open_address_and_one_that_is_taken(shared, tmp_p
 def test_a_server_without_tokens_warns(tmp_path):
     here = Server(tmp_path)
     with here:
-        assert "everybody on this machine, agents included" in here.log
+        assert "everybody on this machine, but for agents" in here.log
     here.stoker("serve", "token", "create", "--scope", "admin", "--name", "me")
     (tmp_path / "server.log").unlink()
     with here:

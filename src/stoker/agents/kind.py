@@ -31,6 +31,8 @@ _WAYS_OUT: Final = frozenset(
     ("STOKER_TOKEN", "STOKER_URL", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
 )
 """Variables by which others act outside the sandbox for who asks them."""
+AGENT: Final = "STOKER_AGENT"
+"""Variable of an agent, and of what it starts: the run it is at work in."""
 
 
 class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +115,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
     except NoSandbox as error:
         raise StepFailed(str(error)) from error
     env = _environment(profile, attempt.env, confined=sandbox.confines)
+    env[AGENT] = Path(attempt.directory).name
     if sandbox.warning and not attempt.resumed:
         attempt.write(f"stoker: {sandbox.warning}\n", error=True)
     earlier = assignment.transcript or await asyncio.to_thread(

@@ -3,7 +3,8 @@
 A page of another site that a user of this machine looks at can make the browser send requests
 here. So a request must be for a name this server goes by (else DNS rebinding), and one that a page
 sent must come from a page of this server (else CSRF, and WebSockets across sites). On addresses
-others can reach, and as soon as there is a token, every request needs one.
+others can reach, and as soon as there is a token, every request needs one; agents always do, for
+what they ask of this server is done outside their sandbox.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from stoker.log import get_logger
+from stoker.server.peer import Peer
 from stoker.server.problems import Refused, Told
 from stoker.server.rate import RateLimit
 from stoker.server.service import Service
@@ -26,6 +28,8 @@ OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Answered without a token."""
 TOLD: Final = "told"
 """In a request's state: its answer is an error that was put into its form already."""
+PEER: Final = "peer"
+"""In a connection's state: who is at its other end."""
 DOCS: Final = "/openapi/"
 HEADER_BYTES: Final = 32 * 1024
 _TARGET_BYTES: Final = 16 * 1024
@@ -142,7 +146,17 @@ class Guard:
             return NOBODY
         if text or not self._service.settings.trusting or not _PROXIED.isdisjoint(headers):
             return None
-        return None if tokens.all() else NOBODY
+        if tokens.all():
+            return None
+        peer = scope.get("state", {}).get(PEER)
+        if isinstance(peer, Peer) and peer.agent:
+            raise Refused(
+                403,
+                "agent",
+                "agents need a token, also where nobody else does: "
+                "stoker serve token create --scope read --name agent",
+            )
+        return NOBODY
 
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET")

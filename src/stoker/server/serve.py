@@ -17,7 +17,8 @@ from stoker.engine.engine import Engine
 from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.server.app import build
-from stoker.server.guard import HEADER_BYTES
+from stoker.server.guard import HEADER_BYTES, PEER
+from stoker.server.peer import Peer
 from stoker.server.service import Service
 from stoker.server.settings import BadSettings, Settings
 from stoker.server.tokens import Tokens
@@ -43,7 +44,7 @@ async def serve(
     settings.check(has_tokens=has_tokens)
     if not has_tokens:
         log.warning(
-            "everybody on this machine, agents included, may do all that this server can: "
+            "everybody on this machine, but for agents, may do all that this server can: "
             "`stoker serve token create` ends that"
         )
     # What was under way goes on before anybody asks how it stands.
@@ -103,12 +104,15 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Does not wait for ever for the headers of a connection's first request."""
+    """Does not wait for ever for the headers of a connection's first request, and knows who made
+    it."""
 
     _deadline: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        ends = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+        self.app_state = {**self.app_state, PEER: Peer(*ends)}
         self._deadline = self.loop.call_later(_HEADERS_SEC, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
