@@ -14,6 +14,7 @@ import pytest
 from agent_bench import Bench
 
 from stoker.agents import bubblewrap, confine_main, profiles
+from stoker.agents.defaults import EXECUTORS
 from stoker.agents.stream import Command
 from stoker.agents.view import view
 from stoker.engine.attempt import realm
@@ -122,6 +123,92 @@ def test_what_its_profile_names_is_there(bench, tmp_path, means):
     assert (tmp_path / "home/.new/state/file").read_text() == "kept\n"
     assert (tmp_path / "home/.state/own").read_text() == "OWNmore\n"
     assert (tmp_path / "other" / "file").read_text() == "SECRET"
+
+
+AGENTS = {
+    name: variants["DEFAULT"]
+    for name, variants in EXECUTORS.items()
+    if variants["DEFAULT"].guarded is not None
+}
+
+
+@works
+@pytest.mark.parametrize("settings", AGENTS.values(), ids=AGENTS)
+def test_what_its_program_reads_the_next_time_cannot_be_changed(bench, tmp_path, settings):
+    home = tmp_path / "home"
+    names = [name.rstrip("/") for name in settings.guarded if "*" not in name]
+    folders = [one.rstrip("/") for one in settings.writable if one.endswith("/")]
+    places = [home / folder.removeprefix("~/") for folder in folders]
+    (places[0] / "old" / "deep").mkdir(parents=True)
+    (places[0] / names[0]).write_text("MINE")
+    (places[0] / "script.sh").write_text("MINE")
+    (places[0] / "script.sh").chmod(0o755)
+    tried = [f"{place}/{name}" for place in places for name in names]
+    found = outputs(
+        bench,
+        *(f"echo evil > {one}" for one in tried),
+        *(f"echo evil > {one}/x" for one in tried),
+        *(f"echo evil > x; mv -f x {one}" for one in tried),
+        *(f"mv -T {one} {one}2" for one in tried),
+        *(f"rm -rf {one}" for one in tried),
+        *(f"{{ mkdir {one} || ln -s /tmp {one}; }} 2>&1" for one in tried),
+        f"echo evil >> {places[0]}/script.sh" if "*.sh" in settings.guarded else "false",
+        f"mkdir {places[0]}/sessions && echo kept > {places[0]}/sessions/x",
+        f"echo kept > {places[0]}/new && mv {places[0]}/new {places[0]}/auth",
+        f"echo kept > {places[0]}/old/deep/x",
+        writable=list(settings.writable),
+        guarded=list(settings.guarded),
+    )
+    done = [n for n, (status, _) in enumerate(found[:-3]) if status != "failed"]
+    assert done == []
+    assert [status for status, _ in found[-3:]] == ["succeeded"] * 3
+    assert (places[0] / names[0]).read_text() == "MINE"
+    for file in home.rglob("*"):
+        assert not file.is_file() or "evil" not in file.read_text(), file
+    for name in ("sessions/x", "auth", "old/deep/x"):
+        assert (places[0] / name).read_text() == "kept\n"
+    assert [(one / name).exists() for one in places for name in names] == [True] * len(tried)
+
+
+@works
+def test_a_link_to_settings_stays(bench, tmp_path):
+    state = tmp_path / "home" / ".state"
+    (tmp_path / "home" / "dotfiles").mkdir()
+    (tmp_path / "home" / "dotfiles" / "settings.json").write_text("MINE")
+    (state / "settings.json").symlink_to("../dotfiles/settings.json")
+    (state / "sessions").mkdir()
+    outputs(
+        bench,
+        "cd ~/.state; rm settings.json; echo evil > settings.json; echo kept > sessions/x",
+        "cd ~/.state; echo more >> own; echo evil > hooks.json; echo gone > new",
+        writable=["~/.state/"],
+        guarded=["settings.json", "hooks.json"],
+    )
+    assert (state / "settings.json").is_symlink()
+    assert (state / "settings.json").read_text() == "MINE"
+    assert (state / "sessions" / "x").read_text() == "kept\n"
+    assert (state / "own").read_text() == "OWNmore\n"
+    assert (state / "hooks.json").read_text() == "{}\n"
+    assert not (state / "new").exists()
+
+
+@works
+def test_what_is_private_is_as_it_was_afterwards(bench, tmp_path):
+    home = tmp_path / "home"
+    (home / ".claude" / "shell-snapshots").mkdir(parents=True)
+    (home / ".claude" / "shell-snapshots" / "x.sh").write_text("MINE")
+    (home / ".claude.json").write_text("MINE")
+    found = outputs(
+        bench,
+        "cat ~/.claude.json; echo evil > ~/.claude.json; cat ~/.claude.json",
+        "cd ~/.claude/shell-snapshots; ls; echo evil > x.sh; echo evil > y.sh",
+        writable=["~/.claude/", "~/.claude.json"],
+        private=[".claude.json", "shell-snapshots", "nothing"],
+    )
+    assert found == [("succeeded", "MINEevil"), ("succeeded", "")]
+    assert (home / ".claude.json").read_text() == "MINE"
+    assert [one.name for one in (home / ".claude").rglob("*.sh")] == ["x.sh"]
+    assert (home / ".claude" / "shell-snapshots" / "x.sh").read_text() == "MINE"
 
 
 def connect(port: int) -> str:

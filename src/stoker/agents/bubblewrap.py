@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from stoker.agents import guarded
 from stoker.agents.view import COMMITTED, HIDDEN, RESOLVER, SYSTEM, View, beneath, home_of, linked
 from stoker.workspace.repository import INTENTS
 
@@ -35,12 +36,14 @@ def words(
     *,
     own: str,
     state: str,
+    scratch: str,
     env: Mapping[str, str],
     alone: bool,
 ) -> list[str]:
     """The command line to run instead of `argv`, in the directory where it is started, which is
     `own`, the worktree, or in it; `state`: the directory of the engine's state, not to be seen;
-    `alone`: without the machine's network."""
+    `scratch`: a directory for files that only the agent is to have; `alone`: without the machine's
+    network."""
     made = [bwrap, *_ISOLATED]
     if alone:
         made.append(_ALONE)
@@ -60,6 +63,7 @@ def words(
     within = [bind for bind in binds if beneath(bind[1], state) is not None]
     for how, path in (bind for bind in binds if bind not in within):
         made += (how, path, path)
+    made += guarded.words(view, scratch)
     for path in (*SYSTEM, *(path for _, path in binds)):
         if rest := beneath(state, path):
             made += ("--tmpfs", str(Path(path, rest)))

@@ -18,6 +18,12 @@ _STREAM = (
     *("-p", "--output-format", "stream-json", "--input-format", "stream-json"),
     *("--verbose", "--permission-prompt-tool", "stdio"),
 )
+_SCRIPTS = ("*.sh", "*.py", "*.js", "*.mjs", "*.ts")  # that settings may name
+_EXTENDED = ("agents/", "commands/", "hooks/", "skills/")
+_GEMINI = (
+    *("settings.json", "trustedFolders.json", "trusted_hooks.json", ".env", "extensions/"),
+    *("policies/", *_EXTENDED, "*.md", *_SCRIPTS),
+)
 
 EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
     "CLAUDE_CODE": {
@@ -27,13 +33,27 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             args=(*_STREAM, "--include-partial-messages"),
             model_option="--model",
             writable=("~/.claude/", "~/.claude.json"),
+            guarded=(
+                *("settings.json", "settings.local.json", "CLAUDE.md", "plugins/", "rules/"),
+                *("output-styles/", "local*", *_EXTENDED, "*.md", *_SCRIPTS),
+            ),
+            # Among its state it has its MCP servers; and what it has its shells begin with.
+            private=(".claude.json", "shell-snapshots"),
         ),
         "APPROVALS": Settings(approvals="ask"),
         "PLAN": Settings(plan=True),
     },
     "CODEX": {
         "DEFAULT": Settings(
-            driver="codex", command=("codex",), args=("app-server",), writable=("~/.codex/",)
+            driver="codex",
+            command=("codex",),
+            args=("app-server",),
+            writable=("~/.codex/",),
+            guarded=(
+                *("config.toml", "managed_config.toml", "requirements.toml", "hooks.json"),
+                *("AGENTS.md", "AGENTS.override.md", ".env", "plugins/", "prompts/", "rules/"),
+                *(*_EXTENDED, "*.toml", "packages", *_SCRIPTS),
+            ),
         ),
         "APPROVALS": Settings(approvals="ask"),
     },
@@ -44,6 +64,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             args=("--acp", "--skip-trust"),
             model_option="--model",
             writable=("~/.gemini/",),
+            guarded=("GEMINI.md", *_GEMINI),
         ),
         "APPROVALS": Settings(approvals="ask"),
     },
@@ -54,6 +75,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             args=("--acp",),
             model_option="--model",
             writable=("~/.qwen/",),
+            guarded=("QWEN.md", *_GEMINI),
         ),
         "APPROVALS": Settings(approvals="ask"),
     },
@@ -64,6 +86,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             args=("acp",),
             writable=("~/.local/share/opencode/", "~/.local/state/opencode/", "~/.cache/opencode/"),
             readable=("~/.config/opencode",),
+            guarded=("bin/", "node_modules/", "packages/", "package.json"),
         ),
         "APPROVALS": Settings(approvals="ask"),
     },

@@ -85,6 +85,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     writable: tuple[str, ...] | None = None
     """Paths that may be written beside the worktree, such as the agent's own state. One that
     ends with `/` is a directory, which is made if it is missing."""
+    guarded: tuple[str, ...] | None = None
+    """Names, or patterns, in directories that may be written of what may not, such as settings
+    and hooks. Those that are missing are made, so that the agent cannot; one that ends with `/`
+    is a directory. With bubblewrap."""
+    private: tuple[str, ...] | None = None
+    """Names there of files that an agent has a copy of, and of directories that are empty for
+    it. With bubblewrap."""
     # Of codex.
     sandbox: Literal["auto", "read-only", "workspace-write", "danger-full-access"] | None = None
     ask_for_approval: (

@@ -75,7 +75,14 @@ class Sandbox(Struct, frozen=True):
         words = [*_PYTHON, _CONFINE, json.dumps(orders), *argv] if orders else list(argv)
         if self.bwrap is not None:
             words = bubblewrap.words(
-                self.bwrap, words, seen, own=own, state=state, env=env, alone=alone
+                self.bwrap,
+                words,
+                seen,
+                own=own,
+                state=state,
+                scratch=scratch,
+                env=env,
+                alone=alone,
             )
         if isinstance(profile.network, tuple):
             words = [*_PYTHON, _EGRESS, json.dumps(profile.network), *words]
@@ -107,6 +114,8 @@ async def sandbox_of(profile: Profile, *, own: str, state: str) -> Sandbox:
     if alone:
         what = "TCP, by port" if version >= confine_main.NETWORK else "no TCP"
         warning += f"; of the network it restricts {what}, and not UDP"
+    if profile.settings.guarded or profile.settings.private:
+        warning += "; it can change its program's own settings and hooks"
     if beneath(state, own) is not None:
         warning += f"; it can read and change the engine's state in {state}"
     return Sandbox(landlock=True, warning=warning)

@@ -36,6 +36,9 @@ class View(Struct, frozen=True):
     readable: tuple[str, ...]
     """Absolute paths, which need not exist; programs are among them."""
     writable: tuple[str, ...]
+    guarded: tuple[str, ...] = ()
+    """See `Settings.guarded`."""
+    private: tuple[str, ...] = ()
 
 
 def view(programs: Sequence[str], profile: Profile, env: Mapping[str, str]) -> View:
@@ -50,7 +53,12 @@ def view(programs: Sequence[str], profile: Profile, env: Mapping[str, str]) -> V
         if path.endswith("/"):
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     readable = (*_READABLE, *(settings.readable or ()), *own)
-    return View(tuple(_expanded(place, home) for place in readable), tuple(writable))
+    return View(
+        tuple(_expanded(place, home) for place in readable),
+        tuple(writable),
+        settings.guarded or (),
+        settings.private or (),
+    )
 
 
 def home_of(env: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ class Peer:
     @cached_property
     def agent(self) -> bool:
         """Whether it belongs to an agent, or may, because it cannot be found while there are
-        agents. Looked for once; 0.1 ms for a process that was found before, else as long as
+        agents. Looked for once; 0.4 ms for a process that was found before, else as long as
         reading what descriptors processes have, some milliseconds."""
         there, here = self._ends
         if there is None or here is None:
