@@ -504,6 +504,75 @@ def test_without_any_it_is_refused(bench, monkeypatch):
 
 
 @filters
+def test_landlock_tells_what_else_it_leaves(bench, monkeypatch):
+    without_bubblewrap(monkeypatch)
+    monkeypatch.setattr(confine_main, "_CALLS", {})
+    repository_at(bench.cwd)
+    outputs(bench, "true", writable=["~/.state/"], guarded=["settings.json"])
+    warned = (bench.state / "runs/r/logs/s.1.err").read_text()
+    assert "it can connect to sockets of this machine that are files" in warned
+    assert "it can change its program's own settings and hooks" in warned
+    assert "it can change the configuration and hooks of its repository" in warned
+
+
+SOCKETS = """
+import socket, sys
+one, two = socket.socketpair()
+one.send(b"x"), two.recv(1)
+socket.create_server(("127.0.0.1", 0)).close()
+print("begun", flush=True)
+if sys.argv[1] == "plain":
+    connection = socket.socket(socket.AF_UNIX)
+elif sys.argv[1] == "pair":
+    connection = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0]
+connection.connect(sys.argv[2])
+print("connected")
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "pair"])
+def test_it_cannot_ask_who_listens_on_a_file(bench, tmp_path, means, kind, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    (bench.cwd / "ask.py").write_text(SOCKETS)
+    with socket.socket(
+        socket.AF_UNIX, socket.SOCK_DGRAM if kind == "pair" else socket.SOCK_STREAM
+    ) as listening:
+        listening.bind("other/socket")
+        if kind == "plain":
+            listening.listen()
+        command = [sys.executable, "worktree/ask.py", kind, "other/socket"]
+        outside = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert outside.stdout.split() == ["begun", "connected"]
+        ((status, told),) = outputs(bench, f"{sys.executable} ask.py {kind} ../other/socket 2>&1")
+    assert status == "failed"
+    assert "begun" in told
+    assert "connected" not in told
+    assert ("PermissionError" if means == "landlock" else "FileNotFoundError") in told
+
+
+@works
+def test_git_is_not_led_elsewhere_by_what_it_has_made_in_a_checkout(bench, tmp_path):
+    _, run = repository_at(bench.cwd)
+    entry = bench.cwd / ".git"
+    evil = f"cp -r {entry} evil && mv evil {entry}/ && echo evil > {entry}/commondir"
+    assert outputs(bench, evil) == [("succeeded", "")]
+    assert not (entry / "commondir").exists()
+    assert run("log", "--format=%s").split() == ["first"]
+    assert f"removed {entry}/commondir" in (bench.state / "runs/r/logs/s.1.err").read_text()
+
+
+@works
+def test_what_was_in_a_checkout_before_stays(bench):
+    _, run = repository_at(bench.cwd)
+    entry = bench.cwd / ".git"
+    (entry / "commondir").write_text("../.git\n")
+    ((status, _),) = outputs(bench, f"echo evil > {entry}/commondir")
+    assert status == "failed"
+    assert (entry / "commondir").read_text() == "../.git\n"
+    assert run("log", "--format=%s").split() == ["first"]
+
+
+@filters
 def test_landlock_is_not_enough_for_a_profile_that_must_have_a_sandbox(bench, monkeypatch):
     without_bubblewrap(monkeypatch)
     profile = bench.profile("SCRIPTED", confine="always")
@@ -524,7 +593,8 @@ def test_a_warning_says_what_is_not_confined(bench, monkeypatch, landlock):
     told = "bubblewrap does not work here: no;"
     if landlock:
         assert warned.startswith(f"stoker: {told} landlock confines the agent in its place")
-        assert "but for sockets of this machine that are files" in warned
+        assert "sockets" not in warned
+        assert "hooks" not in warned
         assert "not UDP" in warned
     else:
         assert warned.startswith(f"stoker: no sandbox: {told}")

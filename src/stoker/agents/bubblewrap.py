@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from stoker.agents import guarded
-from stoker.agents.view import COMMITTED, HIDDEN, RESOLVER, SYSTEM, View, beneath, home_of, linked
+from stoker.agents.view import (
+    COMMITTED,
+    HIDDEN,
+    RESOLVER,
+    SYSTEM,
+    View,
+    beneath,
+    checkout,
+    home_of,
+    linked,
+)
 from stoker.workspace.repository import INTENTS
 
 _ISOLATED: Final = (
@@ -26,7 +37,9 @@ _LIVE: Final = "/run/stoker.git"
 """In the sandbox: what worktrees share, to be read."""
 _PACKED: Final = "packed-refs"
 _FOLLOWED: Final = 5
-_FILES: Final = ("config", "config.worktree", "commondir", "gitdir")
+_COMMON: Final = "commondir"
+_FILES: Final = ("config", "config.worktree", _COMMON, "gitdir")
+_UNSET: Final = f"no-{_COMMON}"
 
 
 def words(
@@ -98,8 +111,8 @@ def _as_is(place: str) -> tuple[str, ...]:
 def _git(cwd: str) -> Iterator[str]:
     """Git's metadata of the worktree: what commits need may be written; hooks, configuration
     and other worktrees may not, for somebody outside would act on them."""
-    entry = Path(cwd, ".git")
-    if entry.is_dir() and not entry.is_symlink():
+    entry = checkout(cwd)
+    if entry is not None:
         yield from _bind(entry)  # where something is mounted nothing can be renamed
         for name in _FOLDERS:
             if not os.path.lexists(entry / name):
@@ -112,7 +125,31 @@ def _git(cwd: str) -> Iterator[str]:
             (own / "config.worktree").touch()  # git reads it only if configured to
         yield from _bind(own)
         yield from _kept(own, _FILES)
-        yield from _bind(entry, "--ro-bind")
+        yield from _bind(Path(cwd, ".git"), "--ro-bind")
+
+
+def note(own: str, scratch: str) -> None:
+    """Before an agent begins: remember in `scratch` what `undo` is to look for."""
+    entry = checkout(own)
+    if entry is not None and not os.path.lexists(entry / _COMMON):
+        Path(scratch).mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(scratch, _UNSET).touch()
+
+
+def undo(own: str, scratch: str) -> Path | None:
+    """After it: take away, and return, what has git look for its configuration elsewhere. It
+    could not be kept from making that in a checkout, for git takes no stand-in of it."""
+    entry = checkout(own)
+    if entry is None or not Path(scratch, _UNSET).exists():
+        return None
+    made = entry / _COMMON
+    if not os.path.lexists(made):
+        return None
+    if made.is_dir() and not made.is_symlink():
+        shutil.rmtree(made)
+    else:
+        made.unlink()
+    return made
 
 
 def _shared(shared: Path) -> Iterator[str]:

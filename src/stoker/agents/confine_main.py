@@ -35,6 +35,21 @@ NETWORK: Final = 4
 _CONNECT: Final = 0b10
 _SCOPED: Final = 0b11
 """Abstract sockets and signals."""
+_SECCOMP, _FILTER = 22, 2
+_LOAD, _EQUAL, _NOT_LESS, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_NUMBER, _MACHINE, _FIRST, _SECOND = 0, 4, 16, 24
+"""Offsets in what the filter sees of a call: which it is, of what machine, its arguments."""
+_ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 13
+_CALLS: Final = {
+    "x86_64": (0xC000003E, 41, 53),
+    "aarch64": (0xC00000B7, 198, 199),
+    "riscv64": (0xC00000F3, 198, 199),
+}
+"""By machine: its number, and those of `socket` and `socketpair` there."""
+_RING = 425
+"""`io_uring_setup`: rings make sockets past the filter."""
+_OTHER_NUMBERS = 0x40000000
+"""Of the same calls, for programs with short pointers."""
 
 
 @cache
@@ -111,8 +126,45 @@ def restrict(read: list[str], write: list[str], ports: list[int] | bool) -> None
             _checked(_call(_RULE, ruleset, 2, struct.pack("=QQ", _CONNECT, port), 0))
     libc = ctypes.CDLL(None, use_errno=True)
     _checked(libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+    if filters_sockets():
+        _filter_sockets(libc)
     _checked(_call(_RESTRICT, ruleset, 0))
     os.close(ruleset)
+
+
+def filters_sockets() -> bool:
+    """Whether sockets that are files can be kept from an agent, which landlock does not do."""
+    return os.uname().machine in _CALLS
+
+
+def _filter_sockets(libc: Any) -> None:
+    """No sockets for this machine's programs from now on, but for connected pairs: who listens
+    on a socket that is a file (docker, D-Bus) may do anything for who asks. Programs for other
+    machines do not run any more."""
+    import ctypes
+    import struct
+
+    machine, plain, pair = _CALLS[os.uname().machine]
+    steps = (
+        (_LOAD, 0, 0, _MACHINE),
+        (_EQUAL, 0, 11, machine),
+        (_LOAD, 0, 0, _NUMBER),
+        (_NOT_LESS, 9, 0, _OTHER_NUMBERS),
+        (_EQUAL, 8, 0, _RING),
+        (_EQUAL, 0, 2, plain),
+        (_LOAD, 0, 0, _FIRST),
+        (_EQUAL, 5, 4, int(socket.AF_UNIX)),
+        (_EQUAL, 0, 3, pair),
+        (_LOAD, 0, 0, _SECOND),
+        (_AND, 0, 0, 0xF),
+        (_EQUAL, 1, 0, int(socket.SOCK_DGRAM)),  # it can be sent anywhere
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _DENY),
+    )
+    code = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    kept = ctypes.create_string_buffer(code)
+    program = struct.pack("@HP", len(steps), ctypes.addressof(kept))
+    _checked(libc.prctl(_SECCOMP, _FILTER, program, 0, 0))
 
 
 def _call(number: int, *words: bytes | int | None) -> int:

@@ -159,7 +159,11 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         )
         return await attempt.keep(spec)
 
-    return _result(await driver.drive(start))
+    try:
+        return _result(await driver.drive(start))
+    finally:
+        if undone := await asyncio.to_thread(sandbox.undo, own, str(store.directory / "tmp")):
+            attempt.write(f"stoker: {undone}\n", error=True)
 
 
 def _result(driven: Driven) -> Result:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from msgspec import Struct
 from stoker.agents import bubblewrap, confine_main, landlock
 from stoker.agents.hosts import Hosts
 from stoker.agents.profiles import Profile
-from stoker.agents.view import beneath, view
+from stoker.agents.view import beneath, checkout, view
 
 _PYTHON: Final = (sys.executable, "-I", "-S", "-X", "utf8")
 _CONFINE: Final = str(Path(__file__).with_name("confine_main.py"))
@@ -74,6 +74,7 @@ class Sandbox(Struct, frozen=True):
             orders["landlock"] = found
         words = [*_PYTHON, _CONFINE, json.dumps(orders), *argv] if orders else list(argv)
         if self.bwrap is not None:
+            bubblewrap.note(own, scratch)
             words = bubblewrap.words(
                 self.bwrap,
                 words,
@@ -88,10 +89,17 @@ class Sandbox(Struct, frozen=True):
             words = [*_PYTHON, _EGRESS, json.dumps(profile.network), *words]
         return words
 
+    def undo(self, own: str, scratch: str) -> str | None:
+        """When the agent has ended: take away what it may not leave behind; says what."""
+        made = bubblewrap.undo(own, scratch) if self.bwrap is not None else None
+        if made is None:
+            return None
+        return f"removed {made}, by which git would be led to another configuration"
+
 
 async def sandbox_of(profile: Profile, *, own: str, state: str) -> Sandbox:
     """The sandbox for a profile, in the worktree `own`. Raises `NoSandbox` if it must have one
-    and there is none: landlock, which leaves sockets that are files, is not enough."""
+    and there is none: landlock, which leaves much of the network, is not enough."""
     if profile.confine == "never":
         return Sandbox()
     alone = profile.network != "on"
@@ -109,13 +117,21 @@ async def sandbox_of(profile: Profile, *, own: str, state: str) -> Sandbox:
         without = ", also the network, which its profile denies it" if alone else ""
         reach = f"the agent can reach all that this user can{without}"
         return Sandbox(warning=f"no sandbox: {reason}; {reach}")
-    warning = f"{reason}; landlock confines the agent in its place"
-    warning += ", but for sockets of this machine that are files"
+    but = "".join(f"; {one}" for one in _left(profile, version, own, state, alone=alone))
+    warning = f"{reason}; landlock confines the agent in its place{but}"
+    return Sandbox(landlock=True, warning=warning)
+
+
+def _left(profile: Profile, version: int, own: str, state: str, *, alone: bool) -> Iterator[str]:
+    """What landlock leaves."""
+    if not confine_main.filters_sockets():
+        yield "it can connect to sockets of this machine that are files"
     if alone:
         what = "TCP, by port" if version >= confine_main.NETWORK else "no TCP"
-        warning += f"; of the network it restricts {what}, and not UDP"
+        yield f"of the network it restricts {what}, and not UDP"
     if profile.settings.guarded or profile.settings.private:
-        warning += "; it can change its program's own settings and hooks"
+        yield "it can change its program's own settings and hooks"
+    if checkout(own) is not None:
+        yield "it can change the configuration and hooks of its repository"
     if beneath(state, own) is not None:
-        warning += f"; it can read and change the engine's state in {state}"
-    return Sandbox(landlock=True, warning=warning)
+        yield f"it can read and change the engine's state in {state}"

@@ -92,6 +92,12 @@ def linked(cwd: str) -> tuple[Path, Path] | None:
     return own, own.parent.parent
 
 
+def checkout(cwd: str) -> Path | None:
+    """Git's metadata of a directory that is a repository of its own."""
+    entry = Path(cwd, ".git")
+    return entry if entry.is_dir() and not entry.is_symlink() else None
+
+
 def _expanded(place: str, home: str) -> str:
     return home + place[1:] if place == "~" or place.startswith("~/") else place
 
