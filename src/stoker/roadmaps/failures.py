@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -11,6 +12,16 @@ from stoker.roadmaps.evidence import Category, Evidence, Fault
 
 Severity = Literal["low", "medium", "high", "critical"]
 Action = Literal["retry", "rewrite", "decompose", "defer", "skip", "escalate", "pause"]
+
+_PAUSE_SEC: Final = 60.0
+_LONGEST_PAUSE_SEC: Final = 6 * 3600.0
+_MESSAGE: Final = 4_000
+_RANK: Final[dict[str, int]] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
+_FIRST: Final[tuple[Category, ...]] = (
+    *("test_tampering", "scope_creep", "syntax_error", "import_error", "type_error"),
+    *("regression", "test_failure", "file_not_found", "incomplete", "tool_failure", "timeout"),
+)
+"""Of several faults that one is the failure's category which others may follow from."""
 
 
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +56,37 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """With `retry`: from the base, in a new conversation, and another way than before."""
 
 
+_SIGNS: Final[tuple[tuple[Category, str], ...]] = (
+    ("rate_limit", r"\b429\b|rate.?limit|too many requests|quota|overloaded|\b529\b|usage limit"),
+    (
+        "context_too_large",
+        r"context (?:length|window|size|limit)|prompt is too long|maximum context"
+        r"|too many tokens|request_too_large|ContextOverflow|context.*exceed",
+    ),
+    ("timeout", r"timed? ?out|deadline|did not end in time"),
+    (
+        "api_error",
+        r"HTTP (?:4\d\d|5\d\d)|\b50[0234]\b|Connect(?:ion)?Error|connection (?:reset|refused)"
+        r"|broke off|no answer in \d+ attempts|ReadError|RemoteProtocolError|api.?key"
+        r"|unauthorized|authentication|provider sent|name resolution",
+    ),
+    ("conflict", r"merge conflict|CONFLICT \("),
+    ("file_not_found", r"no such file or directory|FileNotFoundError|ENOENT"),
+    ("tool_failure", r"tool|permission denied|not permitted|no space left|ENOSPC"),
+)
+_HOPELESS: Final = re.compile(
+    r"\b40[13]\b|unauthorized|api.?key|authentication|insufficient|billing|credit"
+    r"|no space left|ENOSPC",
+    re.IGNORECASE,
+)
+"""Trying again changes nothing before a person has."""
+_WAIT: Final = re.compile(
+    r"(?:only in|retry(?:[- ]after)?|try again in|wait)[: ]+(\d+(?:\.\d+)?) ?(ms|s|m|h)?",
+    re.IGNORECASE,
+)
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
 def of_agent(
     error: str,
     *,
@@ -53,21 +95,130 @@ def of_agent(
     retry_after: float | None = None,
     denied: Sequence[str] = (),
 ) -> Failure:
-    """An agent's turn that did not end well: `reason` as in `stoker.agents.stream.Ended`."""
-    raise NotImplementedError
+    """An agent's turn that did not end well: `reason` as in `stoker.agents.stream.TurnEnded`,
+    `status` and `retry_after` (seconds) as the provider gave them, if they are known."""
+    text = f"HTTP {status}: {error}" if status else error
+    signs = (name for name, sign in _SIGNS if re.search(sign, text, re.IGNORECASE))
+    category: Category = _REASONS[reason] if reason in _REASONS else next(signs, "tool_failure")
+    hopeless = _HOPELESS.search(text) is not None and category != "rate_limit"
+    wait = retry_after if retry_after is not None else _said_wait(text)
+    severity: Severity = "critical" if hopeless else "low" if category == "rate_limit" else "high"
+    return Failure(
+        category=category,
+        message=text[:_MESSAGE] or f"the agent's turn ended: {reason}",
+        severity=severity,
+        pause_sec=wait if category in ("rate_limit", "api_error") else None,
+        denied=tuple(denied),
+    )
+
+
+_REASONS: Final[dict[str, Category]] = {"limit": "incomplete", "refused": "wrong_approach"}
+"""What the end of a turn itself says, whatever the text."""
+
+
+def _said_wait(text: str) -> float | None:
+    found = _WAIT.search(text)
+    return float(found[1]) * _UNITS[(found[2] or "s").lower()] if found else None
 
 
 def of_evidence(evidence: Evidence) -> Failure | None:
     """A verification; None: nothing is wrong with it."""
-    raise NotImplementedError
+    if not evidence.faults:
+        return None
+    faults = evidence.faults
+    known = {category: place for place, category in enumerate(_FIRST)}
+    first = min(faults, key=lambda one: known.get(one.category, len(_FIRST)))
+    worst = max(faults, key=lambda one: _RANK[one.severity])
+    category = first.category
+    # Some of what was to be made is there, and some is not.
+    if category in ("file_not_found", "incomplete") and evidence.files:
+        category = "partial_change"
+    return Failure(
+        category=category,
+        message=first.message[:_MESSAGE],
+        severity=worst.severity,
+        faults=faults,
+    )
 
 
 def of_conflict(paths: Sequence[str]) -> Failure:
     """A merge that stopped."""
-    raise NotImplementedError
+    shown = ", ".join(paths[:10]) + (", ..." if len(paths) > 10 else "")
+    return Failure(
+        category="conflict",
+        message=f"it conflicts with what was merged meanwhile: {shown}",
+        severity="medium",
+        faults=tuple(
+            Fault(category="conflict", message="conflicting changes", path=path, severity="medium")
+            for path in paths[:50]
+        ),
+    )
 
 
 def decide(failures: Sequence[Failure], *, attempts: int, on_exhausted: Action) -> Decision:
     """What to do after the last of `failures`, those of a task's tries so far, the oldest
-    first; `attempts`: how many there may be."""
-    raise NotImplementedError
+    first; `attempts`: how many there may be; `on_exhausted`: what is done after them. Raises
+    ValueError if there is no failure."""
+    if not failures:
+        raise ValueError("nothing has failed")
+    last = failures[-1]
+    if last.severity == "critical" and last.category in ("api_error", "tool_failure"):
+        return Decision(action="escalate", reason=f"trying again cannot help: {_line(last)}")
+    if last.category == "rate_limit" or (last.category == "api_error" and last.pause_sec):
+        pause = _PAUSE_SEC if last.pause_sec is None else last.pause_sec
+        if last.pause_sec is None:  # longer each time that it says nothing of it
+            again = _streak(failures, lambda one: one.category == "rate_limit")
+            pause = min(pause * 2.0 ** (again - 1), _LONGEST_PAUSE_SEC)
+        reason = f"the provider asks to wait {pause:.0f} s"
+        return Decision(action="pause", reason=reason, counts=False, pause_sec=pause)
+    counted = [one for one in failures if one.category != "rate_limit"]
+    if len(counted) >= attempts:
+        return Decision(action=on_exhausted, reason=f"{len(counted)} tries failed: {_line(last)}")
+    return _again(last, _streak(counted, lambda one: _alike(one, last)))
+
+
+def _again(last: Failure, alike: int) -> Decision:
+    """Another try; if the same happened before, another strategy."""
+    what = _line(last)
+    if alike >= 3:
+        return Decision(action="escalate", reason=f"{alike} tries ended alike: {what}")
+    if last.denied:
+        reason = f"it was not allowed what it asked for: {', '.join(last.denied[:5])}"
+        return Decision(action="retry", reason=reason, permissions=last.denied)
+    if last.category == "context_too_large":
+        if alike >= 2:
+            reason = "it does not fit the model's context with less context either"
+            return Decision(action="decompose", reason=reason)
+        return Decision(action="retry", reason=what, trim=True)
+    if last.category in ("timeout", "incomplete", "partial_change") and alike >= 2:
+        return Decision(action="decompose", reason=f"it is too much for one turn: {what}")
+    if last.category == "wrong_approach" and alike >= 2:
+        return Decision(action="rewrite", reason=f"the task may have to be said otherwise: {what}")
+    fresh = alike >= 2 or last.category in ("test_tampering", "wrong_approach", "scope_creep")
+    return Decision(action="retry", reason=what, fresh=fresh)
+
+
+def _streak(failures: Sequence[Failure], alike: Callable[[Failure], bool]) -> int:
+    count = 0
+    for one in reversed(failures):
+        if not alike(one):
+            break
+        count += 1
+    return count
+
+
+_VARIES: Final = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?|'[^']*'|\"[^\"]*\"")
+
+
+def signature(failure: Failure) -> str:
+    """The same for failures that are alike: without numbers and what is quoted."""
+    places = sorted({fault.path for fault in failure.faults})
+    return " ".join((failure.category, _VARIES.sub("_", _line(failure)), *places))
+
+
+def _alike(one: Failure, other: Failure) -> bool:
+    return signature(one) == signature(other)
+
+
+def _line(failure: Failure) -> str:
+    return failure.message.partition("\n")[0][:300]
