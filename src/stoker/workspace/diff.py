@@ -132,7 +132,7 @@ async def _with_contents(git: Git, files: list[FileDiff], limit: int) -> list[Fi
         if max(of_file, default=0) <= limit and total + sum(of_file) <= TOTAL_LIMIT:
             total += sum(of_file)
             wanted.append(file)
-    blobs = await _read(git, {oid for file in wanted for oid in _blobs(file)})
+    blobs = await blobs_of(git, {oid for file in wanted for oid in _blobs(file)})
     chosen = {id(file) for file in wanted}
     return [_filled(file, blobs) if id(file) in chosen else file for file in files]
 
@@ -169,7 +169,8 @@ async def _sizes(git: Git, oids: Iterable[str]) -> dict[str, int]:
     return {oid: int(size) for oid, _, size in facts if size.isdigit()}
 
 
-async def _read(git: Git, oids: Iterable[str]) -> dict[str, bytes]:
+async def blobs_of(git: Git, oids: Iterable[str]) -> dict[str, bytes]:
+    """The contents of blobs, by their ids."""
     asked = sorted(oids)
     if not asked:
         return {}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
 from stoker.roadmaps.evidence import Level
 
-Runner = Literal[
-    *("pytest", "unittest", "tox", "nox", "node", "npm", "deno", "go", "cargo", "maven", "gradle"),
+MODES: Final = ("auto", "agent", "skip")
+RUNNERS: Final = (
+    *("pytest", "unittest", "tox", "nox", "node", "npm", "go", "cargo", "maven", "gradle"),
     *("dotnet", "make", "just", "mise", "task"),
-]
-"""What a project's commands may be run by, as `--verify-mode` takes it."""
-Mode = Literal["auto", "agent", "skip"] | Runner
-"""`agent`: no commands, a second agent judges (see `evidence.accepted`); `skip`: nothing is looked
-at but the files."""
+)
+"""What a project's tests may be run by."""
 LEVELS: Final[tuple[Level, ...]] = (
     *("files", "syntax", "imports", "build", "types", "tests", "command"),
 )
@@ -31,8 +29,8 @@ class Work(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     """Promised: they must be there afterwards. A name with `*` or that ends with `/` is a
     pattern or a directory of which something must be there."""
-    verify: str | None = None
-    """A shell command of the author's own. `# exit 2` at its end declares another exit code
+    verify: str | tuple[str, ...] | None = None
+    """Shell commands of the author's own. `# exit 2` at the end of one declares another exit code
     than 0."""
     gate: bool = False
     """Nothing need be changed; what is there must pass."""
@@ -49,7 +47,9 @@ class Work(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """How a project's work is verified."""
 
-    mode: Mode = "auto"
+    mode: str = "auto"
+    """One of `RUNNERS`: the tests are run by that and by nothing else. `agent`: no command is
+    run, a second agent judges (see `verdict.accepted`). `skip`: only files are looked at."""
     levels: tuple[Level, ...] = LEVELS
     commands: tuple[str, ...] = ()
     """Shell commands that test the project, in place of those that are detected."""

@@ -1,0 +1,98 @@
+"""Trees of a repository, written one after the other into a directory that is no checkout of
+its: what runs there finds no git metadata, and neither reads nor writes any.
+
+What is to be known of files is read from git's objects and not from the directory, where links
+could lead anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from stoker.workspace.diff import blobs_of
+from stoker.workspace.git import Git, decode, encode, split
+from stoker.workspace.repository import Repository
+
+_REGULAR: Final = frozenset(("100644", "100755"))
+READABLE: Final = 2 << 20
+"""Bytes of a file that is looked into at most."""
+_WHOLE: Final = ("-c", "core.sparseCheckout=false")
+
+
+class Entry(Struct, frozen=True):
+    """A file of a tree."""
+
+    mode: str
+    oid: str
+    size: int
+
+    @property
+    def readable(self) -> bool:
+        """A regular file, of a size worth looking into."""
+        return self.mode in _REGULAR and self.size <= READABLE
+
+
+class Tree(Struct, frozen=True):
+    """A tree and all files in it, by their paths."""
+
+    oid: str
+    entries: Mapping[str, Entry]
+
+
+class Checkout:
+    """Writes trees of `repository` into `directory`."""
+
+    def __init__(self, repository: Repository, directory: str, index: Path) -> None:
+        """`index`: a path for git's index, out of reach of what runs in `directory`."""
+        base = repository.git
+        self.directory = directory
+        self._git = Git(
+            base.common_dir, base.common_dir, Path(directory), base.policy, excludes=base.excludes
+        )
+        self._index = {"GIT_INDEX_FILE": str(index)}
+        self._other = {"GIT_INDEX_FILE": f"{index}.made"}
+
+    async def tree(self, name: str) -> Tree:
+        """The tree of a commit, or of itself; `name` is an object id."""
+        oid = await self._git.text("rev-parse", "--verify", f"{name}^{{tree}}")
+        entries = {}
+        for record in split((await self._git.run("ls-tree", "-r", "-z", "-l", oid)).stdout):
+            facts, _, path = record.partition("\t")
+            mode, _, blob, size = facts.split()
+            entries[path] = Entry(mode, blob, int(size) if size.isdigit() else 0)
+        return Tree(oid, entries)
+
+    async def read(self, tree: Tree, paths: Iterable[str]) -> dict[str, bytes]:
+        """Contents of those of the files that can be read."""
+        wanted = {p: e.oid for p in paths if (e := tree.entries.get(p)) and e.readable}
+        found = await blobs_of(self._git, set(wanted.values()))
+        return {path: found[oid] for path, oid in wanted.items() if oid in found}
+
+    async def entry(self, data: bytes, mode: str) -> Entry:
+        """A file with this content, kept in the repository."""
+        oid = await self._git.text("hash-object", "-w", "--stdin", stdin=data)
+        return Entry(mode, oid, len(data))
+
+    async def edited(self, tree: Tree, changes: Mapping[str, Entry | None]) -> Tree:
+        """`tree` with other files; None: without it."""
+        if not changes:
+            return tree
+        await self._git.run("read-tree", tree.oid, env=self._other)
+        lines = [
+            f"{entry.mode} {entry.oid}\t{path}" if entry else f"0 {'0' * len(tree.oid)}\t{path}"
+            for path, entry in changes.items()
+        ]
+        stdin = b"".join(encode(line) + b"\0" for line in lines)
+        await self._git.run("update-index", "-z", "--index-info", stdin=stdin, env=self._other)
+        return await self.tree(
+            decode((await self._git.run("write-tree", env=self._other)).stdout).strip()
+        )
+
+    async def write(self, tree: Tree) -> None:
+        """Make the directory hold `tree`, and of what was left in it only what it ignores."""
+        await self._git.run(*_WHOLE, "read-tree", "--reset", "-u", tree.oid, env=self._index)
+        await self._git.run("clean", "-ffdq", env=self._index)

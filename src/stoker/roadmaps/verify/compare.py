@@ -1,0 +1,204 @@
+"""What tests and other checks say of the work, held against what they said of the base. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from stoker.roadmaps.evidence import Category, Fault, Level, Tests
+from stoker.roadmaps.verify.protected import matches
+from stoker.roadmaps.verify.reports import Results
+from stoker.roadmaps.verify.run import Done
+
+_SHOWN: Final = 20
+_SAID: Final = 3_000
+_FRESH: Final[dict[Level, Category]] = {
+    "build": "syntax_error",
+    "types": "type_error",
+    "tests": "test_failure",
+}
+
+
+def merged(done: Iterable[Done]) -> Results:
+    """All tests of some checks."""
+    return {
+        name: how
+        for one in done
+        if one.command.level == "tests"
+        for name, how in one.results.items()
+    }
+
+
+def tests_of(before: Results, now: Results) -> Tests:
+    """How tests ended, beside how they did before."""
+
+    def those(*, was: str | None = None, is_: str | None = None) -> tuple[str, ...]:
+        return tuple(sorted(n for n, how in now.items() if how == is_ and before.get(n) == was))
+
+    def all_(how: str) -> tuple[str, ...]:
+        return tuple(sorted(name for name, ended in now.items() if ended == how))
+
+    return Tests(
+        passed=all_("passed"),
+        failed=all_("failed"),
+        skipped=all_("skipped"),
+        fixed=those(was="failed", is_="passed"),
+        broken=those(was="passed", is_="failed"),
+        failed_before=those(was="failed", is_="failed"),
+        missing=tuple(sorted(before.keys() - now.keys())),
+        added=tuple(sorted(now.keys() - before.keys())),
+    )
+
+
+def regressions(
+    before: Results,
+    protected: Results,
+    whole: Results,
+    *,
+    changed: Iterable[str],
+    waived: Sequence[str],
+    moved: Mapping[str, str],
+    tests_first: bool,
+    complete: bool,
+    output: str,
+) -> list[Fault]:
+    """Faults by test ids. `before`: at the base; `protected`: of the work with the base's tests;
+    `whole`: of the work as it is, the same if it changed no test. `changed`: tests and
+    configuration that the task changed, `moved` what it renamed, old to new; `complete`: what is
+    not there was not run, and not only not come to."""
+    faults: list[Fault] = []
+    touched = tuple(changed)
+    now = tests_of(before, protected)
+    for name in now.broken:
+        mine = next((path for path in touched if name.startswith(path)), "")
+        if mine and whole.get(name) == "passed":
+            message = f"{name} fails as it was before the task, which changed it"
+            faults.append(
+                Fault(category="test_tampering", message=message, path=mine, severity="critical")
+            )
+        else:
+            message = f"{name} passed before and fails now"
+            faults.append(Fault(category="regression", message=message, path=_file(name)))
+    fresh = [
+        name
+        for name, how in whole.items()
+        if how == "failed" and before.get(name) != "failed" and name not in now.broken
+    ]
+    if not tests_first:
+        faults += (
+            Fault(category="test_failure", message=f"{name} fails", path=_file(name))
+            for name in sorted(fresh)
+        )
+    faults += _unskipped(before, whole, waived)
+    if complete:
+        faults += _lost(before, protected, whole, waived, moved, fresh)
+    if faults and output:
+        first = faults[0]
+        said = f"{first.message}\n\n{output[-_SAID:]}"
+        faults[0] = Fault(
+            category=first.category, message=said, path=first.path, severity=first.severity
+        )
+    return _few(faults)
+
+
+def _unskipped(before: Results, whole: Results, waived: Sequence[str]) -> Iterable[Fault]:
+    for name, how in sorted(whole.items()):
+        if (
+            how == "skipped"
+            and before.get(name) in ("passed", "failed")
+            and not _free(name, waived)
+        ):
+            message = f"{name} was run before and is skipped now"
+            yield Fault(
+                category="test_tampering", message=message, path=_file(name), severity="critical"
+            )
+
+
+def _lost(
+    before: Results,
+    protected: Results,
+    whole: Results,
+    waived: Sequence[str],
+    moved: Mapping[str, str],
+    uncollected: Sequence[str],
+) -> Iterable[Fault]:
+    """Tests that are not there any more. A case of a test whose cases are as many as before is
+    another one of it; those of a file or package that fails as a whole are told of by that."""
+    stems = Counter(map(_stem, before))
+    now = Counter(map(_stem, whole))
+    for name in sorted(before.keys() - (whole.keys() & protected.keys())):
+        stem = _stem(name)
+        if _free(name, waived) or now[stem] >= stems[stem]:
+            continue
+        if any(name.replace(old, new) in whole for old, new in moved.items() if old in name):
+            continue
+        if any(name.startswith(part) for part in uncollected):
+            continue
+        message = f"{name} was there before and is not any more"
+        file = _file(name)
+        yield Fault(category="test_tampering", message=message, path=file, severity="critical")
+
+
+def _stem(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _file(name: str) -> str:
+    """The file of a test's id, where the id has one."""
+    found = re.match(r"([\w./@+-]+\.\w{1,5})(?:::| > |$)", name)
+    return found[1] if found else ""
+
+
+def _free(name: str, waived: Sequence[str]) -> bool:
+    file = _file(name)
+    return bool(file) and matches(file, waived)
+
+
+def _few(faults: list[Fault]) -> list[Fault]:
+    if len(faults) <= _SHOWN:
+        return faults
+    rest = len(faults) - _SHOWN
+    more = Fault(category=faults[-1].category, message=f"and {rest:,} more of this kind")
+    return [*faults[:_SHOWN], more]
+
+
+def ended(now: Done, before: Done | None) -> tuple[list[Fault], list[str]]:
+    """Faults and notes by how a check ended, as far as no test tells more."""
+    command = now.command
+    what = f"{command.argv[-1]} ({command.origin})"
+    if now.missing:
+        return [], [f"{what} could not be run: {now.missing} is not there"]
+    if now.trouble:
+        if before is not None and before.trouble == now.trouble:
+            return [], [f"{what}: {now.trouble}, as before the task"]
+        category: Category = "timeout" if now.trouble == "timeout" else "tool_failure"
+        said = "did not end in time" if now.trouble == "timeout" else "wrote too much"
+        return [Fault(category=category, message=f"{what} {said}")], []
+    if now.passed or now.none:
+        return [], [f"{what} had nothing to run"] if now.none else []
+    failed = f"{what} failed with exit code {command.exit_code}"
+    if before is not None and not before.passed and not before.none:
+        if now.command.level == "tests":
+            return [], [] if now.results else [f"{failed}, as before the task"]
+        fresh = [line for line in now.errors if line not in before.errors]
+        if not fresh or before.missing or before.trouble:
+            return [], [f"{failed}, as before the task"]
+    if command.level == "tests" and "failed" in now.results.values():
+        return [], []  # each is told of
+    message = f"{failed}\n\n{command.output[-_SAID:]}"
+    return [Fault(category=_category(now), message=message)], []
+
+
+def _category(done: Done) -> Category:
+    said = done.command.output
+    if done.command.level == "command":
+        return "test_failure" if done.results else "incomplete"
+    if re.search(r"ModuleNotFoundError|ImportError|Cannot find module|cannot find package", said):
+        return "import_error"
+    if re.search(r"SyntaxError|IndentationError|expected .* found|syntax error", said):
+        return "syntax_error"
+    if re.search(r"error TS\d+|mismatched types|cannot use .* as|incompatible types", said):
+        return "type_error"
+    return _FRESH.get(done.command.level, "test_failure")

@@ -1,0 +1,37 @@
+"""The files of a task's work: what it promised, and what it must leave alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stoker.roadmaps.evidence import Fault
+from stoker.roadmaps.verify.checkout import Tree
+from stoker.roadmaps.verify.protected import matches
+from stoker.roadmaps.verify.work import Work
+
+
+def check(work: Work, tree: Tree, changed: Sequence[str]) -> tuple[list[Fault], list[str]]:
+    """Faults and notes; `tree`: the work's, `changed`: paths that differ from the base."""
+    faults: list[Fault] = []
+    notes: list[str] = []
+    if not changed and not work.gate:
+        message = "nothing was changed: no file differs from the base"
+        faults.append(Fault(category="incomplete", message=message))
+    for promised in work.files:
+        if not _there(promised.removeprefix("./"), tree):
+            message = f"{promised} was promised and is not there"
+            faults.append(Fault(category="file_not_found", message=message, path=promised))
+    for path in changed:
+        if matches(path, work.forbidden):
+            message = f"{path} is not for the task to change"
+            faults.append(Fault(category="scope_creep", message=message, path=path))
+        elif work.within and not matches(path, work.within):
+            message = f"{path} was changed; expected changes only in {', '.join(work.within)}"
+            faults.append(Fault(category="scope_creep", message=message, path=path))
+    if changed and work.files and not any(matches(path, work.files) for path in changed):
+        notes.append(f"none of the promised files was changed: {', '.join(work.files)}")
+    return faults, notes
+
+
+def _there(promised: str, tree: Tree) -> bool:
+    return promised in tree.entries or any(matches(path, (promised,)) for path in tree.entries)

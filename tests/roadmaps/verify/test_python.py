@@ -1,0 +1,282 @@
+"""Verification of Python projects: real commits, real pytest, the real sandbox."""
+
+from __future__ import annotations
+
+import pytest
+
+from stoker.roadmaps.evidence import Fault
+from stoker.roadmaps.verify.verdict import accepted
+from stoker.roadmaps.verify.work import Settings
+
+CALC = "def add(a, b):\n    return a + b\n\n\ndef one():\n    return 1\n"
+BROKEN = CALC.replace("a + b", "a - b")
+TESTS = (
+    "from calc import add, one\n\n\ndef test_one():\n    assert one() == 1\n\n\n"
+    "def test_add():\n    assert add(1, 2) == 3\n    assert add(0, 0) == 0\n"
+)
+ADD, ONE = "tests/test_calc.py::test_add", "tests/test_calc.py::test_one"
+
+
+@pytest.fixture
+def good(bench):
+    """A base where everything passes."""
+    return bench.commit({"calc.py": CALC, "tests/test_calc.py": TESTS})
+
+
+@pytest.fixture
+def red(bench):
+    """A base with a test that fails."""
+    return bench.commit({"calc.py": BROKEN, "tests/test_calc.py": TESTS})
+
+
+def categories(evidence):
+    return {fault.category for fault in evidence.faults}
+
+
+def test_a_fix_is_verified(bench, red):
+    evidence = bench.verify(red, bench.commit({"calc.py": CALC}))
+    assert evidence.verdict == "verified", evidence
+    assert evidence.tests.passed == (ADD, ONE)
+    assert evidence.tests.fixed == (ADD,)
+    assert evidence.files == ("calc.py",)
+    assert evidence.levels == ("files", "syntax", "imports", "tests")
+    assert evidence.commands[0].origin == "Python"
+
+
+def test_nothing_changed_is_not_done(bench, good):
+    evidence = bench.verify(good, bench.commit({}))
+    assert evidence.verdict == "failed"
+    assert categories(evidence) == {"incomplete"}
+    assert not evidence.commands
+
+
+def test_a_gate_need_change_nothing(bench, good):
+    assert bench.verify(good, good, gate=True).verdict == "verified"
+
+
+def test_a_gate_with_failing_tests_is_not_passed_by_its_own_command(bench, red):
+    evidence = bench.verify(red, red, gate=True, verify="python -m pytest -q")
+    assert categories(evidence) == {"test_failure"}
+
+
+def test_promised_files_that_are_missing(bench, good):
+    commit = bench.commit({"other.py": "x = 1\n"})
+    evidence = bench.verify(good, commit, files=("made.py", "calc.py", "tests/", "*.py"))
+    assert [(f.category, f.path) for f in evidence.faults] == [("file_not_found", "made.py")]
+
+
+def test_what_is_not_the_tasks_to_change(bench, good):
+    commit = bench.commit({"PLAN.md": "- [x] done\n", "calc.py": CALC + "\n", "b/c.py": ""})
+    evidence = bench.verify(good, commit, forbidden=("PLAN.md",), within=("calc.py", "PLAN.md"))
+    assert {(f.category, f.path) for f in evidence.faults} == {
+        ("scope_creep", "PLAN.md"),
+        ("scope_creep", "b/c.py"),
+    }
+
+
+def test_a_regression(bench, good):
+    evidence = bench.verify(good, bench.commit({"calc.py": BROKEN}))
+    assert evidence.verdict == "failed"
+    assert categories(evidence) == {"regression"}
+    assert evidence.tests.broken == (ADD,)
+    assert evidence.faults[0].path == "tests/test_calc.py"
+    assert "assert -1 == 3" in evidence.faults[0].message
+
+
+def test_what_failed_before_does_not_count(bench, red):
+    evidence = bench.verify(red, bench.commit({"more.py": "x = 1\n"}))
+    assert evidence.verdict == "verified"
+    assert evidence.tests.failed_before == (ADD,)
+    assert evidence.reason == "1 tests passed, 1 fail as before"
+
+
+def test_no_tests_are_no_proof(bench):
+    base = bench.commit({"calc.py": CALC, "pytest.ini": "[pytest]\n"})
+    evidence = bench.verify(base, bench.commit({"calc.py": BROKEN}))
+    assert evidence.verdict == "unverified"
+    assert evidence.commands[0].exit_code == 5
+    assert not evidence.faults
+
+
+def test_only_text_is_no_proof(bench):
+    base = bench.commit({"README.md": "a\n"})
+    evidence = bench.verify(base, bench.commit({"README.md": "b\n"}))
+    assert (evidence.verdict, evidence.commands) == ("unverified", ())
+    assert "only text" in evidence.reason
+
+
+def test_new_tests_are_run(bench, good):
+    commit = bench.commit({"tests/test_more.py": "def test_more():\n    assert False\n"})
+    evidence = bench.verify(good, commit)
+    assert categories(evidence) == {"test_failure"}
+    assert evidence.tests.added == ("tests/test_more.py::test_more",)
+
+
+def test_tests_first(bench, good):
+    text = "from later import f\n\n\ndef test_f():\n    assert f()\n"
+    commit = bench.commit({"tests/test_later.py": text})
+    assert bench.verify(good, commit).verdict == "failed"
+    # The import that is to be made is no fault of a task that writes tests first.
+    assert bench.verify(good, commit, tests_first=True).verdict == "verified"
+
+
+def test_syntax_errors_are_named(bench, good):
+    evidence = bench.verify(good, bench.commit({"calc.py": CALC + "def f(:\n    pass\n"}))
+    assert [(f.category, f.path, f.line) for f in evidence.faults] == [
+        ("syntax_error", "calc.py", 7)
+    ]
+    assert not evidence.commands
+
+
+WEAKER = {
+    "fewer assertions": TESTS.replace("    assert add(0, 0) == 0\n", ""),
+    "another assertion": TESTS.replace("== 3", "== add(1, 2)").replace("(0, 0) == 0", "(0, 0)"),
+    "trivial": TESTS.replace("assert add(1, 2) == 3", "assert True"),
+    "or true": TESTS.replace("assert add(1, 2) == 3", "assert add(1, 2) == 3 or True"),
+    "deleted": TESTS.partition("def test_add")[0],
+    "skipped": "import pytest\n" + TESTS.replace("def test_add", "@pytest.mark.skip\ndef test_add"),
+    "xfail": "import pytest\n" + TESTS.replace("def test_add", "@pytest.mark.xfail\ndef test_add"),
+    "skips": "import pytest\n"
+    + TESTS.replace("    assert add(1", "    pytest.skip()\n    assert add(1"),
+    "all skipped": "import pytest\npytestmark = pytest.mark.skip\n" + TESTS,
+    "returns": TESTS.replace("    assert add(1", "    return\n    assert add(1"),
+    "renamed away": TESTS.replace("def test_add", "def check_add"),
+    "gone": None,
+}
+
+
+@pytest.mark.parametrize("how", WEAKER)
+def test_tests_made_weaker_are_seen(bench, good, how):
+    """The work itself is right, but for tests that expect something else than before."""
+    calc = BROKEN if how == "another assertion" else CALC + "\nX = 1\n"
+    commit = bench.commit({"calc.py": calc, "tests/test_calc.py": WEAKER[how]})
+    evidence = bench.verify(good, commit)
+    assert evidence.verdict == "failed"
+    assert "test_tampering" in categories(evidence), evidence
+
+
+def test_a_waiver_lets_a_task_change_tests(bench, good):
+    commit = bench.commit({"calc.py": BROKEN, "tests/test_calc.py": TESTS.replace("== 3", "== -1")})
+    assert bench.verify(good, commit).verdict == "failed"
+    evidence = bench.verify(good, commit, may_change_tests=("tests/test_calc.py",))
+    assert evidence.verdict == "verified", evidence
+    gone = bench.commit({"tests/test_calc.py": TESTS.partition("def test_add")[0]})
+    evidence = bench.verify(good, gone, may_change_tests=("tests/*",))
+    assert (evidence.verdict, evidence.tests.missing) == ("verified", (ADD,))
+
+
+def test_stronger_tests_are_reported_and_verified(bench, good):
+    commit = bench.commit({"tests/test_calc.py": TESTS + "    assert add(2, 2) == 4\n"})
+    evidence = bench.verify(good, commit)
+    assert evidence.verdict == "verified", evidence
+    assert any("tests/test_calc.py" in note for note in evidence.notes)
+    assert len(evidence.commands) == 2
+
+
+def test_tests_that_are_moved_are_not_missing(bench, good):
+    commit = bench.commit({"tests/test_calc.py": None, "tests/unit/test_calc.py": TESTS})
+    evidence = bench.verify(good, commit)
+    assert "was deleted" not in str(evidence.faults)
+    assert evidence.verdict == "verified", evidence
+
+
+HOOK = (
+    "import pytest\n\n\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item):\n"
+    "    done = yield\n    report = done.get_result()\n    report.outcome = 'passed'\n"
+)
+PLANTED = {
+    "conftest.py": HOOK,
+    "tests/conftest.py": "collect_ignore = ['test_calc.py']\n",
+    "pytest.ini": "[pytest]\naddopts = --deselect tests/test_calc.py::test_add\n",
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-k one'\n",
+    "setup.cfg": "[tool:pytest]\naddopts = -k one\n",
+    "sitecustomize.py": "import os\n",
+    "pytest.py": "print('2 passed')\n",
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_configuration_that_hides_failures(bench, good, name):
+    evidence = bench.verify(good, bench.commit({"calc.py": BROKEN, name: PLANTED[name]}))
+    assert evidence.verdict == "failed"
+    assert ADD in evidence.tests.broken
+    assert "test_tampering" in categories(evidence), evidence
+
+
+def test_a_harmless_conftest_is_verified_apart(bench, good):
+    text = "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n"
+    more = "def test_two(two):\n    assert two == 2\n"
+    commit = bench.commit({"tests/conftest.py": text, "tests/test_two.py": more})
+    evidence = bench.verify(good, commit)
+    assert evidence.verdict == "verified", evidence
+    assert "tests/test_two.py::test_two" in evidence.tests.passed
+
+
+def test_dependencies_may_be_added_where_tests_are_configured(bench):
+    files = {"calc.py": CALC, "tests/test_calc.py": TESTS}
+    text = "[project]\nname = 'a'\nversion = '1'\n\n[tool.pytest.ini_options]\naddopts = '-q'\n"
+    base = bench.commit({**files, "pyproject.toml": text})
+    changed = text.replace("version", "dependencies = ['x']\nversion")
+    evidence = bench.verify(base, bench.commit({"pyproject.toml": changed}))
+    assert (evidence.verdict, len(evidence.commands)) == ("verified", 1), evidence
+
+
+def test_an_exit_in_the_code_is_no_pass(bench, good):
+    calc = "import os\nos._exit(0)\n" + CALC
+    assert bench.verify(good, bench.commit({"calc.py": calc})).verdict == "failed"
+
+
+def test_own_commands(bench, good):
+    commit = bench.commit({"done.txt": "yes\n"})
+    assert bench.verify(good, commit, verify="grep -q yes done.txt").verdict == "verified"
+    evidence = bench.verify(good, commit, verify="grep -q no done.txt")
+    assert categories(evidence) == {"incomplete"}
+    both = ("grep -q no done.txt # exit 1", "test -s done.txt")
+    assert bench.verify(good, commit, verify=both).verdict == "verified"
+    evidence = bench.verify(good, commit, verify="no-such-program")
+    assert categories(evidence) == {"tool_failure"}
+
+
+def test_modes(bench, good):
+    commit = bench.commit({"calc.py": BROKEN})
+    for mode in ("skip", "agent"):
+        evidence = bench.verify(good, commit, Settings(mode=mode))
+        assert (evidence.verdict, evidence.commands) == ("unverified", ())
+    evidence = bench.verify(good, commit, Settings(mode="pytest"))
+    assert evidence.verdict == "failed"
+    assert bench.verify(good, commit, Settings(mode="cargo")).verdict == "unverified"
+    evidence = bench.verify(good, commit, Settings(commands=("python -c 'import calc'",)))
+    assert [one.origin for one in evidence.commands] == ["settings"]
+
+
+def test_a_command_that_does_not_end(bench, good):
+    commit = bench.commit({"calc.py": CALC + "while True:\n    pass\n"})
+    evidence = bench.verify(good, commit, Settings(seconds=3, levels=("tests",)))
+    assert categories(evidence) == {"timeout"}
+    assert evidence.commands[0].exit_code is None
+
+
+def test_the_base_is_run_once(bench, good):
+    first = bench.commit({"calc.py": CALC + "\nX = 1\n"})
+    bench.verify(good, first)
+    pytests = [run for run in bench.runs if "python -m pytest" in run[-1]]
+    assert len(pytests) == 2
+    second = bench.commit({"calc.py": CALC + "\nX = 2\n"})
+    assert bench.verify(first, second).verdict == "verified"
+    pytests = [run for run in bench.runs if "python -m pytest" in run[-1]]
+    assert len(pytests) == 1  # what the first task left is known
+
+
+def test_a_second_agent_does_not_make_good_what_failed(bench, good):
+    silent = bench.verify(good, bench.commit({"notes.md": "x\n"}), Settings(mode="agent"))
+    yes = accepted(silent, (), "both criteria hold")
+    assert (yes.verdict, yes.reason, yes.levels[-1]) == (
+        "verified",
+        "both criteria hold",
+        "acceptance",
+    )
+    no = Fault(category="incomplete", message="the second criterion does not hold")
+    assert accepted(silent, (no,), "one holds").verdict == "failed"
+    failed = bench.verify(good, bench.commit({"calc.py": BROKEN}))
+    assert accepted(failed, (), "fine").verdict == "failed"
+    assert accepted(failed, (), "fine").reason == failed.reason
