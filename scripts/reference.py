@@ -2,7 +2,7 @@
 
 A part stands in a page between `<!-- WHAT NAME -->` and `<!-- end -->`, and what is between
 is replaced. WHAT is `kind` (fields of a kind of step), `command` (arguments of a command),
-`table` (columns of a table of the journal) or `api` (resources of the HTTP API, by tag). Beside
+`verbs` (commands that are one request each), `table` (columns of a table of the journal) or `api` (resources of the HTTP API, by tag). Beside
 them there is the picture in the README.
 
     python scripts/reference.py            tell which files are out of date
@@ -21,12 +21,15 @@ from typing import Any
 import pages
 
 from stoker.cli.main import parser
+from stoker.cli.verb_table import TABLE
 from stoker.plan.loader import loads
 from stoker.plan.render_svg import render
 from stoker.plan.schema import schema
 from stoker.steps.registry import kinds
 
-_PART = re.compile(r"(<!-- (kind|command|table|api) ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(
+    r"(<!-- (kind|command|verbs|table|api) ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 _TABLES = pages.ROOT / "src/stoker/journal/migrations/sqlite/0001_first.sql"
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\)", re.DOTALL)
 _COLUMN = re.compile(r"^ {4}([a-z_]+) +([A-Z]+)[^\n]*?(?:-- ([^\n]*))?$", re.MULTILINE)
@@ -54,7 +57,8 @@ def outdated() -> dict[Path, str]:
 
 
 def _part(match: re.Match[str]) -> str:
-    rows = {"kind": _kind, "command": _command, "table": _table, "api": _api}[match[2]](match[3])
+    parts = {"kind": _kind, "command": _command, "verbs": _verbs, "table": _table, "api": _api}
+    rows = parts[match[2]](match[3])
     return match[1] + "".join(f"| {' | '.join(row)} |\n" for row in rows) + match[4]
 
 
@@ -92,15 +96,33 @@ def _type(part: dict[str, Any]) -> str:
 
 
 def _command(name: str) -> Iterator[tuple[str, ...]]:
-    chosen: Any = parser()
-    for word in name.split("."):
-        (choice,) = (a for a in chosen._actions if isinstance(a, argparse._SubParsersAction))
-        chosen = choice.choices[word]
+    chosen = _chosen(name.split("."))
     yield "argument", "meaning"
     yield ("---",) * 2
     for action in chosen._actions:
         if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             yield _cell(_usage(action)), _cell(action.help or "")
+
+
+def _verbs(command: str) -> Iterator[tuple[str, ...]]:
+    yield "command", "meaning", "options"
+    yield ("---",) * 3
+    for name, verb in TABLE[command].items():
+        chosen = _chosen(f"{command} {name}".split())
+        own = [one for one in chosen._actions if one.dest not in ("help", "json", "server", "db")]
+        places = [one for one in own if not one.option_strings]
+        words = [one.metavar or f"{{{','.join(one.choices or ())}}}" for one in places]
+        words = [f"[{word}]" if one.nargs else str(word) for word, one in zip(words, places)]
+        options = (f"{_usage(one)}: {one.help}" for one in own if one.option_strings)
+        yield f"`{' '.join([name, *words])}`", _cell(verb.help), _cell("; ".join(options))
+
+
+def _chosen(words: list[str]) -> Any:
+    chosen: Any = parser()
+    for word in words:
+        (choice,) = (a for a in chosen._actions if isinstance(a, argparse._SubParsersAction))
+        chosen = choice.choices[word]
+    return chosen
 
 
 def _usage(action: argparse.Action) -> str:

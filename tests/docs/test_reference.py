@@ -59,7 +59,7 @@ def test_parts_written_from_the_code_are_up_to_date():
 
 
 def test_every_command_and_every_kind_has_its_part():
-    listed = set(re.findall(r"<!-- command ([\w-]+)", (DOCS / "cli.md").read_text()))
+    listed = set(re.findall(r"<!-- (?:command|verbs) ([\w-]+)", (DOCS / "cli.md").read_text()))
     assert listed == set(COMMANDS)
     listed = set(re.findall(r"<!-- kind (\w+) -->", (DOCS / "kinds.md").read_text()))
     assert listed == set(BUILT_IN)

@@ -3,6 +3,7 @@ on the state directory, or none at all, and then the same API in this process.""
 
 from __future__ import annotations
 
+import asyncio
 from argparse import ArgumentParser
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +39,25 @@ def needs(error: ModuleNotFoundError, what: str, extra: str, names: tuple[str, .
 
 
 @asynccontextmanager
+async def reported(context: Context) -> AsyncIterator[None]:
+    """Around a command that talks to the API: what it prints never makes it wait, and what is
+    refused is the person's to know. Raises `UsageError`."""
+    from stoker.client.errors import StokerError
+    from stoker.workspace.errors import WorkspaceError
+
+    loop = asyncio.get_running_loop()
+    context.output.out.attach(loop)
+    context.output.err.attach(loop)
+    try:
+        yield
+    except (StokerError, WorkspaceError) as error:
+        raise UsageError(str(error)) from error
+    finally:
+        await context.output.out.detach()
+        await context.output.err.detach()
+
+
+@asynccontextmanager
 async def opened(
     context: Context, server: str | None, *, create: bool = False, looks: bool = False
 ) -> AsyncIterator[Client]:
@@ -60,7 +80,8 @@ async def opened(
     try:
         from stoker.server import inprocess
     except ModuleNotFoundError as error:
-        raise needs(error, "this command", "server", _OF_SERVER) from error
+        what = "without a server (--server URL), this command"
+        raise needs(error, what, "server", _OF_SERVER) from error
     from stoker.tasks import service
 
     async with AsyncExitStack() as stack:

@@ -56,6 +56,8 @@ COMMANDS: Final = {
     "resolve": Entry("say what became of a quarantined step", home="answer"),
     "extend": Entry("add steps to a run"),
     "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),
+    "project": Entry("repositories that tasks are done in", home="verbs"),
+    "server": Entry("how a server, or this installation, stands", home="verbs"),
     "serve": Entry("serve the HTTP API"),
     "mcp": Entry("serve tools for language models, over stdin and stdout"),
     "import-sessions": Entry(

@@ -5,11 +5,10 @@ Everything goes through the server's API, of a server or in this process (`stoke
 
 from __future__ import annotations
 
-import asyncio
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any, Final
 
-from stoker.cli import door, exit_codes, task_hosting, task_work
+from stoker.cli import door, exit_codes, task_hosting, task_work, verbs
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.task_find import attempt_of, everything, find, project_of, told
@@ -38,10 +37,7 @@ _OF_ATTEMPT: Final = {
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker task`."""
     door.add_server(parser)
-    common = ArgumentParser(add_help=False, argument_default=SUPPRESS)
-    common.add_argument("--json", action="store_true", help="as JSON")
-    common.add_argument("--server", metavar="URL", help="a server of Stoker's")
-    common.add_argument("--db", metavar="PATH|URL", help="the journal")
+    common = verbs.common()
     parser.set_defaults(json=False)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
@@ -103,6 +99,7 @@ def register(parser: ArgumentParser) -> None:
             "--detach", action="store_true", help="do not watch it; needs a server that does"
         )
     task_hosting.register(actions, common)
+    verbs.add("task", actions, common)
     parser.epilog = (
         "Ctrl-C stops the agent; what it has done is committed to the attempt's branch.\n\n"
         "examples:\n"
@@ -116,9 +113,8 @@ def register(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace, context: Context) -> int:
     """Carry out an action. Raises `UsageError`."""
-    from stoker.client.errors import StokerError
-    from stoker.workspace.errors import WorkspaceError
-
+    if "verb" in args:
+        return await verbs.run(args, context)
     args.action = "logs" if args.action == "show" else args.action
     action = {
         "create": _create,
@@ -140,10 +136,7 @@ async def run(args: Namespace, context: Context) -> int:
         "pr": task_hosting.pull_request,
         "settings": task_hosting.settings,
     }.get(args.action)
-    loop = asyncio.get_running_loop()
-    context.output.out.attach(loop)
-    context.output.err.attach(loop)
-    try:
+    async with door.reported(context):
         if action is None:
             return await task_hosting.hook(args, context)
         async with door.opened(
@@ -153,11 +146,6 @@ async def run(args: Namespace, context: Context) -> int:
             looks=args.action in _LOOKS and not getattr(args, "follow", False),
         ) as client:
             return await action(args, context, client)
-    except (StokerError, WorkspaceError) as error:
-        raise UsageError(str(error)) from error
-    finally:
-        await context.output.out.detach()
-        await context.output.err.detach()
 
 
 async def _create(args: Namespace, context: Context, client: Client) -> int:
@@ -188,7 +176,7 @@ async def _start(args: Namespace, context: Context, client: Client) -> int:
     context.output.note(
         f"attempt {attempt.attempt_id[:8]} on branch {attempt.branch}, in {attempt.worktree}"
     )
-    return await _watched(args, context, client, attempt)
+    return await watched(args, context, client, attempt)
 
 
 async def _follow_up(args: Namespace, context: Context, client: Client) -> int:
@@ -196,10 +184,11 @@ async def _follow_up(args: Namespace, context: Context, client: Client) -> int:
     begun = await client.attempts.follow_up(attempt.attempt_id, prompt=args.prompt)
     if not begun.started:
         context.output.note("the agent is at work: it is told when its turn is over")
-    return await _watched(args, context, client, attempt)
+    return await watched(args, context, client, attempt)
 
 
-async def _watched(args: Namespace, context: Context, client: Client, attempt: Attempt) -> int:
+async def watched(args: Namespace, context: Context, client: Client, attempt: Attempt) -> int:
+    """Accompany it, unless it is to be left alone with a server."""
     from stoker.cli.task_turns import accompany
     from stoker.client.local import IN_PROCESS
 

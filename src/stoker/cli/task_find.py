@@ -9,6 +9,8 @@ from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stoker.client import Client
     from stoker.tasks.model import Attempt, Project, Task
 
@@ -22,14 +24,27 @@ def told(args: Namespace, context: Context, document: Any, said: str) -> int:
     return exit_codes.SUCCEEDED
 
 
-async def project_of(args: Namespace, context: Context, client: Client) -> Project:
-    """The project of the directory's repository, made if there is none."""
+async def standing_project(context: Context, client: Client) -> Project:
+    """The project of the directory's repository. Raises `UsageError`."""
+    repository, found = await _of_directory(context, client)
+    if found is None:
+        raise UsageError(f"{repository} is no project yet: `stoker project add`")
+    return found
+
+
+async def _of_directory(context: Context, client: Client) -> tuple[Path, Project | None]:
     from stoker.workspace.repository import Repository
 
     repository = (await Repository.open(context.cwd, discover=True)).path
-    for project in (await client.projects.list()).projects:
-        if project.repository == str(repository):
-            return project
+    known = (await client.projects.list()).projects
+    return repository, next((one for one in known if one.repository == str(repository)), None)
+
+
+async def project_of(args: Namespace, context: Context, client: Client) -> Project:
+    """The project of the directory's repository, made if there is none."""
+    repository, found = await _of_directory(context, client)
+    if found is not None:
+        return found
     return await client.projects.create(
         name=repository.name,
         repository=str(repository),

@@ -52,7 +52,7 @@ from stoker.wire.runs import (
     RunPage,
     RunRequest,
 )
-from stoker.wire.server import Agents, Health, Info, ServerStats
+from stoker.wire.server import Agents, Health, Info, McpRequest, McpServers, ServerStats
 from stoker.wire.tasks import (
     Branches,
     EditorRequest,
@@ -240,3 +240,5 @@ class Server(Group[C]):
     metrics = on_all("GET", "/metrics", nothing, bytes)
     info = on_all("GET", "/v1/info", nothing, Info)
     agents = on_all("GET", "/v1/agents", nothing, Agents)
+    mcp_servers = on_one("GET", "/v1/agents/{executor}/mcp-servers", nothing, McpServers)
+    set_mcp_servers = on_one("PUT", "/v1/agents/{executor}/mcp-servers", McpRequest, McpServers)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 IN_MODIFY = 0x2
+IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
 IN_DELETE = 0x200
@@ -59,9 +60,9 @@ class Inotify:
         self.fd = _call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
 
     def once(self, path: str) -> int:
-        """Report the next write to the file, or file made or deleted in the directory, `path`:
-        one event with the number returned here. Raises `OSError`."""
-        mask = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONESHOT
+        """Report the next write to the file, or to one in the directory, `path`, or file made or
+        deleted there: one event with the number returned here. Raises `OSError`."""
+        mask = IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONESHOT
         return _call("inotify_add_watch", self.fd, os.fsencode(path), mask)
 
     def read(self) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -61,3 +61,18 @@ class Info(Struct, frozen=True, kw_only=True):
     architecture: str
     python: str
     processors: int
+
+
+class McpServers(Struct, frozen=True, kw_only=True):
+    """The MCP servers that an agent has in a file of its own."""
+
+    servers: dict[str, Any]
+    """By name, as the agent wants them."""
+    path: str
+    """Of the file, which need not exist."""
+
+
+class McpRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the agent's file is to hold."""
+
+    servers: dict[str, dict[str, Any]]

@@ -6,14 +6,19 @@ import asyncio
 import os
 import platform
 import shutil
+from typing import Annotated, Any
 
-from litestar import get
+from litestar import get, put
+from litestar.openapi.spec import Example
+from litestar.params import Body
 
-from stoker.agents import profiles
+from stoker.agents import mcp_config, profiles
+from stoker.agents.mcp_config import BadMcpConfig, NoMcpConfig
 from stoker.engine.engine import processors
-from stoker.server.params import App
+from stoker.server.params import App, Name
+from stoker.server.problems import Refused, not_found
 from stoker.tasks.editor import EDITORS
-from stoker.wire.server import Agents, AgentView, Info
+from stoker.wire.server import Agents, AgentView, Info, McpRequest, McpServers
 
 TAG = "server"
 
@@ -59,3 +64,43 @@ def info(service: App) -> Info:
         python=platform.python_version(),
         processors=processors(),
     )
+
+
+_MCP = "/v1/agents/{executor:str}/mcp-servers"
+
+
+@get(
+    _MCP,
+    opt={"scope": "admin"},
+    summary="The MCP servers that an agent has in a configuration file of its own",
+)
+async def mcp_servers(executor: Name) -> McpServers:
+    return await asyncio.to_thread(_mcp, executor)
+
+
+@put(
+    _MCP,
+    opt={"scope": "admin"},
+    summary="Have an agent's own configuration file hold exactly these MCP servers",
+)
+async def set_mcp_servers(
+    executor: Name,
+    data: Annotated[
+        McpRequest,
+        Body(examples=[Example("one", value={"servers": {"files": {"command": "mcp-files"}}})]),
+    ],
+) -> McpServers:
+    return await asyncio.to_thread(_mcp, executor, data.servers)
+
+
+def _mcp(executor: str, servers: dict[str, Any] | None = None) -> McpServers:
+    """As they are, or are to be from now on."""
+    try:
+        if servers is not None:
+            mcp_config.write(executor, servers)
+        found = mcp_config.read(executor)
+    except NoMcpConfig as error:
+        raise not_found(str(error)) from error
+    except BadMcpConfig as error:
+        raise Refused(409, "bad-file", str(error)) from error
+    return McpServers(servers=found.mcp_config.servers, path=found.config_path)
