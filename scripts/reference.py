@@ -2,8 +2,8 @@
 
 A part stands in a page between `<!-- WHAT NAME -->` and `<!-- end -->`, and what is between
 is replaced. WHAT is `kind` (fields of a kind of step), `command` (arguments of a command),
-`verbs` (commands that are one request each), `table` (columns of a table of the journal) or `api` (resources of the HTTP API, by tag). Beside
-them there is the picture in the README.
+`verbs` (commands that are one request each), `table` (columns of a table of the journal) or
+`api` (resources of the HTTP API, by tag). Beside them there is the picture in the README.
 
     python scripts/reference.py            tell which files are out of date
     python scripts/reference.py --write    bring them up to date
@@ -111,8 +111,10 @@ def _verbs(command: str) -> Iterator[tuple[str, ...]]:
         chosen = _chosen(f"{command} {name}".split())
         own = [one for one in chosen._actions if one.dest not in ("help", "json", "server", "db")]
         places = [one for one in own if not one.option_strings]
-        words = [one.metavar or f"{{{','.join(one.choices or ())}}}" for one in places]
-        words = [f"[{word}]" if one.nargs else str(word) for word, one in zip(words, places)]
+        words = [
+            f"[{one.metavar}]" if one.nargs else one.metavar or f"{{{','.join(one.choices)}}}"
+            for one in places
+        ]
         options = (f"{_usage(one)}: {one.help}" for one in own if one.option_strings)
         yield f"`{' '.join([name, *words])}`", _cell(verb.help), _cell("; ".join(options))
 

@@ -241,9 +241,15 @@ class GitHubForge(Forge):
                 return self.listed("issue", query)
             case ("POST", "issues"):
                 made = self.new_issue(body["title"], body["body"])
-                url = f"{self.url}/acme/widgets/issues/{made['number']}"
-                return 201, {"number": made["number"], "html_url": url}, {}
+                return 201, self.issue(made), {}
+            case ("GET", "issues"):
+                pulls = [self.pull(one) | {"pull_request": {}} for one in self.pulls]
+                return self.pages([*pulls, *map(self.issue, self.issues)], query, self.page_size)
         raise self.missing()
+
+    def issue(self, one):
+        url = f"{self.url}/acme/widgets/issues/{one['number']}"
+        return {"number": one["number"], "html_url": url, "body": one["body"]}
 
     def search(self, query):
         # A fork's branch is another owner's.
@@ -359,6 +365,10 @@ class GitLabForge(Forge):
             "sha": "e" * 40,
         }
 
+    def issue(self, one):
+        url = f"{self.url}/acme/widgets/-/issues/{one['number']}"
+        return {"iid": one["number"], "web_url": url, "description": one["body"]}
+
     def note(self, one):
         told = {
             "id": one["id"],
@@ -403,9 +413,9 @@ class GitLabForge(Forge):
                 level = 30 if name in self.writers else 10
                 return self.pages([{**self.user(name), "access_level": level}], query, "per_page")
             case ("POST", "issues"):
-                made = self.new_issue(body["title"], body["description"])
-                url = f"{self.url}/acme/widgets/-/issues/{made['number']}"
-                return 201, {"iid": made["number"], "web_url": url}, {}
+                return 201, self.issue(self.new_issue(body["title"], body["description"])), {}
+            case ("GET", "issues"):
+                return self.pages(list(map(self.issue, self.issues)), query, "per_page")
         raise self.missing()
 
 

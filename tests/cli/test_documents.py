@@ -6,6 +6,7 @@ import json
 import subprocess
 from xml.etree import ElementTree
 
+import forges
 import jsonschema
 import yaml
 
@@ -99,6 +100,44 @@ def test_doctor_finds_a_damaged_journal(project) -> None:
     assert done.returncode == 1
     assert "problem" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_asks_code_hosts_whose_token_it_is(project, tmp_path_factory) -> None:
+    def findings(**variables: str) -> dict[str, tuple[str, str]]:
+        done = project.run("doctor", "--json", **variables)
+        assert forges.TOKEN not in done.stdout + done.stderr
+        found = json.loads(done.stdout)["findings"]
+        return {one["name"]: (one["status"], one["detail"]) for one in found}
+
+    with forges.Serving("gitea", tmp_path_factory.mktemp("forge")) as forge:
+        git = ("git", "-C", project.directory)
+        subprocess.run([*git, "init", "-q"], check=True)
+        assert not [name for name in findings() if name.startswith("at ")]
+        subprocess.run([*git, "remote", "add", "origin", "git@github.com:a/b.git"], check=True)
+        status, detail = findings(GITHUB_TOKEN="", GH_TOKEN="")["at github.com"]
+        assert (status, "no token for github.com" in detail) == ("absent", True)
+        subprocess.run([*git, "remote", "remove", "origin"], check=True)
+
+        settings = project.directory / ".stoker/hosting.toml"
+        settings.parent.mkdir(mode=0o700, exist_ok=True)
+        settings.touch(0o600)
+        text = (
+            f'[hosts."{forge.host}"]\nprovider = "gitea"\n'
+            f'api = "{forge.url}{forge.prefix}"\ntoken_env = "HERE"\n'
+        )
+        settings.write_text(text)
+        at = f"at {forge.host}"
+        status, detail = findings(HERE=forges.TOKEN)[at]
+        assert (status, detail.partition(";")[0]) == ("ok", "gitea, as dev")
+        assert "no webhook_secret" in detail
+        settings.write_text(f'{text}webhook_secret = "hush"\n')
+        assert findings(HERE=forges.TOKEN)[at] == ("ok", "gitea, as dev; takes webhooks")
+        status, detail = findings(HERE="wr0ng")[at]
+        assert (status, "does not accept the token" in detail) == ("absent", True)
+    status, _ = findings(HERE=forges.TOKEN)[at]  # which is gone now
+    assert status == "absent"
+    settings.write_text("[hosts\n")
+    assert findings()["code host"][0] == "problem"
 
 
 def test_help_and_completion_cover_every_command(project) -> None:

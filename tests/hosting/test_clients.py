@@ -87,6 +87,19 @@ def test_an_issue_and_the_line_that_closes_it(forge):
     assert forge.issues == [{"number": 51, "title": "Add a list", "body": "Why"}]
 
 
+def test_an_issue_is_found_by_its_mark_on_any_page(forge):
+    ask(forge, lambda client: client.create(WANTED))  # a pull request is no issue
+    forge.page = 2
+    made = [
+        ask(forge, lambda client, n=n: client.create_issue("A", f"Why\n\nMark: {n}"))
+        for n in range(5)
+    ]
+    found = ask(forge, lambda client: client.find_issue("Mark: 3", 1_700_000_000.5))
+    assert found == made[3]
+    assert "2023-11-14T22%3A13%3A20Z" in forge.requests[-1][1]
+    assert ask(forge, lambda client: client.find_issue(WANTED.body, 0.0)) is None
+
+
 def test_refusals(forge):
     wrong = refused(forge, errors.TokenInvalid, token="wr0ng-token")
     assert "wr0ng-token" not in str(wrong)

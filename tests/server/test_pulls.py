@@ -20,7 +20,7 @@ def github(tmp_path, server, repository):
         settings.touch(0o600)
         settings.write_text(
             f'[hosts."{forge.host}"]\nprovider = "github"\n'
-            f'api = "{forge.url}{forge.prefix}"\ntoken = "{TOKEN}"\n'
+            f'api = "{forge.url}{forge.prefix}"\ntoken = "{TOKEN}"\nwebhook_secret = "hush-hush"\n'
         )
         yield forge
 

@@ -9,7 +9,7 @@ import pytest
 from forges import TOKEN
 
 from stoker.hosting import errors
-from stoker.tasks.catalog import ProjectChange
+from stoker.tasks.catalog import ProjectChange, TaskChange
 from stoker.tasks.errors import Conflict, Unknown
 from stoker.toml_file import BadFile
 from stoker.workspace.errors import PushRejected, RemoteUnreachable
@@ -222,15 +222,22 @@ def test_an_issue_for_each_task(world, forge):
         key = attempt.attempt_id
         url = await issue_of(tasks, attempt.task_id)
         assert forge.issues == [
-            {"number": 51, "title": "Add a list", "body": "Of what there is."},
+            {
+                "number": 51,
+                "title": "Add a list",
+                "body": f"Of what there is.\n\nStoker-Task: {attempt.task_id}",
+            },
         ]
         await tasks.turns.follow_up(key, "more")
         await tasks.turns.settled(key)
+        # As after a crash before it was written down: it is found again.
+        await tasks.catalog.change_task(attempt.task_id, TaskChange(issue_url=None))
         await tasks.starter.start(attempt.task_id, executor="SCRIPTED")
         said = local(world, "log", "-1", "--format=%(trailers)", attempt.branch)
         assert f"Stoker-Task: {attempt.task_id}" in said
         assert f"Stoker-Attempt: {key}" in said
         assert f"Issue: {url}" in said
+        assert await issue_of(tasks, attempt.task_id) == url
         await tasks.pulls.create(key)
         body = forge.pulls[0]["body"]
         assert "\n\nCloses #51\n\n" in body

@@ -11,7 +11,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
@@ -19,11 +19,17 @@ from stoker.cli import exit_codes
 from stoker.cli.context import Context
 from stoker.cli.output import plural
 
+if TYPE_CHECKING:
+    from stoker.hosting.settings import Settings
+
 _PYTHON: Final = (3, 11)
 _SQLITE: Final = (3, 35)
 _FILES: Final = 1024
 _DISK: Final = 1 << 30
 _GIB: Final = 1 << 30
+
+_HOST_SEC: Final = 8.0
+_HOOKED: Final = ("; no webhook_secret: ask by `stoker task pr --refresh`", "; takes webhooks")
 
 _COLOURS: Final = {"ok": "green", "absent": "yellow", "problem": "red"}
 
@@ -47,6 +53,7 @@ def register(parser: ArgumentParser) -> None:
 async def run(args: Namespace, context: Context) -> int:
     """Look, and tell."""
     findings = [*_machine(), *_programs(), _disk(context), *await _journal(context)]
+    findings += await _code_hosts(context)
     failed = any(finding.status == "problem" for finding in findings)
     if args.json:
         context.output.json({"ok": not failed, "findings": findings})
@@ -170,3 +177,67 @@ async def _journal(context: Context) -> list[Finding]:
         Finding("journal", "problem", f"{shown}: {problem}", "restore it from a backup")
         for problem in problems
     ]
+
+
+async def _code_hosts(context: Context) -> list[Finding]:
+    """Those that `hosting.toml` names, and that of this directory's repository."""
+    from stoker.hosting import settings
+    from stoker.toml_file import BadFile
+
+    try:
+        known = settings.load(context.directory)
+    except BadFile as error:
+        return [
+            Finding("code host", "problem", str(error), "`docs/tasks.md` says what it may hold")
+        ]
+    names = dict.fromkeys(known.hosts)
+    remote = await _remote_host(context, known)
+    return [await _code_host(name, known) for name in names | dict.fromkeys(remote)]
+
+
+async def _remote_host(context: Context, known: Settings) -> list[str]:
+    from stoker.hosting.detection import detect
+    from stoker.hosting.errors import NotHosted
+    from stoker.workspace.errors import WorkspaceError
+    from stoker.workspace.repository import Repository
+
+    try:
+        repository = await Repository.open(context.cwd, discover=True)
+        return [detect(await repository.remote_url("origin") or "", known).host]
+    except (WorkspaceError, NotHosted, OSError):
+        return []  # no repository, or one that is hosted nowhere
+
+
+async def _code_host(name: str, known: Settings) -> Finding:
+    """Whether its API takes the token; without one, nothing is asked."""
+    import asyncio
+
+    from stoker.hosting import settings
+    from stoker.hosting.errors import HostingError
+    from stoker.hosting.model import Remote
+    from stoker.hosting.registry import connect
+    from stoker.toml_file import BadFile
+
+    host = known.host(name)
+    if host is None or host.provider is None or host.api is None:
+        return Finding(f"at {name}", "problem", "neither provider nor api is known")
+    hooked = settings.webhook_secret(known, name, os.environ)
+    remote = Remote(
+        provider=host.provider,
+        host=name,
+        api=host.api.rstrip("/"),
+        owner="",
+        name="",
+        push_url=None,
+    )
+    try:
+        token = settings.token(known, name, os.environ)
+        async with asyncio.timeout(_HOST_SEC), connect(remote, token, patience_sec=0) as client:
+            login = (await client.account()).login
+    except TimeoutError:
+        return Finding(
+            f"at {name}", "absent", f"no answer within {_HOST_SEC:g} s: no pull requests"
+        )
+    except (HostingError, BadFile) as error:
+        return Finding(f"at {name}", "absent", f"{error}: no pull requests")
+    return Finding(f"at {name}", "ok", f"{host.provider}, as {login}{_HOOKED[hooked is not None]}")

@@ -35,6 +35,9 @@ class Client(Protocol):
         later has an earlier time than comments that were seen before. Keep their ids to know
         the new ones."""
 
+    async def find_issue(self, mark: str, since: float) -> Issue | None:
+        """One whose body has this mark, opened at this time (seconds since the epoch) or later."""
+
     async def create_issue(self, title: str, body: str) -> Issue:
         """Open an issue."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
@@ -24,6 +24,8 @@ class _Written(Written):
 
 class Gitea(GitHub):
     """See `Client`. Its API was made after GitHub's, and differs where this does."""
+
+    page: ClassVar = {"limit": _PAGE}
 
     @staticmethod
     def headers(token: str) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -64,10 +64,14 @@ class Written(Struct):
 class _Issue(Struct):
     number: int
     html_url: str
+    body: str | None = None
+    pull_request: dict[str, Any] | None = None
 
 
 class GitHub:
     """See `Client`."""
+
+    page: ClassVar[dict[str, int]] = {"per_page": _PAGE}
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -133,10 +137,23 @@ class GitHub:
                     found.append(comment(kind, one, trusted=trusted))
         return sorted(found, key=lambda one: one.created_at)
 
+    async def find_issue(self, mark: str, since: float) -> Issue | None:
+        found = await self.api.all(
+            f"{self.at}/issues", _Issue, state="all", since=moment(since), **self.page
+        )
+        # There, pull requests are issues.
+        mine = (one for one in found if one.pull_request is None and mark in (one.body or ""))
+        return next((Issue(number=one.number, url=one.html_url) for one in mine), None)
+
     async def create_issue(self, title: str, body: str) -> Issue:
         content = {"title": title, "body": body}
         made = await self.api.send("POST", f"{self.at}/issues", content, _Issue)
         return Issue(number=made.number, url=made.html_url)
+
+
+def moment(time: float) -> str:
+    """As APIs take it."""
+    return datetime.fromtimestamp(int(time), UTC).isoformat().replace("+00:00", "Z")
 
 
 def pull(told: Pull) -> PullRequest:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from stoker.hosting.api import Api
 from stoker.hosting.client import preferred
 from stoker.hosting.errors import Rejected
+from stoker.hosting.github import moment
 from stoker.hosting.model import (
     Account,
     Comment,
@@ -74,6 +75,7 @@ class _Note(Struct):
 class _Issue(Struct):
     iid: int
     web_url: str
+    description: str | None = None
 
 
 class GitLab:
@@ -139,6 +141,13 @@ class GitLab:
         writers = {member.id for member in members if member.access_level >= _DEVELOPER}
         found = [_comment(note, page, trusted=note.author.id in writers) for note in notes]
         return sorted(found, key=lambda one: one.created_at)
+
+    async def find_issue(self, mark: str, since: float) -> Issue | None:
+        found = await self._api.all(
+            f"{self._at}/issues", _Issue, created_after=moment(since), per_page=_PAGE
+        )
+        mine = (one for one in found if mark in (one.description or ""))
+        return next((Issue(number=one.iid, url=one.web_url) for one in mine), None)
 
     async def create_issue(self, title: str, body: str) -> Issue:
         content = {"title": title, "description": body}

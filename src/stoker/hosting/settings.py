@@ -4,6 +4,7 @@
     provider = "gitea"
     api = "https://git.example.com/api/v1"
     token_env = "GIT_EXAMPLE_TOKEN"     # or token = "...", in a file that only its owner reads
+    webhook_secret_env = "GIT_EXAMPLE_HOOK"   # or webhook_secret = "..."
 
 Tokens for the well-known hosts are taken from the variables of `WELL_KNOWN`.
 """
@@ -31,6 +32,9 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api: str | None = None
     token: str | None = None
     token_env: str | tuple[str, ...] = ()
+    webhook_secret: str | None = None
+    """What its webhooks are signed with."""
+    webhook_secret_env: str | None = None
 
     def __repr__(self) -> str:
         return f"Host(provider={self.provider!r}, api={self.api!r}, token=***)"
@@ -53,6 +57,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             api=found.api or known.api,
             token=found.token,
             token_env=found.token_env or known.token_env,
+            webhook_secret=found.webhook_secret,
+            webhook_secret_env=found.webhook_secret_env,
         )
 
 
@@ -78,7 +84,11 @@ def load(directory: Path) -> Settings:
     """Of a state directory; empty if it has none. Raises `BadFile`."""
     path = directory / FILE
     settings = read(
-        path, Settings, secret=lambda found: any(host.token for host in found.hosts.values())
+        path,
+        Settings,
+        secret=lambda found: any(
+            host.token or host.webhook_secret for host in found.hosts.values()
+        ),
     )
     for name, host in settings.hosts.items():
         if name not in WELL_KNOWN and (host.provider is None or host.api is None):
@@ -100,3 +110,9 @@ def token(settings: Settings, name: str, environ: Mapping[str, str]) -> str:
     if not (found.isascii() and found.isprintable() and " " not in found):
         raise BadFile(FILE, f"the token for {name} has characters no token has")
     return found
+
+
+def webhook_secret(settings: Settings, name: str, environ: Mapping[str, str]) -> str | None:
+    """Of a host; None: its webhooks are not taken."""
+    host = settings.host(name) or Host()
+    return host.webhook_secret or environ.get(host.webhook_secret_env or "") or None

@@ -57,6 +57,7 @@ from stoker.plan.loader import LoadedPlan
 from stoker.plan.model import Plan
 from stoker.process.logs import LogWatch
 from stoker.server.bulletin import Bulletin
+from stoker.server.deliveries import Deliveries
 from stoker.server.hub import EVERYTHING, Hub
 from stoker.server.metrics import Counter, Gauge, Histogram, Metric
 from stoker.server.problems import Refused, not_found
@@ -95,6 +96,7 @@ class Service:
         self.tasks = tasks
         self.stopping = asyncio.Event()
         self.started_at = time.time()
+        self.deliveries = Deliveries(tasks.pulls)
         self.background: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What is done as long as it runs."""
         self.streams = 0
@@ -125,7 +127,7 @@ class Service:
                 async with asyncio.TaskGroup() as group:
                     await self.hub.begin()
                     await self.bulletin.begin()
-                    does = (self.hub.run, self.bulletin.run, *self.background)
+                    does = (self.hub.run, self.bulletin.run, self.deliveries.run, *self.background)
                     doing = [group.create_task(one()) for one in does]
                     try:
                         yield

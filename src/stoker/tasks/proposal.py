@@ -36,6 +36,16 @@ def body(task: Task, attempt: Attempt, commits: Sequence[str], remote: Remote) -
     return "\n\n".join(filter(None, (part.strip() for part in parts)))
 
 
+def issue(task: Task) -> str:
+    """The body of a task's issue."""
+    return f"{task.description or task.title}\n\n{mark(task)}"
+
+
+def mark(task: Task) -> str:
+    """By which its issue is known."""
+    return f"Stoker-Task: {task.task_id}"
+
+
 def _closing(issue_url: str | None, remote: Remote) -> str | None:
     """The line with which a merge closes the issue, where that is in the same repository."""
     path = urlsplit(issue_url or "").path

@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
@@ -16,6 +18,7 @@ from msgspec.structs import replace
 from stoker.hosting import model as hosted
 from stoker.hosting.client import Client
 from stoker.hosting.errors import AlreadyExists, HostError, HostingError
+from stoker.hosting.webhook import About
 from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.tasks import plan, proposal
@@ -34,6 +37,9 @@ from stoker.workspace.remote import Pushed
 from stoker.workspace.repository import Repository
 
 log = get_logger(__name__)
+
+_SKEW_SEC: Final = 3600.0
+"""By how much a host's clock may be behind."""
 
 Listener = Callable[[PullRequest, int], Awaitable[None]]
 """Told of a pull request that is new or has changed, and how many new comments it has."""
@@ -65,6 +71,13 @@ class Pulls:
         """Those of an attempt, as they were when they were last asked for; oldest first."""
         async with self._journal.snapshot() as session:
             return await PULL_REQUESTS.find(session, order="created_at", attempt_id=attempt_id)
+
+    async def attempts_of(self, about: About) -> list[str]:
+        """Those with this pull request."""
+        async with self._journal.snapshot() as session:
+            found = await PULL_REQUESTS.find(session, number=about.number)
+        part = f"/{about.repository}/"
+        return [one.attempt_id for one in found if part in urlsplit(one.url).path]
 
     # Every method below raises `Unknown`, `Conflict`, `HostingError`, `WorkspaceError`, `BadFile`.
 
@@ -198,9 +211,11 @@ class Pulls:
             task = await self._catalog.task(task.task_id)
             if task.issue_url is None:
                 async with self._host.api(await self._catalog.repository(project)) as (client, _):
-                    issue = await client.create_issue(
-                        proposal.title(task), f"{task.description or task.title}"
-                    )
+                    # One that was opened before a crash, and is not written down, has the mark.
+                    since = task.created_at - _SKEW_SEC
+                    issue = await client.find_issue(
+                        proposal.mark(task), since
+                    ) or await client.create_issue(proposal.title(task), proposal.issue(task))
                 change = TaskChange(issue_url=issue.url)
                 task = await self._catalog.change_task(task.task_id, change)
         await self._note(task, attempt)

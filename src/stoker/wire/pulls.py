@@ -32,6 +32,13 @@ class RefreshRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Tell the agent of new review comments."""
 
 
+class Delivered(Struct, frozen=True):
+    """What a message of a code host has led to."""
+
+    attempts: list[str]
+    """Whose pull requests are asked for anew."""
+
+
 class PullRequests(Struct, frozen=True):
     """Those of an attempt as they were last asked for, oldest first."""
 
