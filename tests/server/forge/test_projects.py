@@ -15,3 +15,15 @@ def test_a_new_repository_is_not_made_where_there_is_one(forge):
     assert git(forge.repository, "rev-parse", "HEAD") == head
     assert git(forge.repository, "status", "--porcelain") == "A  b.txt"
     assert forge.ask("GET", "/projects") == []
+
+
+def test_a_file_is_no_place_for_a_project(common):
+    place = str(common.repository / "a.txt")
+    for path, existing, said in (
+        (place, True, "The specified path is not a directory"),
+        (place, False, "Failed to create directory: File exists"),
+        (f"{place}/below", True, "The specified path does not exist"),
+        (f"{place}/below", False, "Failed to create directory: Not a directory"),
+    ):
+        body = {"name": "P", "git_repo_path": path, "use_existing_repo": existing}
+        assert common.refused("POST", "/projects", 200, json=body)["message"] == said

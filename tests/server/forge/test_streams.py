@@ -232,6 +232,35 @@ def test_a_diff_follows_what_the_agent_does_and_ends_with_the_merge(forge, stats
     assert git(forge.repository, "show", "main:b/c") == "x"
 
 
+def test_a_diff_notices_what_a_person_does_in_the_worktree(forge):
+    """Nothing else happens: the agent is done, and no step begins or ends."""
+    attempt = forge.begin({"edit": "b/c", "content": "x\n"})["attempts"][0]
+    forge.settled(attempt["id"])
+    worktree = Path(attempt["container_ref"])
+    known = {}
+    with forge.socket(f"/task-attempts/{attempt['id']}/diff/ws") as socket:
+
+        def until(done):
+            while not done():
+                differs(known, socket.recv(30))
+
+        def content(path):
+            return known.get(f"/entries/{path}", {}).get("content", {}).get("newContent")
+
+        until(lambda: content("b~1c") == "x\n")
+        (worktree / "b/c").write_text("y\n")
+        until(lambda: content("b~1c") == "y\n")
+        (worktree / "new/deep").mkdir(parents=True)
+        (worktree / "new/deep/file").write_text("z\n")
+        until(lambda: content("new~1deep~1file") == "z\n")
+        (worktree / "new/deep/file").write_text("zz\n")
+        until(lambda: content("new~1deep~1file") == "zz\n")
+        (worktree / "b/c").rename(worktree.parent / f"{worktree.name}-elsewhere")
+        until(lambda: "/entries/b~1c" not in known)
+        (worktree / "new/deep/file").unlink()
+        until(lambda: not known)
+
+
 def differs(known, frame):
     for op in json.loads(frame)["JsonPatch"]:
         if op["op"] == "add":

@@ -16,6 +16,7 @@ from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk
 from stoker.server.forge import find, process_view, views
 from stoker.server.forge.entries import Log, command
+from stoker.server.forge.files import Files
 from stoker.server.forge.find import Process
 from stoker.server.forge.live import FINISHED, Mirror, Op, changes, escaped, frame
 from stoker.server.params import App, Name
@@ -202,6 +203,7 @@ async def _diff(
     poked = asyncio.Event()
     mine = {("runs", attempt.run_id), ("attempts", attempt.attempt_id)}
     listened: list[tuple[int, Any]] = []
+    files = Files(service.watch, poked.set)
     try:
         async with aclosing(changes(service, poked)) as stream:  # type: ignore[type-var]
             async for touched in stream:
@@ -210,6 +212,7 @@ async def _diff(
                 await _listen(service, attempt, poked, listened)
                 merged = await service.tasks.work.merges(attempt)
                 try:
+                    await files.arm(await service.tasks.catalog.worktree(attempt))
                     found = await service.tasks.work.changes(attempt, contents=contents)
                 except WorkspaceError:
                     found = []
@@ -228,6 +231,7 @@ async def _diff(
                     return
                 await asyncio.sleep(_PAUSE_SEC)
     finally:
+        files.close()
         for number, callback in listened:
             service.watch.forget(number, callback)
 

@@ -152,7 +152,10 @@ async def _init(path: Path) -> None:
     index may hold what its user has staged."""
     if await asyncio.to_thread(os.path.lexists, path / ".git"):
         raise Business("The specified directory is already a git repository")
-    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+    try:
+        await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Business(f"Failed to create directory: {error.strerror}") from error
     env = {**hardening.environment(user_config=True), **hardening.identity(STOKER)}
     for args in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "-m", "First commit")):
         done = await execute(("git", *args), cwd=str(path), env=env, timeout=30)
