@@ -196,6 +196,25 @@ def test_stopping_ends_the_agent_and_keeps_its_work(world, scripted):
     world.run(scenario)
 
 
+def test_stopping_what_ends_at_that_moment_is_no_error(world, scripted, monkeypatch):
+    async def work(tasks):
+        begun = await started(tasks, world, scripted({"say": "done"}))
+        await tasks.turns.settled(begun.attempt.attempt_id)
+        return begun.attempt
+
+    attempt = world.run(work)
+
+    async def stop(tasks):
+        async def at_work(_):
+            return True  # as it was, just before
+
+        monkeypatch.setattr(tasks.turns, "at_work", at_work)
+        await tasks.turns.stop(attempt.attempt_id)
+        assert ends(await tasks.progress.state(attempt))["agent-1"] == "succeeded"
+
+    world.run(stop)
+
+
 def test_scripts_run_before_and_after_the_agent(world, scripted):
     (world.repository / ".env").write_text("secret")
     (world.repository / ".gitignore").write_text(".env\nsetup\n")

@@ -162,14 +162,19 @@ class Profiles:
         settings = _over(self._base(executor), variants[variant])
         return _profile(executor, variant, _over(settings, Settings(**changes)))
 
-    def document(self) -> dict[str, Any]:
-        """All of them in the form of the file."""
+    def document(self, *, own: bool = False) -> dict[str, Any]:
+        """All of them in the form of the file. `own`: without those that say what is built in,
+        whose paths are this installation's and change with it."""
         found: dict[str, Any] = {}
         for executor in self.executors():
-            found[executor] = {
+            built_in = self._defaults.get(executor, {})
+            variants = {
                 variant: {executor: msgspec.to_builtins(settings)}
                 for variant, settings in self._variants(executor).items()
+                if not own or built_in.get(variant) != settings
             }
+            if variants:
+                found[executor] = variants
         return {"executors": found}
 
     def _base(self, executor: str) -> Settings:
@@ -223,10 +228,10 @@ def loads(text: str | bytes, *, name: str) -> Profiles:
 
 
 def save(file: Path, document: Any) -> Profiles:
-    """Check a document (`{"executors": ...}`) and write it, all or nothing. Raises `PlanError`
-    and leaves the file as it was; raises `OSError`."""
-    text = msgspec.json.format(msgspec.json.encode(document))
-    profiles = loads(text, name="profiles")
+    """Check a document (`{"executors": ...}`) and write what is not built in of it, all or
+    nothing. Raises `PlanError` and leaves the file as it was; raises `OSError`."""
+    profiles = loads(msgspec.json.format(msgspec.json.encode(document)), name="profiles")
+    text = msgspec.json.format(msgspec.json.encode(profiles.document(own=True)))
     whole_file.replace(file, text + b"\n", mode=None)  # JSON is YAML, too
     return profiles
 

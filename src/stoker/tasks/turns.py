@@ -11,6 +11,7 @@ from stoker.agents.driver import GRACE_SEC
 from stoker.agents.inbox import Interrupt, Reply, send
 from stoker.agents.store import place
 from stoker.engine.commands import CommandRefused
+from stoker.journal.base import RunOver
 from stoker.process.tree import end_all
 from stoker.tasks import plan
 from stoker.tasks.catalog import text
@@ -86,7 +87,10 @@ class Turns(Cycle):
         if handle is None:
             if not await self.at_work(attempt):
                 return
-            handle = await self._engine.resume(attempt.run_id)
+            try:
+                handle = await self._engine.resume(attempt.run_id)
+            except RunOver:
+                return  # it has ended since
             self.watch(attempt, handle)
         await self._drafts.unqueue(attempt_id)
         try:
