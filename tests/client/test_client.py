@@ -51,7 +51,8 @@ def test_whatever_the_server_answers_can_be_asked():
     documented = {
         (method.upper(), path) for path, item in openapi()["paths"].items() for method in item
     }
-    assert described() == documented
+    hosts = {("POST", "/v1/webhooks/{host}")}  # which code hosts send
+    assert described() == documented - hosts
 
 
 def test_a_plan_from_check_to_result(server):

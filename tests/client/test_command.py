@@ -139,3 +139,34 @@ def test_what_cannot_be_meant(server, stoker):
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     task = document(stoker("create", "T", "--json"))["task_id"]
     assert "has no attempt" in stoker("stop", task[:8]).stderr
+
+
+CORE = "import sys; sys.modules.update(dict.fromkeys(('litestar', 'uvicorn', 'websockets', 'mcp')))"
+
+
+def test_an_installation_without_extras(server, repository, scripted, tmp_path):
+    """It asks a server; where none runs, it says what is missing, and leaves nothing behind."""
+
+    def core(*words):
+        return subprocess.run(
+            [
+                *(sys.executable, "-c"),
+                f"{CORE}; from stoker.cli.main import main; sys.exit(main({words!r}))",
+            ],
+            cwd=repository,
+            env={k: v for k, v in os.environ.items() if not k.startswith("STOKER_")},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    done = core("task", "start", scripted({"say": "I do."}), "-a", "SCRIPTED")
+    assert (done.returncode, "I do." in done.stdout) == (0, True), done.stderr
+    state = tmp_path / "elsewhere"
+    for words in (("task", "start", "T"), ("project", "add"), ("task", "tag", "list")):
+        done = core(*words, "--db", str(state / "journal.db"))
+        assert done.returncode == 2
+        assert "pip install 'stoker[server]'" in done.stderr
+        assert "--server URL" in done.stderr
+        assert not state.exists()
