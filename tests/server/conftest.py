@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from forges import TOKEN, Serving
+from repositories import git
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -40,3 +42,20 @@ def api(shared) -> Iterator[httpx.Client]:
 @pytest.fixture
 def server(serve):
     return serve("--rate", "0")
+
+
+@pytest.fixture
+def github(tmp_path, server, repository):
+    """The server knows the code host of the repository."""
+    bare = tmp_path / "forge" / "acme" / "widgets.git"
+    git(repository, "clone", "-q", "--bare", ".", str(bare))
+    git(bare, "config", "http.receivepack", "true")
+    with Serving("github", bare.parents[1]) as forge:
+        git(repository, "remote", "add", "origin", forge.remote)
+        settings = tmp_path / ".stoker" / "hosting.toml"
+        settings.touch(0o600)
+        settings.write_text(
+            f'[hosts."{forge.host}"]\nprovider = "github"\n'
+            f'api = "{forge.url}{forge.prefix}"\ntoken = "{TOKEN}"\nwebhook_secret = "hush-hush"\n'
+        )
+        yield forge

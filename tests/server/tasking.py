@@ -46,3 +46,12 @@ def asked(client, key, but=None):
             if pending and content["id"] != but:
                 return content["id"]
     raise AssertionError("the turn ended without a question")
+
+
+def worked(client, repository):
+    """The path of an attempt whose agent is done."""
+    edit = json.dumps([{"edit": "list.md", "content": "- milk"}])
+    key = begin(client, repository, edit).json()["attempt"]["attempt_id"]
+    path = f"/v1/attempts/{key}"
+    assert client.get(path, params={"wait_sec": 25}).json()["busy"] is False
+    return path

@@ -1,37 +1,7 @@
 """Pull requests over HTTP: a server of ours between a client and a code host's."""
 
-import json
-
-import pytest
-from forges import TOKEN, Serving
-from repositories import git
-from tasking import begin
-
-
-@pytest.fixture
-def github(tmp_path, server, repository):
-    """The server knows the code host of the repository."""
-    bare = tmp_path / "forge" / "acme" / "widgets.git"
-    git(repository, "clone", "-q", "--bare", ".", str(bare))
-    git(bare, "config", "http.receivepack", "true")
-    with Serving("github", bare.parents[1]) as forge:
-        git(repository, "remote", "add", "origin", forge.remote)
-        settings = tmp_path / ".stoker" / "hosting.toml"
-        settings.touch(0o600)
-        settings.write_text(
-            f'[hosts."{forge.host}"]\nprovider = "github"\n'
-            f'api = "{forge.url}{forge.prefix}"\ntoken = "{TOKEN}"\nwebhook_secret = "hush-hush"\n'
-        )
-        yield forge
-
-
-def worked(client, repository):
-    """The path of an attempt whose agent is done."""
-    edit = json.dumps([{"edit": "list.md", "content": "- milk"}])
-    key = begin(client, repository, edit).json()["attempt"]["attempt_id"]
-    path = f"/v1/attempts/{key}"
-    assert client.get(path, params={"wait_sec": 25}).json()["busy"] is False
-    return path
+from forges import TOKEN
+from tasking import worked
 
 
 def test_from_push_to_merge(server, repository, github):

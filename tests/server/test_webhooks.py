@@ -5,11 +5,10 @@ import hmac
 import json
 
 import pytest
-from test_pulls import github, worked
+from tasking import worked
 
 from stoker.server.tokens import Tokens
 
-__all__ = ["github"]
 SECRET = "hush-hush"
 
 

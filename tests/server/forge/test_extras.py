@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forge_client import script
+from repositories import script
 
 
 def test_omni_is_nowhere(common):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from forge_client import git, make_repository
+from repositories import git, make_repository
 
 from stoker.process.logs import LogWatch
 from stoker.server.forge import files

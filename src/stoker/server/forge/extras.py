@@ -144,19 +144,3 @@ async def run_agent_setup(service: App, request: Asked, attempt_id: Name) -> Env
 def document() -> Redirect:
     """The document is the native API's."""
     return Redirect("/openapi.json")
-
-
-ROUTES = [
-    *(auth_required, config, update_config, settings, update_settings, project_profiles),
-    *(
-        omni,
-        instances,
-        notifications,
-        validate,
-        releases,
-        neurons,
-        subtasks,
-        run_agent_setup,
-        document,
-    ),
-]

@@ -12,15 +12,15 @@ from stoker.server.params import App, Name
 from stoker.server.problems import Refused, not_found
 from stoker.wire.pulls import Delivered
 
+TAG = "pull-requests"
 BODY_LIMIT = 4 * 1024 * 1024
 
 
 @post(
     "/v1/webhooks/{host:str}",
-    tags=["pull-requests"],
     status_code=202,
     request_max_body_size=BODY_LIMIT,
-    security=[],
+    security=[{}],
     summary="Where a code host tells that something has happened to a pull request",
     description="Without a token: the message is signed with the `webhook_secret` that "
     "`hosting.toml` has for the host (`X-Hub-Signature-256`, `X-Gitea-Signature`), or has it in "
@@ -47,6 +47,3 @@ async def deliver(service: App, request: Request[Any, Any, Any], host: Name) -> 
     for attempt_id in attempts:
         service.deliveries.add(attempt_id)
     return Delivered(attempts=attempts)
-
-
-ROUTES: list[Any] = [deliver]
