@@ -148,6 +148,8 @@ class Roadmap(Item, frozen=True):
     phases: tuple[Phase, ...] = ()
     tasks: tuple[Task, ...] = ()
     gates: tuple[Gate, ...] = ()
+    acceptance: tuple[Criterion, ...] = ()
+    """What must hold when all is done."""
     documents: tuple[str, ...] = ()
     """Files that belong to it and that an agent should know, such as a spec and its design."""
     problems: tuple[Problem, ...] = ()

@@ -52,6 +52,10 @@ class Edit(Struct, frozen=True, kw_only=True):
     start: int
     before: bytes
     after: bytes
+    on_line: str = ""
+    """What must be written on that line."""
+    below: str = ""
+    """What must follow that line, apart from the state of boxes; lines end with `\\n`."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):

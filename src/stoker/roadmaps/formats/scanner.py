@@ -1,0 +1,449 @@
+"""Where headings and boxes stand in a Markdown file, and what only looks like one.
+
+Follows CommonMark and GFM as far as blocks go: fences, comments and other HTML, indented code,
+block quotes, lists in lists, tabs, CRLF, a BOM. It knows nothing of formats and of what is in a
+line beyond its box. Fifty times as fast as a Markdown parser, and it says at which byte a mark
+stands, which they do not. It is more generous than GFM where people mean a task and GFM sees
+none: `-[ ] text`, marks such as `[-]`, and boxes that are indented further than they need be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import NamedTuple
+
+from stoker.roadmaps.document import Problem
+from stoker.roadmaps.format import NotReadable
+
+TEXT, FENCE, HTML, QUOTE, CODE, BOXED = range(6)
+"""What a line is: `BOXED` has a box that counts, the others but `TEXT` have none."""
+
+
+class Heading(NamedTuple):
+    """A heading outside of lists and quotes."""
+
+    line: int
+    """From 0, as all lines here."""
+    level: int
+    text: str
+
+
+class Box(NamedTuple):
+    """A list item that begins with a box."""
+
+    line: int
+    column: int
+    """Of its list marker, in characters from 0."""
+    parent: int
+    """Index of the box it is nested under, or -1."""
+    group: int
+    """The line of the item without a box that it is directly nested under, or -1."""
+    depth: int
+    """How many boxes it is nested under."""
+    state: str
+    """What stands between the brackets."""
+    start: int
+    """Where that is, in bytes of the file."""
+    end: int
+    text: str
+    """The rest of the line."""
+    star: bool
+    """`[ ]*`."""
+
+
+class Block(NamedTuple):
+    """A fenced block: the lines of its fences, or of the first and the one behind the last."""
+
+    line: int
+    end: int
+    """The line of the closing fence, or the one behind the last line if there is none."""
+    language: str
+
+
+class Scan(NamedTuple):
+    """A scanned file."""
+
+    lines: list[str]
+    """Without their ends."""
+    kinds: bytearray
+    """What each line is."""
+    headings: list[Heading]
+    boxes: list[Box]
+    ends: list[int]
+    """For each box the line behind the last one that belongs to it."""
+    blocks: list[Block]
+    hidden: list[int]
+    """Lines with boxes that do not count: their `kinds` say why."""
+    problems: list[Problem]
+
+
+BOX = re.compile(r"\[([ \t\u00a0xX~/\-✓✔✅⏭])\](\*?)(?:[ \t\u00a0]+(.*))?$", re.DOTALL)
+ANY_BOX = re.compile(r"(?:>[ \t]*)*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX]\]\s")
+_ITEM = re.compile(r"([-*+]|(\d{1,9})[.)])(?:([ \t]+)(?=\S)|[ \t]*$|(?=\[[ xX~/\-]\]\*?[ \t]))")
+_HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
+_FENCE = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
+_RULE = re.compile(r"([-*_])[ \t]*(?:\1[ \t]*){2,}$")
+_SETEXT = re.compile(r"(=+|-+)[ \t]*$")
+_RAW = re.compile(r"<(script|pre|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
+_RAW_END = re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)
+_TAGS = (
+    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|"
+    "dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|"
+    "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
+    "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
+)
+_HTML = re.compile(rf"</?(?:{_TAGS})(?:[\s>]|/>|$)", re.IGNORECASE)
+_TAG = re.compile(
+    r"(?:</[a-z][\w-]*\s*|<[a-z][\w-]*(?:\s+[\w:.-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|"
+    r"[^\s\"'=<>`]+))?)*\s*/?)>\s*$",
+    re.IGNORECASE,
+)
+_LISTS = frozenset("-*+0123456789")
+_LIMIT = 64
+"""Deeper lists are taken as of this depth."""
+
+
+class _Item(NamedTuple):
+    """An open list item."""
+
+    content: int
+    """The column its content stands in."""
+    least: int
+    """What is indented so far belongs to it: generous with `1. `, whose content is at 3."""
+    box: int
+    line: int
+
+
+def decode(data: bytes, path: str) -> list[str]:
+    """The lines of a file, without a BOM and their ends. Raises `NotReadable`."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NotReadable(
+            f"{path}:{line}: expected UTF-8, found the byte 0x{data[error.start]:02x}"
+        ) from error
+    if "\0" in text:
+        raise NotReadable(f"{path}: expected text, found a zero byte")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.split("\n")
+
+
+def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # noqa: PLR0915
+    """Scan a file; `path` is for messages. Raises `NotReadable` if it is no text."""
+    lines = decode(data, path)
+    starts = _starts(data)
+    count = len(lines)
+    kinds = bytearray(count)
+    headings: list[Heading] = []
+    boxes: list[Box] = []
+    ends: list[int] = []
+    blocks: list[Block] = []
+    hidden: list[int] = []
+    problems: list[Problem] = []
+    stack: list[_Item] = []
+    paragraph = -1  # the line an open paragraph begins in
+    fence = ""  # the open one
+    fence_line = fence_content = fence_indent = 0
+    html: re.Pattern[str] | str | None = None  # what ends the open HTML block; "": a blank line
+    html_content = 0
+
+    def close(to: int, number: int) -> None:
+        while len(stack) > to:
+            item = stack.pop()
+            if item.box >= 0:
+                ends[item.box] = number
+
+    def add(number: int, line: str, at: int, indent: int, found: re.Match[str]) -> int:
+        parent = stack[-1].box if stack else -1
+        group = -1
+        if stack and parent < 0:
+            group = stack[-1].line
+            parent = next((item.box for item in reversed(stack) if item.box >= 0), -1)
+        state, star, rest = found.groups()
+        mark = at + found.start(1)
+        start = starts[number] + (mark if line.isascii() else len(line[:mark].encode()))
+        boxes.append(
+            Box(
+                number,
+                indent,
+                parent,
+                group,
+                boxes[parent].depth + 1 if parent >= 0 else 0,
+                state,
+                start,
+                start + len(state.encode()),
+                rest.strip(),
+                star == "*",
+            )
+        )
+        ends.append(count)
+        kinds[number] = BOXED
+        return len(boxes) - 1
+
+    first, wrapped, last = _frame(lines, kinds)
+    for number in range(first, last):
+        line = lines[number]
+        rest = line.lstrip(" \t")
+        if not rest:
+            paragraph = -1
+            if fence:
+                kinds[number] = FENCE
+            elif html == "":
+                html = None
+            elif html is not None:
+                kinds[number] = HTML
+            continue
+        at = len(line) - len(rest)
+        indent = at if not at or "\t" not in line[:at] else len(line[:at].expandtabs(4))
+        if fence:
+            if indent >= fence_content:
+                kinds[number] = FENCE
+                if (
+                    rest.startswith(fence)
+                    and indent - fence_content < 4
+                    and not rest.strip(fence[0] + " \t")
+                    and " " not in rest.rstrip()
+                ):
+                    blocks.append(_block(lines, fence_line, number))
+                    fence = ""
+                    continue
+                inner = _FENCE.match(rest)
+                if inner and (inner[2] or inner[4] or "").strip() and inner[0][:3] == fence[:3]:
+                    problems.append(
+                        Problem(
+                            severity="warning",
+                            code="unbalanced-fence",
+                            message=f"a fence is opened inside the one of line {fence_line + 1}",
+                            path=path,
+                            line=number + 1,
+                            column=at + 1,
+                        )
+                    )
+                if ANY_BOX.match(rest):
+                    item = _ITEM.match(rest)
+                    found = item and BOX.match(rest, item.end())
+                    if include_fenced and found and found[3]:
+                        while stack and stack[-1].line > fence_line and indent < stack[-1].least:
+                            close(len(stack) - 1, number)
+                        stack.append(
+                            _Item(indent + 2, indent + 2, add(number, line, at, at, found), number)
+                        )
+                    else:
+                        hidden.append(number)
+                continue
+            blocks.append(_block(lines, fence_line, number))
+            fence = ""
+        if html is not None:
+            if indent >= html_content or not html:
+                kinds[number] = HTML
+                if ANY_BOX.match(rest):
+                    hidden.append(number)
+                if html and (html in rest if isinstance(html, str) else html.search(rest)):
+                    html = None
+                continue
+            html = None
+        while True:  # more than once if a list marker is followed by another block
+            head = rest[0]
+            content = stack[-1].content if stack else 0
+            if head in _LISTS and (item := _ITEM.match(rest)) and not _RULE.match(rest):
+                if (
+                    paragraph >= 0
+                    and (not stack or indent >= stack[-1].least)
+                    and (item[2] not in (None, "1") or (not stack and indent >= 4))
+                ):
+                    break  # goes on with the paragraph
+                depth = len(stack)
+                while depth and indent < stack[depth - 1].least:
+                    depth -= 1
+                base = stack[depth - 1].content if depth else 0
+                if paragraph < 0 and indent - base >= 4:
+                    close(depth, number)
+                    kinds[number] = CODE
+                    if ANY_BOX.match(rest):
+                        hidden.append(number)
+                    break
+                close(depth, number)
+                paragraph = -1
+                if len(stack) > _LIMIT:
+                    close(_LIMIT, number)
+                width = item.end()
+                space = item[3] or ""
+                if "\t" in space:
+                    space = " " * (
+                        len((" " * (indent + len(item[1])) + space).expandtabs(4))
+                        - indent
+                        - len(item[1])
+                    )
+                inside = indent + len(item[1]) + (len(space) if 0 < len(space) < 5 else 1)
+                found = BOX.match(rest, width) if len(space) < 5 else None
+                if found and found[3]:
+                    box = add(number, line, at, at, found)
+                    stack.append(_Item(inside, min(inside, indent + 2), box, number))
+                    paragraph = number
+                    break
+                stack.append(_Item(inside, min(inside, indent + 2), -1, number))
+                rest = rest[width:]
+                if not rest or len(space) > 4:
+                    break
+                at += width
+                indent = inside
+                continue
+            if paragraph >= 0 and stack and indent < stack[-1].least:
+                # Only plain text goes on with a paragraph from outside of its item.
+                if head in "#>`~<-*_" and _starts_block(rest):
+                    close(0 if not indent else _depth(stack, indent), number)
+                    paragraph = -1
+            elif paragraph < 0 and stack and indent < stack[-1].least:
+                close(_depth(stack, indent), number)
+            content = stack[-1].content if stack else 0
+            if indent - content >= 4 and paragraph < 0:
+                kinds[number] = CODE
+                break
+            if indent - content >= 4 and not stack:
+                break
+            if head == "#" and (title := _HEADING.match(rest)):
+                paragraph = -1
+                if not stack:
+                    headings.append(Heading(number, len(title[1]), (title[2] or "").strip()))
+                break
+            if head in "`~" and (opened := _FENCE.match(rest)):
+                paragraph = -1
+                fence = opened[1] or opened[3]
+                fence_line, fence_content, fence_indent = number, content if stack else 0, indent
+                kinds[number] = FENCE
+                break
+            if head == "<" and (ended := _html(rest, paragraph)) is not None:
+                kinds[number] = HTML
+                paragraph = -1
+                html, html_content = ended, content
+                if html and (html in rest[4:] if isinstance(html, str) else html.search(rest)):
+                    html = None
+                break
+            if head == ">":
+                kinds[number] = QUOTE
+                paragraph = -1
+                if ANY_BOX.match(rest):
+                    hidden.append(number)
+                break
+            if head in "=-" and paragraph >= 0 and not stack and (under := _SETEXT.match(rest)):
+                text = " ".join(part.strip() for part in lines[paragraph:number])
+                headings.append(Heading(paragraph, 1 if under[1][0] == "=" else 2, text))
+                paragraph = -1
+                break
+            if head in "-*_" and _RULE.match(rest):
+                close(_depth(stack, indent), number)
+                paragraph = -1
+                break
+            if paragraph < 0:
+                paragraph = number
+            break
+    close(0, last)
+    if fence:
+        blocks.append(_block(lines, fence_line, last))
+        problems.append(
+            Problem(
+                severity="warning",
+                code="unbalanced-fence",
+                message="this fence is never closed: nothing below it is read",
+                path=path,
+                line=fence_line + 1,
+                column=fence_indent + 1,
+            )
+        )
+    if wrapped:
+        kinds[first - 1] = FENCE
+    problems.extend(_reports(hidden, kinds, path))
+    return Scan(lines, kinds, headings, boxes, ends, blocks, hidden, problems)
+
+
+def _starts(data: bytes) -> list[int]:
+    """At which byte each line begins."""
+    bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    sizes = map(len, data[bom:].splitlines(keepends=True))
+    return list(accumulate(sizes, initial=bom))
+
+
+def _frame(lines: list[str], kinds: bytearray) -> tuple[int, bool, int]:
+    """The lines of the document proper: without YAML in front, and without a fence around all of
+    it, as Codex writes its plans."""
+    first, last = 0, len(lines)
+    if lines[0].rstrip() == "---":
+        closing = next((n for n in range(1, last) if lines[n].rstrip() in ("---", "...")), 0)
+        if closing and all(":" in line or not line[:1].isalpha() for line in lines[1:closing]):
+            first = closing + 1
+            kinds[:first] = bytes([CODE]) * first
+    filled = [n for n in (*range(first, min(last, first + 50)),) if lines[n].strip()]
+    if filled and re.fullmatch(r"(`{3,}|~{3,})[ \t]*(md|markdown)[ \t]*", lines[filled[0]]):
+        fence = lines[filled[0]].rstrip()[:3]
+        end = last
+        while not lines[end - 1].strip():
+            end -= 1
+        if lines[end - 1].startswith(fence) and not lines[end - 1].strip(fence[0] + " \t"):
+            kinds[end - 1] = FENCE
+            return filled[0] + 1, True, end - 1
+    return first, False, last
+
+
+def _block(lines: list[str], line: int, end: int) -> Block:
+    info = lines[line].lstrip("-*+0123456789.) \t").lstrip("`~").split()
+    return Block(line, end, info[0] if info else "")
+
+
+def _depth(stack: list[_Item], indent: int) -> int:
+    depth = len(stack)
+    while depth and indent < stack[depth - 1].least:
+        depth -= 1
+    return depth
+
+
+def _starts_block(rest: str) -> bool:
+    """Whether this can end a paragraph."""
+    head = rest[0]
+    return bool(
+        head == ">"
+        or (head == "#" and _HEADING.match(rest))
+        or (head in "`~" and _FENCE.match(rest))
+        or (head == "<" and _html(rest, 0) is not None)
+        or (head in "-*_" and _RULE.match(rest))
+    )
+
+
+def _html(rest: str, paragraph: int) -> re.Pattern[str] | str | None:
+    """What ends the HTML block that begins here; None: none does."""
+    if rest.startswith("<!--"):
+        return "-->"
+    if _RAW.match(rest):
+        return _RAW_END
+    if _HTML.match(rest) or (paragraph < 0 and _TAG.match(rest)):
+        return ""
+    return None
+
+
+_WHY = {
+    FENCE: ("warning", "fenced-boxes", "in fenced code"),
+    HTML: ("note", "commented-boxes", "in comments or HTML"),
+    QUOTE: ("note", "quoted-boxes", "in block quotes"),
+    CODE: ("note", "indented-boxes", "in indented code"),
+}
+
+
+def _reports(hidden: Iterable[int], kinds: bytearray, path: str) -> Iterable[Problem]:
+    """How many boxes do not count, and where: one problem for each reason."""
+    found: dict[int, list[int]] = {}
+    for line in hidden:
+        found.setdefault(kinds[line], []).append(line + 1)
+    for kind, places in sorted(found.items()):
+        severity, code, where = _WHY[kind]
+        named = ", ".join(map(str, places[:10])) + (", ..." if len(places) > 10 else "")
+        boxes = "1 box" if len(places) == 1 else f"{len(places)} boxes"
+        yield Problem(
+            severity=severity,  # type: ignore[arg-type]
+            code=code,
+            message=f"{boxes} {where} not taken as tasks: line {named}",
+            path=path,
+            line=places[0],
+        )
