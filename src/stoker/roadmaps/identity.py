@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
 
 _BOXES = re.compile(r"\[[ \txX~/\-]\]")
-_PLAIN = re.compile(r"[*_`~]+|\s+")
+_MARKUP = str.maketrans("", "", "*_`~")
 
 
 class Naming(Struct, frozen=True):
@@ -27,11 +28,19 @@ class Naming(Struct, frozen=True):
 def fingerprint(title: str, ancestry: Iterable[str] = (), detail: str = "") -> str:
     """Ten hex digits that stay the same when the task is moved, ticked, or set in bold: of its
     words, and of the headings and tasks above it."""
-    words = "\n".join([_PLAIN.sub(" ", part).strip() for part in (title, *ancestry)])
-    digest = blake2b(words.casefold().encode(), digest_size=5)
+    words = "\n".join([_words(title), *map(_above, ancestry)])
+    digest = blake2b(words.encode(), digest_size=5)
     if detail:
         digest.update(_BOXES.sub("[ ]", detail).encode())
     return digest.hexdigest()
+
+
+def _words(text: str) -> str:
+    return " ".join(text.translate(_MARKUP).split()).casefold()
+
+
+_above = lru_cache(maxsize=1024)(_words)
+"""Many tasks stand under one heading."""
 
 
 def name(tasks: Sequence[Naming]) -> tuple[list[str], list[int]]:

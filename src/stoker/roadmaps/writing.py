@@ -7,10 +7,9 @@ import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from msgspec import Struct
-
-from stoker.roadmaps.format import Edit, NotReadable, Source
+from stoker.roadmaps.format import Edit, Source
 
 _BOXES = re.compile(r"\[[ \txX~/\-]\]")
 
@@ -25,13 +24,12 @@ class Changed(Exception):
         self.line = line
 
 
-class _Staged(Struct):
+class _Staged(NamedTuple):
     """A file that is about to take the place of another."""
 
     target: Path
     before: bytes
-    after: bytes
-    temporary: Path | None = None
+    new: Path
 
 
 def apply(root: Path, edits: Iterable[Edit]) -> tuple[str, ...]:
@@ -45,22 +43,25 @@ def apply(root: Path, edits: Iterable[Edit]) -> tuple[str, ...]:
     for edit in edits:
         by_path.setdefault(edit.path, []).append(edit)
     source = Source(root=root, path=root)
-    staged: list[_Staged] = []
+    changes: dict[str, tuple[bytes, bytes]] = {}
     for path, of_file in by_path.items():
         data = source.read(root / path)
         after = edited(data, path, of_file)
         if after != data:
-            staged.append(_Staged((root / path).resolve(), data, after))
+            changes[path] = data, after
+    staged: list[_Staged] = []
     try:
-        for stage in staged:
-            stage.temporary = _write(stage.target, stage.after)
+        for path, (data, after) in changes.items():
+            target = (root / path).resolve()
+            staged.append(_Staged(target, data, _write(target, after)))
+        for path, stage in zip(changes, staged, strict=True):
+            if stage.target.read_bytes() != stage.before:
+                raise Changed(path, 1, "the file that was just read", "another")
         _replace(staged)
     finally:
         for stage in staged:
-            if stage.temporary is not None:
-                stage.temporary.unlink(missing_ok=True)
-    written = {stage.target for stage in staged}
-    return tuple(path for path in by_path if (root / path).resolve() in written)
+            stage.new.unlink(missing_ok=True)
+    return tuple(changes)
 
 
 def edited(data: bytes, path: str, edits: Iterable[Edit]) -> bytes:
@@ -103,7 +104,7 @@ def _write(target: Path, data: bytes) -> Path:
     path = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(descriptor, stat.st_uid, stat.st_gid)
@@ -121,14 +122,10 @@ def _replace(staged: list[_Staged]) -> None:
     done: list[_Staged] = []
     try:
         for stage in staged:
-            if stage.target.read_bytes() != stage.before:
-                raise Changed(str(stage.target), 1, "the file that was read", "another")
-            assert stage.temporary is not None
-            stage.temporary.replace(stage.target)
-            stage.temporary = None
+            stage.new.replace(stage.target)
             done.append(stage)
     except BaseException:
-        for stage in reversed(done):
+        for stage in done:
             _write(stage.target, stage.before).replace(stage.target)
         raise
     for folder in {stage.target.parent for stage in done}:

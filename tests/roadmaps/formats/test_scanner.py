@@ -232,7 +232,7 @@ def generous(text: str) -> set[int]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(_LINES)
 def test_boxes_are_those_of_markdown_it(lines):
     text = "\n".join(lines)

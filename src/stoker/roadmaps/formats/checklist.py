@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from stoker.roadmaps.document import Criterion, Phase, Priority, Roadmap
+from stoker.roadmaps.document import Phase, Priority, Roadmap
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, paths, slug, trail
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
 from stoker.roadmaps.formats.scanner import Heading
+from stoker.roadmaps.formats.words import paths, slug
 
 _PRIORITY = re.compile(r"priority\s+(\d+)\b|\bP(\d)\b|\b(critical|high|medium|low)\s+priority\b",
                        re.IGNORECASE)  # fmt: skip
@@ -50,9 +51,14 @@ class Checklist(Markdown):
         criteria = reader.criteria(sections)
         names = {heading.text.casefold() for heading in scanned.headings}
         exec_plan = "progress" in names and len(names & _EXEC_PLAN) >= 4
+        if exec_plan:  # only its progress is work
+            others = [
+                index
+                for index, section in enumerate(sections)
+                if "progress" not in map(str.casefold, trails[section.line] if section else ())
+            ]
+            criteria = reader.divide(dict.fromkeys(others, -1))
         drafts: list[Draft] = []
-        acceptance: list[Criterion] = []
-        held: dict[int, list[Criterion]] = {}
         phases: dict[str, Phase] = {}
         known: dict[int, _Place] = {}
         for index, box in enumerate(scanned.boxes):
@@ -61,15 +67,13 @@ class Checklist(Markdown):
             if line not in known:
                 known[line] = _place(reader, section, trails.get(line, ()), phases)
             where = known[line]
-            if index in criteria or (exec_plan and "progress" not in where.names):
-                owner = criteria.get(index, -1)
-                (acceptance if owner < 0 else held.setdefault(owner, [])).append(
-                    reader.criterion(box)
-                )
+            if index in criteria.boxes:
                 continue
             fields: dict[str, Any] = {"priority": where.priority} if where.priority else {}
             if "`" in box.text and (files := paths(box.text, ticked_only=True)):
                 fields["files"] = files
+            if index in criteria.of:
+                fields["acceptance"] = criteria.of[index]
             if box.star:
                 fields["optional"] = True
             text = _STAMP.sub("", box.text, count=1) if exec_plan else box.text
@@ -84,9 +88,6 @@ class Checklist(Markdown):
                     fields=fields,
                 )
             )
-        for draft in drafts:
-            if draft.box in held:
-                draft.fields["acceptance"] = tuple(held[draft.box])
         built = reader.tasks(drafts)
         return document(
             self.name,
@@ -95,7 +96,7 @@ class Checklist(Markdown):
             text=reader.intro(),
             phases=tuple(phases.values()),
             tasks=built.tasks,
-            acceptance=tuple(acceptance),
+            acceptance=criteria.general,
             documents=_beside(source),
             problems=built.problems,
         )
@@ -105,7 +106,6 @@ class _Place(NamedTuple):
     """What a heading says of the tasks below it."""
 
     above: tuple[str, ...]
-    names: frozenset[str]
     priority: Priority | None
     phase: str | None
 
@@ -131,7 +131,7 @@ def _place(
                 priority=priority or "medium",
                 text=reader.before_tasks(group),
             )
-    return _Place(above, frozenset(text.casefold() for text in above), priority, phase)
+    return _Place(above, priority, phase)
 
 
 def _priority(text: str) -> Priority | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -22,28 +23,21 @@ from stoker.roadmaps.document import (
 )
 from stoker.roadmaps.format import Edit, Reading, Source
 from stoker.roadmaps.formats.scanner import BOXED, FENCE, TEXT, Box, Heading, Scan, scan
+from stoker.roadmaps.formats.words import verification
 from stoker.roadmaps.identity import Naming, name
 
 _CRITERIA = re.compile(
     r"[\s#*_>\-+]*(?:acceptance(?: criteria)?|definition of done|success criteria|exit criteria|"
-    r"done when|completion criteria|abnahmekriterien)\b[\s*_:.]*(?:\([^)]*\))?[\s*_:]*$",
+    r"done when|completion criteria)\b[\s*_:.]*(?:\([^)]*\))?[\s*_:]*$",
     re.IGNORECASE,
 )
+_WORDS = (b"acceptance", b" of done", b" criteria", b"done when")
 _STRUCK = re.compile(r"~~.+~~[\s.]*$")
 _BLOCKED = re.compile(r"\(\s*blocked\b[^)]*\)|\[blocked\b[^\]]*\]", re.IGNORECASE)
 STATES: dict[str, Status] = {
     "x": "done", "X": "done", "✓": "done", "✔": "done", "✅": "done",
     "~": "in_progress", "/": "in_progress", "-": "skipped", "⏭": "skipped",
 }  # fmt: skip
-_TICK = re.compile(r"`([^`\n]+)`")
-_PATH = re.compile(
-    r"(?<![\w/.:@-])(?:\.{0,2}/)?(?:[\w.@+\[\]-]+/)+(?:[\w.@+\[\]-]*[\w\]])?(?![\w/])"
-    r"|(?<![\w/.:@-])[\w-][\w.-]*\.[a-zA-Z][a-zA-Z0-9]{0,4}(?![\w/(])"
-)
-_VERIFY = re.compile(
-    r"(?:^|\n|[-–—.;]\s)[\s*_-]*verify(?: with| by)?[*_]*\s*:[*_]*\s*(?:`([^`\n]+)`|([^\n]+))",
-    re.IGNORECASE,
-)
 
 
 class Draft(Struct):
@@ -60,8 +54,20 @@ class Draft(Struct):
     phase: str | None = None
     section: str | None = None
     ancestry: tuple[str, ...] = ()
+    under: int = -1
+    """The box of the task it is a part of, where its indentation does not say so."""
     fields: dict[str, Any] = {}
     """Further fields of `Task`."""
+
+
+class Criteria(NamedTuple):
+    """Boxes that are no tasks but say what must hold."""
+
+    boxes: frozenset[int]
+    general: tuple[Criterion, ...]
+    """Those of the whole."""
+    of: Mapping[int, tuple[Criterion, ...]]
+    """Those of a task, by its box."""
 
 
 class Reader(Struct):
@@ -136,22 +142,62 @@ class Reader(Struct):
         done = self.states.get(box.state) == "done"
         return Criterion(text=box.text, done=done, line=box.line + 1, mark=self.mark(box))
 
-    def criteria(self, sections: Sequence[Heading | None]) -> dict[int, int]:
-        """The boxes that are no tasks but what must hold, by the words above them, and whose they
-        are: the box before them under the same heading, or -1."""
-        lines = self.scanned.lines
-        boxes = self.scanned.boxes
+    def problem(
+        self,
+        code: str,
+        message: str,
+        at: Box | Heading,
+        severity: Literal["error", "warning", "note"] = "warning",
+    ) -> Problem:
+        """A problem with a place."""
+        column = at.column + 1 if isinstance(at, Box) else 1
+        return Problem(
+            severity=severity,
+            code=code,
+            message=message,
+            path=self.relative,
+            line=at.line + 1,
+            column=column,
+        )
+
+    def resolve(self, drafts: Sequence[Draft]) -> list[Problem]:
+        """Take dependencies on what is not there away, and say so; on an id that two tasks have
+        is an error."""
+        ids = Counter(draft.explicit for draft in drafts if draft.explicit)
+        problems: list[Problem] = []
+        for draft in drafts:
+            wanted = draft.fields.get("depends_on", ())
+            box = self.scanned.boxes[draft.box]
+            for other in wanted:
+                if other == draft.explicit or not ids[other]:
+                    said = "itself" if other == draft.explicit else f"{other}, which is not there"
+                    problems.append(
+                        self.problem("unknown-dependency", f"depends on {said}: not observed", box)
+                    )
+                elif ids[other] > 1:
+                    said = f"depends on {other}, which is the id of {ids[other]} tasks"
+                    problems.append(self.problem("ambiguous-dependency", said, box, "error"))
+            if wanted:
+                draft.fields["depends_on"] = tuple(
+                    other for other in wanted if ids[other] and other != draft.explicit
+                )
+        return problems
+
+    def criteria(self, sections: Sequence[Heading | None]) -> Criteria:
+        """The boxes that are no tasks but say what must hold, by the words above them. They
+        belong to the task before them under the same heading, or to the whole."""
+        lines, boxes = self.scanned.lines, self.scanned.boxes
         found: dict[int, int] = {}
-        if not any(_CRITERIA.match(line) for line in lines if line[-3:].strip()):
-            return found
-        last = -1  # the last task at the same place
-        for index, box in enumerate(boxes):
+        small = self.data.lower()
+        last = -1  # the last task under this heading
+        for index, box in enumerate(boxes) if any(map(small.__contains__, _WORDS)) else ():
             section = sections[index]
             if box.parent in found:
                 found[index] = found[box.parent]
                 continue
+            grouped = box.group >= 0 and _CRITERIA.match(lines[box.group])
             if box.parent >= 0:
-                if box.group >= 0 and _CRITERIA.match(lines[box.group]):
+                if grouped:
                     found[index] = box.parent
                 continue
             if last >= 0 and sections[last] is not section:
@@ -162,29 +208,42 @@ class Reader(Struct):
             previous = index - 1
             while previous >= 0 and boxes[previous].parent >= 0:
                 previous = boxes[previous].parent
+            goes_on = (
+                previous in found
+                and sections[previous] is section
+                and self.scanned.ends[previous] > above
+            )
             if (
-                (box.group >= 0 and _CRITERIA.match(lines[box.group]))
+                grouped
+                or goes_on
                 or (above >= 0 and _CRITERIA.match(lines[above]))
                 or (section is not None and _CRITERIA.match(section.text))
-                or (
-                    previous in found
-                    and sections[previous] is section
-                    and not self.text(self.scanned.ends[previous], box.line).strip()
-                )
             ):
                 found[index] = last
             else:
                 last = index
-        return found
+        return self.divide(found)
+
+    def divide(self, owners: Mapping[int, int]) -> Criteria:
+        """Criteria out of the boxes that are some, by box, and the boxes they belong to, or -1."""
+        of: dict[int, tuple[Criterion, ...]] = {}
+        for index, owner in owners.items():
+            of[owner] = (*of.get(owner, ()), self.criterion(self.scanned.boxes[index]))
+        return Criteria(frozenset(owners), of.pop(-1, ()), of)
 
     def tasks(self, drafts: Sequence[Draft], ends: Sequence[int] | None = None) -> Built:
         """Build the tasks. Boxes without a draft are no tasks: what is nested under them belongs
         to the next task above. `ends`: where what is written with each box ends, if that is not
         where its list item does."""
-        boxes, lines = self.scanned.boxes, self.scanned.lines
+        boxes = self.scanned.boxes
         limits = ends if ends is not None else self.scanned.ends
         of_box = {draft.box: number for number, draft in enumerate(drafts)}
-        parents = [_above(boxes, of_box, draft.box) for draft in drafts]
+        parents = [
+            of_box[draft.under]
+            if draft.under in of_box
+            else _above(boxes, of_box, boxes[draft.box].parent)
+            for draft in drafts
+        ]
         contexts = [
             "" if limits[draft.box] == boxes[draft.box].line + 1
             else self.text(boxes[draft.box].line + 1, limits[draft.box])
@@ -198,14 +257,10 @@ class Reader(Struct):
             namings.append(Naming(draft.title, ancestry, context, draft.explicit or draft.given))
         ids, twins = name(namings)
         problems = [
-            Problem(
-                severity="warning",
-                code="duplicate-id",
-                message=f"the id {drafts[twin].explicit} is another task's already; "
-                f"it is {ids[twin]} here",
-                path=self.relative,
-                line=boxes[drafts[twin].box].line + 1,
-                column=boxes[drafts[twin].box].column + 1,
+            self.problem(
+                "duplicate-id",
+                f"the id {drafts[twin].explicit} is another task's already: it is {ids[twin]} here",
+                boxes[drafts[twin].box],
             )
             for twin in twins
         ]
@@ -303,7 +358,7 @@ def document(
     """A roadmap of what was read. `problems` among `fields` come after the scanner's."""
     problems = [problem for reader in readers for problem in reader.scanned.problems]
     problems += fields.pop("problems", ())
-    if not any(True for _ in fields.get("tasks", ())) and not problems:
+    if not fields.get("tasks"):
         problems.append(
             Problem(
                 severity="warning",
@@ -357,82 +412,12 @@ def trail(headings: Sequence[Heading]) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def slug(text: str, taken: Container[str] = ()) -> str:
-    """A short id out of a heading, which is not `taken`."""
-    base = found = re.sub(r"[\W_]+", "-", text.casefold()).strip("-")[:40].rstrip("-") or "part"
-    number = 2
-    while found in taken:
-        found = f"{base}-{number}"
-        number += 1
-    return found
-
-
-def paths(text: str, *, ticked_only: bool = False) -> tuple[str, ...]:
-    """What looks like a path in a text: in backticks, or with a slash or an extension."""
-    found = dict.fromkeys(part.strip() for part in _TICK.findall(text) if is_path(part.strip()))
-    if not ticked_only:
-        for part in _PATH.findall(_TICK.sub(" ", text)):
-            if is_path(part):
-                found.setdefault(part.rstrip("."))
-    return tuple(found)
-
-
-def is_path(text: str) -> bool:
-    """Whether this can be the path of a file or directory of the repository."""
-    if not re.fullmatch(r"(?!\.{1,2}$)[\w.@+\[\]/*-]+", text) or "//" in text:
-        return False
-    if text.startswith("/") or text.lower() in _NO_PATHS:
-        return False
-    stem, dot, suffix = text.rpartition("/")[2].rpartition(".")
-    named = bool(dot and (stem or suffix) and suffix[:1].isalpha() and len(suffix) <= 10)
-    return named or (text.endswith("/")) or ("/" in text and text.lower() not in _NO_PATHS)
-
-
-_NO_PATHS = {
-    "and/or",
-    "e.g",
-    "i.e",
-    "e.g.",
-    "i.e.",
-    "etc.",
-    "n/a",
-    "node.js",
-    "next.js",
-    "vue.js",
-    "read/write",
-    "input/output",
-    "client/server",
-    "yes/no",
-    "true/false",
-    "he/she",
-}
-
-
-def verification(text: str) -> str | None:
-    """The command of `verify: command`: one in backticks, or one that begins as commands do."""
-    for ticked, plain in _VERIFY.findall(text):
-        if ticked:
-            return str(ticked).strip()
-        words = plain.strip().split()
-        if words and (words[0] in _COMMANDS or words[0].startswith("./")):
-            return str(plain).strip()
-    return None
-
-
-_COMMANDS = frozenset(  # noqa: SIM905
-    "bash bun bundle cargo cmake composer ctest curl deno docker dotnet go gradle grep jest just "
-    "make mix mvn mypy node nox npm npx php phpunit pnpm poetry pytest python python3 rake ruff "
-    "sh swift test tox tsc uv uvx vitest yarn".split()
-)
-
-
 def _index(kinds: bytes | bytearray, kind: int) -> int:
     found = kinds.find(kind)
     return len(kinds) if found < 0 else found
 
 
 def _above(boxes: Sequence[Box], of_box: Mapping[int, int], box: int) -> int:
-    parent = boxes[box].parent
-    while parent >= 0 and parent not in of_box:
-        parent = boxes[parent].parent
-    return of_box.get(parent, -1)
+    while box >= 0 and box not in of_box:
+        box = boxes[box].parent
+    return of_box.get(box, -1)

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Container
 from typing import Any, NamedTuple
 
-from stoker.roadmaps.document import Criterion, Phase, Problem, Roadmap
+from stoker.roadmaps.document import Phase, Problem, Roadmap
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, paths, slug, trail
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
 from stoker.roadmaps.formats.scanner import BOXED, QUOTE, TEXT, Box, Heading
+from stoker.roadmaps.formats.words import paths, slug
 
 _PHASE = re.compile(r"phase\s+([\w.-]*\w)\s*(?:(?::|[-–—](?=\s))\s*(.*))?$", re.IGNORECASE)
 _SECTION = re.compile(r"(\d+(?:\.\d+)*|[A-Z]\.\d+(?:\.\d+)*)[.):]?(?:\s+|$)")
@@ -76,20 +77,16 @@ class RoadmapV1(Markdown):
         located = [places[section.line if section else -1] for section in sections]
         ends = _ends(reader)
         hints = _hints(reader)
-        named = _legacy(scanned.boxes, located, criteria)
+        named = _legacy(scanned.boxes, located, criteria.boxes)
         drafts: list[Draft] = []
-        acceptance: list[Criterion] = []
-        held: dict[int, list[Criterion]] = {}
         for index, box in enumerate(scanned.boxes):
-            if index in criteria:
-                owner = criteria[index]
-                (acceptance if owner < 0 else held.setdefault(owner, [])).append(
-                    reader.criterion(box)
-                )
+            if index in criteria.boxes:
                 continue
             section = sections[index]
             bold = _BOLD.match(box.text) if box.text[:1] in "*_" else None
             fields: dict[str, Any] = {}
+            if index in criteria.of:
+                fields["acceptance"] = criteria.of[index]
             if bold and bold[2]:
                 fields["description"] = bold[2]
             if files := _files(reader, index, hints, section.line if section else -1):
@@ -105,9 +102,6 @@ class RoadmapV1(Markdown):
                     fields=fields,
                 )
             )
-        for draft in drafts:
-            if draft.box in held:
-                draft.fields["acceptance"] = tuple(held[draft.box])
         built = reader.tasks(drafts, ends)
         return document(
             self.name,
@@ -116,7 +110,7 @@ class RoadmapV1(Markdown):
             text=reader.intro(),
             phases=tuple(phases),
             tasks=built.tasks,
-            acceptance=tuple(acceptance),
+            acceptance=criteria.general,
             problems=(*problems, *built.problems),
         )
 
@@ -201,13 +195,16 @@ def _files(
     task's list item is that task's own."""
     box, end = reader.scanned.boxes[index], reader.scanned.ends[index]
     found = paths(box.text, ticked_only=True) if "`" in box.text else ()
-    shared: tuple[str, ...] = ()
-    for line, files in hints:
-        if box.line < line < end:
-            found += files
-        elif section < line < box.line and box.depth == 0 and not _indented(reader, line):
-            shared = files
-    return tuple(dict.fromkeys(found + shared))
+    at = bisect_right(hints, (box.line, ()))
+    following = at
+    while following < len(hints) and hints[following][0] < end:
+        found += hints[following][1]
+        following += 1
+    while box.depth == 0 and at and hints[at - 1][0] > section:
+        at -= 1
+        if not _indented(reader, hints[at][0]):
+            return tuple(dict.fromkeys(found + hints[at][1]))
+    return tuple(dict.fromkeys(found))
 
 
 def _indented(reader: Reader, line: int) -> bool:

@@ -84,7 +84,6 @@ ANY_BOX = re.compile(r"(?:>[ \t]*)*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX]\]\s")
 _ITEM = re.compile(r"([-*+]|(\d{1,9})[.)])(?:([ \t]+)(?=\S)|[ \t]*$|(?=\[[ xX~/\-]\]\*?[ \t]))")
 _HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
 _FENCE = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
-_RULE = re.compile(r"([-*_])[ \t]*(?:\1[ \t]*){2,}$")
 _SETEXT = re.compile(r"(=+|-+)[ \t]*$")
 _RAW = re.compile(r"<(script|pre|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
 _RAW_END = re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)
@@ -111,7 +110,7 @@ class _Item(NamedTuple):
     content: int
     """The column its content stands in."""
     least: int
-    """What is indented so far belongs to it: generous with `1. `, whose content is at 3."""
+    """A list item indented so far belongs to it: generous with `1. `, whose content is at 3."""
     box: int
     line: int
 
@@ -135,7 +134,7 @@ def decode(data: bytes, path: str) -> list[str]:
 def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # noqa: PLR0915
     """Scan a file; `path` is for messages. Raises `NotReadable` if it is no text."""
     lines = decode(data, path)
-    starts = _starts(data)
+    begins = starts(data)
     count = len(lines)
     kinds = bytearray(count)
     headings: list[Heading] = []
@@ -165,7 +164,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             parent = next((item.box for item in reversed(stack) if item.box >= 0), -1)
         state, star, rest = found.groups()
         mark = at + found.start(1)
-        start = starts[number] + (mark if line.isascii() else len(line[:mark].encode()))
+        start = begins[number] + (mark if line.isascii() else len(line[:mark].encode()))
         boxes.append(
             Box(
                 number,
@@ -238,7 +237,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             blocks.append(_block(lines, fence_line, number))
             fence = ""
         if html is not None:
-            if indent >= html_content or not html:
+            if indent >= html_content:
                 kinds[number] = HTML
                 if ANY_BOX.match(rest):
                     hidden.append(number)
@@ -249,7 +248,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
         while True:  # more than once if a list marker is followed by another block
             head = rest[0]
             content = stack[-1].content if stack else 0
-            if head in _LISTS and (item := _ITEM.match(rest)) and not _RULE.match(rest):
+            if head in _LISTS and (item := _ITEM.match(rest)) and not _rule(rest):
                 if (
                     paragraph >= 0
                     and (not stack or indent >= stack[-1].least)
@@ -292,12 +291,12 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 at += width
                 indent = inside
                 continue
-            if paragraph >= 0 and stack and indent < stack[-1].least:
+            if paragraph >= 0 and stack and indent < stack[-1].content:
                 # Only plain text goes on with a paragraph from outside of its item.
                 if head in "#>`~<-*_" and _starts_block(rest):
                     close(0 if not indent else _depth(stack, indent), number)
                     paragraph = -1
-            elif paragraph < 0 and stack and indent < stack[-1].least:
+            elif paragraph < 0 and stack and indent < stack[-1].content:
                 close(_depth(stack, indent), number)
             content = stack[-1].content if stack else 0
             if indent - content >= 4 and paragraph < 0:
@@ -325,16 +324,23 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 break
             if head == ">":
                 kinds[number] = QUOTE
-                paragraph = -1
+                quoted = rest.lstrip("> \t")
+                paragraph = number if quoted and not _starts_block(quoted) else -1
                 if ANY_BOX.match(rest):
                     hidden.append(number)
                 break
-            if head in "=-" and paragraph >= 0 and not stack and (under := _SETEXT.match(rest)):
+            if (
+                head in "=-"
+                and paragraph >= 0
+                and not stack
+                and kinds[paragraph] != QUOTE
+                and (under := _SETEXT.match(rest))
+            ):
                 text = " ".join(part.strip() for part in lines[paragraph:number])
                 headings.append(Heading(paragraph, 1 if under[1][0] == "=" else 2, text))
                 paragraph = -1
                 break
-            if head in "-*_" and _RULE.match(rest):
+            if head in "-*_" and _rule(rest):
                 close(_depth(stack, indent), number)
                 paragraph = -1
                 break
@@ -360,7 +366,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
     return Scan(lines, kinds, headings, boxes, ends, blocks, hidden, problems)
 
 
-def _starts(data: bytes) -> list[int]:
+def starts(data: bytes) -> list[int]:
     """At which byte each line begins."""
     bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     sizes = map(len, data[bom:].splitlines(keepends=True))
@@ -371,11 +377,10 @@ def _frame(lines: list[str], kinds: bytearray) -> tuple[int, bool, int]:
     """The lines of the document proper: without YAML in front, and without a fence around all of
     it, as Codex writes its plans."""
     first, last = 0, len(lines)
-    if lines[0].rstrip() == "---":
-        closing = next((n for n in range(1, last) if lines[n].rstrip() in ("---", "...")), 0)
-        if closing and all(":" in line or not line[:1].isalpha() for line in lines[1:closing]):
-            first = closing + 1
-            kinds[:first] = bytes([CODE]) * first
+    if lines[0].rstrip() == "---" and last > 1 and re.match(r"[\w-]+[ \t]*:", lines[1]):
+        closing = next((n for n in range(1, last) if lines[n].rstrip() in ("---", "...")), -1)
+        first = closing + 1
+        kinds[:first] = bytes([CODE]) * first
     filled = [n for n in (*range(first, min(last, first + 50)),) if lines[n].strip()]
     if filled and re.fullmatch(r"(`{3,}|~{3,})[ \t]*(md|markdown)[ \t]*", lines[filled[0]]):
         fence = lines[filled[0]].rstrip()[:3]
@@ -395,7 +400,7 @@ def _block(lines: list[str], line: int, end: int) -> Block:
 
 def _depth(stack: list[_Item], indent: int) -> int:
     depth = len(stack)
-    while depth and indent < stack[depth - 1].least:
+    while depth and indent < stack[depth - 1].content:
         depth -= 1
     return depth
 
@@ -408,8 +413,13 @@ def _starts_block(rest: str) -> bool:
         or (head == "#" and _HEADING.match(rest))
         or (head in "`~" and _FENCE.match(rest))
         or (head == "<" and _html(rest, 0) is not None)
-        or (head in "-*_" and _RULE.match(rest))
+        or (head in "-*_" and _rule(rest))
     )
+
+
+def _rule(rest: str) -> bool:
+    """Whether this is a thematic break."""
+    return not rest.strip(rest[0] + " \t") and rest.count(rest[0]) >= 3
 
 
 def _html(rest: str, paragraph: int) -> re.Pattern[str] | str | None:

@@ -1,0 +1,228 @@
+"""BMAD: stories such as docs/stories/1.2.slug.md, one of them or a directory of all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stoker.roadmaps.document import Criterion, Phase, Problem, Roadmap, Task
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.scanner import TEXT, Heading
+from stoker.roadmaps.formats.words import paths
+
+_FILE = re.compile(r"(?:story-)?(\d+)[.-](\d+)(?=[.-]|$)")
+_STATUS = re.compile(
+    r"(?:[*_#\s]*)status[*_]*\s*:[*_]*\s*[*_`]*([A-Za-z][A-Za-z -]*)", re.IGNORECASE
+)
+_STORY = re.compile(r"story\s+[\d.]+\s*[:.–—-]\s*(.*)$", re.IGNORECASE)
+_NUMBERED = re.compile(r"\s*(?:[-*]\s+)?(?:\*\*)?(?:AC\s*#?)?(\d+)(?:\*\*)?[.):](?:\*\*)?\s*(.*)$")
+_AC = re.compile(r"\s*\((?:AC|ACs)\b\s*:?\s*([^()]*)\)", re.IGNORECASE)
+_TASK = re.compile(r"(?:Sub-?)?Task\s+(\d+(?:\.\d+)*)\s*[:.–—-]?\s*(.*)$", re.IGNORECASE)
+_PLAIN = re.compile(r"(\d+(?:\.\d+)*)[.):]?\s+(.*)$")
+_SHAPE = re.compile(rb"^##+ +Tasks\b", re.MULTILINE)
+_STATED = re.compile(rb"^(?:[*_#]*\s*)?status[*_]*\s*:|^## Status", re.MULTILINE | re.IGNORECASE)
+_NOT_READY = {"draft", "backlog", "drafted", "todo"}
+
+
+class Bmad(Markdown):
+    """A story is a phase; its acceptance criteria belong to the tasks that name them."""
+
+    name = "bmad"
+    title = "BMAD: stories in docs/stories/"
+
+    def recognises(self, source: Source) -> int:
+        """See `Format`."""
+        if source.path.is_dir():
+            files = _stories(source.path)
+            return 80 if files and self.recognises(Source(root=source.root, path=files[0])) else 0
+        if source.path.suffix.lower() != ".md":
+            return 0
+        try:
+            data = source.read(source.path)
+        except NotReadable:
+            return 0
+        if not _SHAPE.search(data) or b"## Acceptance Criteria" not in data:
+            return 0
+        return 90 if _STATED.search(data) else 70 if _FILE.match(source.path.name) else 0
+
+    def read(self, source: Source, reading: Reading) -> Roadmap:
+        """See `Format`."""
+        files = _stories(source.path) if source.path.is_dir() else [source.path]
+        if not files:
+            where = source.relative(source.path)
+            raise NotReadable(f"{where}: expected stories such as 1.2.name.md in it, found none")
+        sprint = _sprint(source, files[0].parent)
+        phases: list[Phase] = []
+        tasks: list[Task] = []
+        acceptance: list[Criterion] = []
+        problems: list[Problem] = []
+        readers = [Reader.open(source, path, reading) for path in files]
+        for reader in readers:
+            story = _story_id(reader)
+            if story in {phase.id for phase in phases}:
+                story = reader.path.stem
+            phase, found = _phase(reader, story)
+            phases.append(phase)
+            problems += found
+            wanted = _criteria(reader)
+            drafts, others = _drafts(reader, story, wanted)
+            built = reader.tasks(drafts)
+            tasks += built.tasks
+            acceptance += reader.divide(dict.fromkeys(others, -1)).general
+            problems += (*built.problems, *_judge(reader, built.tasks, sprint))
+        return document(
+            self.name,
+            source,
+            readers,
+            title=readers[0].title() if len(readers) == 1 else source.path.name,
+            phases=tuple(phases),
+            tasks=tuple(tasks),
+            acceptance=tuple(acceptance),
+            problems=problems,
+        )
+
+
+def _stories(folder: Path) -> list[Path]:
+    """The stories of a directory, by epic and number."""
+    found = [(match, path) for path in folder.glob("*.md") if (match := _FILE.match(path.name))]
+    return [
+        path for match, path in sorted(found, key=lambda f: (int(f[0][1]), int(f[0][2]), f[1].name))
+    ]
+
+
+def _story_id(reader: Reader) -> str:
+    found = _FILE.match(reader.path.name)
+    return f"{found[1]}.{found[2]}" if found else reader.path.stem
+
+
+def _part(reader: Reader, name: str) -> tuple[Heading | None, int]:
+    """The section whose heading begins so, and the line it ends at."""
+    headings = reader.scanned.headings
+    for index, heading in enumerate(headings):
+        if heading.level >= 2 and heading.text.casefold().startswith(name):
+            ends = (head.line for head in headings[index + 1 :] if head.level <= heading.level)
+            return heading, next(ends, len(reader.scanned.lines))
+    return None, 0
+
+
+def _phase(reader: Reader, story: str) -> tuple[Phase, list[Problem]]:
+    heading = next((head for head in reader.scanned.headings if head.level == 1), None)
+    text = heading.text if heading else story
+    named = _STORY.match(text)
+    part, end = _part(reader, "story")
+    goal = reader.text(part.line + 1, end) if part else ""
+    phase = Phase(
+        id=story,
+        name=named[1] if named else text,
+        line=heading.line + 1 if heading else 1,
+        path="" if reader.main else reader.relative,
+        goal=" ".join(goal.replace("**", "").split()),
+        barrier=True,
+    )
+    status = _status(reader)
+    if status and status.casefold() in _NOT_READY:
+        said = f"the story's status is {status}, expected ready-for-dev or in-progress"
+        return phase, [reader.problem("not-ready", said, heading or Heading(0, 1, ""))]
+    return phase, []
+
+
+def _status(reader: Reader) -> str:
+    """Of the story: `Status: review`, or below a heading of that name."""
+    scanned = reader.scanned
+    for line, kind in zip(scanned.lines, scanned.kinds, strict=True):
+        if kind == TEXT and (found := _STATUS.match(line)):
+            return found[1].strip()
+    part, end = _part(reader, "status")
+    return reader.text(part.line + 1, end).strip("*_` \n") if part else ""
+
+
+def _criteria(reader: Reader) -> dict[str, str]:
+    """The acceptance criteria, by number."""
+    part, end = _part(reader, "acceptance criteria")
+    found: dict[str, str] = {}
+    number = ""
+    for line in reader.scanned.lines[part.line + 1 : end] if part else ():
+        if match := _NUMBERED.match(line):
+            number = match[1]
+            found[number] = match[2].strip()
+        elif number and line.strip():
+            found[number] += f"\n{line.strip()}"
+    return found
+
+
+def _drafts(reader: Reader, story: str, wanted: Mapping[str, str]) -> tuple[list[Draft], list[int]]:
+    """The tasks, and the boxes that are none because they stand elsewhere."""
+    part, end = _part(reader, "tasks")
+    sections = reader.sections()
+    trails = trail(reader.scanned.headings)
+    drafts: list[Draft] = []
+    others: list[int] = []
+    for index, box in enumerate(reader.scanned.boxes):
+        if part is None or not part.line < box.line < end:
+            others.append(index)
+            continue
+        section = sections[index]
+        found = _TASK.match(box.text) or _PLAIN.match(box.text)
+        text = found[2] if found and found[2] else box.text
+        fields: dict[str, Any] = {}
+        if named := _AC.search(text):
+            numbers = re.findall(r"\d+", named[1])
+            fields["references"] = tuple(f"AC {number}" for number in numbers)
+            fields["acceptance"] = tuple(
+                Criterion(text=wanted[number]) for number in numbers if number in wanted
+            )
+            text = text[: named.start()] if not text[named.end() :].strip() else text
+        if files := paths(text, ticked_only=True):
+            fields["files"] = files
+        drafts.append(
+            Draft(
+                index,
+                text.strip(),
+                explicit=f"{story}-T{found[1]}" if found else "",
+                phase=story,
+                section=section.text if section else None,
+                ancestry=(*(trails.get(section.line, ()) if section else ()), story),
+                fields=fields,
+            )
+        )
+    return drafts, others
+
+
+def _judge(reader: Reader, tasks: tuple[Task, ...], sprint: Mapping[str, str]) -> list[Problem]:
+    """Where the story, its boxes and sprint-status.yaml say different things."""
+    status = _status(reader).casefold().replace(" ", "-")
+    at = Heading(0, 1, "")
+    found = []
+    if status == "done" and (left := sum(task.status != "done" for task in tasks)):
+        said = f"the story's status is done, but {left} of its tasks are not"
+        found.append(reader.problem("status-mismatch", said, at))
+    key = reader.path.stem.replace(".", "-")
+    if status and key in sprint and sprint[key] != status:
+        said = f"the story's status is {status}, in sprint-status.yaml it is {sprint[key]}"
+        found.append(reader.problem("status-mismatch", said, at, "note"))
+    return found
+
+
+def _sprint(source: Source, folder: Path) -> dict[str, str]:
+    """The stories' statuses of sprint-status.yaml, which lies with the stories or above them."""
+    import yaml
+
+    for place in (folder, *folder.parents):
+        if not place.is_relative_to(source.root):
+            break
+        file = place / "sprint-status.yaml"
+        if not file.is_file():
+            continue
+        try:
+            found = yaml.safe_load(source.read(file))
+        except (NotReadable, yaml.YAMLError):
+            return {}
+        statuses = found.get("development_status") if isinstance(found, dict) else None
+        return {str(k): str(v) for k, v in statuses.items()} if isinstance(statuses, dict) else {}
+    return {}
+
+
+FORMAT = Bmad()

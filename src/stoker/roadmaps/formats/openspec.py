@@ -1,0 +1,234 @@
+"""OpenSpec: openspec/changes/<id>/tasks.md, counted exactly as `openspec` itself counts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from stoker.roadmaps.document import Phase, Problem, Roadmap, Task
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.scanner import BOXED, FENCE, Box, Scan, starts
+from stoker.roadmaps.formats.words import paths, slug, verification
+
+# Its own pattern, applied to every line, in fences and comments too: a task that is not counted
+# is one that nobody misses.
+_BOX = re.compile(r"(\s*)(?:[-*+]|\d{1,9}[.)])\s*\[([\sxX])\]\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"(\d+(?:\.\d+)+)[.):]?\s+(.*)$", re.DOTALL)
+_GROUP = re.compile(r"(\d+)[.):]\s*(.*)$")
+_VERIFY = re.compile(r"\s+[-–—]\s+verify:\s*(.*)$", re.IGNORECASE)
+_LINE = re.compile(rb"^[ \t]*[-*] \[[ xX]\] \d+\.\d+ ", re.MULTILINE)
+_HEAD = re.compile(rb"^## \d+\. ", re.MULTILINE)
+
+
+class OpenSpec(Markdown):
+    """Numbered groups of numbered tasks. What is in the archive is done."""
+
+    name = "openspec"
+    title = "OpenSpec: openspec/changes/<id>/tasks.md"
+
+    def recognises(self, source: Source) -> int:
+        """See `Format`."""
+        change = source.path if source.path.is_dir() else source.path.parent
+        parts = change.parts
+        placed = "openspec" in parts and "changes" in parts[parts.index("openspec") :]
+        if source.path.is_dir():
+            proposal = (change / "proposal.md").is_file() and (change / "tasks.md").is_file()
+            return 95 if placed and proposal else 0
+        if source.path.suffix != ".md":
+            return 0
+        try:
+            data = source.read(source.path)
+        except NotReadable:
+            return 0
+        if placed and source.path.name == "tasks.md":
+            return 95
+        return 65 if _HEAD.search(data) and _LINE.search(data) else 0
+
+    def read(self, source: Source, reading: Reading) -> Roadmap:
+        """See `Format`."""
+        files = _files(source)
+        archived = "archive" in files[0].parts
+        phases: list[Phase] = []
+        drafted: list[tuple[Reader, list[Draft]]] = []
+        problems: list[Problem] = []
+        for path in files:
+            reader = Reader.open(source, path, reading)
+            reader.scanned = _every(reader.scanned, reader.data, reader.relative)
+            drafted.append((reader, _drafts(reader, phases, archived)))
+        tasks: list[Task] = []
+        taken: set[str] = set()
+        for reader, drafts in drafted:
+            for draft in drafts:
+                if draft.explicit in taken:  # of another file of the change
+                    draft.explicit, draft.given = "", f"{reader.path.parent.name}-{draft.explicit}"
+            built = reader.tasks(drafts)
+            taken |= {draft.explicit for draft in drafts}
+            tasks += built.tasks
+            problems += built.problems
+        change = source.path if source.path.is_dir() else source.path.parent
+        title = drafted[0][0].title()
+        return document(
+            self.name,
+            source,
+            [reader for reader, _ in drafted],
+            title=title if title.lower() not in ("", "tasks") else change.name,
+            text=drafted[0][0].intro(),
+            phases=tuple(phases),
+            tasks=tuple(tasks),
+            documents=_documents(source, change),
+            problems=problems,
+        )
+
+
+def _every(scanned: Scan, data: bytes, path: str) -> Scan:
+    """The scan with the boxes that OpenSpec counts."""
+    boxes: list[Box] = []
+    ends: list[int] = []
+    open_: list[tuple[int, int]] = []
+    begins = starts(data)
+    stops = {heading.line for heading in scanned.headings}
+    kinds = bytearray(scanned.kinds)
+    for number, line in enumerate(scanned.lines):
+        found = _BOX.match(line)
+        if found is None:
+            if number in stops:
+                for _, index in open_:
+                    ends[index] = number
+                open_ = []
+            continue
+        indent = len(found[1].expandtabs(4))
+        while open_ and open_[-1][0] >= indent:
+            ends[open_.pop()[1]] = number
+        parent = open_[-1][1] if open_ else -1
+        start = begins[number] + len(line[: found.start(2)].encode())
+        depth = boxes[parent].depth + 1 if parent >= 0 else 0
+        end = start + len(found[2].encode())
+        column = len(found[1])
+        boxes.append(
+            Box(number, column, parent, -1, depth, found[2], start, end, found[3].strip(), False)
+        )
+        ends.append(len(scanned.lines))
+        open_.append((indent, len(boxes) - 1))
+    fenced = [box.line + 1 for box in boxes if scanned.kinds[box.line] == FENCE]
+    problems = [found for found in scanned.problems if not found.code.endswith("-boxes")]
+    if fenced:
+        lines = ", ".join(map(str, fenced[:10]))
+        problems.append(
+            Problem(
+                severity="note",
+                code="fenced-boxes",
+                message=f"{len(fenced)} boxes in fenced code are tasks here, as OpenSpec counts "
+                f"them: line {lines}",
+                path=path,
+                line=fenced[0],
+            )
+        )
+    for box in boxes:
+        kinds[box.line] = BOXED
+    return scanned._replace(boxes=boxes, ends=ends, kinds=kinds, hidden=[], problems=problems)
+
+
+def _drafts(reader: Reader, phases: list[Phase], archived: bool) -> list[Draft]:
+    """The tasks of one file; its groups are added to `phases`."""
+    sections = reader.sections()
+    trails = trail(reader.scanned.headings)
+    groups: dict[int, str] = {}
+    for heading in reader.scanned.headings:
+        if heading.level != 2:
+            continue
+        found = _GROUP.match(heading.text)
+        known = {phase.id for phase in phases}
+        identity = found[1] if found and found[1] not in known else slug(heading.text, known)
+        groups[heading.line] = identity
+        phases.append(
+            Phase(
+                id=identity,
+                name=found[2] if found else heading.text,
+                line=heading.line + 1,
+                path="" if reader.main else reader.relative,
+                text=reader.before_tasks(heading),
+            )
+        )
+    drafts = []
+    for index, box in enumerate(reader.scanned.boxes):
+        section = sections[index]
+        line = section.line if section else -1
+        found = _NUMBER.match(box.text)
+        text = found[2] if found else box.text
+        fields: dict[str, Any] = {}
+        if said := _VERIFY.search(text):
+            text = text[: said.start()]
+            command = verification(f"verify: {said[1]}")
+            fields = {"verify": command} if command else {"test_strategy": said[1]}
+        if files := paths(text, ticked_only=True):
+            fields["files"] = files
+        group = max((at for at in groups if at <= line), default=None)
+        drafts.append(
+            Draft(
+                index,
+                text,
+                explicit=found[1] if found else "",
+                status="done" if archived else None,
+                phase=groups[group] if group is not None else None,
+                section=section.text if section else None,
+                ancestry=trails.get(line, ()),
+                fields=fields,
+            )
+        )
+    return drafts
+
+
+def _files(source: Source) -> list[Path]:
+    """What holds the tasks of a change: what its schema tracks, which is tasks.md if it does not
+    say. Raises `NotReadable` if there is none."""
+    if not source.path.is_dir():
+        return [source.path]
+    tracked = _tracked(source) or "tasks.md"
+    files = sorted(path for path in source.path.glob(tracked) if path.is_file())
+    if not files:
+        raise NotReadable(f"{source.relative(source.path)}: expected {tracked} in it, found none")
+    return files
+
+
+def _tracked(source: Source) -> str | None:
+    """The glob of the task files by the change's schema, if it has one of its own."""
+    import yaml
+
+    def load(path: Path) -> dict[str, Any]:
+        try:
+            found = yaml.safe_load(source.read(path))
+        except (NotReadable, yaml.YAMLError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    folder = next((path for path in source.path.parents if path.name == "openspec"), None)
+    name = load(source.path / ".openspec.yaml").get("schema")
+    if folder is None or not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
+        return None
+    schema = load(folder / "schemas" / name / "schema.yaml")
+    apply = schema.get("apply")
+    tracks = apply.get("tracks") if isinstance(apply, dict) else None
+    for artifact in schema.get("artifacts") or ():
+        if isinstance(artifact, dict) and (
+            artifact.get("generates") == tracks if tracks else artifact.get("id") == "tasks"
+        ):
+            tracks = artifact.get("generates")
+    inside = isinstance(tracks, str) and not tracks.startswith("/") and ".." not in tracks
+    return str(tracks) if inside and tracks else None
+
+
+def _documents(source: Source, change: Path) -> tuple[str, ...]:
+    beside = [
+        change / "proposal.md",
+        change / "design.md",
+        *sorted(change.glob("specs/**/spec.md")),
+    ]
+    folder = next((path for path in change.parents if path.name == "openspec"), None)
+    if folder:
+        beside.append(folder / "project.md")
+    return tuple(source.relative(file) for file in beside if file.is_file())
+
+
+FORMAT = OpenSpec()

@@ -1,0 +1,211 @@
+"""GitHub's spec-kit: specs/NNN-slug/tasks.md with its phases, and the documents beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from stoker.roadmaps.document import Gate, Phase, Priority, Problem, Roadmap
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.scanner import BOXED, FENCE, Heading
+from stoker.roadmaps.formats.words import paths, slug
+
+_TASK = re.compile(r"(?:\*\*)?(T\d{3,}[a-z]?)\b[:.]?(?:\*\*)?:?\s*((?:\[[^\]]+\]\s*)*)(.+)$")
+_LINE = re.compile(rb"^\s*[-*] \[[ xX]\] (?:\*\*)?T\d{3,}[a-z]?\b", re.MULTILINE)
+_LABEL = re.compile(r"\[([^\]]+)\]")
+_ID = r"T\d{3,}[a-z]?"
+_DEPENDS = re.compile(
+    rf"\b(?:depends?|depending|blocked)\s+(?:on|by):?\s+"
+    rf"({_ID}(?:(?:\s*(?:,|&|and|-|–|to|,\s*and)\s*){_ID})*)",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"T(\d{3,})[a-z]?\s*(?:-|–|to)\s*T(\d{3,})")
+_PHASE = re.compile(r"phase\s+([\w.]+)\s*(?:[:–—-]\s*(.*))?$", re.IGNORECASE)
+_PRIORITY = re.compile(r"\(\s*priority:\s*P(\d)\s*\)|\bP(\d)\b", re.IGNORECASE)
+_PRIORITIES: dict[str, Priority] = {"0": "critical", "1": "high", "2": "medium"}
+_WORD = re.compile(
+    r"\*\*(purpose|goal|independent test|checkpoint)\b[^*]*\*\*:?\s*(.*)$", re.IGNORECASE
+)
+_DOCUMENTS = ("spec.md", "plan.md", "data-model.md", "research.md", "quickstart.md")
+_CONSTITUTIONS = (".specify/memory/constitution.md", "memory/constitution.md")
+
+
+class SpecKit(Markdown):
+    """Tasks have ids (T012), `[P]` and `[US1]`; phases are barriers; checklists are gates."""
+
+    name = "spec-kit"
+    title = "spec-kit (GitHub): specs/NNN-slug/tasks.md"
+
+    def recognises(self, source: Source) -> int:
+        """See `Format`."""
+        path = _tasks(source.path)
+        if path.suffix.lower() != ".md" or "templates" in path.parts:
+            return 0
+        try:
+            known = len(_LINE.findall(source.read(path)))
+        except NotReadable:
+            return 0
+        if not known:
+            return 0
+        return 95 if (path.parent / "spec.md").exists() or known > 2 else 75
+
+    def read(self, source: Source, reading: Reading) -> Roadmap:
+        """See `Format`."""
+        path = _tasks(source.path)
+        reader = Reader.open(source, path, reading)
+        sections = reader.sections()
+        trails = trail(reader.scanned.headings)
+        phases = _phases(reader)
+        order = sorted(phases)
+        criteria = reader.criteria(sections)
+        problems: list[Problem] = []
+        drafts: list[Draft] = []
+        others: dict[int, int] = {}
+        for index, box in enumerate(reader.scanned.boxes):
+            if index in criteria.boxes:
+                continue
+            section = sections[index]
+            line = section.line if section else -1
+            phase = phases[max((at for at in order if at <= line), default=-1)] if order else None
+            found = _TASK.match(box.text)
+            if found is None and box.parent < 0:
+                if phase is None or (section and section.level <= 2 and line not in phases):
+                    others[index] = -1
+                    continue
+                said = f"expected an id such as T012 before {box.text[:40]!r}"
+                problems.append(reader.problem("box-without-id", said, box))
+            if section and section.level <= 2 and line not in phases:
+                phase = None
+            fields: dict[str, Any] = {}
+            text = box.text
+            if found:
+                labels = _LABEL.findall(found[2])
+                text = found[3]
+                fields["parallel"] = "P" in labels
+                fields["references"] = tuple(label for label in labels if label != "P")
+                fields["depends_on"] = _depends(text)
+            if files := paths(text):
+                fields["files"] = files
+            if index in criteria.of:
+                fields["acceptance"] = criteria.of[index]
+            drafts.append(
+                Draft(
+                    index,
+                    text,
+                    explicit=found[1] if found else "",
+                    phase=phase.id if phase else None,
+                    section=section.text if section else None,
+                    ancestry=trails.get(line, ()),
+                    fields=fields,
+                )
+            )
+        problems += reader.resolve(drafts)
+        built = reader.tasks(drafts, _ends(reader))
+        lists = _checklists(source, path, reading)
+        return document(
+            self.name,
+            source,
+            [reader, *(checklist for _, checklist in lists)],
+            text=reader.intro(),
+            phases=tuple(phases[line] for line in order),
+            tasks=built.tasks,
+            gates=tuple(gate for gate, _ in lists),
+            acceptance=(*criteria.general, *reader.divide(others).general),
+            documents=_documents(source, path),
+            problems=(*problems, *built.problems),
+        )
+
+
+def _tasks(path: Path) -> Path:
+    return path / "tasks.md" if path.is_dir() else path
+
+
+def _phases(reader: Reader) -> dict[int, Phase]:
+    """The phases, by the lines of their headings."""
+    found: dict[int, Phase] = {}
+    for heading in reader.scanned.headings:
+        match = _PHASE.match(heading.text) if heading.level == 2 else None
+        if match is None:
+            continue
+        ids = {phase.id for phase in found.values()}
+        words = _words(reader, heading)
+        tests = (words.get("independent test"), words.get("checkpoint"))
+        priority = _PRIORITY.search(heading.text)
+        found[heading.line] = Phase(
+            id=match[1] if match[1] not in ids else slug(heading.text, ids),
+            name=(match[2] or "").strip(),
+            line=heading.line + 1,
+            path="" if reader.main else reader.relative,
+            goal=words.get("goal") or words.get("purpose", ""),
+            priority=_PRIORITIES.get(priority[1] or priority[2], "low") if priority else "medium",
+            barrier=True,
+            test_strategy="\n".join(filter(None, tests)),
+            text=reader.before_tasks(heading),
+        )
+    return found
+
+
+def _words(reader: Reader, heading: Heading) -> dict[str, str]:
+    """What a phase's paragraphs `**Goal**: ...` say, with the lists below them."""
+    scanned = reader.scanned
+    found: dict[str, str] = {}
+    key = ""
+    following = (head.line for head in scanned.headings if head.line > heading.line)
+    last = next((line for line in following if _level(reader, line) <= 2), len(scanned.lines))
+    for number in range(heading.line + 1, last):
+        line = scanned.lines[number].strip()
+        if match := _WORD.match(line):
+            key = match[1].lower()
+            found[key] = match[2]
+        elif not line or scanned.kinds[number] in (BOXED, FENCE) or line == "---":
+            key = ""
+        elif key:
+            found[key] += f"\n{line}"
+    return found
+
+
+def _level(reader: Reader, line: int) -> int:
+    return next(head.level for head in reader.scanned.headings if head.line == line)
+
+
+def _ends(reader: Reader) -> list[int]:
+    """A task's text ends before the line that ends its phase."""
+    lines = reader.scanned.lines
+    ends = []
+    for box, end in zip(reader.scanned.boxes, reader.scanned.ends, strict=True):
+        stop = next((n for n in range(box.line + 1, end) if _WORD.match(lines[n].strip())), end)
+        ends.append(stop)
+    return ends
+
+
+def _depends(text: str) -> tuple[str, ...]:
+    """The ids of `(depends on T010, T012-T014)`."""
+    found: dict[str, None] = {}
+    for named in _DEPENDS.findall(text):
+        found |= dict.fromkeys(re.findall(_ID, named))
+        for first, last in _RANGE.findall(named):
+            numbers = range(int(first), min(int(last), int(first) + 1000) + 1)
+            found |= dict.fromkeys(f"T{number:0{len(first)}}" for number in numbers)
+    return tuple(sorted(found))
+
+
+def _checklists(source: Source, path: Path, reading: Reading) -> list[tuple[Gate, Reader]]:
+    found = []
+    for file in sorted((path.parent / "checklists").glob("*.md")):
+        reader = Reader.open(source, file, reading)
+        items = tuple(reader.criterion(box) for box in reader.scanned.boxes)
+        found.append((Gate(name=file.stem, path=reader.relative, items=items), reader))
+    return found
+
+
+def _documents(source: Source, path: Path) -> tuple[str, ...]:
+    beside = [path.parent / name for name in _DOCUMENTS]
+    contracts = sorted((path.parent / "contracts").rglob("*"))
+    constitutions = [source.root / name for name in _CONSTITUTIONS]
+    every = (*beside, *contracts, *constitutions)
+    return tuple(source.relative(file) for file in every if file.is_file())
+
+
+FORMAT = SpecKit()
