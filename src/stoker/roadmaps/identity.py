@@ -39,8 +39,9 @@ def _words(text: str) -> str:
     return " ".join(text.translate(_MARKUP).split()).casefold()
 
 
-_above = lru_cache(maxsize=1024)(_words)
-"""Many tasks stand under one heading."""
+@lru_cache(maxsize=1024)  # many tasks stand under one heading
+def _above(text: str) -> str:
+    return _words(_BOXES.sub("[ ]", text))
 
 
 def name(tasks: Sequence[Naming]) -> tuple[list[str], list[int]]:

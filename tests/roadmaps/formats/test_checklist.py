@@ -63,11 +63,11 @@ def test_what_boxes_and_words_say(read, line, status):
 
 
 def test_ids_follow_from_words_and_ancestry_only(read):
-    first = read(FORMAT, "T.md", "# T\n## A\n- [ ] x\n- [ ] y\n  - [ ] x\n## B\n- [ ] x\n".encode())
+    first = read(FORMAT, "T.md", b"# T\n## A\n- [ ] x\n- [ ] y\n  - [ ] x\n## B\n- [ ] x\n")
     moved = read(
         FORMAT,
         "T.md",
-        "# Other\n\ntext\n## B\n- [x] **x**\n## A\n* [ ] new\n* [X] y\n  1. [x] x\n* [ ]  X\n".encode(),
+        b"# Other\n\ntext\n## B\n- [x] **x**\n## A\n* [ ] new\n* [X] y\n  1. [x] x\n* [ ]  X\n",
     )
     of = {(task.title.casefold(), task.section, task.column): task.id for task in first.walk()}
     assert len(set(of.values())) == 4
@@ -89,8 +89,8 @@ def test_ralphs_priorities_and_files(read):
     document = read(
         FORMAT,
         ".ralph/fix_plan.md",
-        "## Priority 1: Core\n- [ ] a\n## Priority 3: Later\n- [ ] b\n## Low Priority\n- [ ] c\n"
-        "## Discovered\n- [ ] d\n".encode(),
+        b"## Priority 1: Core\n- [ ] a\n## Priority 3: Later\n- [ ] b\n## Low Priority\n- [ ] c\n"
+        b"## Discovered\n- [ ] d\n",
         **{".ralph/PROMPT.md": "p", ".ralph/AGENT.md": "a", ".ralph/specs/x.md": "s"},
     )
     assert [task.priority for task in document.tasks] == ["high", "low", "low", None]

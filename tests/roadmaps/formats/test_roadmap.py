@@ -89,7 +89,9 @@ def test_title_text_and_phases(whole):
 
 
 def test_tasks_with_their_ids_lines_and_columns(whole):
-    assert [(task.id, task.title, task.status, task.line, task.column) for task in whole.walk()] == [
+    assert [
+        (task.id, task.title, task.status, task.line, task.column) for task in whole.walk()
+    ] == [
         ("0.1.1", "Initialize the project", "done", 17, 1),
         ("0.2.1", "Define data models", "pending", 24, 1),
         ("0.2.1.1", "Add User model", "pending", 34, 3),
@@ -106,7 +108,9 @@ def test_tasks_with_their_ids_lines_and_columns(whole):
 def test_description_context_and_code(whole):
     task = whole.tasks[1]
     assert task.description == "with care\nCreate models for entities.\n\nTyped ones."
-    assert task.context.startswith("  Create models for entities.\n\n  Typed ones.\n\n  ```python\n")
+    assert task.context.startswith(
+        "  Create models for entities.\n\n  Typed ones.\n\n  ```python\n"
+    )
     assert task.context.endswith("\n\n  After the parts.")
     (code,) = task.code
     assert (code.language, code.text, code.line) == (

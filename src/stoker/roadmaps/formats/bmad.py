@@ -165,22 +165,26 @@ def _drafts(reader: Reader, story: str, wanted: Mapping[str, str]) -> tuple[list
             others.append(index)
             continue
         section = sections[index]
-        found = _TASK.match(box.text) or _PLAIN.match(box.text)
-        text = found[2] if found and found[2] else box.text
+        named = _AC.search(box.text)
+        text = _AC.sub("", box.text).strip()
+        found = _TASK.match(text) or _PLAIN.match(text)
         fields: dict[str, Any] = {}
-        if named := _AC.search(text):
+        if named:
             numbers = re.findall(r"\d+", named[1])
             fields["references"] = tuple(f"AC {number}" for number in numbers)
             fields["acceptance"] = tuple(
                 Criterion(text=wanted[number]) for number in numbers if number in wanted
             )
-            text = text[: named.start()] if not text[named.end() :].strip() else text
+        if found and found[2]:
+            text = found[2]
+        if named and named.end() < len(box.text.rstrip()):
+            text = box.text  # named in its midst
         if files := paths(text, ticked_only=True):
             fields["files"] = files
         drafts.append(
             Draft(
                 index,
-                text.strip(),
+                text,
                 explicit=f"{story}-T{found[1]}" if found else "",
                 phase=story,
                 section=section.text if section else None,

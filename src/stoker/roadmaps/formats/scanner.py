@@ -252,7 +252,10 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 if (
                     paragraph >= 0
                     and (not stack or indent >= stack[-1].least)
-                    and (item[2] not in (None, "1") or (not stack and indent >= 4))
+                    and (
+                        (item[2] not in (None, "1") and kinds[paragraph] != QUOTE)
+                        or (not stack and indent >= 4)
+                    )
                 ):
                     break  # goes on with the paragraph
                 depth = len(stack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +64,22 @@ class SpecKit(Markdown):
         problems: list[Problem] = []
         drafts: list[Draft] = []
         others: dict[int, int] = {}
+        known = {found[1] for box in reader.scanned.boxes if (found := _TASK.match(box.text))}
         for index, box in enumerate(reader.scanned.boxes):
             if index in criteria.boxes:
                 continue
             section = sections[index]
             line = section.line if section else -1
-            phase = phases[max((at for at in order if at <= line), default=-1)] if order else None
+            phase = phases.get(max((at for at in order if at <= line), default=-1))
+            if section and section.level <= 2 and line not in phases:
+                phase = None  # a section of its own behind the phases
             found = _TASK.match(box.text)
             if found is None and box.parent < 0:
-                if phase is None or (section and section.level <= 2 and line not in phases):
+                if phase is None:
                     others[index] = -1
                     continue
                 said = f"expected an id such as T012 before {box.text[:40]!r}"
                 problems.append(reader.problem("box-without-id", said, box))
-            if section and section.level <= 2 and line not in phases:
-                phase = None
             fields: dict[str, Any] = {}
             text = box.text
             if found:
@@ -85,7 +87,7 @@ class SpecKit(Markdown):
                 text = found[3]
                 fields["parallel"] = "P" in labels
                 fields["references"] = tuple(label for label in labels if label != "P")
-                fields["depends_on"] = _depends(text)
+                fields["depends_on"] = _depends(text, known)
             if files := paths(text):
                 fields["files"] = files
             if index in criteria.of:
@@ -180,14 +182,15 @@ def _ends(reader: Reader) -> list[int]:
     return ends
 
 
-def _depends(text: str) -> tuple[str, ...]:
-    """The ids of `(depends on T010, T012-T014)`."""
+def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
+    """The ids of `(depends on T010, T012-T014)`; of a range those that are `known`."""
     found: dict[str, None] = {}
     for named in _DEPENDS.findall(text):
         found |= dict.fromkeys(re.findall(_ID, named))
         for first, last in _RANGE.findall(named):
             numbers = range(int(first), min(int(last), int(first) + 1000) + 1)
-            found |= dict.fromkeys(f"T{number:0{len(first)}}" for number in numbers)
+            inside = (f"T{number:0{len(first)}}" for number in numbers)
+            found |= dict.fromkeys(task for task in inside if task in known)
     return tuple(sorted(found))
 
 
