@@ -27,6 +27,7 @@ from benchmarks import (
     handover,
     lines,
     many,
+    plan_files,
     profile,
     resume,
     scale,
@@ -48,9 +49,10 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "server": server.measure,
     "scale": scale.measure,
     "agent": agent.measure,
+    "roadmaps": plan_files.measure,
 }
 
-_ALONE = {"attempts", "server", "agent", "handover", "lines", "floors", "many", "resume"}
+_ALONE = set(MEASURES) - {"startup", "graphs", "scale"}
 """These need no peers."""
 
 

@@ -67,3 +67,11 @@ def test_profile_accounts_for_the_whole_run(tmp_path: Path) -> None:
     shares = [float(figures[1].rstrip("%")) for figures in parts.values()]
     assert sum(shares) == pytest.approx(100, abs=1)
     assert int(parts["posix_spawn itself"][3]) == 20
+
+
+def test_plan_files_are_read_beside_a_markdown_parser(tmp_path: Path) -> None:
+    found = _rows(_bench("--quick", "--only", "roadmaps", "--directory", tmp_path))[2:]
+    read = [row for row in found if row[0].startswith("200 tasks read")]
+    assert [row[1] for row in read] == ["markdown-it-py"] * 3
+    assert sum(row[1] == "stoker" and bool(row[5]) for row in found) == 3
+    assert sum(row[0] == "one of them ticked" for row in found) == 3

@@ -17,8 +17,8 @@ Status = Literal["pending", "in_progress", "review", "done", "blocked", "deferre
 Priority = Literal["low", "medium", "high", "critical"]
 
 
-class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of the document's parts."""
+class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of the document's parts. Immutable, thus without cycles: nothing to collect."""
 
 
 class Mark(Item, frozen=True):

@@ -13,7 +13,7 @@ _BOXES = re.compile(r"\[[ \txX~/\-]\]")
 _MARKUP = str.maketrans("", "", "*_`~")
 
 
-class Naming(Struct, frozen=True):
+class Naming(Struct, frozen=True, gc=False):
     """What is known of a task when it is named."""
 
     title: str

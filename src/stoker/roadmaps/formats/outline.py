@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Literal, NamedTuple
@@ -33,7 +35,7 @@ _CRITERIA = re.compile(
 )
 _WORDS = (b"acceptance", b" of done", b" criteria", b"done when")
 _STRUCK = re.compile(r"~~.+~~[\s.]*$")
-_BLOCKED = re.compile(r"\(\s*blocked\b[^)]*\)|\[blocked\b[^\]]*\]", re.IGNORECASE)
+_BLOCKED = re.compile(r"\(\s*blocked\b[^)]*\)", re.IGNORECASE)
 STATES: dict[str, Status] = {
     "x": "done", "X": "done", "✓": "done", "✔": "done", "✅": "done",
     "~": "in_progress", "/": "in_progress", "-": "skipped", "⏭": "skipped",
@@ -129,9 +131,9 @@ class Reader(Struct):
         """What a box and its text say; a tick says more than any word."""
         found = self.states.get(box.state, "pending")
         if found in ("pending", "skipped"):
-            if _STRUCK.match(box.text):
+            if "~~" in box.text and _STRUCK.match(box.text):
                 return "skipped"
-            if found == "pending" and _BLOCKED.search(box.text):
+            if found == "pending" and "(" in box.text and _BLOCKED.search(box.text):
                 return "blocked"
         return found
 
@@ -299,25 +301,24 @@ class Reader(Struct):
     def _prose(self, first: int, last: int) -> tuple[str, tuple[CodeBlock, ...]]:
         """The text before the first code block and the first box, and all code blocks."""
         scanned = self.scanned
-        kinds = scanned.kinds[first:last]
-        stop = min(_index(kinds, FENCE), _index(kinds, BOXED))
-        prose = [
-            line
-            for line, kind in zip(scanned.lines[first : first + stop], kinds, strict=False)
-            if kind == TEXT
-        ]
-        code: tuple[CodeBlock, ...] = ()
-        if FENCE in kinds:
-            code = tuple(
-                CodeBlock(
-                    language=block.language,
-                    text=dedent("\n".join(scanned.lines[block.line + 1 : block.end])),
-                    line=block.line + 1,
-                )
-                for block in scanned.blocks
-                if first <= block.line < last
-            )
-        return dedent("\n".join(prose)).strip(), code
+        kinds, lines = scanned.kinds, scanned.lines
+        prose = []
+        for number in range(first, last):
+            kind = kinds[number]
+            if kind in (FENCE, BOXED):
+                break
+            if kind == TEXT:
+                prose.append(lines[number])
+        code = []
+        if kinds.find(FENCE, first, last) >= 0:
+            at = bisect_left(scanned.blocks, first, key=attrgetter("line"))
+            for block in scanned.blocks[at:]:
+                if block.line >= last:
+                    break
+                text = dedent("\n".join(lines[block.line + 1 : block.end]))
+                code.append(CodeBlock(language=block.language, text=text, line=block.line + 1))
+        said = dedent("\n".join(prose)) if len(prose) > 1 else "".join(prose)
+        return said.strip(), tuple(code)
 
 
 class Built(Struct, frozen=True):
@@ -410,11 +411,6 @@ def trail(headings: Sequence[Heading]) -> dict[int, tuple[str, ...]]:
         stack.append(heading)
         found[heading.line] = tuple(open_.text for open_ in reversed(stack))
     return found
-
-
-def _index(kinds: bytes | bytearray, kind: int) -> int:
-    found = kinds.find(kind)
-    return len(kinds) if found < 0 else found
 
 
 def _above(boxes: Sequence[Box], of_box: Mapping[int, int], box: int) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from stoker.roadmaps.document import Problem
 from stoker.roadmaps.format import NotReadable
 
@@ -30,7 +32,7 @@ class Heading(NamedTuple):
     text: str
 
 
-class Box(NamedTuple):
+class Box(Struct, frozen=True, gc=False):
     """A list item that begins with a box."""
 
     line: int
@@ -248,7 +250,23 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
         while True:  # more than once if a list marker is followed by another block
             head = rest[0]
             content = stack[-1].content if stack else 0
-            if head in _LISTS and (item := _ITEM.match(rest)) and not _rule(rest):
+            if (
+                paragraph >= 0
+                and head in "=-"
+                and content <= indent < content + 4
+                and kinds[paragraph] != QUOTE
+                and (under := _SETEXT.match(rest))
+            ):
+                if not stack:
+                    text = " ".join(part.strip() for part in lines[paragraph:number])
+                    headings.append(Heading(paragraph, 1 if under[1][0] == "=" else 2, text))
+                paragraph = -1
+                break
+            if (
+                head in _LISTS
+                and (item := _ITEM.match(rest))
+                and (rest[-1] not in "-* \t" or not _rule(rest))
+            ):
                 if (
                     paragraph >= 0
                     and (not stack or indent >= stack[-1].least)
@@ -305,8 +323,8 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if indent - content >= 4 and paragraph < 0:
                 kinds[number] = CODE
                 break
-            if indent - content >= 4 and not stack:
-                break
+            if indent - content >= 4:
+                break  # goes on with the paragraph
             if head == "#" and (title := _HEADING.match(rest)):
                 paragraph = -1
                 if not stack:
@@ -331,17 +349,6 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 paragraph = number if quoted and not _starts_block(quoted) else -1
                 if ANY_BOX.match(rest):
                     hidden.append(number)
-                break
-            if (
-                head in "=-"
-                and paragraph >= 0
-                and not stack
-                and kinds[paragraph] != QUOTE
-                and (under := _SETEXT.match(rest))
-            ):
-                text = " ".join(part.strip() for part in lines[paragraph:number])
-                headings.append(Heading(paragraph, 1 if under[1][0] == "=" else 2, text))
-                paragraph = -1
                 break
             if head in "-*_" and _rule(rest):
                 close(_depth(stack, indent), number)

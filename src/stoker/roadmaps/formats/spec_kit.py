@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,12 @@ class SpecKit(Markdown):
         sections = reader.sections()
         trails = trail(reader.scanned.headings)
         phases = _phases(reader)
-        order = sorted(phases)
+        of_section: dict[int, Phase | None] = {}
+        phase: Phase | None = None
+        for heading in reader.scanned.headings:
+            if heading.level <= 2:
+                phase = phases.get(heading.line)
+            of_section[heading.line] = phase
         criteria = reader.criteria(sections)
         problems: list[Problem] = []
         drafts: list[Draft] = []
@@ -70,9 +76,7 @@ class SpecKit(Markdown):
                 continue
             section = sections[index]
             line = section.line if section else -1
-            phase = phases.get(max((at for at in order if at <= line), default=-1))
-            if section and section.level <= 2 and line not in phases:
-                phase = None  # a section of its own behind the phases
+            phase = of_section.get(line)
             found = _TASK.match(box.text)
             if found is None and box.parent < 0:
                 if phase is None:
@@ -87,7 +91,8 @@ class SpecKit(Markdown):
                 text = found[3]
                 fields["parallel"] = "P" in labels
                 fields["references"] = tuple(label for label in labels if label != "P")
-                fields["depends_on"] = _depends(text, known)
+                if depends := _depends(text, known):
+                    fields["depends_on"] = depends
             if files := paths(text):
                 fields["files"] = files
             if index in criteria.of:
@@ -111,7 +116,7 @@ class SpecKit(Markdown):
             source,
             [reader, *(checklist for _, checklist in lists)],
             text=reader.intro(),
-            phases=tuple(phases[line] for line in order),
+            phases=tuple(phases.values()),
             tasks=built.tasks,
             gates=tuple(gate for gate, _ in lists),
             acceptance=(*criteria.general, *reader.divide(others).general),
@@ -154,8 +159,10 @@ def _words(reader: Reader, heading: Heading) -> dict[str, str]:
     scanned = reader.scanned
     found: dict[str, str] = {}
     key = ""
-    following = (head.line for head in scanned.headings if head.line > heading.line)
-    last = next((line for line in following if _level(reader, line) <= 2), len(scanned.lines))
+    last = next(
+        (head.line for head in scanned.headings if head.line > heading.line and head.level <= 2),
+        len(scanned.lines),
+    )
     for number in range(heading.line + 1, last):
         line = scanned.lines[number].strip()
         if match := _WORD.match(line):
@@ -168,17 +175,16 @@ def _words(reader: Reader, heading: Heading) -> dict[str, str]:
     return found
 
 
-def _level(reader: Reader, line: int) -> int:
-    return next(head.level for head in reader.scanned.headings if head.line == line)
-
-
 def _ends(reader: Reader) -> list[int]:
     """A task's text ends before the line that ends its phase."""
-    lines = reader.scanned.lines
-    ends = []
-    for box, end in zip(reader.scanned.boxes, reader.scanned.ends, strict=True):
-        stop = next((n for n in range(box.line + 1, end) if _WORD.match(lines[n].strip())), end)
-        ends.append(stop)
+    scanned = reader.scanned
+    ends = list(scanned.ends)
+    stops = [number for number, line in enumerate(scanned.lines) if "**" in line]
+    stops = [number for number in stops if _WORD.match(scanned.lines[number].strip())]
+    for index, box in enumerate(scanned.boxes):
+        at = bisect_right(stops, box.line)
+        if at < len(stops) and stops[at] < ends[index]:
+            ends[index] = stops[at]
     return ends
 
 

@@ -10,6 +10,7 @@ _PATH = re.compile(
     r"(?<![\w/.:@-])(?:\.{0,2}/)?(?:[\w.@+\[\]-]+/)+(?:[\w.@+\[\]-]*[\w\]])?(?![\w/])"
     r"|(?<![\w/.:@-])[\w-][\w.-]*\.[a-zA-Z][a-zA-Z0-9]{0,4}(?![\w/(])"
 )
+_NAME = re.compile(r"(?!\.{1,2}$|/)[\w.@+\[\]/*-]+$")
 _VERIFY = re.compile(
     r"(?:^|\n|[-–—.;]\s)[\s*_-]*verify(?: with| by)?[*_]*\s*:[*_]*\s*(?:`([^`\n]+)`|([^\n]+))",
     re.IGNORECASE,
@@ -28,9 +29,12 @@ def slug(text: str, taken: Container[str] = ()) -> str:
 
 def paths(text: str, *, ticked_only: bool = False) -> tuple[str, ...]:
     """What looks like a path in a text: in backticks, or with a slash or an extension."""
-    found = dict.fromkeys(part.strip() for part in _TICK.findall(text) if is_path(part.strip()))
+    found: dict[str, None] = {}
+    if "`" in text:
+        found = dict.fromkeys(filter(is_path, map(str.strip, _TICK.findall(text))))
+        text = _TICK.sub(" ", text)
     if not ticked_only:
-        for part in _PATH.findall(_TICK.sub(" ", text)):
+        for part in _PATH.findall(text):
             if is_path(part):
                 found.setdefault(part.rstrip("."))
     return tuple(found)
@@ -38,13 +42,11 @@ def paths(text: str, *, ticked_only: bool = False) -> tuple[str, ...]:
 
 def is_path(text: str) -> bool:
     """Whether this can be the path of a file or directory of the repository."""
-    if not re.fullmatch(r"(?!\.{1,2}$)[\w.@+\[\]/*-]+", text) or "//" in text:
-        return False
-    if text.startswith("/") or text.lower() in _NO_PATHS:
+    if not _NAME.match(text) or "//" in text or text.lower() in _NO_PATHS:
         return False
     stem, dot, suffix = text.rpartition("/")[2].rpartition(".")
     named = bool(dot and (stem or suffix) and suffix[:1].isalpha() and len(suffix) <= 10)
-    return named or (text.endswith("/")) or ("/" in text and text.lower() not in _NO_PATHS)
+    return named or (text.endswith("/")) or "/" in text
 
 
 _NO_PATHS = {
@@ -69,7 +71,7 @@ _NO_PATHS = {
 
 def verification(text: str) -> str | None:
     """The command of `verify: command`: one in backticks, or one that begins as commands do."""
-    for ticked, plain in _VERIFY.findall(text):
+    for ticked, plain in _VERIFY.findall(text) if "erify" in text or "VERIFY" in text else ():
         if ticked:
             return str(ticked).strip()
         found = plain.strip().split()
