@@ -1,0 +1,332 @@
+"""Backlog.md: a directory with a Markdown file for each task and a `config.yml`.
+
+The boxes in a task's file are its acceptance criteria and its definition of done; its status
+is in the front matter. Ids know no case, and their prefix may have changed over time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.roadmaps.document import Criterion, Phase, Priority, Roadmap, Status, Task
+from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.findings import Findings, word, words
+from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.front_matter import FrontMatter, front_matter, written
+from stoker.roadmaps.text import Text
+
+_CONFIGS: Final = ("config.yml", "config.yaml")
+_HOMES: Final = ("backlog", ".backlog")
+_DEFAULT: Final = ("To Do", "In Progress", "Done")
+_KNOWN: Final[dict[str, Status]] = {
+    "to do": "pending",
+    "todo": "pending",
+    "open": "pending",
+    "backlog": "pending",
+    "pending": "pending",
+    "in progress": "in_progress",
+    "doing": "in_progress",
+    "in review": "review",
+    "review": "review",
+    "done": "done",
+    "complete": "done",
+    "completed": "done",
+    "closed": "done",
+    "blocked": "blocked",
+    "deferred": "deferred",
+    "on hold": "deferred",
+    "cancelled": "skipped",
+    "canceled": "skipped",
+    "won't do": "skipped",
+}
+_PRIORITIES: Final[dict[str, Priority]] = {
+    one: one for one in ("low", "medium", "high", "critical")
+}
+_SECTION: Final = re.compile(
+    r"<!-- SECTION:DESCRIPTION:BEGIN -->\s*(.*?)\s*<!-- SECTION:DESCRIPTION:END -->", re.DOTALL
+)
+_OLD_SECTION: Final = re.compile(r"^## Description\s*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+_CHECKLISTS: Final = (
+    re.compile(r"<!-- (AC|DOD):BEGIN -->(.*?)<!-- \1:END -->", re.DOTALL),
+    re.compile(
+        r"^## (Acceptance Criteria|Definition of Done)[^\n]*\n(.*?)(?=^## |\Z)",
+        re.DOTALL | re.MULTILINE,
+    ),
+)
+_BOX: Final = re.compile(r"^\s*[-*] \[([ xX])\] (?:#\d+ )?([^\r\n]+)", re.MULTILINE)
+
+
+class Backlog:
+    """See `format.Format`."""
+
+    name = "backlog"
+    title = "Backlog.md: backlog/ with tasks/*.md and config.yml"
+
+    def recognises(self, source: Source) -> int:
+        """See `format.Format`."""
+        if source.path.is_dir():
+            return 90 if _home(source.path) else 0
+        if source.path.suffix != ".md" or not _home_of(source.path):
+            return 0
+        try:
+            head = front_matter(Text(source.read(source.path), ""))
+        except NotReadable:
+            return 60
+        return 90 if head and "id" in head.value else 0
+
+    def read(self, source: Source, reading: Reading) -> Roadmap:
+        """See `format.Format`."""
+        alone = not source.path.is_dir()
+        home = _home_of(source.path) if alone else _home(source.path)
+        if home is None:
+            raise NotReadable(
+                f"{source.path}: expected a Backlog.md directory with tasks/ and config.yml"
+            )
+        files = [source.path] if alone else _files(home)
+        reader = _Reader(source, _config(source, home))
+        tasks = reader.tasks(files)
+        return Roadmap(
+            source=source.relative(source.path if alone else home),
+            root=str(source.root),
+            format=self.name,
+            sha256=reader.digest.hexdigest(),
+            title=word(reader.config.get("project_name")) or home.parent.name,
+            phases=_milestones(source, home, tasks),
+            tasks=_nested(tasks, reader.parents),
+            problems=tuple(reader.problems),
+        )
+
+    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
+        """See `format.Format`. The word is the one of `config.yml` that means `status`. Raises
+        `NotReadable`."""
+        path = source.root / task.path
+        home = _home_of(path)
+        now = as_it_is(self.read(Source(root=source.root, path=path), Reading()), task)
+        if home is None or now.mark is None or now.status == status:
+            return ()
+        statuses = _statuses(_config(source, home))
+        name = next((one for one in statuses if _meaning(one, statuses) == status), None)
+        if name is None:
+            return ()
+        return replacing(source, now.mark, written(now.mark, "status", name))
+
+
+FORMAT: Final = Backlog()
+
+
+class _File(Struct, frozen=True):
+    """A task's file."""
+
+    text: Text
+    head: FrontMatter
+
+
+class _Reader:
+    """Of the files of one backlog."""
+
+    def __init__(self, source: Source, config: dict[str, Any]) -> None:
+        self._source = source
+        self.config = config
+        self._statuses = _statuses(config)
+        self.problems = Findings("")
+        self.digest = sha256()
+        self.parents: dict[str, str] = {}
+        """Of each task that has one, by id."""
+
+    def tasks(self, files: Iterable[Path]) -> list[Task]:
+        """In the order of their ordinals, then of their ids; dependencies by the ids' spelling."""
+        read = list(filter(None, map(self._read, files)))
+        names: dict[str, str] = {}
+        bodies: dict[str, set[str]] = {}
+        for file in read:
+            identity = file.head.value["id"]
+            names.setdefault(identity.casefold(), identity)
+            bodies.setdefault(_body(identity), set()).add(identity)
+
+        def canonical(name: str) -> str:
+            """As the task itself spells it; of another prefix, if the number is one's alone."""
+            same = bodies.get(_body(name), set())
+            return names.get(name.casefold()) or (next(iter(same)) if len(same) == 1 else name)
+
+        found = sorted(read, key=lambda file: (_ordinal(file), _natural(file.head.value["id"])))
+        tasks = [self._task(file, canonical) for file in found]
+        if len(read) > 1:
+            self.problems.check(tasks, fold=True)
+        return tasks
+
+    def _read(self, path: Path) -> _File | None:
+        relative = self._source.relative(path)
+        try:
+            data = self._source.read(path)
+            self.digest.update(data)
+            text = Text(data, relative)
+            head = front_matter(text)
+        except NotReadable as error:
+            self.problems.tell((1, 1), "not-readable", str(error), path=relative)
+            return None
+        if head is None or not word(head.value.get("id")):
+            self.problems.tell(
+                (1, 1), "no-id", "expected front matter with an `id`, found none", path=relative
+            )
+            return None
+        return _File(text, head)
+
+    def _task(self, file: _File, canonical: Any) -> Task:
+        text, head = file.text, file.head
+        value = head.value
+        state = word(value.get("status")) or self._statuses[0]
+        if state.casefold() not in map(str.casefold, self._statuses):
+            message = f"status {state!r} is none of config.yml's: {', '.join(self._statuses)}"
+            place = head.line(head.node)
+            self.problems.tell(place, "unknown-status", message, "warning", text.path)
+        body = text.text[head.body :]
+        description = _SECTION.search(body) or _OLD_SECTION.search(body)
+        identity = value["id"]
+        parent = word(value.get("parent_task_id"))
+        if parent:
+            self.parents[identity] = canonical(parent)
+        return Task(
+            id=identity,
+            title=word(value.get("title")) or identity,
+            line=1,
+            column=1,
+            path=text.path,
+            description=description[1].replace("\r\n", "\n").strip() if description else "",
+            context=body.strip(),
+            status=_meaning(state, self._statuses),
+            mark=head.place_of(head.node, "status"),
+            explicit=True,
+            phase=_named(value.get("milestone")),
+            priority=_PRIORITIES.get(word(value.get("priority")).lower()),
+            files=words(value.get("modified_files")),
+            depends_on=tuple(map(canonical, words(value.get("dependencies")))),
+            references=(*words(value.get("references")), *words(value.get("documentation"))),
+            acceptance=tuple(_criteria(text, head.body)),
+        )
+
+
+def _criteria(text: Text, start: int) -> Iterable[Criterion]:
+    """The boxes between the sentinels; of files from before there were any, of the sections."""
+    for pattern in _CHECKLISTS:
+        found = list(pattern.finditer(text.text, start))
+        for part in found:
+            for box in _BOX.finditer(text.text, part.start(2), part.end(2)):
+                yield Criterion(
+                    text=box[2].strip(),
+                    done=box[1] != " ",
+                    line=text.place(box.start(1))[0],
+                    mark=text.mark(box.start(1), box.end(1)),
+                )
+        if found:
+            return
+
+
+def _milestones(source: Source, home: Path, tasks: Sequence[Task]) -> tuple[Phase, ...]:
+    """Those that tasks name, by id or by title."""
+    phases: dict[str, Phase] = {}
+    titles: dict[str, tuple[str, Path]] = {}
+    for path in sorted((home / "milestones").glob("*.md")):
+        identity, _, title = path.stem.partition(" - ")
+        titles[identity.casefold()] = titles[title.casefold()] = (title, path)
+    for name in dict.fromkeys(task.phase for task in tasks if task.phase):
+        title, path = titles.get(name.casefold(), (name, home))
+        phases[name] = Phase(id=name, name=title, line=1, path=source.relative(path))
+    return tuple(phases.values())
+
+
+def _nested(tasks: Sequence[Task], parents: dict[str, str]) -> tuple[Task, ...]:
+    """Tasks with those whose parent they are below them; what would be its own parent is not."""
+    children: dict[str, list[Task]] = {}
+    known = {task.id for task in tasks}
+    tops = []
+    for task in tasks:
+        parent = parents.get(task.id)
+        seen = {task.id}
+        while parent in known and parent not in seen:
+            seen.add(parent)
+            parent = parents.get(parent)
+        if parent in seen or parents.get(task.id) not in known:
+            tops.append(task)
+        else:
+            children.setdefault(parents[task.id], []).append(task)
+
+    def whole(task: Task) -> Task:
+        below = tuple(map(whole, children.get(task.id, ())))
+        return replace(task, subtasks=below) if below else task
+
+    return tuple(map(whole, tops))
+
+
+def _home(directory: Path) -> Path | None:
+    """The backlog that a directory is or has."""
+    for home in (directory, *(directory / name for name in _HOMES)):
+        named = home.name in _HOMES or any((home / name).is_file() for name in _CONFIGS)
+        if named and (home / "tasks").is_dir():
+            return home
+    return None
+
+
+def _home_of(path: Path) -> Path | None:
+    """The backlog of a task's file."""
+    return _home(path.parent.parent) if path.parent.name in ("tasks", "completed") else None
+
+
+def _files(home: Path) -> list[Path]:
+    return [*sorted((home / "tasks").glob("*.md")), *sorted((home / "completed").glob("*.md"))]
+
+
+def _config(source: Source, home: Path) -> dict[str, Any]:
+    """Raises `NotReadable` if it is there and no YAML."""
+    path = next((home / name for name in _CONFIGS if (home / name).is_file()), None)
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        value = yaml.load(source.read(path), yaml.BaseLoader)  # noqa: S506 - makes only texts
+    except yaml.YAMLError as error:
+        raise NotReadable(f"{source.relative(path)}: not YAML: {error}") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _statuses(config: dict[str, Any]) -> tuple[str, ...]:
+    return words(config.get("statuses")) or _DEFAULT
+
+
+def _meaning(name: str, statuses: Sequence[str]) -> Status:
+    """What a status of the team's own means: the first nothing yet, the last done."""
+    known = _KNOWN.get(name.casefold())
+    if known is not None:
+        return known
+    lowered = [one.casefold() for one in statuses]
+    if name.casefold() == lowered[-1] and "done" not in map(_KNOWN.get, lowered):
+        return "done"
+    return "pending" if name.casefold() in (lowered[0], "draft") else "in_progress"
+
+
+def _named(value: Any) -> str | None:
+    return None if word(value) in ("", "null", "~") else word(value)
+
+
+def _body(identity: str) -> str:
+    """An id without its prefix."""
+    return identity.rpartition("-")[2].casefold()
+
+
+def _natural(identity: str) -> tuple[tuple[int, str], ...]:
+    parts = _body(identity).split(".")
+    return tuple((int(part), "") if part.isdecimal() else (1 << 60, part) for part in parts)
+
+
+def _ordinal(file: _File) -> float:
+    try:
+        return float(file.head.value.get("ordinal", "inf"))
+    except (TypeError, ValueError):
+        return float("inf")
