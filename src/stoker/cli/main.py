@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "task": Entry("have coding agents work at tasks, each in a git worktree of its own"),
     "project": Entry("repositories that tasks are done in", home="verbs"),
     "server": Entry("how a server, or this installation, stands", home="verbs"),
+    "roadmap": Entry("have coding agents complete plan files, verified"),
     "serve": Entry("serve the HTTP API"),
     "mcp": Entry("serve tools for language models, over stdin and stdout"),
     "import-sessions": Entry(

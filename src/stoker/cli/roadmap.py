@@ -1,0 +1,28 @@
+"""`stoker roadmap`: plan files that coding agents complete, verified."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from typing import Final
+
+from stoker.cli import roadmap_file
+from stoker.cli.context import Context
+
+_PARTS: Final = (roadmap_file,)
+"""Modules with actions: `register(actions, common)` and `ACTIONS`."""
+
+
+def register(parser: ArgumentParser) -> None:
+    """The arguments of `stoker roadmap`."""
+    common = ArgumentParser(add_help=False, argument_default=SUPPRESS)
+    common.add_argument("--db", metavar="PATH|URL", help="the journal")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for part in _PARTS:
+        part.register(actions, common)
+
+
+async def run(args: Namespace, context: Context) -> int:
+    """Carry out an action. Raises `UsageError`, `PlanError`, `JournalError`."""
+    action = next(part.ACTIONS[args.action] for part in _PARTS if args.action in part.ACTIONS)
+    status: int = await action(args, context)
+    return status

@@ -1,0 +1,280 @@
+"""`stoker roadmap parse|status|sync`: what a plan file says, and changing it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from stoker.cli import exit_codes
+from stoker.cli.context import Context, UsageError
+from stoker.cli.output import Output, one_line, plural
+from stoker.roadmaps.document import Status
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from stoker.roadmaps.document import Roadmap, Task
+    from stoker.roadmaps.format import Edit, Reading, Source
+
+_STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+_SIGNS: Final[dict[Status, str]] = {
+    "pending": "[ ]",
+    "in_progress": "[-]",
+    "review": "[?]",
+    "done": "[x]",
+    "blocked": "[!]",
+    "deferred": "[>]",
+    "skipped": "[~]",
+}
+_STYLES: Final = {"error": ("red",), "warning": ("yellow",), "note": ("dim",)}
+
+
+def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    """Their arguments."""
+    parse = actions.add_parser("parse", help="what a plan file says, in the normal form")
+    parse.epilog = (
+        "Exit status: 2 if something in the file keeps it from being run.\n\n"
+        "examples:\n  stoker roadmap parse ROADMAP.md --json\n"
+        "  stoker roadmap parse .taskmaster --tag feature-login\n"
+        "  stoker roadmap parse NOTES.md --normalize-with-llm --model gpt-5-mini"
+    )
+    status = actions.add_parser(
+        "status", help="how far a plan file is by what it says itself, phase by phase"
+    )
+    sync = actions.add_parser("sync", help="write tasks' status into a plan file")
+    sync.epilog = (
+        "Only the bytes that say the status change; all of them or none.\n\n"
+        "examples:\n  stoker roadmap sync specs/001-login/tasks.md T012 T013\n"
+        "  stoker roadmap sync .taskmaster 5.2 --status in_progress --dry-run"
+    )
+    for action in (parse, status, sync):
+        action.formatter_class = RawDescriptionHelpFormatter
+        action.add_argument(
+            "file", metavar="FILE", type=Path, help="plan file, or a directory of them"
+        )
+    sync.add_argument("task", metavar="TASK", nargs="+", help="ids, as `parse` tells them")
+    sync.add_argument(
+        "--status",
+        choices=_STATUSES,
+        default="done",
+        help="what to write (default: done)",
+    )
+    sync.add_argument("--dry-run", action="store_true", help="show the change; write nothing")
+    for action in (parse, status, sync):
+        action.add_argument("--format", metavar="NAME", help="its format (default: detected)")
+        action.add_argument("--tag", help="the tag of a Task Master file (default: its current)")
+        action.add_argument(
+            "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
+        )
+    for action in (parse, status):
+        action.add_argument("--json", action="store_true", help="as JSON")
+
+
+async def _parse(args: Namespace, context: Context) -> int:
+    with _told():
+        roadmap = _source_and_roadmap(args, context)[1]
+    output = context.output
+    if args.json:
+        output.json(_plain(roadmap))
+        return _status(roadmap)
+    output.line(_headline(roadmap))
+    names = {phase.id: phase.name for phase in roadmap.phases}
+    last: str | None = None
+    for task, depth in _deep(roadmap.tasks):
+        if depth == 0 and task.phase != last:
+            last = task.phase
+            output.line()
+            output.line(output.style(one_line(names.get(last or "", "")), "bold"))
+        hints = [f"after {', '.join(task.depends_on)}"] if task.depends_on else []
+        hints += [name for name in ("parallel", "optional", "gate") if getattr(task, name)]
+        hints += [plural(len(task.acceptance), "criterion")] if task.acceptance else []
+        hint = output.style(f"  ({'; '.join(map(one_line, hints))})", "dim") if hints else ""
+        title = "" if task.title == task.id else f" {one_line(task.title)}"
+        output.line(f"{'  ' * depth}{_SIGNS[task.status]} {one_line(task.id)}{title}{hint}")
+    for gate in roadmap.gates:
+        done = sum(item.done for item in gate.items)
+        output.line(f"gate {one_line(gate.name)}: {done} of {len(gate.items)} ({gate.path})")
+    _tell(roadmap, output)
+    return _status(roadmap)
+
+
+async def _how_far(args: Namespace, context: Context) -> int:
+    with _told():
+        roadmap = _source_and_roadmap(args, context)[1]
+    output = context.output
+    total = Counter(task.status for task in roadmap.walk())
+    names = {phase.id: phase.name for phase in roadmap.phases}
+    counts: dict[str, Counter[Status]] = {}
+    for task, _ in _deep(roadmap.tasks):
+        counts.setdefault(task.phase or "", Counter())[task.status] += 1
+    if args.json:
+        output.json(
+            {
+                "source": roadmap.source,
+                "format": roadmap.format,
+                "title": roadmap.title,
+                "tasks": total.total(),
+                "counts": total,
+                "phases": [
+                    {"id": id, "name": names.get(id, ""), "tasks": of.total(), "counts": of}
+                    for id, of in counts.items()
+                ],
+                "problems": [_plain(problem) for problem in roadmap.problems],
+            }
+        )
+        return _status(roadmap)
+    output.line(_headline(roadmap))
+    if len(counts) > 1 or "" not in counts:
+        for id, of in counts.items():
+            output.line(f"  {_summary(of)}  {one_line(names.get(id, '') or '(no phase)')}")
+    _tell(roadmap, output)
+    return _status(roadmap)
+
+
+async def _sync(args: Namespace, context: Context) -> int:
+    with _told():
+        source, roadmap = _source_and_roadmap(args, context)
+        edits, unchanged = _edits(args, source, roadmap)
+        if args.dry_run:
+            _show(source, edits, context.output)
+            return exit_codes.SUCCEEDED
+        from stoker.roadmaps import writing
+
+        written = writing.apply(source.root, edits)
+    for name in written:
+        context.output.line(f"{one_line(name)}: written")
+    for task in unchanged:
+        context.output.line(f"{one_line(task.id)}: {task.status} already")
+    return exit_codes.SUCCEEDED
+
+
+ACTIONS: Final[dict[str, Callable[[Namespace, Context], Awaitable[int]]]] = {
+    "parse": _parse,
+    "status": _how_far,
+    "sync": _sync,
+}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of plan files as errors for their user."""
+    from stoker.roadmaps.format import NotReadable
+    from stoker.roadmaps.writing import Changed
+
+    try:
+        yield
+    except (NotReadable, Changed) as error:
+        raise UsageError(str(error)) from error
+
+
+def _source_and_roadmap(args: Namespace, context: Context) -> tuple[Source, Roadmap]:
+    from stoker.roadmaps.detect import find, source_of
+
+    source = source_of(context.cwd / args.file)
+    return source, find(source, args.format).read(source, _reading(args))
+
+
+def _reading(args: Namespace) -> Reading:
+    from stoker.roadmaps.format import Reading
+
+    return Reading(include_fenced=args.include_fenced, tag=args.tag)
+
+
+def _edits(args: Namespace, source: Source, roadmap: Roadmap) -> tuple[list[Edit], list[Task]]:
+    """What to change, and the tasks that say so already. Raises `UsageError`."""
+    from stoker.roadmaps.detect import find
+
+    format = find(source, roadmap.format)
+    edits: dict[tuple[str, int], Edit] = {}
+    unchanged = []
+    for name in args.task:
+        task = _find(name, roadmap)
+        if task.status == args.status:
+            unchanged.append(task)
+            continue
+        found = format.edits(source, roadmap, task, args.status)
+        if not found:
+            raise UsageError(
+                f"{roadmap.source}:{task.line}: {format.name} files have no way to say that "
+                f"{task.id} is {args.status}"
+            )
+        edits.update({(edit.path, edit.start): edit for edit in found})
+    return list(edits.values()), unchanged
+
+
+def _find(name: str, roadmap: Roadmap) -> Task:
+    """The task of an id; case counts only where it must. Raises `UsageError`."""
+    tasks = {task.id: task for task in roadmap.walk()}
+    if name in tasks:
+        return tasks[name]
+    folded = [task for id, task in tasks.items() if id.casefold() == name.casefold()]
+    if len(folded) == 1:
+        return folded[0]
+    from stoker.plan.suggest import did_you_mean
+
+    raise UsageError(f"{roadmap.source} has no task {name!r}{did_you_mean(name, tasks)}")
+
+
+def _show(source: Source, edits: Iterable[Edit], output: Output) -> None:
+    from difflib import unified_diff
+
+    from stoker.roadmaps.writing import edited
+
+    by_path: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_path.setdefault(edit.path, []).append(edit)
+    for path, of_file in by_path.items():
+        data = source.read(source.root / path)
+        before, after = (
+            text.decode(errors="replace").splitlines()
+            for text in (data, edited(data, path, of_file))
+        )
+        for line in unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm="", n=1):
+            colour = {"+": ("green",), "-": ("red",)}.get(line[:1], ())
+            output.line(output.style(one_line(line), *colour))
+
+
+def _deep(tasks: Iterable[Task], depth: int = 0) -> Iterator[tuple[Task, int]]:
+    for task in tasks:
+        yield task, depth
+        yield from _deep(task.subtasks, depth + 1)
+
+
+def _headline(roadmap: Roadmap) -> str:
+    counts = Counter(task.status for task in roadmap.walk())
+    title = f"{roadmap.title}: " if roadmap.title else ""
+    return one_line(f"{title}{_summary(counts)} ({roadmap.source}, {roadmap.format})")
+
+
+def _summary(counts: Counter[Status]) -> str:
+    rest = [
+        f"{counts[name]} {name.replace('_', ' ')}"
+        for name in _STATUSES
+        if counts[name] and name not in ("pending", "done")
+    ]
+    return ", ".join([f"{counts['done']} of {counts.total()} done", *rest])
+
+
+def _tell(roadmap: Roadmap, output: Output) -> None:
+    for one in roadmap.problems:
+        severity = output.err.style(one.severity, *_STYLES[one.severity])
+        place = f"{one.path}:{one.line}:{one.column}"
+        output.note(f"{one_line(place)}: {severity}: {one_line(one.message)} [{one.code}]")
+
+
+def _status(roadmap: Roadmap) -> int:
+    wrong = any(problem.severity == "error" for problem in roadmap.problems)
+    return exit_codes.BAD_INPUT if wrong else exit_codes.SUCCEEDED
+
+
+def _plain(value: Any) -> Any:
+    """A document with all of its fields, also those that say nothing."""
+    from msgspec import Struct
+
+    if isinstance(value, Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
