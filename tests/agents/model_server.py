@@ -95,8 +95,10 @@ class Recorded(Struct, frozen=True):
 class ModelServer:
     """Serves `policy` (which may be replaced at any time) while it is entered."""
 
-    def __init__(self, policy: Policy, *, closing: bool = False) -> None:
-        """`closing`: a stream ends with its connection, instead of by a last chunk."""
+    def __init__(self, policy: Policy, *, closing: bool = False, by_schema: bool = False) -> None:
+        """`closing`: a stream ends with its connection, instead of by a last chunk.
+        `by_schema`: the policy is asked for answers by a JSON schema, too."""
+        self.by_schema = by_schema
         self.policy = policy
         self.closing = closing
         self.closed = threading.Event()
@@ -173,7 +175,7 @@ class ModelServer:
         with self._changed:
             if wire is not None and method == "POST":
                 asked = wire.read(json.loads(body), path)
-                schema = asked.schema
+                schema = None if self.by_schema else asked.schema
                 talk = Conversation(
                     wire.name,  # type: ignore[arg-type]
                     asked.model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -56,7 +56,7 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         action.add_argument(
             "file", metavar="FILE", type=Path, help="plan file, or a directory of them"
         )
-    sync.add_argument("task", metavar="TASK", nargs="+", help="ids, as `parse` tells them")
+    sync.add_argument("task", metavar="TASK", nargs="*", help="ids, as `parse` tells them")
     sync.add_argument(
         "--status",
         choices=_STATUSES,
@@ -70,13 +70,30 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         action.add_argument(
             "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
         )
+    parse.add_argument(
+        "--normalize-with-llm",
+        action="store_true",
+        help="have a model read what no format fits; kept in .executor/ for this content",
+    )
+    parse.add_argument("--model", metavar="NAME", help="which model ($STOKER_NORMALIZE_MODEL)")
+    parse.add_argument(
+        "--base-url", metavar="URL", help="of an OpenAI-compatible endpoint ($OPENAI_BASE_URL)"
+    )
+    sync.add_argument(
+        "--into-source",
+        action="store_true",
+        help="of a file that a model read: write the kept statuses into the file itself, too",
+    )
     for action in (parse, status):
         action.add_argument("--json", action="store_true", help="as JSON")
 
 
 async def _parse(args: Namespace, context: Context) -> int:
     with _told():
-        roadmap = _source_and_roadmap(args, context)[1]
+        if args.normalize_with_llm:
+            roadmap = await _normalised(args, context)
+        else:
+            roadmap = _source_and_roadmap(args, context)[1]
     output = context.output
     if args.json:
         output.json(_plain(roadmap))
@@ -136,16 +153,22 @@ async def _how_far(args: Namespace, context: Context) -> int:
 
 
 async def _sync(args: Namespace, context: Context) -> int:
+    if not args.task and not args.into_source:
+        raise UsageError("name the tasks to give a status, as `stoker roadmap parse` tells them")
     with _told():
         source, roadmap = _source_and_roadmap(args, context)
         edits, unchanged = _edits(args, source, roadmap)
         if args.dry_run:
+            if args.into_source and not edits:
+                edits = [*_into_source(args, source)]
             _show(source, edits, context.output)
             return exit_codes.SUCCEEDED
         from stoker.roadmaps import writing
 
-        written = writing.apply(source.root, edits)
-    for name in written:
+        written = list(writing.apply(source.root, edits))
+        if args.into_source:
+            written += writing.apply(source.root, _into_source(args, source))
+    for name in dict.fromkeys(written):
         context.output.line(f"{one_line(name)}: written")
     for task in unchanged:
         context.output.line(f"{one_line(task.id)}: {task.status} already")
@@ -176,6 +199,26 @@ def _source_and_roadmap(args: Namespace, context: Context) -> tuple[Source, Road
 
     source = source_of(context.cwd / args.file)
     return source, find(source, args.format).read(source, _reading(args))
+
+
+async def _normalised(args: Namespace, context: Context) -> Roadmap:
+    from stoker.roadmaps.detect import source_of
+    from stoker.roadmaps.normalise import normalise, openai
+
+    model = args.model or context.environment.get("STOKER_NORMALIZE_MODEL")
+    if not model:
+        raise UsageError("--normalize-with-llm needs --model or STOKER_NORMALIZE_MODEL")
+    return await normalise(source_of(context.cwd / args.file), openai(model, args.base_url), model)
+
+
+def _into_source(args: Namespace, source: Source) -> Sequence[Edit]:
+    """Raises `UsageError` if the file says its statuses itself."""
+    from stoker.roadmaps.detect import find
+    from stoker.roadmaps.formats.normalised import FORMAT, back
+
+    if find(source, args.format) is not FORMAT:
+        raise UsageError(f"{args.file}: --into-source is for files that a model read")
+    return back(source, FORMAT.read(source, _reading(args)))
 
 
 def _reading(args: Namespace) -> Reading:
