@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
-from stoker.cli.output import Output, one_line, plural
+from stoker.cli.output import Output, one_line
 from stoker.roadmaps.document import Status
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ async def _parse(args: Namespace, context: Context) -> int:
             output.line(output.style(one_line(names.get(last or "", "")), "bold"))
         hints = [f"after {', '.join(task.depends_on)}"] if task.depends_on else []
         hints += [name for name in ("parallel", "optional", "gate") if getattr(task, name)]
-        hints += [plural(len(task.acceptance), "criterion")] if task.acceptance else []
+        if count := len(task.acceptance):
+            hints.append("1 criterion" if count == 1 else f"{count} criteria")
         hint = output.style(f"  ({'; '.join(map(one_line, hints))})", "dim") if hints else ""
         title = "" if task.title == task.id else f" {one_line(task.title)}"
         output.line(f"{'  ' * depth}{_SIGNS[task.status]} {one_line(task.id)}{title}{hint}")

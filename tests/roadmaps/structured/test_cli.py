@@ -41,7 +41,7 @@ def test_parse_shows_every_task(file, tmp_path, capfd):
     status, out, err = stoker(capfd, "parse", ".")
     assert (status, err) == (0, "")
     assert out == (
-        f"{tmp_path.name}: 1 of 3 done, 1 in progress (.taskmaster/tasks/tasks.json, taskmaster)\n"
+        "1 of 3 done, 1 in progress (.taskmaster/tasks/tasks.json, taskmaster)\n"
         "\nmaster\n[x] 1 Depot\n[ ] 2 Login  (after 1; 1 criterion)\n  [-] 2.1 Form\n"
     )
 

@@ -86,7 +86,7 @@ class TaskMaster:
             root=str(source.root),
             format=self.name,
             sha256=sha256(data).hexdigest(),
-            title=_title(document.value, source),
+            title=_title(document.value),
             text=aim,
             phases=(Phase(id=tag, name=tag, line=line, goal=aim),) if tag else (),
             tasks=tasks,
@@ -255,7 +255,7 @@ def _order(task: Task) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _title(value: Any, source: Source) -> str:
+def _title(value: Any) -> str:
     meta = value.get("meta") or value.get("metadata") if isinstance(value, dict) else None
     name = meta.get("projectName") if isinstance(meta, dict) else None
-    return word(name) or source.root.name
+    return word(name)
