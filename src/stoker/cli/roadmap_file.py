@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 _SIGNS: Final[dict[Status, str]] = {
     "pending": "[ ]",
-    "in_progress": "[-]",
+    "in_progress": "[~]",
     "review": "[?]",
     "done": "[x]",
     "blocked": "[!]",
     "deferred": "[>]",
-    "skipped": "[~]",
+    "skipped": "[-]",
 }
 _STYLES: Final = {"error": ("red",), "warning": ("yellow",), "note": ("dim",)}
 

@@ -18,9 +18,9 @@ _SIGNS: Final[tuple[tuple[Status, str, str, str], ...]] = (
 )
 _BOXES: Final[dict[Status, str]] = {
     "pending": " ",
-    "in_progress": "-",
+    "in_progress": "~",
     "done": "x",
-    "skipped": "~",
+    "skipped": "-",
 }
 _BY_SIGN: Final[dict[str, Status]] = {
     **{sign: status for status, first, others, word in _SIGNS for sign in (first, *others, word)},

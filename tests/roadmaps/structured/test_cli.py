@@ -42,7 +42,7 @@ def test_parse_shows_every_task(file, tmp_path, capfd):
     assert (status, err) == (0, "")
     assert out == (
         "1 of 3 done, 1 in progress (.taskmaster/tasks/tasks.json, taskmaster)\n"
-        "\nmaster\n[x] 1 Depot\n[ ] 2 Login  (after 1; 1 criterion)\n  [-] 2.1 Form\n"
+        "\nmaster\n[x] 1 Depot\n[ ] 2 Login  (after 1; 1 criterion)\n  [~] 2.1 Form\n"
     )
 
 
