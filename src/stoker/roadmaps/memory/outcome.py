@@ -45,6 +45,9 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_usd: float | None = None
 
 
+SILENT: Final = Said()
+
+
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One try at a task, or at a group of them."""
 
@@ -112,7 +115,7 @@ def outcome(
     title: str,
     attempt: int,
     evidence: Evidence,
-    told: Said = Said(),
+    told: Said = SILENT,
     tasks: tuple[str, ...] = (),
     seconds: float = 0.0,
     at: float = 0.0,

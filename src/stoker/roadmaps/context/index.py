@@ -1,0 +1,295 @@
+"""The index of a repository: what its files define, import and speak of, kept up to date.
+
+A file of SQLite's, private to its user, that may be deleted at any time: it is made anew from
+the working tree. Whose content is unchanged, by its stat data and else by its digest, is not
+looked at again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from stoker.roadmaps.context.graph import Graph, file_of
+from stoker.roadmaps.context.imports import named, specs
+from stoker.roadmaps.context.languages import language, prior, readable
+from stoker.roadmaps.context.outline import outline
+from stoker.roadmaps.context.reading import Checkout, Stat
+from stoker.roadmaps.context.symbols import Symbol, symbols
+from stoker.roadmaps.context.words import WORD, parts
+from stoker.workspace.git import Git
+
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE files(
+  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stat TEXT NOT NULL, digest BLOB NOT NULL,
+  names TEXT NOT NULL, named TEXT NOT NULL, imports TEXT NOT NULL, outline BLOB);
+CREATE VIRTUAL TABLE text USING fts5(
+  path, symbols, words, parts, tokenize="porter unicode61 tokenchars '_$'");
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab(text, row);
+"""
+_SEARCH: Final = (  # with the weights of the columns
+    "SELECT f.path, bm25(text, 4.0, 3.0, 1.0, 0.5) AS score FROM text "
+    "JOIN files f ON f.id = text.rowid WHERE text MATCH ? ORDER BY score, f.path LIMIT ?"
+)
+_BATCH: Final = 200
+_RACY_NS: Final = 20_000_000
+"""What changed so shortly before it was read may change again without its times telling."""
+_CANDIDATES: Final = 100
+_LONG_LINE: Final = 2000
+"""Characters a line on average has in what no person wrote."""
+
+
+class Changes(NamedTuple):
+    """What an update found, in files."""
+
+    indexed: int
+    removed: int
+    total: int
+
+
+class Hit(NamedTuple):
+    """A file that matches, and how well: higher is better."""
+
+    path: str
+    score: float
+
+
+class _Known(NamedTuple):
+    id: int
+    stat: Stat | None
+    digest: bytes
+
+
+class Index:
+    """The index of one repository's working tree. One at a time for a file of it; its methods
+    may be called from any thread."""
+
+    def __init__(self, file: Path) -> None:
+        """Use `open`."""
+        self.file = file
+        self.graph = Graph()
+        self.generation = 0
+        """Another number whenever anything changed."""
+        self.checkout = Checkout(file.parent)
+        self.cache: dict[Hashable, Any] = {}
+        """What was found out from it, by what was asked; forgotten when it changes."""
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.RLock()
+        self._connection = self._connect()
+
+    @classmethod
+    def open(cls, file: Path) -> Index:
+        """The index kept at `file`, which is made if it is not there, or no index of this
+        version. Raises `OSError`, `sqlite3.Error`."""
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        try:
+            return cls(file)
+        except (sqlite3.DatabaseError, msgspec.MsgspecError):
+            for name in (file, file.with_name(f"{file.name}-journal")):
+                name.unlink(missing_ok=True)
+            file.touch(mode=0o600)
+            return cls(file)
+
+    def close(self) -> None:
+        """Give the file up."""
+        with self._lock:
+            self._connection.close()
+
+    async def update(self, git: Git) -> Changes:
+        """Look at what git tracks or does not ignore in the working tree of `git`, and take in
+        what changed. Raises `GitFailed`, `sqlite3.Error`."""
+        if git.work_tree is None:
+            raise NotADirectoryError(
+                f"{git.git_dir}: expected a working tree, found a bare repository"
+            )
+        listed = await git.records(
+            "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
+        )
+        return await asyncio.to_thread(self.take, git.work_tree, listed)
+
+    def take(self, root: Path, paths: Iterable[str]) -> Changes:
+        """Make the index that of the files at `paths` beneath `root`."""
+        with self._lock:
+            self.checkout = checkout = Checkout(root)
+            now = time.time_ns()
+            known = self._known
+            found = {path: stat for path in paths if (stat := checkout.stat(path))}
+            gone = [path for path in known if path not in found]
+            new = [path for path, stat in found.items() if _differs(known.get(path), stat)]
+            changed = 0
+            if gone or new:
+                with self._connection as connection:
+                    self._forget(connection, gone)
+                    for start in range(0, len(new), _BATCH):
+                        some = [(path, found[path]) for path in new[start : start + _BATCH]]
+                        changed += self._read(connection, some, now)
+                if gone or changed:
+                    self.generation += 1
+                    self.cache.clear()
+                    self.graph.settle()
+            return Changes(changed, len(gone), len(self._known))
+
+    def search(self, terms: Mapping[str, float], limit: int = 20) -> list[Hit]:
+        """Files that speak of `terms` (with their weights), the best first."""
+        if not terms:
+            return []
+        query = " OR ".join(f'"{term}"' for term in terms if '"' not in term)
+        with self._lock:
+            rows = self._connection.execute(_SEARCH, (query, _CANDIDATES)).fetchall()
+        hits = (Hit(path, -score * prior(path)) for path, score in rows)
+        return sorted(hits, key=lambda hit: (-hit.score, hit.path))[:limit]
+
+    def frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        """In how many files each of `terms` stands, of those that stand in any."""
+        sql = "SELECT sum(doc) FROM vocabulary WHERE term = ?"
+        with self._lock:
+            found = {term: self._connection.execute(sql, (term,)).fetchone()[0] for term in terms}
+        return {term: count for term, count in found.items() if count}
+
+    def words(self, path: str) -> Set[str]:
+        """The identifiers in a file."""
+        known = self._known.get(path)
+        if known is None:
+            return frozenset()
+        with self._lock:
+            row = self._connection.execute("SELECT words FROM text WHERE rowid = ?", (known.id,))
+            return frozenset(row.fetchone()[0].split(" "))
+
+    def text(self, path: str) -> str | None:
+        """A file's text, if the index knows the file and it is still there."""
+        return self.checkout.text(path) if path in self._known else None
+
+    def outline(self, path: str) -> tuple[Symbol, ...]:
+        """A file's definitions with their extent; kept once they have been found."""
+        known = self._known.get(path)
+        if known is None:
+            return ()
+        with self._lock:
+            sql = "SELECT outline FROM files WHERE id = ?"
+            (kept,) = self._connection.execute(sql, (known.id,)).fetchone()
+            if kept is not None:
+                return msgspec.msgpack.decode(kept, type=tuple[Symbol, ...])
+            found = outline(language(path), self.text(path) or "")
+            with self._connection as connection:
+                connection.execute(
+                    "UPDATE files SET outline = ? WHERE id = ?",
+                    (msgspec.msgpack.encode(found), known.id),
+                )
+            return found
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Every file, sorted."""
+        return sorted(self._known)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, check_same_thread=False)
+        try:
+            # It can be made anew: what a power cut does to it need not be guarded against.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != _VERSION:  # of another version, it fails here: its tables are there
+                connection.executescript(f"{_SCHEMA}PRAGMA user_version = {_VERSION};")
+            for row in connection.execute(
+                "SELECT id, path, stat, digest, names, named, imports FROM files"
+            ):
+                self._learn(*row)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _learn(
+        self, number: int, path: str, stat: str, digest: bytes, names: str, name: str, wanted: str
+    ) -> None:
+        times = tuple(map(int, stat.split())) if stat else None
+        self._known[path] = _Known(number, times, digest)  # type: ignore[arg-type]
+        defined = tuple(names.split("\n")) if names else ()
+        imported = wanted.split("\n") if wanted else ()
+        self.graph.add(file_of(number, path, language(path), defined, name, imported))
+
+    def _forget(self, connection: sqlite3.Connection, paths: Iterable[str]) -> None:
+        for path in paths:
+            number = self._known.pop(path).id
+            connection.execute("DELETE FROM files WHERE id = ?", (number,))
+            connection.execute("DELETE FROM text WHERE rowid = ?", (number,))
+            self.graph.remove(path)
+
+    def _read(
+        self, connection: sqlite3.Connection, some: Iterable[tuple[str, Stat]], now: int
+    ) -> int:
+        """Take files in; how many of them are other than they were."""
+        changed = 0
+        for path, stat in some:
+            kept = "" if now - max(stat[0], stat[1]) < _RACY_NS else " ".join(map(str, stat))
+            data = self.checkout.read(path) if readable(path, stat[2]) else b""
+            known = self._known.get(path)
+            if data is None:
+                if known:
+                    self._forget(connection, [path])
+                    changed += 1
+                continue
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            if known is not None and known.digest == digest:
+                times = stat if kept else None
+                self._known[path] = known._replace(stat=times)
+                sql = "UPDATE files SET stat = ? WHERE id = ?"
+                connection.execute(sql, (kept, known.id))
+                continue
+            if known is not None:
+                self._forget(connection, [path])
+            changed += 1
+            self._add(connection, path, kept, digest, _decoded(data))
+        return changed
+
+    def _add(
+        self, connection: sqlite3.Connection, path: str, stat: str, digest: bytes, text: str
+    ) -> None:
+        kind = language(path)
+        names = list(dict.fromkeys(symbol.name for symbol in symbols(kind, text)))
+        wanted = specs(kind, text)
+        name = named(kind, text)
+        row = (path, stat, digest, "\n".join(names), name, "\n".join(wanted))
+        number = connection.execute(
+            "INSERT INTO files(path, stat, digest, names, named, imports) VALUES(?,?,?,?,?,?)", row
+        ).lastrowid
+        words = sorted(set(WORD.findall(text)))
+        connection.execute(
+            "INSERT INTO text(rowid, path, symbols, words, parts) VALUES(?,?,?,?,?)",
+            (
+                number,
+                " ".join(_spoken(WORD.findall(path))),
+                " ".join(_spoken(names)),
+                " ".join(words),
+                " ".join(sorted({part for word in words for part in parts(word)})),
+            ),
+        )
+        self._learn(number or 0, path, stat, digest, row[3], name, row[5])
+
+
+def _spoken(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        yield word
+        yield from parts(word)
+
+
+def _differs(known: _Known | None, stat: Stat) -> bool:
+    return known is None or known.stat != stat
+
+
+def _decoded(data: bytes) -> str:
+    """Text, or nothing for what is binary or was made by a machine."""
+    if b"\0" in data[:8192] or len(data) > _LONG_LINE * (data.count(b"\n") + 1):
+        return ""
+    return data.decode("utf-8", "replace")

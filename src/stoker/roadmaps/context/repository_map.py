@@ -1,0 +1,65 @@
+"""A map of the repository as one task sees it: the files that matter to it most, with the lines
+that define what matters in them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from stoker.roadmaps.context.index import Index
+from stoker.roadmaps.context.languages import prior
+from stoker.roadmaps.context.model import tokens
+from stoker.roadmaps.context.ranking import rank
+from stoker.roadmaps.context.symbols import Symbol
+
+_FILES: Final = 24
+_SYMBOLS: Final = 8
+_MENTIONED: Final = 5.0
+
+
+def ranked(index: Index, seeds: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Files by what they matter to the seeds (files, with weights), the most important first."""
+    graph = index.graph
+    words = lru_cache(maxsize=512)(index.words)
+    known = {path: weight for path, weight in sorted(seeds.items()) if path in graph.files}
+    shares = rank(lambda path: graph.related(path, words), known)
+    scored = (
+        (path, share * (1.0 if path in known else prior(path))) for path, share in shares.items()
+    )
+    return sorted(scored, key=lambda item: (-item[1], item[0]))
+
+
+def repository_map(
+    index: Index, files: list[tuple[str, float]], terms: Mapping[str, float], budget: int
+) -> tuple[str, tuple[str, ...]]:
+    """The map, in at most `budget` tokens, and the files in it."""
+    importance: defaultdict[str, float] = defaultdict(float)
+    for path, share in files[:_FILES]:
+        for word in index.words(path):
+            importance[word] += share
+    blocks: list[str] = []
+    shown: list[str] = []
+    left = budget
+    for path, _ in files[:_FILES]:
+        block = "\n".join((f"{path}:", *_lines(index.outline(path), importance, terms)))
+        if (cost := tokens(block) + 1) > left:
+            block = path
+            if (cost := tokens(block) + 1) > left:
+                break
+        left -= cost
+        blocks.append(block)
+        shown.append(path)
+    return "\n".join(blocks), tuple(shown)
+
+
+def _lines(
+    symbols: tuple[Symbol, ...], importance: Mapping[str, float], terms: Mapping[str, float]
+) -> list[str]:
+    def weight(symbol: Symbol) -> float:
+        value = importance.get(symbol.name, 0.0) + _MENTIONED * terms.get(symbol.name.lower(), 0.0)
+        return value * (0.3 if symbol.name.startswith("_") else 1.0) / (1 + symbol.depth)
+
+    best = sorted(symbols, key=lambda symbol: (-weight(symbol), symbol.line))[:_SYMBOLS]
+    return [f"{one.line:>5}: {one.text}" for one in sorted(best, key=lambda one: one.line)]
