@@ -15,7 +15,7 @@ from stoker.roadmaps.context.instructions import instructions
 from stoker.roadmaps.context.languages import is_test
 from stoker.roadmaps.context.model import Context, Request, Section, SectionName, tokens
 from stoker.roadmaps.context.passages import passages
-from stoker.roadmaps.context.repository_map import ranked, repository_map
+from stoker.roadmaps.context.repository_map import outlines, ranked, repository_map
 from stoker.roadmaps.context.scan import scan
 from stoker.roadmaps.context.words import paths, terms
 from stoker.roadmaps.document import Task
@@ -136,8 +136,9 @@ def _looked_up(index: Index, text: str, named: tuple[str, ...], budget: int) -> 
         for path in definers if len(definers) <= _MARGIN else ():
             seeds[path] = seeds.get(path, 0.0) + 1.0
     order = ranked(index, seeds)
-    shown, files = repository_map(index, order, wanted, budget // 2)
-    found = passages(index, hits, wanted)
+    outline = outlines(index)
+    shown, files = repository_map(index, order, wanted, outline, budget // 2)
+    found = passages(index, hits, wanted, outline)
     spoken = (f"### {one.path}:{one.first}-{one.last}\n{one.text}" for one in found)
     return _Repository(
         project=scan(

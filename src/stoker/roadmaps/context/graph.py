@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 from msgspec import Struct
@@ -43,10 +43,10 @@ class Graph:
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
-        self._providers: defaultdict[str, set[str]] = defaultdict(set)
-        self._needers: defaultdict[str, set[str]] = defaultdict(set)
-        self._definers: defaultdict[str, set[str]] = defaultdict(set)
-        self._folders: defaultdict[str, set[str]] = defaultdict(set)
+        self._providers: defaultdict[str, list[str]] = defaultdict(list)  # smaller than sets
+        self._needers: defaultdict[str, list[str]] = defaultdict(list)
+        self._definers: defaultdict[str, list[str]] = defaultdict(list)
+        self._folders: defaultdict[str, list[str]] = defaultdict(list)
         """Manifests by the directory they stand in."""
         self._imports: dict[str, tuple[str, ...]] = {}
         self._importers: defaultdict[str, set[str]] = defaultdict(set)
@@ -57,7 +57,7 @@ class Graph:
         before = self._drop(file.path)
         self.files[file.path] = file
         for index, key in self._entries(file):
-            index[key].add(file.path)
+            index[key].append(file.path)
         self._unsettled.add(file.path)
         if before is None or before.provides != file.provides:
             self._unsettle(file)
@@ -73,15 +73,15 @@ class Graph:
     def _drop(self, path: str) -> File | None:
         file = self.files.pop(path, None)
         for index, key in self._entries(file) if file else ():
-            index[key].discard(path)
+            index[key].remove(path)
             if not index[key]:
                 del index[key]
         return file
 
-    def _entries(self, file: File) -> Iterable[tuple[defaultdict[str, set[str]], str]]:
+    def _entries(self, file: File) -> Iterable[tuple[defaultdict[str, list[str]], str]]:
         yield from ((self._providers, key) for key in file.provides)
         yield from ((self._needers, key) for key in _keys(file))
-        yield from ((self._definers, name) for name in set(file.names))
+        yield from ((self._definers, name) for name in file.names)
         if file.language in _MANIFESTS:
             yield self._folders, posixpath.dirname(file.path)
 
@@ -143,7 +143,7 @@ class Graph:
             ring = reached
         return dict(list(found.items())[begin : begin + limit])
 
-    def related(self, path: str, words: Callable[[str], Set[str]]) -> Mapping[str, float]:
+    def related(self, path: str, words: Set[str]) -> Mapping[str, float]:
         """Where attention goes on from `path`: to what it imports, less to what imports it,
         little to files that define names it mentions (`words`)."""
         found: defaultdict[str, float] = defaultdict(float)
@@ -153,7 +153,7 @@ class Graph:
         for other in importers[:_MANY]:
             found[other] += _IMPORTER * (0.3 if is_test(other) else 1.0)
         names: defaultdict[str, float] = defaultdict(float)
-        for word in sorted(self._definers.keys() & words(path)):
+        for word in sorted(self._definers.keys() & words):
             definers = self._definers[word]
             if len(definers) <= _AMBIGUOUS and len(word) > 3:
                 for other in sorted(definers):
@@ -183,7 +183,9 @@ class Graph:
             return self._beneath(kind, posixpath.dirname(manifest), below)
         return tuple(sorted(found))
 
-    def _modules(self, importer: str, key: str, found: set[str], *, exact: bool) -> tuple[str, ...]:
+    def _modules(
+        self, importer: str, key: str, found: list[str], *, exact: bool
+    ) -> tuple[str, ...]:
         depth = key.count(".") + 1
         best: tuple[tuple[int, str], str] | None = None
         for path in found:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 Candidate = tuple[str, str]
@@ -123,19 +124,23 @@ def _specs(language: str, text: str) -> Iterator[str]:
 
 def _python(path: str, spec: str) -> Import:
     module, _, name = spec.partition(":")
-    dots = len(module) - len(module.lstrip("."))
-    rest = module[dots:]
-    if dots:
-        base = path.split("/")[:-dots]
-        if dots > path.count("/") + 1:
-            return ()
-        module = ".".join([*base, *([rest] if rest else [])])
-    keys = [f"{module}.{name}" if module else name] if name else []
-    keys += [module] if module else []
-    if not dots and not name:  # `import a.b` also runs a
-        keys += [module.rpartition(".")[0]] if "." in module else []
-    # A relative import means the module at exactly that place.
-    return tuple((f"py:{key}", "." if dots else "") for key in keys)
+    rest = module.lstrip(".")
+    if not (dots := len(module) - len(rest)):
+        return _absolute(module, name)
+    if dots > path.count("/") + 1:
+        return ()
+    module = ".".join(filter(None, (*path.split("/")[:-dots], rest)))
+    keys = filter(None, (f"{module}.{name}".strip(".") if name else "", module))
+    # It means the module at exactly that place.
+    return tuple((f"py:{key}", ".") for key in keys)
+
+
+@lru_cache(maxsize=16384)
+def _absolute(module: str, name: str) -> Import:
+    # `import a.b.c` runs a.b as well, which may be all there is of it here.
+    first = f"{module}.{name}" if name else module
+    second = module if name else module.rpartition(".")[0]
+    return tuple((f"py:{key}", "") for key in (first, second) if key)
 
 
 def _script(path: str, spec: str) -> Import:

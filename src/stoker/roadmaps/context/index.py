@@ -16,24 +16,22 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from stoker.roadmaps.context.graph import Graph, file_of
 from stoker.roadmaps.context.imports import named, specs
 from stoker.roadmaps.context.languages import language, prior, readable
 from stoker.roadmaps.context.outline import outline
 from stoker.roadmaps.context.reading import Checkout, Stat
-from stoker.roadmaps.context.symbols import Symbol, symbols
-from stoker.roadmaps.context.words import WORD, parts
+from stoker.roadmaps.context.symbols import Symbol, names
+from stoker.roadmaps.context.words import WORD, all_parts, parts, vocabulary
 from stoker.workspace.git import Git
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE files(
   id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stat TEXT NOT NULL, digest BLOB NOT NULL,
-  names TEXT NOT NULL, named TEXT NOT NULL, imports TEXT NOT NULL, outline BLOB);
+  names TEXT NOT NULL, named TEXT NOT NULL, imports TEXT NOT NULL);
 CREATE VIRTUAL TABLE text USING fts5(
-  path, symbols, words, parts, tokenize="porter unicode61 tokenchars '_$'");
+  path, symbols, words, parts, tokenize="porter unicode61 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab(text, row);
 """
 _SEARCH: Final = (  # with the weights of the columns
@@ -83,6 +81,7 @@ class Index:
         self.cache: dict[Hashable, Any] = {}
         """What was found out from it, by what was asked; forgotten when it changes."""
         self._known: dict[str, _Known] = {}
+        self._outlines: dict[str, tuple[Symbol, ...]] = {}
         self._lock = threading.RLock()
         self._connection = self._connect()
 
@@ -94,7 +93,7 @@ class Index:
         file.touch(mode=0o600)
         try:
             return cls(file)
-        except (sqlite3.DatabaseError, msgspec.MsgspecError):
+        except sqlite3.DatabaseError:
             for name in (file, file.with_name(f"{file.name}-journal")):
                 name.unlink(missing_ok=True)
             file.touch(mode=0o600)
@@ -136,7 +135,7 @@ class Index:
                 if gone or changed:
                     self.generation += 1
                     self.cache.clear()
-                    self.graph.settle()
+            self.graph.settle()
             return Changes(changed, len(gone), len(self._known))
 
     def search(self, terms: Mapping[str, float], limit: int = 20) -> list[Hit]:
@@ -169,22 +168,12 @@ class Index:
         """A file's text, if the index knows the file and it is still there."""
         return self.checkout.text(path) if path in self._known else None
 
-    def outline(self, path: str) -> tuple[Symbol, ...]:
-        """A file's definitions with their extent; kept once they have been found."""
-        known = self._known.get(path)
-        if known is None:
-            return ()
+    def outline(self, path: str, text: str) -> tuple[Symbol, ...]:
+        """The definitions in a file of the index, whose text this is; found once."""
         with self._lock:
-            sql = "SELECT outline FROM files WHERE id = ?"
-            (kept,) = self._connection.execute(sql, (known.id,)).fetchone()
-            if kept is not None:
-                return msgspec.msgpack.decode(kept, type=tuple[Symbol, ...])
-            found = outline(language(path), self.text(path) or "")
-            with self._connection as connection:
-                connection.execute(
-                    "UPDATE files SET outline = ? WHERE id = ?",
-                    (msgspec.msgpack.encode(found), known.id),
-                )
+            found = self._outlines.get(path)
+            if found is None:
+                found = self._outlines[path] = outline(language(path), text)
             return found
 
     @property
@@ -211,17 +200,18 @@ class Index:
         return connection
 
     def _learn(
-        self, number: int, path: str, stat: str, digest: bytes, names: str, name: str, wanted: str
+        self, number: int, path: str, stat: str, digest: bytes, defines: str, name: str, wanted: str
     ) -> None:
         times = tuple(map(int, stat.split())) if stat else None
         self._known[path] = _Known(number, times, digest)  # type: ignore[arg-type]
-        defined = tuple(names.split("\n")) if names else ()
+        defined = tuple(defines.split("\n")) if defines else ()
         imported = wanted.split("\n") if wanted else ()
         self.graph.add(file_of(number, path, language(path), defined, name, imported))
 
     def _forget(self, connection: sqlite3.Connection, paths: Iterable[str]) -> None:
         for path in paths:
             number = self._known.pop(path).id
+            self._outlines.pop(path, None)
             connection.execute("DELETE FROM files WHERE id = ?", (number,))
             connection.execute("DELETE FROM text WHERE rowid = ?", (number,))
             self.graph.remove(path)
@@ -250,29 +240,29 @@ class Index:
             if known is not None:
                 self._forget(connection, [path])
             changed += 1
-            self._add(connection, path, kept, digest, _decoded(data))
+            self._add(connection, path, kept, digest, b"" if _unreadable(data) else data)
         return changed
 
     def _add(
-        self, connection: sqlite3.Connection, path: str, stat: str, digest: bytes, text: str
+        self, connection: sqlite3.Connection, path: str, stat: str, digest: bytes, data: bytes
     ) -> None:
-        kind = language(path)
-        names = list(dict.fromkeys(symbol.name for symbol in symbols(kind, text)))
+        kind, text = language(path), data.decode("utf-8", "replace")
+        defined = names(kind, text)
         wanted = specs(kind, text)
         name = named(kind, text)
-        row = (path, stat, digest, "\n".join(names), name, "\n".join(wanted))
+        row = (path, stat, digest, "\n".join(defined), name, "\n".join(wanted))
         number = connection.execute(
             "INSERT INTO files(path, stat, digest, names, named, imports) VALUES(?,?,?,?,?,?)", row
         ).lastrowid
-        words = sorted(set(WORD.findall(text)))
+        words = vocabulary(data)
         connection.execute(
             "INSERT INTO text(rowid, path, symbols, words, parts) VALUES(?,?,?,?,?)",
             (
                 number,
                 " ".join(_spoken(WORD.findall(path))),
-                " ".join(_spoken(names)),
+                " ".join(_spoken(defined)),
                 " ".join(words),
-                " ".join(sorted({part for word in words for part in parts(word)})),
+                " ".join(all_parts(words)),
             ),
         )
         self._learn(number or 0, path, stat, digest, row[3], name, row[5])
@@ -288,8 +278,6 @@ def _differs(known: _Known | None, stat: Stat) -> bool:
     return known is None or known.stat != stat
 
 
-def _decoded(data: bytes) -> str:
-    """Text, or nothing for what is binary or was made by a machine."""
-    if b"\0" in data[:8192] or len(data) > _LONG_LINE * (data.count(b"\n") + 1):
-        return ""
-    return data.decode("utf-8", "replace")
+def _unreadable(data: bytes) -> bool:
+    """Whether it is binary, or was written by a machine for machines."""
+    return b"\0" in data[:8192] or len(data) > _LONG_LINE * (data.count(b"\n") + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from stoker.roadmaps.context.index import Hit, Index
+from stoker.roadmaps.context.repository_map import Outline
 
 _WINDOW: Final = 24
 _LARGEST: Final = 60
@@ -30,7 +31,12 @@ class Passage(Struct, frozen=True, kw_only=True):
 
 
 def passages(
-    index: Index, hits: Sequence[Hit], terms: Mapping[str, float], *, limit: int = 8
+    index: Index,
+    hits: Sequence[Hit],
+    terms: Mapping[str, float],
+    outline: Outline,
+    *,
+    limit: int = 8,
 ) -> list[Passage]:
     """The best passage of each of the best files, the best first."""
     hits = [hit for hit in hits if hit.score > 0][:limit]
@@ -42,26 +48,26 @@ def passages(
         term: weight * math.log(1 + total / (1 + counts.get(term, 0)))
         for term, weight in terms.items()
     }
-    longest_first = sorted(weights, key=lambda term: (-len(term), term))
-    pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-    found = (_best(index, hit, pattern, weights) for hit in hits)
+    found = (_best(index, hit, weights, outline) for hit in hits)
     return sorted(filter(None, found), key=lambda passage: (-passage.score, passage.path))
 
 
-def _best(
-    index: Index, hit: Hit, pattern: re.Pattern[str], weights: Mapping[str, float]
-) -> Passage | None:
+def _best(index: Index, hit: Hit, weights: Mapping[str, float], outline: Outline) -> Passage | None:
     text = (index.text(hit.path) or "")[:_TEXT]
-    lines = text.splitlines()
+    lines = text.split("\n")
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     scores = [0.0] * len(lines)
-    first_seen: set[tuple[str, int]] = set()
-    for number, line in enumerate(lines):
-        for word in pattern.findall(line):
-            term = word.lower()
-            key = (term, number // _WINDOW)
+    lowered = text.lower()
+    if len(lowered) != len(text):  # of a few letters of other scripts the lower case is longer
+        lowered = text
+    for term, weight in sorted(weights.items()):
+        last, at = -_WINDOW, -1
+        while (at := lowered.find(term, at + 1)) >= 0:
+            number = bisect_right(starts, at) - 1
             # The same word again in the same place says little more.
-            scores[number] += weights[term] * (0.15 if key in first_seen else 1.0)
-            first_seen.add(key)
+            scores[number] += weight * (1.0 if number - last >= _WINDOW else 0.15)
+            last = number
+            at = starts[number + 1] - 1  # once a line
     if not any(scores):
         return None
     sums = [0.0, *accumulate(scores)]
@@ -71,7 +77,7 @@ def _best(
     first, last = start + 1, start + size
     around = [
         symbol
-        for symbol in index.outline(hit.path)
+        for symbol in outline(hit.path)
         if symbol.line <= densest <= symbol.end and symbol.end - symbol.line < _LARGEST
     ]
     if around:

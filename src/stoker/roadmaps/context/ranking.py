@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _RESTART: Final = 0.25
-_PUSHES: Final = 120
+_PUSHES: Final = 64
 
 Edges = Callable[[str], Mapping[str, float]]
 """What a node leads to, with weights above 0."""

@@ -4,27 +4,56 @@ that define what matters in them."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from stoker.roadmaps.context.index import Index
-from stoker.roadmaps.context.languages import prior
+from stoker.roadmaps.context.languages import language, prior
 from stoker.roadmaps.context.model import tokens
+from stoker.roadmaps.context.outline import quick_outline
 from stoker.roadmaps.context.ranking import rank
 from stoker.roadmaps.context.symbols import Symbol
 
 _FILES: Final = 24
 _SYMBOLS: Final = 8
+_NAMING: Final = 24
+"""So many files, the first that are reached, lead on by names, too."""
 _MENTIONED: Final = 5.0
+_EXACT: Final = 150_000
+"""Characters that are parsed for one context at most."""
+
+Outline = Callable[[str], tuple[Symbol, ...]]
+"""The definitions in a file of the index."""
+
+
+def outlines(index: Index) -> Outline:
+    """Exact outlines of the files that are asked for first, rough ones of the others: so that
+    no context takes long, and the same is told whether or not it was asked for before."""
+    left = _EXACT
+
+    def outline(path: str) -> tuple[Symbol, ...]:
+        nonlocal left
+        text = index.text(path) or ""
+        if len(text) > left:
+            return quick_outline(language(path), text)
+        left -= len(text)
+        return index.outline(path, text)
+
+    return outline
 
 
 def ranked(index: Index, seeds: Mapping[str, float]) -> list[tuple[str, float]]:
     """Files by what they matter to the seeds (files, with weights), the most important first."""
     graph = index.graph
-    words = lru_cache(maxsize=512)(index.words)
     known = {path: weight for path, weight in sorted(seeds.items()) if path in graph.files}
-    shares = rank(lambda path: graph.related(path, words), known)
+    looked = 0
+
+    def edges(path: str) -> Mapping[str, float]:
+        nonlocal looked
+        looked += 1
+        return graph.related(path, index.words(path) if looked <= _NAMING else frozenset())
+
+    shares = rank(edges, known)
     scored = (
         (path, share * (1.0 if path in known else prior(path))) for path, share in shares.items()
     )
@@ -32,7 +61,11 @@ def ranked(index: Index, seeds: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def repository_map(
-    index: Index, files: list[tuple[str, float]], terms: Mapping[str, float], budget: int
+    index: Index,
+    files: Sequence[tuple[str, float]],
+    terms: Mapping[str, float],
+    outline: Outline,
+    budget: int,
 ) -> tuple[str, tuple[str, ...]]:
     """The map, in at most `budget` tokens, and the files in it."""
     importance: defaultdict[str, float] = defaultdict(float)
@@ -43,7 +76,7 @@ def repository_map(
     shown: list[str] = []
     left = budget
     for path, _ in files[:_FILES]:
-        block = "\n".join((f"{path}:", *_lines(index.outline(path), importance, terms)))
+        block = "\n".join((f"{path}:", *_lines(outline(path), importance, terms)))
         if (cost := tokens(block) + 1) > left:
             block = path
             if (cost := tokens(block) + 1) > left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 from msgspec import Struct
@@ -64,18 +64,24 @@ class Symbol(Struct, frozen=True, array_like=True):
     depth: int = 0
 
 
+def names(language: str, text: str) -> tuple[str, ...]:
+    """What `text` defines, each name once, in its order; at most some thousand."""
+    pattern = _PATTERNS.get(language)
+    matches = islice(pattern.finditer(text), _MOST) if pattern else ()
+    found = (match[match.lastindex or 0] for match in matches)
+    return tuple(dict.fromkeys(name.strip() for name in found if name))
+
+
 def symbols(language: str, text: str) -> tuple[Symbol, ...]:
-    """What `text` defines, in its order; at most some thousand."""
+    """The same with the lines they stand in, each time they are defined."""
     pattern = _PATTERNS.get(language)
     if pattern is None:
         return ()
-    starts = list(accumulate((len(line) for line in text.splitlines(keepends=True)), initial=0))
+    starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
     found = []
-    for match in pattern.finditer(text):
+    for match in islice(pattern.finditer(text), _MOST):
         if name := match[match.lastindex or 0]:
             found.append(
                 Symbol(name.strip(), bisect_right(starts, match.start(match.lastindex or 0)))
             )
-            if len(found) == _MOST:
-                break
     return tuple(found)
