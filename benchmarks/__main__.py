@@ -30,6 +30,7 @@ from benchmarks import (
     plan_files,
     profile,
     resume,
+    roadmap_context,
     scale,
     server,
     startup,
@@ -50,6 +51,7 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "scale": scale.measure,
     "agent": agent.measure,
     "roadmaps": plan_files.measure,
+    "roadmap-context": roadmap_context.measure,
 }
 
 _ALONE = set(MEASURES) - {"startup", "graphs", "scale"}

@@ -68,11 +68,11 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _outcomes(name: str, context: Context) -> tuple[Outcome, ...]:
-    from stoker.roadmaps.memory.outcome import outcomes
+    from stoker.roadmaps.memory.outcome import run_memory
 
     async with context.journal() as journal:
         row = await context.find_run(journal, name)
-        return outcomes(await journal.events(row.run_id))
+        return await run_memory(journal, row.run_id)
 
 
 def _root(cwd: Path) -> Path:

@@ -8,6 +8,7 @@ file by file (`graph`). Python, JavaScript and TypeScript, Go, Rust and Java.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -33,12 +34,11 @@ _GO_PATH: Final = re.compile(r"[\"`]([^\"`\n]+)[\"`]")
 _RUST: Final = re.compile(
     r"^[ \t]*(?:pub(?:\([^)]*\))?\s+)?(?:use\s+([^;]+);|mod\s+(\w+)\s*;)", re.MULTILINE
 )
-_JAVA: Final = re.compile(r"^[ \t]*import\s+(?:static\s+)?([\w.]+(?:\.\*)?)\s*;?", re.MULTILINE)
+_JAVA: Final = re.compile(r"^[ \t]*import\s+(?:static\s+)?([\w.]+\*?)", re.MULTILINE)
 _JAVA_PACKAGE: Final = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
 _MANIFEST_NAME: Final = {
     "go.mod": re.compile(r"^module\s+(\S+)", re.MULTILINE),
     "cargo": re.compile(r"^\[package\][^\[]*?^name\s*=\s*\"([^\"]+)\"", re.MULTILINE),
-    "npm": re.compile(r"^\s{0,8}\"name\"\s*:\s*\"([^\"]+)\"", re.MULTILINE),
 }
 _JS_SUFFIX: Final = re.compile(r"(?:\.d)?\.(?:[mc]?[jt]sx?)$")
 _SCRIPTS: Final = frozenset(("javascript", "typescript", "tsx"))
@@ -53,6 +53,11 @@ def specs(language: str, text: str) -> tuple[str, ...]:
 
 def named(language: str, text: str) -> str:
     """The package a Java file or the module a manifest says it is."""
+    if language == "npm":
+        try:
+            return str(json.loads(text)["name"])
+        except (ValueError, KeyError, TypeError):
+            return ""
     pattern = _JAVA_PACKAGE if language in ("java", "kotlin") else _MANIFEST_NAME.get(language)
     found = pattern.search(text) if pattern else None
     return found[1].strip('"') if found else ""
@@ -76,7 +81,7 @@ def provides(path: str, language: str, name: str) -> tuple[str, ...]:
         return (f"rs:{_module(path)}",)
     if language in ("java", "kotlin"):
         return (f"java:{name}.{posixpath.basename(stem)}", f"java:{name}.*")
-    if language in _MANIFEST_NAME and name:
+    if name:
         return (f"{language}:{name.replace('-', '_') if language == 'cargo' else name}",)
     return ()
 
@@ -105,9 +110,9 @@ def _specs(language: str, text: str) -> Iterator[str]:
             if plain:
                 yield from (name.split(" as ")[0].strip() for name in plain.split(","))
             else:
-                for name in re.sub(r"#[^\n]*", "", names).strip("()\\ \n").split(","):
-                    word = name.split(" as ")[0].strip(" \t\n\\()")
-                    yield f"{module}:{word}" if word and word != "*" else f"{module}:"
+                for name in re.sub(r"#[^\n]*", "", names).split(","):
+                    if word := name.split(" as ")[0].strip(" \t\n\\()"):
+                        yield f"{module}:{'' if word == '*' else word}"
     elif language in _SCRIPTS:
         for found in _JS.findall(text):
             yield next(filter(None, found))

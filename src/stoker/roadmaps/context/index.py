@@ -38,7 +38,6 @@ _SEARCH: Final = (  # with the weights of the columns
     "SELECT f.path, bm25(text, 4.0, 3.0, 1.0, 0.5) AS score FROM text "
     "JOIN files f ON f.id = text.rowid WHERE text MATCH ? ORDER BY score, f.path LIMIT ?"
 )
-_BATCH: Final = 200
 _RACY_NS: Final = 20_000_000
 """What changed so shortly before it was read may change again without its times telling."""
 _CANDIDATES: Final = 100
@@ -122,16 +121,21 @@ class Index:
             self.checkout = checkout = Checkout(root)
             now = time.time_ns()
             known = self._known
-            found = {path: stat for path in paths if (stat := checkout.stat(path))}
+            # A name that is no UTF-8 cannot be told to anybody.
+            told = (path for path in paths if path.isascii() or path.isprintable())
+            found = {path: stat for path in told if (stat := checkout.stat(path))}
             gone = [path for path in known if path not in found]
             new = [path for path, stat in found.items() if _differs(known.get(path), stat)]
             changed = 0
             if gone or new:
-                with self._connection as connection:
-                    self._forget(connection, gone)
-                    for start in range(0, len(new), _BATCH):
-                        some = [(path, found[path]) for path in new[start : start + _BATCH]]
-                        changed += self._read(connection, some, now)
+                try:
+                    with self._connection as connection:
+                        self._forget(connection, gone)
+                        for path in new:
+                            changed += self._read(connection, path, found[path], now)
+                except BaseException:
+                    self._load(self._connection)  # as it stands in the file
+                    raise
                 if gone or changed:
                     self.generation += 1
                     self.cache.clear()
@@ -190,14 +194,21 @@ class Index:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version != _VERSION:  # of another version, it fails here: its tables are there
                 connection.executescript(f"{_SCHEMA}PRAGMA user_version = {_VERSION};")
-            for row in connection.execute(
-                "SELECT id, path, stat, digest, names, named, imports FROM files"
-            ):
-                self._learn(*row)
+            self._load(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _load(self, connection: sqlite3.Connection) -> None:
+        self.graph = Graph()
+        self._known.clear()
+        self._outlines.clear()
+        self.cache.clear()
+        for row in connection.execute(
+            "SELECT id, path, stat, digest, names, named, imports FROM files"
+        ):
+            self._learn(*row)
 
     def _learn(
         self, number: int, path: str, stat: str, digest: bytes, defines: str, name: str, wanted: str
@@ -216,32 +227,22 @@ class Index:
             connection.execute("DELETE FROM text WHERE rowid = ?", (number,))
             self.graph.remove(path)
 
-    def _read(
-        self, connection: sqlite3.Connection, some: Iterable[tuple[str, Stat]], now: int
-    ) -> int:
-        """Take files in; how many of them are other than they were."""
-        changed = 0
-        for path, stat in some:
-            kept = "" if now - max(stat[0], stat[1]) < _RACY_NS else " ".join(map(str, stat))
-            data = self.checkout.read(path) if readable(path, stat[2]) else b""
-            known = self._known.get(path)
-            if data is None:
-                if known:
-                    self._forget(connection, [path])
-                    changed += 1
-                continue
-            digest = hashlib.blake2b(data, digest_size=16).digest()
-            if known is not None and known.digest == digest:
-                times = stat if kept else None
-                self._known[path] = known._replace(stat=times)
-                sql = "UPDATE files SET stat = ? WHERE id = ?"
-                connection.execute(sql, (kept, known.id))
-                continue
-            if known is not None:
-                self._forget(connection, [path])
-            changed += 1
-            self._add(connection, path, kept, digest, b"" if _unreadable(data) else data)
-        return changed
+    def _read(self, connection: sqlite3.Connection, path: str, stat: Stat, now: int) -> bool:
+        """Take a file in; whether it is other than it was."""
+        kept = "" if now - max(stat[0], stat[1]) < _RACY_NS else " ".join(map(str, stat))
+        data = self.checkout.read(path) if readable(path, stat[2]) else b""
+        known = self._known.get(path)
+        if data is None:
+            self._forget(connection, [path] if known else ())
+            return known is not None
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        if known is not None and known.digest == digest:
+            self._known[path] = known._replace(stat=stat if kept else None)
+            connection.execute("UPDATE files SET stat = ? WHERE id = ?", (kept, known.id))
+            return False
+        self._forget(connection, [path] if known else ())
+        self._add(connection, path, kept, digest, b"" if _unreadable(data) else data)
+        return True
 
     def _add(
         self, connection: sqlite3.Connection, path: str, stat: str, digest: bytes, data: bytes

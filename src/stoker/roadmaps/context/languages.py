@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _SUFFIXES: Final = {
@@ -73,6 +74,7 @@ def readable(path: str, size: int) -> bool:
     return size <= limit and not _LOCKS.search(path)
 
 
+@lru_cache(maxsize=8192)
 def is_test(path: str) -> bool:
     """Whether it looks like a test."""
     return _TEST.search(path) is not None
@@ -83,6 +85,7 @@ def is_code(path: str) -> bool:
     return language(path) not in NOT_CODE
 
 
+@lru_cache(maxsize=8192)
 def prior(path: str) -> float:
     """What a match in it counts, before anything is known of the match: 1 for code."""
     weight = 1.0 if is_code(path) else 0.6

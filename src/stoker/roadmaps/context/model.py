@@ -41,6 +41,8 @@ class Request(Struct, frozen=True, kw_only=True):
     memory: ProjectMemory = ProjectMemory()
     faults: tuple[Fault, ...] = ()
     """Of the tries before this one: what they name is looked for, what they taught is told."""
+    without: tuple[SectionName, ...] = ()
+    """Sections to leave out, such as `task` where it is told elsewhere."""
     files: tuple[str, ...] = ()
     """More files that matter, relative to the repository, such as those of a conflict."""
 

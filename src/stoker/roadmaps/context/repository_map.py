@@ -15,11 +15,13 @@ from stoker.roadmaps.context.ranking import rank
 from stoker.roadmaps.context.symbols import Symbol
 
 _FILES: Final = 24
+_OUTLINED: Final = 16
+"""The others are told by name."""
 _SYMBOLS: Final = 8
 _NAMING: Final = 24
 """So many files, the first that are reached, lead on by names, too."""
 _MENTIONED: Final = 5.0
-_EXACT: Final = 150_000
+_EXACT: Final = 90_000
 """Characters that are parsed for one context at most."""
 
 Outline = Callable[[str], tuple[Symbol, ...]]
@@ -75,8 +77,9 @@ def repository_map(
     blocks: list[str] = []
     shown: list[str] = []
     left = budget
-    for path, _ in files[:_FILES]:
-        block = "\n".join((f"{path}:", *_lines(outline(path), importance, terms)))
+    for number, (path, _) in enumerate(files[:_FILES]):
+        lines = _lines(outline(path), importance, terms) if number < _OUTLINED else []
+        block = "\n".join((f"{path}:", *lines)) if lines else path
         if (cost := tokens(block) + 1) > left:
             block = path
             if (cost := tokens(block) + 1) > left:

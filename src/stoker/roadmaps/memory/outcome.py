@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -11,11 +12,14 @@ from msgspec import Struct
 
 from stoker.agents import stream
 from stoker.agents.stream import AnyContent, Tokens
-from stoker.journal.events import ATTEMPT_SETTLED, Event
+from stoker.engine.creation import nested_run_id
+from stoker.engine.outputs import artefact
+from stoker.journal.base import Journal
+from stoker.journal.events import STEP_SETTLED, Event
 from stoker.roadmaps.evidence import Evidence, Fault, Verdict
 
 OUTPUT: Final = "outcome"
-"""Of a step that tries tasks: an `Outcome` as the journal keeps it, of each of its attempts."""
+"""The output that holds an `Outcome`, of a step that verified a try or settled one."""
 _SUMMARY: Final = 1200
 _DECISION: Final = 300
 _DECISIONS: Final = 8
@@ -139,15 +143,27 @@ def outcome(
 
 
 def outcomes(events: Iterable[Event]) -> tuple[Outcome, ...]:
-    """The run's memory: what each try came to, in the order of the journal; pure. Raises
-    `msgspec.ValidationError` for a record that is none."""
+    """What each try came to, in the order of the journal. Raises `msgspec.MsgspecError` for a
+    record that is none, `OSError` if one that was too large for the journal is gone."""
     found = []
     for event in events:
-        if event.type == ATTEMPT_SETTLED:
-            record = (event.data.get("outputs") or {}).get(OUTPUT)
-            if record is not None:
-                found.append(msgspec.convert(record, Outcome))
+        record = (event.data.get("outputs") or {}).get(OUTPUT)
+        if event.type == STEP_SETTLED and record is not None:
+            if (path := artefact(record)) is not None:
+                record = msgspec.json.decode(Path(path).read_bytes())
+            found.append(msgspec.convert(record, Outcome))
     return tuple(found)
+
+
+async def run_memory(journal: Journal, run_id: str) -> tuple[Outcome, ...]:
+    """The memory of a run: its outcomes and those of the plans its attempts ran, in the order
+    of their ends."""
+    found = list(outcomes(await journal.events(run_id)))
+    for row in await journal.attempts(run_id):
+        nested = nested_run_id(run_id, row.step_id, row.attempt)
+        found += outcomes(await journal.events(nested))
+    known = {(one.task, one.attempt): one for one in found}
+    return tuple(sorted(known.values(), key=lambda one: (one.at, one.task, one.attempt)))
 
 
 def shortened(text: str, limit: int) -> str:
