@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +32,6 @@ CREATE TABLE files(
   names TEXT NOT NULL, named TEXT NOT NULL, imports TEXT NOT NULL);
 CREATE VIRTUAL TABLE text USING fts5(
   path, symbols, words, parts, tokenize="porter unicode61 tokenchars '_'");
-CREATE VIRTUAL TABLE vocabulary USING fts5vocab(text, row);
 """
 _SEARCH: Final = (  # with the weights of the columns
     "SELECT f.path, bm25(text, 4.0, 3.0, 1.0, 0.5) AS score FROM text "
@@ -41,6 +40,8 @@ _SEARCH: Final = (  # with the weights of the columns
 _RACY_NS: Final = 20_000_000
 """What changed so shortly before it was read may change again without its times telling."""
 _CANDIDATES: Final = 100
+_COMMON: Final = 0.15
+_FEW: Final = 50
 _LONG_LINE: Final = 2000
 """Characters a line on average has in what no person wrote."""
 
@@ -142,22 +143,30 @@ class Index:
             self.graph.settle()
             return Changes(changed, len(gone), len(self._known))
 
-    def search(self, terms: Mapping[str, float], limit: int = 20) -> list[Hit]:
-        """Files that speak of `terms` (with their weights), the best first."""
-        if not terms:
+    def search(self, terms: Iterable[str], limit: int = 20) -> list[Hit]:
+        """Files that speak of any of `terms`, the best first."""
+        counts = self.frequencies(terms)
+        common = max(_COMMON * len(self._known), _FEW)
+        chosen = [term for term, count in counts.items() if 0 < count <= common]
+        # What stands everywhere tells little, and takes long.
+        chosen = chosen or [term for term, count in counts.items() if count]
+        if not chosen:
             return []
-        query = " OR ".join(f'"{term}"' for term in terms if '"' not in term)
+        query = " OR ".join(f'"{term}"' for term in chosen)
         with self._lock:
             rows = self._connection.execute(_SEARCH, (query, _CANDIDATES)).fetchall()
         hits = (Hit(path, -score * prior(path)) for path, score in rows)
         return sorted(hits, key=lambda hit: (-hit.score, hit.path))[:limit]
 
     def frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """In how many files each of `terms` stands, of those that stand in any."""
-        sql = "SELECT sum(doc) FROM vocabulary WHERE term = ?"
+        """In how many files each of `terms` stands, in any of its forms."""
+        sql = "SELECT count(*) FROM text WHERE text MATCH ?"
         with self._lock:
-            found = {term: self._connection.execute(sql, (term,)).fetchone()[0] for term in terms}
-        return {term: count for term, count in found.items() if count}
+            return {
+                term: self._connection.execute(sql, (f'"{term}"',)).fetchone()[0]
+                for term in terms
+                if '"' not in term
+            }
 
     def words(self, path: str) -> Set[str]:
         """The identifiers in a file."""

@@ -21,7 +21,7 @@ _SYMBOLS: Final = 8
 _NAMING: Final = 24
 """So many files, the first that are reached, lead on by names, too."""
 _MENTIONED: Final = 5.0
-_EXACT: Final = 90_000
+_EXACT: Final = 60_000
 """Characters that are parsed for one context at most."""
 
 Outline = Callable[[str], tuple[Symbol, ...]]
@@ -71,7 +71,7 @@ def repository_map(
 ) -> tuple[str, tuple[str, ...]]:
     """The map, in at most `budget` tokens, and the files in it."""
     importance: defaultdict[str, float] = defaultdict(float)
-    for path, share in files[:_FILES]:
+    for path, share in files[:_OUTLINED]:
         for word in index.words(path):
             importance[word] += share
     blocks: list[str] = []

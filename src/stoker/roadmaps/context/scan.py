@@ -60,12 +60,15 @@ class Project(Struct, frozen=True, kw_only=True):
 
 def scan(checkout: Checkout, languages: Mapping[str, str]) -> Project:
     """Look at the files (with their languages), and into the manifests nearest the top."""
-    paths = list(languages)
-    counts = Counter(kind for kind in languages.values() if kind not in NOT_CODE)
-    manifests = sorted(
-        (path for path in paths if path.rpartition("/")[2] in _MANIFESTS),
-        key=lambda path: (path.count("/"), path),
-    )[:_FACTS]
+    counts = Counter(languages.values())
+    manifests, entries = [], []
+    for path in languages:
+        name = path.rpartition("/")[2]
+        if name in _MANIFESTS:
+            manifests.append(path)
+        elif name.partition(".")[0] in _ENTRIES and _ENTRY.search(path):
+            entries.append(path)
+    manifests = sorted(manifests, key=lambda path: (path.count("/"), path))[:_FACTS]
     facts: list[str] = []
     tests: list[str] = []
     for path in manifests:
@@ -75,15 +78,14 @@ def scan(checkout: Checkout, languages: Mapping[str, str]) -> Project:
         except (ValueError, TypeError, AttributeError) as error:
             facts.append(f"{path}: cannot be read ({type(error).__name__})")
     return Project(
-        files=len(paths),
-        languages=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:8]),
-        entry_points=tuple(
+        files=len(languages),
+        languages=tuple(
             sorted(
-                path
-                for path in paths
-                if path.rpartition("/")[2].partition(".")[0] in _ENTRIES and _ENTRY.search(path)
+                ((kind, count) for kind, count in counts.items() if kind not in NOT_CODE),
+                key=lambda item: (-item[1], item[0]),
             )[:8]
         ),
+        entry_points=tuple(sorted(entries)[:8]),
         manifests=tuple(manifests),
         facts=tuple(facts),
         tests=tuple(dict.fromkeys(tests)),
