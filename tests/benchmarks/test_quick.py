@@ -60,6 +60,13 @@ def test_a_goal_is_judged(rows: list[list[str]]) -> None:
     assert any(row[-2] for row in rows[2:])
 
 
+def test_the_context_of_a_task_is_measured(tmp_path: Path) -> None:
+    _, _, *found = _rows(_bench("--quick", "--only", "roadmap-context", "--directory", tmp_path))
+    goals = [row[-1] for row in found if row[-2]]
+    assert len(goals) == 5
+    assert set(goals) <= {"met", "MISSED"}
+
+
 def test_profile_accounts_for_the_whole_run(tmp_path: Path) -> None:
     printed = _bench("profile", "--steps", "20", "--width", "2", "--directory", tmp_path)
     parts = {line[:28].strip(): line[28:].split() for line in printed.splitlines()[2:]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -200,6 +201,19 @@ def test_a_scan_tells_languages_beginnings_manifests_and_tests(shop):
         "npm run test: vitest (web/package.json)",
         "go test ./... (go.mod)",
     }
+
+
+def test_tasks_that_run_side_by_side_may_share_an_index(shop):
+    def turn(number: int):
+        if number % 2:
+            shop.write(f"src/shop/new{number % 8}.py", f"from shop import cart\nN = {number}\n")
+            names = [str(file.relative_to(shop.path)) for file in shop.path.glob("src/**/*.py")]
+            return shop.index.take(shop.path, names)
+        return context(shop.index, request())
+
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(turn, range(40)):
+            assert found
 
 
 def test_an_index_is_needed_once_for_a_run(shop):

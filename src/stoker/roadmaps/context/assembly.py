@@ -77,6 +77,11 @@ async def assemble(index: Index, git: Git, request: Request) -> Context:
 
 def context(index: Index, request: Request) -> Context:
     """The context by the index as it stands."""
+    with index.lock:
+        return _context(index, request)
+
+
+def _context(index: Index, request: Request) -> Context:
     left = request.budget - tokens(_PREFACE)
     sections: dict[SectionName, Section] = {}
     spare = 0
@@ -86,9 +91,10 @@ def context(index: Index, request: Request) -> Context:
 
     def put(name: SectionName, text: str) -> None:
         nonlocal left, spare
-        if name in request.without:
-            return
         share = int(request.budget * _SHARES[name]) + spare
+        if name in request.without:
+            spare = share
+            return
         shown, cut = _cut(text.strip(), min(share, left) - _overhead(name))
         if shown:
             label = f"## {_LABELS[name]}"

@@ -82,7 +82,8 @@ class Index:
         """What was found out from it, by what was asked; forgotten when it changes."""
         self._known: dict[str, _Known] = {}
         self._outlines: dict[str, tuple[Symbol, ...]] = {}
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held while the index changes, and by who wants it to stay as it is for a while."""
         self._connection = self._connect()
 
     @classmethod
@@ -101,7 +102,7 @@ class Index:
 
     def close(self) -> None:
         """Give the file up."""
-        with self._lock:
+        with self.lock:
             self._connection.close()
 
     async def update(self, git: Git) -> Changes:
@@ -118,7 +119,7 @@ class Index:
 
     def take(self, root: Path, paths: Iterable[str]) -> Changes:
         """Make the index that of the files at `paths` beneath `root`."""
-        with self._lock:
+        with self.lock:
             self.checkout = checkout = Checkout(root)
             now = time.time_ns()
             known = self._known
@@ -153,7 +154,7 @@ class Index:
         if not chosen:
             return []
         query = " OR ".join(f'"{term}"' for term in chosen)
-        with self._lock:
+        with self.lock:
             rows = self._connection.execute(_SEARCH, (query, _CANDIDATES)).fetchall()
         hits = (Hit(path, -score * prior(path)) for path, score in rows)
         return sorted(hits, key=lambda hit: (-hit.score, hit.path))[:limit]
@@ -161,7 +162,7 @@ class Index:
     def frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many files each of `terms` stands, in any of its forms."""
         sql = "SELECT count(*) FROM text WHERE text MATCH ?"
-        with self._lock:
+        with self.lock:
             return {
                 term: self._connection.execute(sql, (f'"{term}"',)).fetchone()[0]
                 for term in terms
@@ -173,7 +174,7 @@ class Index:
         known = self._known.get(path)
         if known is None:
             return frozenset()
-        with self._lock:
+        with self.lock:
             row = self._connection.execute("SELECT words FROM text WHERE rowid = ?", (known.id,))
             return frozenset(row.fetchone()[0].split(" "))
 
@@ -183,7 +184,7 @@ class Index:
 
     def outline(self, path: str, text: str) -> tuple[Symbol, ...]:
         """The definitions in a file of the index, whose text this is; found once."""
-        with self._lock:
+        with self.lock:
             found = self._outlines.get(path)
             if found is None:
                 found = self._outlines[path] = outline(language(path), text)
