@@ -50,7 +50,10 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         return SUCCEEDED
     root = _root(context.cwd)
     if args.what == "clear":
-        there = project.clear(root)
+        try:
+            there = project.clear(root)
+        except OSError as error:
+            raise UsageError(str(error)) from error
         if args.json:
             output.json({"cleared": there})
         else:

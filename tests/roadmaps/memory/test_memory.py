@@ -202,7 +202,20 @@ def test_a_link_in_its_place_is_not_followed(tmp_path):
     (root / ".executor").symlink_to(root / "elsewhere")
     with pytest.raises(NotADirectoryError):
         project.write(root, ProjectMemory())
-    assert os.listdir(root / "elsewhere") == []
+    with pytest.raises(project.Unreadable, match="symbolic link"):
+        project.read(root)
+    (root / "elsewhere/project-memory.json").write_text("{}")
+    with pytest.raises(NotADirectoryError):
+        project.clear(root)
+    assert os.listdir(root / "elsewhere") == ["project-memory.json"]
+
+
+def test_a_pipe_in_its_place_stops_nobody(tmp_path):
+    file = tmp_path / project.FILE
+    file.parent.mkdir()
+    os.mkfifo(file)
+    with pytest.raises(project.Unreadable, match="something else"):
+        project.read(tmp_path)
 
 
 @given(st.text(), st.integers(5, 40))

@@ -77,10 +77,15 @@ class ProjectMemory(Part, frozen=True):
 
 def read(root: Path) -> ProjectMemory:
     """The memory of the project at `root`; empty if there is none. Raises `Unreadable`."""
-    file = root / FILE
     try:
-        if file.is_symlink() or file.parent.is_symlink():
+        file = _place(root)
+    except NotADirectoryError as error:
+        raise Unreadable(str(error)) from error
+    try:
+        if file.is_symlink():
             raise Unreadable(f"{file}: expected a plain file, found a symbolic link")
+        if file.exists() and not file.is_file():
+            raise Unreadable(f"{file}: expected a plain file, found something else")
         if (size := file.stat().st_size) > _LIMIT:
             raise Unreadable(f"{file}: expected at most {_LIMIT:,} bytes, found {size:,}")
         memory = msgspec.json.decode(file.read_bytes(), type=ProjectMemory)
@@ -95,22 +100,20 @@ def read(root: Path) -> ProjectMemory:
 
 def write(root: Path, memory: ProjectMemory) -> None:
     """Put it in place of the one before, at once. Raises `OSError`."""
-    from stoker.steps.files import atomic
+    from stoker import whole_file
 
-    file = root / FILE
+    file = _place(root)
     file.parent.mkdir(exist_ok=True)
-    if file.parent.is_symlink():
-        raise NotADirectoryError(f"{file.parent}: expected a directory, found a symbolic link")
     ignore = file.parent / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n")
-    with atomic(file) as out:
-        out.write(msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n")
+    text = msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n"
+    whole_file.replace(file, text, mode=None, sync=True)
 
 
 def clear(root: Path) -> bool:
     """Forget everything; whether there was anything. Raises `OSError`."""
-    file = root / FILE
+    file = _place(root)
     there = file.exists() or file.is_symlink()
     file.unlink(missing_ok=True)
     return there
@@ -141,6 +144,14 @@ def remember(memory: ProjectMemory, run: str, outcomes: Iterable[Outcome]) -> Pr
         patterns=patterns_of(memory.patterns, new)[-_PATTERNS:],
         runs=dict(list(runs.items())[-_RUNS:]),
     )
+
+
+def _place(root: Path) -> Path:
+    """Nothing is read, written or removed where a link in place of the directory leads."""
+    file = root / FILE
+    if file.parent.is_symlink():
+        raise NotADirectoryError(f"{file.parent}: expected a directory, found a symbolic link")
+    return file
 
 
 def _key_files(known: tuple[KeyFile, ...], new: tuple[Outcome, ...]) -> tuple[KeyFile, ...]:
