@@ -151,6 +151,7 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
             unit="ms"),
         Row(measure="index after an edit", value=found["edit"], unit="ms",
             floor=found["edit"] / (statistics.median(status) * 1e3), goal=edit[0], met=edit[1]),
+        Row(measure="index taken to another worktree", value=found["moved"], unit="ms"),
         Row(measure="context of a task", value=found["context"], unit="ms", goal=context[0],
             met=context[1]),
         Row(measure="context of a task, asked for again", value=found["again"], unit="ms"),
@@ -262,8 +263,16 @@ async def _measured(root: Path, folder: Path, count: int) -> dict[str, float]:
         began = time.perf_counter()
         await assemble(index, git, request)
         again.append(time.perf_counter() - began)
+    other = folder / "other"
+    _git(root, "worktree", "add", "--quiet", "--detach", str(other))
+    began = time.perf_counter()
+    await index.update((await Repository.open(other)).git)
+    moved = time.perf_counter() - began
     index.close()
+    _git(root, "worktree", "remove", "--force", str(other))
+    _git(root, "checkout", "--quiet", ".")
     return {
+        "moved": moved * 1e3,
         "first": first,
         "edit": statistics.median(edits) * 1e3,
         "context": statistics.median(contexts) * 1e3,

@@ -56,9 +56,9 @@ class Bench:
         self.git("init", "--quiet")
         self.index = Index.open(top / "state" / "index.db")
 
-    def git(self, *args: str) -> None:
+    def git(self, *args: str, check: bool = True) -> None:
         who = ("-c", "user.name=T", "-c", "user.email=t@example.com")
-        subprocess.run(["git", *who, *args], cwd=self.path, check=True, capture_output=True)
+        subprocess.run(["git", *who, *args], cwd=self.path, check=check, capture_output=True)
 
     def write(self, name: str, text: str | bytes) -> Path:
         file = self.path / name

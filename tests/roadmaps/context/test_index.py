@@ -81,6 +81,33 @@ def test_only_what_changed_is_taken_in(shop):
     assert shop.index.graph.definers("Money") == ()
 
 
+def test_in_another_worktree_only_what_differs_is_taken_in(shop):
+    other = shop.top / "other"
+    shop.git("worktree", "add", "--quiet", "--detach", str(other))
+    (other / "src/shop/money.py").write_text("class Dough: ...\n")
+    first, shop.path = shop.path, other
+    assert shop.update() == (1, 0, len(shop.index.paths))
+    assert "Dough" in shop.index.text("src/shop/money.py")
+    shop.git("commit", "--quiet", "--all", "--message", "dough")
+    assert shop.update()[:2] == (0, 0)  # the same content under git's care now
+    shop.path = first
+    assert shop.update()[:2] == (1, 0)
+    assert shop.index.graph.definers("Dough") == ()
+
+
+def test_conflicts_are_taken_as_they_stand(shop):
+    shop.git("checkout", "--quiet", "-b", "side")
+    shop.write("src/shop/money.py", "class Side: ...\n")
+    shop.git("commit", "--quiet", "--all", "--message", "side")
+    shop.git("checkout", "--quiet", "-")
+    shop.write("src/shop/money.py", "class Ours: ...\n")
+    shop.git("commit", "--quiet", "--all", "--message", "main")
+    shop.git("merge", "side", check=False)
+    shop.update()
+    assert shop.index.graph.definers("Side") == shop.index.graph.definers("Ours") != ()
+    assert "<<<<<<<" in shop.index.text("src/shop/money.py")
+
+
 def test_a_change_of_the_same_size_at_the_same_time_is_seen(bench):
     file = bench.write("a.py", "def one(): ...\n")
     bench.update()

@@ -1,8 +1,8 @@
 """The index of a repository: what its files define, import and speak of, kept up to date.
 
 A file of SQLite's, private to its user, that may be deleted at any time: it is made anew from
-the working tree. Whose content is unchanged, by its stat data and else by its digest, is not
-looked at again.
+the working tree. A file is known by the name git gives its content: what git's own index says
+is unchanged is not looked at, also in another worktree of the repository.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +28,7 @@ from stoker.workspace.git import Git
 _VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE files(
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stat TEXT NOT NULL, digest BLOB NOT NULL,
+  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest BLOB NOT NULL,
   names TEXT NOT NULL, named TEXT NOT NULL, imports TEXT NOT NULL);
 CREATE VIRTUAL TABLE text USING fts5(
   path, symbols, words, parts, tokenize="porter unicode61 tokenchars '_'");
@@ -37,6 +37,8 @@ _SEARCH: Final = (  # with the weights of the columns
     "SELECT f.path, bm25(text, 4.0, 3.0, 1.0, 0.5) AS score FROM text "
     "JOIN files f ON f.id = text.rowid WHERE text MATCH ? ORDER BY score, f.path LIMIT ?"
 )
+_PLAIN: Final = ("100644", "100755")
+"""Modes of git's that are neither links nor other repositories."""
 _RACY_NS: Final = 20_000_000
 """What changed so shortly before it was read may change again without its times telling."""
 _CANDIDATES: Final = 100
@@ -112,29 +114,50 @@ class Index:
             raise NotADirectoryError(
                 f"{git.git_dir}: expected a working tree, found a bare repository"
             )
-        listed = await git.records(
-            "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
+        staged, dirty = await asyncio.gather(
+            git.records("ls-files", "-z", "--stage"),
+            git.records("ls-files", "-z", "--modified", "--others", "--exclude-standard"),
         )
-        return await asyncio.to_thread(self.take, git.work_tree, listed)
+        changed = set(dirty)
+        clean = {}
+        for record in staged:
+            facts, _, path = record.partition("\t")
+            mode, name, stage = facts.split(" ")
+            if stage != "0":
+                changed.add(path)
+            elif mode in _PLAIN and path not in changed:
+                clean[path] = bytes.fromhex(name)
+        return await asyncio.to_thread(self.take, git.work_tree, sorted(changed), clean)
 
-    def take(self, root: Path, paths: Iterable[str]) -> Changes:
-        """Make the index that of the files at `paths` beneath `root`."""
+    def take(
+        self, root: Path, paths: Iterable[str], clean: Mapping[str, bytes] | None = None
+    ) -> Changes:
+        """Make the index that of the files at `paths` beneath `root`, which are looked at, and
+        of `clean`, whose content has these names as git's blobs."""
+        clean = {path: name for path, name in (clean or {}).items() if _tellable(path)}
         with self.lock:
             self.checkout = checkout = Checkout(root)
             now = time.time_ns()
             known = self._known
-            # A name that is no UTF-8 cannot be told to anybody.
-            told = (path for path in paths if path.isascii() or path.isprintable())
-            found = {path: stat for path in told if (stat := checkout.stat(path))}
-            gone = [path for path in known if path not in found]
+            found = {
+                path: stat for path in paths if _tellable(path) if (stat := checkout.stat(path))
+            }
+            gone = [path for path in known if path not in found and path not in clean]
             new = [path for path, stat in found.items() if _differs(known.get(path), stat)]
+            renewed = [
+                path
+                for path, name in clean.items()
+                if (before := known.get(path)) is None or before.digest != name
+            ]
             changed = 0
-            if gone or new:
+            if gone or new or renewed:
                 try:
                     with self._connection as connection:
                         self._forget(connection, gone)
                         for path in new:
                             changed += self._read(connection, path, found[path], now)
+                        for path in renewed:
+                            changed += self._replace(connection, path, clean[path])
                 except BaseException:
                     self._load(self._connection)  # as it stands in the file
                     raise
@@ -215,16 +238,13 @@ class Index:
         self._known.clear()
         self._outlines.clear()
         self.cache.clear()
-        for row in connection.execute(
-            "SELECT id, path, stat, digest, names, named, imports FROM files"
-        ):
+        for row in connection.execute("SELECT id, path, digest, names, named, imports FROM files"):
             self._learn(*row)
 
     def _learn(
-        self, number: int, path: str, stat: str, digest: bytes, defines: str, name: str, wanted: str
+        self, number: int, path: str, digest: bytes, defines: str, name: str, wanted: str
     ) -> None:
-        times = tuple(map(int, stat.split())) if stat else None
-        self._known[path] = _Known(number, times, digest)  # type: ignore[arg-type]
+        self._known[path] = _Known(number, None, digest)
         defined = tuple(defines.split("\n")) if defines else ()
         imported = wanted.split("\n") if wanted else ()
         self.graph.add(file_of(number, path, language(path), defined, name, imported))
@@ -238,32 +258,35 @@ class Index:
             self.graph.remove(path)
 
     def _read(self, connection: sqlite3.Connection, path: str, stat: Stat, now: int) -> bool:
-        """Take a file in; whether it is other than it was."""
-        kept = "" if now - max(stat[0], stat[1]) < _RACY_NS else " ".join(map(str, stat))
-        data = self.checkout.read(path) if readable(path, stat[2]) else b""
+        """Take in a file that may have changed; whether it has."""
+        data = self.checkout.read(path) or b""
+        name = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).digest()
         known = self._known.get(path)
-        if data is None:
-            self._forget(connection, [path] if known else ())
-            return known is not None
-        digest = hashlib.blake2b(data, digest_size=16).digest()
-        if known is not None and known.digest == digest:
-            self._known[path] = known._replace(stat=stat if kept else None)
-            connection.execute("UPDATE files SET stat = ? WHERE id = ?", (kept, known.id))
-            return False
-        self._forget(connection, [path] if known else ())
-        self._add(connection, path, kept, digest, b"" if _unreadable(data) else data)
+        changed = (known is None or known.digest != name) and self._replace(connection, path, name)
+        racy = now - max(stat[0], stat[1]) < _RACY_NS
+        if path in self._known:
+            self._known[path] = self._known[path]._replace(stat=None if racy else stat)
+        return changed
+
+    def _replace(self, connection: sqlite3.Connection, path: str, digest: bytes) -> bool:
+        """Take in a file that is another; whether there was or is one."""
+        stat = self.checkout.stat(path)
+        data = self.checkout.read(path) if stat and readable(path, stat[2]) else b""
+        there = path in self._known
+        self._forget(connection, [path] if there else ())
+        if stat is None or data is None:
+            return there
+        self._add(connection, path, digest, b"" if _unreadable(data) else data)
         return True
 
-    def _add(
-        self, connection: sqlite3.Connection, path: str, stat: str, digest: bytes, data: bytes
-    ) -> None:
+    def _add(self, connection: sqlite3.Connection, path: str, digest: bytes, data: bytes) -> None:
         kind, text = language(path), data.decode("utf-8", "replace")
         defined = names(kind, text)
         wanted = specs(kind, text)
         name = named(kind, text)
-        row = (path, stat, digest, "\n".join(defined), name, "\n".join(wanted))
+        row = (path, digest, "\n".join(defined), name, "\n".join(wanted))
         number = connection.execute(
-            "INSERT INTO files(path, stat, digest, names, named, imports) VALUES(?,?,?,?,?,?)", row
+            "INSERT INTO files(path, digest, names, named, imports) VALUES(?,?,?,?,?)", row
         ).lastrowid
         words = vocabulary(data)
         connection.execute(
@@ -276,13 +299,18 @@ class Index:
                 " ".join(all_parts(words)),
             ),
         )
-        self._learn(number or 0, path, stat, digest, row[3], name, row[5])
+        self._learn(number or 0, path, *row[1:])
 
 
 def _spoken(words: Iterable[str]) -> Iterator[str]:
     for word in words:
         yield word
         yield from parts(word)
+
+
+def _tellable(path: str) -> bool:
+    """A name that is no UTF-8 cannot be told to anybody."""
+    return path.isascii() or path.isprintable()
 
 
 def _differs(known: _Known | None, stat: Stat) -> bool:
