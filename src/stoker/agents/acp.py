@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import field
 
-from stoker.agents.adapter import Assignment, State
+from stoker.agents.adapter import State
 from stoker.agents.diffs import clip, unified
 from stoker.agents.inbox import Say
 from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter
@@ -73,14 +73,6 @@ class AcpAdapter(JsonRpcAdapter):
 
     state_type = AcpState
     state: AcpState
-
-    @classmethod
-    def argv(cls, assignment: Assignment) -> list[str]:
-        profile, settings = assignment.profile, assignment.profile.settings
-        argv = [*profile.command, *(settings.args or ())]
-        if settings.model and settings.model_option:
-            argv += [settings.model_option, settings.model]
-        return [*argv, *(settings.additional_params or ())]
 
     def begin(self) -> None:
         files = {"readTextFile": False, "writeTextFile": False}

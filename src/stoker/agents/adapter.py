@@ -141,9 +141,23 @@ class Adapter(ABC):
         self.outgoing = bytearray()
 
     @classmethod
-    @abstractmethod
     def argv(cls, assignment: Assignment) -> list[str]:
         """The agent's command line."""
+        return cls.words(assignment)
+
+    @classmethod
+    def words(cls, assignment: Assignment, *more: str) -> list[str]:
+        """The command of its profile with arguments and model, then `more`, then what else the
+        profile has."""
+        settings = assignment.profile.settings
+        model = (settings.model_option, settings.model)
+        return [
+            *assignment.profile.command,
+            *(settings.args or ()),
+            *(word for word in model if word and all(model)),
+            *more,
+            *(settings.additional_params or ()),
+        ]
 
     @abstractmethod
     def begin(self) -> None:

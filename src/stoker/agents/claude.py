@@ -52,17 +52,14 @@ class ClaudeAdapter(JsonAdapter):
 
     @classmethod
     def argv(cls, assignment: Assignment) -> list[str]:
-        profile, settings = assignment.profile, assignment.profile.settings
-        argv = [*profile.command, *(settings.args or ())]
-        if settings.model and settings.model_option:
-            argv += [settings.model_option, settings.model]
-        if profile.unasked:
-            argv.append("--dangerously-skip-permissions")
-        elif settings.plan:
-            argv += ["--permission-mode", "plan"]
+        more = []
+        if assignment.profile.unasked:
+            more.append("--dangerously-skip-permissions")
+        elif assignment.profile.settings.plan:
+            more += ["--permission-mode", "plan"]
         if assignment.session:
-            argv.append(f"--resume={assignment.session}")  # whatever it is, it is no option
-        return [*argv, *(settings.additional_params or ())]
+            more.append(f"--resume={assignment.session}")  # whatever it is, it is no option
+        return cls.words(assignment, *more)
 
     def begin(self) -> None:
         self._control({"subtype": "initialize", "hooks": None})

@@ -18,14 +18,10 @@ class PlainAdapter(Adapter):
 
     @classmethod
     def argv(cls, assignment: Assignment) -> list[str]:
-        settings = assignment.profile.settings
-        argv = [*assignment.profile.command, *(settings.args or ())]
-        if settings.model and settings.model_option:
-            argv += [settings.model_option, settings.model]
-        argv += settings.additional_params or ()
-        prompt = "\n".join(filter(None, (assignment.prompt, settings.append_prompt)))
+        more = assignment.profile.settings.append_prompt
+        prompt = "\n".join(filter(None, (assignment.prompt, more)))
         prompt = "\n\n".join(filter(None, (assignment.transcript, prompt)))
-        return [word.replace(PROMPT, prompt) for word in argv]
+        return [word.replace(PROMPT, prompt) for word in cls.words(assignment)]
 
     def begin(self) -> None:
         self.first_prompt()

@@ -9,7 +9,8 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.params import FromQuery
 from litestar.response import Response
-from msgspec import UNSET, Struct
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from stoker.engine.view import iso
 from stoker.server.forge import shapes
@@ -94,11 +95,7 @@ async def template(service: App, template_id: Name) -> Envelope:
 @put(_TEMPLATE)
 async def update_template(service: App, request: Asked, template_id: Name) -> Envelope:
     body = await read(request, UpdateTemplate)
-    change = TemplateChange(
-        title=UNSET if body.title is None else body.title,
-        template_name=UNSET if body.template_name is None else body.template_name,
-        description=UNSET if body.description is None else body.description,
-    )
+    change = TemplateChange(**_given(body))
     return ok(_template(await service.tasks.library.change_template(template_id, change)))
 
 
@@ -106,6 +103,11 @@ async def update_template(service: App, request: Asked, template_id: Name) -> En
 async def delete_template(service: App, template_id: Name) -> Envelope:
     await service.tasks.library.remove_template(template_id)
     return ok()
+
+
+def _given(body: Struct) -> dict[str, Any]:
+    """What is not null."""
+    return {name: value for name, value in asdict(body).items() if value is not None}
 
 
 def _template(one: model.Template) -> shapes.Template:
@@ -143,11 +145,7 @@ async def tag(service: App, tag_id: Name) -> Envelope:
 @put(_TAG)
 async def update_tag(service: App, request: Asked, tag_id: Name) -> Envelope:
     body = await read(request, UpdateTag)
-    change = TagChange(
-        tag_name=UNSET if body.tag_name is None else body.tag_name,
-        content=UNSET if body.content is None else body.content,
-    )
-    return ok(_tag(await service.tasks.library.change_tag(tag_id, change)))
+    return ok(_tag(await service.tasks.library.change_tag(tag_id, TagChange(**_given(body)))))
 
 
 @delete(_TAG)
