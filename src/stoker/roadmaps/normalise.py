@@ -255,7 +255,7 @@ def _document(kept: Kept) -> Roadmap:
 
 def _keep(source: Source, kept: Kept) -> None:
     """Raises `NotReadable`, `OSError`."""
-    from stoker.steps.files import atomic
+    from stoker.whole_file import atomic
 
     path = kept_at(source)
     if not path.parent.resolve().is_relative_to(source.root.resolve()):
