@@ -59,13 +59,19 @@ class Checklist(Markdown):
             ]
             criteria = reader.divide(dict.fromkeys(others, -1))
         drafts: list[Draft] = []
-        phases: dict[str, Phase] = {}
+        phases: dict[int, Phase] = {}
+        groups: dict[int, Heading] = {}
+        for heading in scanned.headings:
+            if len(trails[heading.line]) == 1:
+                group = heading
+            if trails[heading.line]:
+                groups[heading.line] = group
         known: dict[int, _Place] = {}
         for index, box in enumerate(scanned.boxes):
             section = sections[index]
             line = section.line if section else -1
             if line not in known:
-                known[line] = _place(reader, section, trails.get(line, ()), phases)
+                known[line] = _place(reader, groups.get(line), trails.get(line, ()), phases)
             where = known[line]
             if index in criteria.boxes:
                 continue
@@ -111,27 +117,20 @@ class _Place(NamedTuple):
 
 
 def _place(
-    reader: Reader, section: Heading | None, above: tuple[str, ...], phases: dict[str, Phase]
+    reader: Reader, group: Heading | None, above: tuple[str, ...], phases: dict[int, Phase]
 ) -> _Place:
     priority = next((found for text in above if (found := _priority(text))), None)
-    phase = None
-    if section is not None and above:
-        group = next(
-            head
-            for head in reversed(reader.scanned.headings)
-            if head.line <= section.line and head.text == above[-1]
+    if group is None:
+        return _Place(above, priority, None)
+    if group.line not in phases:
+        phases[group.line] = Phase(
+            id=slug(group.text, {phase.id for phase in phases.values()}),
+            name=group.text,
+            line=group.line + 1,
+            priority=priority or "medium",
+            text=reader.before_tasks(group),
         )
-        phase = next((known.id for known in phases.values() if known.line == group.line + 1), None)
-        if phase is None:
-            phase = slug(group.text, phases)
-            phases[phase] = Phase(
-                id=phase,
-                name=group.text,
-                line=group.line + 1,
-                priority=priority or "medium",
-                text=reader.before_tasks(group),
-            )
-    return _Place(above, priority, phase)
+    return _Place(above, priority, phases[group.line].id)
 
 
 def _priority(text: str) -> Priority | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -42,7 +42,7 @@ STATES: dict[str, Status] = {
 }  # fmt: skip
 
 
-class Draft(Struct):
+class Draft(Struct, gc=False):
     """A task on its way: what its format has made out of its line."""
 
     box: int
@@ -109,11 +109,11 @@ class Reader(Struct):
 
     def before_tasks(self, heading: Heading) -> str:
         """What stands between a heading and the next one or the first task."""
-        kinds, last = self.scanned.kinds, heading.line + 1
-        following = {head.line for head in self.scanned.headings}
-        while last < len(kinds) and kinds[last] != BOXED and last not in following:
-            last += 1
-        return self.text(heading.line + 1, last)
+        kinds, headings = self.scanned.kinds, self.scanned.headings
+        at = bisect_right(headings, heading.line, key=attrgetter("line"))
+        end = headings[at].line if at < len(headings) else len(kinds)
+        box = kinds.find(BOXED, heading.line + 1, end)
+        return self.text(heading.line + 1, end if box < 0 else box)
 
     def intro(self) -> str:
         """What stands before the first heading below the title, or the first task."""

@@ -70,14 +70,15 @@ class SpecKit(Markdown):
         problems: list[Problem] = []
         drafts: list[Draft] = []
         others: dict[int, int] = {}
-        known = {found[1] for box in reader.scanned.boxes if (found := _TASK.match(box.text))}
+        matches = [_TASK.match(box.text) for box in reader.scanned.boxes]
+        known = {found[1] for found in matches if found}
         for index, box in enumerate(reader.scanned.boxes):
             if index in criteria.boxes:
                 continue
             section = sections[index]
             line = section.line if section else -1
             phase = of_section.get(line)
-            found = _TASK.match(box.text)
+            found = matches[index]
             if found is None and box.parent < 0:
                 if phase is None:
                     others[index] = -1
@@ -91,7 +92,7 @@ class SpecKit(Markdown):
                 text = found[3]
                 fields["parallel"] = "P" in labels
                 fields["references"] = tuple(label for label in labels if label != "P")
-                if depends := _depends(text, known):
+                if "T" in text and (depends := _depends(text, known)):
                     fields["depends_on"] = depends
             if files := paths(text):
                 fields["files"] = files
