@@ -12,7 +12,6 @@ from typing import Final
 from msgspec import Struct
 
 from stoker.roadmaps.context.index import Index
-from stoker.roadmaps.context.instructions import instructions
 from stoker.roadmaps.context.languages import is_test
 from stoker.roadmaps.context.model import Context, Request, Section, SectionName, tokens
 from stoker.roadmaps.context.passages import passages
@@ -20,6 +19,7 @@ from stoker.roadmaps.context.repository_map import outlines, ranked, repository_
 from stoker.roadmaps.context.scan import scan
 from stoker.roadmaps.context.words import paths, terms
 from stoker.roadmaps.document import Task
+from stoker.roadmaps.instructions import instructions
 from stoker.roadmaps.memory.learning import advice
 from stoker.roadmaps.memory.outcome import shortened
 from stoker.workspace.git import Git
