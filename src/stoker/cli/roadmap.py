@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Final
 
-from stoker.cli import roadmap_file
+from stoker.cli import roadmap_file, roadmap_run, roadmap_work
 from stoker.cli.context import Context
 
-_PARTS: Final = (roadmap_file,)
+_PARTS: Final = (roadmap_run, roadmap_file, roadmap_work)
 """Modules with actions: `register(actions, common)` and `ACTIONS`."""
 
 

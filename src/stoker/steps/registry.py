@@ -20,6 +20,10 @@ BUILT_IN: Final = {
     "checkpoint": "stoker.tasks.checkpoint:KIND",
     "agent": "stoker.agents.kind:KIND",
     "task": "stoker.tasks.kind:KIND",
+    "roadmap-task": "stoker.roadmaps.task_kind:KIND",
+    "roadmap-verify": "stoker.roadmaps.verify_kind:KIND",
+    "roadmap-rollback": "stoker.roadmaps.rollback_kind:KIND",
+    "roadmap-merge": "stoker.roadmaps.merge_kind:KIND",
 }
 """`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""
 

@@ -104,7 +104,7 @@ async def _merge(
         return Merged(ours, changed=False, backup=None)
     parents = (ours,) if squash else (ours, theirs)
     commit = await commit_tree(repository.git, tree, parents, text, author)
-    await _move_target(repository, target, ours, commit, lock)
+    await move_target(repository, target, ours, commit, lock)
     kept = None
     if advance and tree == tree_theirs and source_ref.startswith("refs/heads/"):
         kept = await _advance(repository, source, theirs, commit, lock)
@@ -119,7 +119,10 @@ async def _try(repository: Repository, theirs: str, ours: str) -> tuple[str, tup
     return tree.strip(), tuple(files) if output.code == 1 else ()
 
 
-async def _move_target(repository: Repository, target: str, old: str, new: str, lock: int) -> None:
+async def move_target(repository: Repository, target: str, old: str, new: str, lock: int) -> None:
+    """Move the branch `target` from one commit to another that was made of it; where it is
+    checked out, its files follow. For who holds the repository's lock. Raises `WorktreeDirty`,
+    `GitFailed`."""
     there = await checked_out(repository, target)
     if there is None:
         args = ("update-ref", "-m", "merge", f"refs/heads/{target}", new, old)

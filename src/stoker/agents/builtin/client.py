@@ -73,7 +73,8 @@ class Client:
             except Unavailable as error:
                 why = self._redactor.text(str(error))
                 if retry > self._settings.retries:
-                    raise ModelError(f"no answer in {retry} attempts: {why}") from error
+                    wait = "" if error.after is None else f"; retry after {error.after:g} s"
+                    raise ModelError(f"no answer in {retry} attempts: {why}{wait}") from error
                 pause = self._backoff(retry) if error.after is None else error.after
                 if pause > _MAX_WAIT:
                     raise ModelError(f"to be asked again only in {pause:.0f} s: {why}") from error

@@ -1,0 +1,134 @@
+"""A plan file made ready to be run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.plan.errors import PlanError, Problem
+from stoker.plan.model import Plan
+from stoker.plan.validate import Kinds
+from stoker.roadmaps import detect, integration, plan, settings, sidecar
+from stoker.roadmaps.document import Roadmap, Task
+from stoker.roadmaps.format import NotReadable, Reading
+from stoker.roadmaps.settings import Settings
+from stoker.roadmaps.unit import Job, Unit, is_open
+from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.repository import Repository
+from stoker.workspace.status import entries
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """What is to be run."""
+
+    roadmap: Roadmap
+    settings: Settings
+    job: Job
+    plan: Plan | None
+    """None: nothing is to be done."""
+    units: tuple[tuple[Unit, tuple[int, ...]], ...]
+    """In an order they can be done in, each with the indices of those it waits for."""
+    notes: tuple[str, ...]
+    """What a person should know."""
+
+
+async def prepare(
+    file: Path,
+    state: Path,
+    over: Mapping[str, Any],
+    *,
+    kinds: Kinds,
+    format: str | None = None,
+    reading: Reading | None = None,
+) -> Prepared:
+    """Read a plan file and its settings, which `over` goes before. Changes nothing; the branch is
+    made by `open_branch`. Raises `PlanError`."""
+    reading = reading or Reading()
+    try:
+        repository = await Repository.open(file.parent, discover=True)
+        root = repository.path
+        roadmap = detect.read(file, root=root, format=format, reading=reading)
+        head = await repository.head()
+        seen = await entries(repository.git)
+    except (NotReadable, WorkspaceError) as error:
+        raise PlanError([Problem(message=str(error))]) from error
+    if head is None:
+        raise PlanError([Problem(message=f"{root}: expected a commit to begin from, found none")])
+    chosen = settings.load(state / settings.FILE, over)
+    name = integration.slug(roadmap.title or file.stem)
+    branch = chosen.branch or f"roadmap/{name}"
+    base, notes = await _base(repository, branch, head)
+    job = Job(
+        root=str(root),
+        source=os.path.abspath(file),  # noqa: PTH100, ASYNC240 - asks nothing of the disk
+        format=roadmap.format,
+        branch=branch,
+        base=base,
+        sha256=roadmap.sha256,
+        title=roadmap.title or file.stem,
+        plan_files=_plan_files(roadmap),
+        include_fenced=reading.include_fenced,
+        tag=reading.tag,
+        sync=chosen.sync,
+        tag_every=chosen.checkpoint_every,
+    )
+    if finished := sidecar.completed_before(root) & {t.id for t in roadmap.walk() if is_open(t)}:
+        notes.append(f"done by the older executor's state: {', '.join(sorted(finished))}")
+        roadmap = replace(roadmap, tasks=tuple(_done(task, finished) for task in roadmap.tasks))
+    dirty = [path for path in (*seen.tracked, *seen.untracked) if path not in job.plan_files]
+    if dirty:
+        shown = ", ".join(dirty[:3]) + (", ..." if len(dirty) > 3 else "")
+        notes.append(f"not committed, so not seen by the agents: {shown}")
+    units = tuple(plan.units_of(roadmap, chosen))
+    made = plan.plan(roadmap, units, job, chosen, kinds=kinds)
+    return Prepared(
+        roadmap=roadmap,
+        settings=chosen,
+        job=job,
+        plan=made,
+        units=units,
+        notes=tuple(notes),
+    )
+
+
+async def open_branch(prepared: Prepared) -> None:
+    """Make the roadmap's branch, or move it on to what it was cut from if it has nothing of its
+    own. Raises `WorkspaceError`."""
+    job = prepared.job
+    repository = await Repository.open(job.root)
+    async with integration.queue(repository, job.branch):
+        if await integration.prepare(repository, job.branch, job.base) != job.base:
+            await integration.advance(repository, job.branch, job.base)
+
+
+async def _base(repository: Repository, branch: str, head: str) -> tuple[str, list[str]]:
+    """What the work begins from: the branch if it has work, else what is checked out."""
+    (there,) = await repository.resolve(f"refs/heads/{branch}")
+    if there is None:
+        return head, []
+    ahead, behind = await repository.ahead_behind(there, head)
+    if not ahead:
+        return head, []
+    notes = [f"going on with {branch}, which has {ahead} commits of its own"]
+    if behind:
+        notes.append(f"{branch} lacks {behind} commits of what is checked out")
+    return there, notes
+
+
+def _plan_files(roadmap: Roadmap) -> tuple[str, ...]:
+    paths = {task.path for task in roadmap.walk()} | {gate.path for gate in roadmap.gates}
+    if Path(roadmap.root, roadmap.source).is_file():
+        paths.add(roadmap.source)
+    return tuple(sorted(filter(None, paths)))
+
+
+def _done(task: Task, finished: frozenset[str]) -> Task:
+    status = "done" if task.id in finished else task.status
+    return replace(
+        task, status=status, subtasks=tuple(_done(one, finished) for one in task.subtasks)
+    )

@@ -1,0 +1,118 @@
+"""What the roadmaps of one engine have together: repositories that are open, the documents their
+runs began from, pauses that providers ask for; and who keeps the sidecars."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stoker.engine.creation import stored_plan
+from stoker.engine.engine import Engine
+from stoker.engine.kinds import Kind
+from stoker.journal.base import Journal
+from stoker.journal.events import RUN_SETTLED, STEP_SETTLED
+from stoker.roadmaps import sidecar
+from stoker.roadmaps.context.index import Index
+from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.unit import Job
+from stoker.workspace.repository import Repository
+
+
+class Bench:
+    """Of one engine; get it by `attempt.shared(opened)`."""
+
+    def __init__(self, engine: Engine, group: asyncio.TaskGroup) -> None:
+        self._engine = engine
+        self._group = group
+        self.writing = asyncio.Lock()
+        """Held by whoever writes to a plan file."""
+        self._repositories: dict[str, Repository] = {}
+        self._documents: dict[str, Roadmap] = {}
+        self._paused: dict[str, float] = {}
+        self._followed: set[str] = set()
+        self._indexes: dict[Path, Index] = {}
+        self._indexing = asyncio.Lock()
+
+    @property
+    def journal(self) -> Journal:
+        return self._engine.journal
+
+    @property
+    def directory(self) -> Path:
+        """The state directory."""
+        return self._engine.directory
+
+    @property
+    def kinds(self) -> Mapping[str, Kind[Any]]:
+        return self._engine.kinds
+
+    async def repository(self, root: str) -> Repository:
+        """Raises `NotARepository`."""
+        if root not in self._repositories:
+            self._repositories[root] = await Repository.open(root)
+        return self._repositories[root]
+
+    async def document(self, run_id: str) -> Roadmap:
+        """The roadmap that a run began with."""
+        if run_id not in self._documents:
+            plan = await stored_plan(self.journal, run_id)
+            self._documents[run_id] = msgspec.convert(plan.metadata["document"], Roadmap)
+        return self._documents[run_id]
+
+    @asynccontextmanager
+    async def index(self, file: Path) -> AsyncIterator[Index]:
+        """The index of a repository that is kept in `file`, one user at a time. Raises `OSError`,
+        `sqlite3.Error`."""
+        async with self._indexing:
+            if file not in self._indexes:
+                self._indexes[file] = await asyncio.to_thread(Index.open, file)
+            yield self._indexes[file]
+
+    def close(self) -> None:
+        """Give files up."""
+        for index in self._indexes.values():
+            index.close()
+
+    def pause(self, agent: str, until: float) -> None:
+        """No try of this agent begins before then."""
+        self._paused[agent] = max(until, self.paused(agent))
+
+    def paused(self, agent: str) -> float:
+        """Until when; seconds since the Unix epoch."""
+        return self._paused.get(agent, 0.0)
+
+    def follow(self, run_id: str, job: Job) -> None:
+        """Keep the sidecars of a run up to date for as long as this engine drives it."""
+        handle = self._engine.handle(run_id)
+        if handle is not None and run_id not in self._followed:
+            self._followed.add(run_id)
+            self._group.create_task(self._project(run_id, job))
+
+    async def _project(self, run_id: str, job: Job) -> None:
+        from stoker.roadmaps import knowledge
+
+        handle = self._engine.handle(run_id)
+        if handle is None:
+            return
+        async for event in handle.events(handle.state.sequence):
+            if event.type in (STEP_SETTLED, RUN_SETTLED):
+                await sidecar.project(self.journal, run_id, job)
+            if event.type == RUN_SETTLED:
+                await knowledge.remember(self, job, run_id)
+        self._followed.discard(run_id)
+
+
+@asynccontextmanager
+async def opened(engine: Engine) -> AsyncIterator[Bench]:
+    """See `Bench`."""
+    async with asyncio.TaskGroup() as group:
+        bench = Bench(engine, group)
+        try:
+            yield bench
+        finally:
+            bench.close()

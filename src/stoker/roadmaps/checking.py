@@ -1,0 +1,63 @@
+"""A commit verified, as a step of a run does it."""
+
+from __future__ import annotations
+
+import shutil
+from asyncio import to_thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from stoker.agents.sandbox import NoSandbox
+from stoker.engine.kinds import Attempt, StepFailed
+from stoker.roadmaps.bench import Bench
+from stoker.roadmaps.evidence import Evidence
+from stoker.roadmaps.unit import Job, Unit, family
+from stoker.roadmaps.verify import verification
+from stoker.roadmaps.verify.runner import SandboxedRunner
+from stoker.roadmaps.verify.work import Settings, Work
+
+
+async def check(
+    attempt: Attempt, bench: Bench, job: Job, unit: Unit, *, base: str, commit: str
+) -> Evidence:
+    """The evidence of a unit's work, verified in a fresh checkout. Raises `StepFailed`,
+    `WorkspaceError`, OSError."""
+    said = unit.options
+    shells = [task.verify for task in family(unit.tasks) if task.verify]
+    work = Work(
+        base=base,
+        commit=commit,
+        files=unit.files,
+        verify=shells[0]
+        if len(shells) == 1
+        else " && ".join(f"( {one} )" for one in shells) or None,
+        gate=unit.gate,
+        may_change_tests=("*",) if said.tests == "free" else (),
+        forbidden=job.plan_files,
+    )
+    settings = Settings(mode=said.verify, commands=(said.command,) if said.command else ())
+    repository = await bench.repository(job.root)
+    async with _places(bench.directory) as (directory, scratch):
+        try:
+            runner = await SandboxedRunner.open(
+                attempt, directory=directory, scratch=scratch, state=str(bench.directory)
+            )
+        except NoSandbox as error:
+            raise StepFailed(str(error)) from error
+        cache = bench.directory / "roadmaps" / "baselines"
+        return await verification.verify(repository, work, settings, runner, cache=cache)
+
+
+@asynccontextmanager
+async def _places(state: Path) -> AsyncIterator[tuple[str, str]]:
+    top = state / "roadmaps" / "checks"
+    await to_thread(top.mkdir, mode=0o700, parents=True, exist_ok=True)
+    place = Path(await to_thread(mkdtemp, dir=top))
+    try:
+        for name in ("files", "scratch"):
+            (place / name).mkdir()
+        yield str(place / "files"), str(place / "scratch")
+    finally:
+        await to_thread(shutil.rmtree, place, ignore_errors=True)

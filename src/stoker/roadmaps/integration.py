@@ -1,0 +1,222 @@
+"""The branch on which a roadmap's work is gathered, and the worktrees of its tries.
+
+Nothing here touches the user's checkout: worktrees are elsewhere, merges are made without one.
+What a try changed is what git says of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from stoker.roadmaps.unit import Job
+from stoker.workspace import creation, locks, merge, removal
+from stoker.workspace.commit import commit, commit_tree
+from stoker.workspace.errors import (
+    BranchExists,
+    MergeConflict,
+    NotAWorktree,
+    UnknownBranch,
+    WorktreeDirty,
+)
+from stoker.workspace.git import decode
+from stoker.workspace.message import Trailers, compose
+from stoker.workspace.repository import Repository
+from stoker.workspace.status import entries
+from stoker.workspace.worktree import Worktree
+
+_SLUG = re.compile(r"[^a-z0-9]+")
+_DIFF_LIMIT = 24_000
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a branch's name."""
+    return _SLUG.sub("-", text.lower()).strip("-")[:40].strip("-") or "roadmap"
+
+
+def place(state: Path, unit: str, run: str) -> tuple[Path, str]:
+    """Worktree and branch of the try of a unit whose nested run is `run`."""
+    name = f"{slug(unit)}-{sha256(run.encode()).hexdigest()[:12]}"
+    return state / "worktrees" / f"roadmap-{name}", f"roadmap-try/{name}"
+
+
+async def prepare(repository: Repository, branch: str, base: str) -> str:
+    """Make the branch at the commit `base` unless there is one; returns its commit."""
+    await repository.check_branch_name(branch)
+    (there,) = await repository.resolve(f"refs/heads/{branch}")
+    if there is not None:
+        return there
+    none = "0" * len(base)
+    await repository.git.run("update-ref", "-m", "roadmap", f"refs/heads/{branch}", base, none)
+    return base
+
+
+async def tip(repository: Repository, branch: str) -> str:
+    """The branch's commit. Raises `UnknownBranch`."""
+    (found,) = await repository.resolve(f"refs/heads/{branch}")
+    if found is None:
+        raise UnknownBranch(branch)
+    return found
+
+
+@asynccontextmanager
+async def queue(repository: Repository, branch: str) -> AsyncIterator[None]:
+    """Held by whoever moves the branch: merges are one at a time, with what they verify."""
+    name = sha256(branch.encode()).hexdigest()[:16]
+    async with locks.exclusive(repository.common_dir / "stoker-roadmaps" / f"{name}.lock"):
+        yield
+
+
+# A try's worktree.
+
+
+async def room(repository: Repository, path: Path, branch: str, base: str) -> Worktree:
+    """The worktree of a try, on a branch of its own: the one that is there, else a new one."""
+    try:
+        found = Worktree.open(repository, path)
+        if await asyncio.to_thread((path / ".git").exists):
+            return found
+    except NotAWorktree:
+        pass
+    try:
+        return await creation.create(repository, path, branch, base)
+    except BranchExists:
+        return await creation.recreate(repository, path, branch)
+
+
+async def leave(repository: Repository, path: Path, branch: str, *, keep: bool = False) -> None:
+    """Remove a try's worktree, and its branch unless that is to be kept."""
+    try:
+        worktree = Worktree.open(repository, path)
+    except NotAWorktree:
+        pass
+    else:
+        await removal.remove(worktree, branch, discard_nested=True, wait=False)
+    if not keep:
+        await repository.git.run("branch", "-D", "--", branch, accept=(0, 1))
+
+
+async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
+    """Put the work of the commit `earlier` into the files of a new worktree, uncommitted;
+    returns the files in which it conflicts with what is there, which have the usual marks."""
+    git = worktree.git
+    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "HEAD", earlier)
+    output = await git.run(*args, accept=(0, 1))
+    tree, *files = decode(output.stdout).rstrip("\0").split("\0")
+    await git.run("read-tree", "--reset", "-u", tree.strip())
+    await git.run("read-tree", "HEAD")
+    return tuple(files) if output.code == 1 else ()
+
+
+async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
+    """Commit all that a try left in its worktree, but what it did to plan files; returns the
+    commit."""
+    git = worktree.git
+    await commit(worktree, f"Try: {title}", break_lock=True)
+    head = await worktree.head()
+    if head is None or not plan_files:
+        return head or base
+    changed = await git.records(
+        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head, "--"), *plan_files
+    )
+    if not changed:
+        return head
+    known = set(await git.records("ls-tree", "-r", "-z", "--name-only", base, "--", *changed))
+    if known:
+        await git.run("checkout", "--quiet", base, "--", *sorted(known))
+    if new := sorted(set(changed) - known):
+        await git.run("rm", "--quiet", "--force", "--", *new)
+    await commit(worktree, "Plan files are not the agent's", break_lock=True)
+    return await worktree.head() or base
+
+
+async def patch(repository: Repository, base: str, commit_: str) -> str:
+    """What a commit changed, as text, at most 24,000 characters of it."""
+    args = ("diff-tree", "-r", "--patch", "--no-ext-diff", "--no-textconv", "--find-renames")
+    output = await repository.git.run(*args, base, commit_)
+    text = output.stdout.decode(errors="replace")
+    if len(text) > _DIFF_LIMIT:
+        text = text[:_DIFF_LIMIT] + f"\n... {len(text) - _DIFF_LIMIT} characters more\n"
+    return text
+
+
+async def files(repository: Repository, base: str, commit_: str) -> tuple[str, ...]:
+    """The paths in which two commits differ."""
+    args = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, commit_)
+    return tuple(await repository.git.records(*args))
+
+
+# Merging.
+
+
+async def merged(repository: Repository, job: Job, token: str) -> str | None:
+    """The commit of a try that was merged already, though its process did not live to say so."""
+    args = ("log", "-z", "--format=%H %(trailers:key=Stoker-Try,valueonly,separator=%x20)")
+    for line in await repository.git.records(*args, f"{job.base}..refs/heads/{job.branch}"):
+        oid, _, tokens = line.partition(" ")
+        if token in tokens.split():
+            return oid
+    return None
+
+
+async def candidate(
+    repository: Repository, onto: str, work: str, message: str, trailers: Trailers
+) -> tuple[str, tuple[str, ...]]:
+    """A commit of the work of the commit `work` on top of the commit `onto`, on no branch; or the
+    files that conflict."""
+    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, work)
+    output = await repository.git.run(*args, accept=(0, 1))
+    tree, *found = decode(output.stdout).rstrip("\0").split("\0")
+    if output.code == 1:
+        return "", tuple(found)
+    text = compose(message, trailers)
+    made = await commit_tree(repository.git, tree.strip(), (onto,), text, repository.author)
+    return made, ()
+
+
+async def advance(repository: Repository, branch: str, made: str) -> None:
+    """Move the branch on to a commit made of its tip; where it is checked out, its files follow.
+    For who holds its queue. Raises `WorktreeDirty` if they have uncommitted changes, `GitFailed`.
+    """
+    async with repository.lock() as lock:
+        await merge.move_target(repository, branch, await tip(repository, branch), made, lock)
+
+
+async def tag(repository: Repository, job: Job, made: str) -> None:
+    """Tag a checkpoint if it is the run's `tag_every`th, or a multiple."""
+    ahead, _ = await repository.ahead_behind(made, job.base)
+    if ahead % (job.tag_every or 1) == 0:
+        name = f"{job.branch}/{made[:10]}"
+        await repository.git.run("update-ref", f"refs/tags/{name}", made)
+
+
+async def land(repository: Repository, job: Job, title: str) -> str:
+    """Merge the roadmap's branch into what is checked out in the repository; returns the commit.
+    Uncommitted changes stay as they are. Raises `WorktreeDirty` if they are where the merge puts
+    its own, `MergeConflict`; then nothing is changed."""
+    main = Worktree.main(repository)
+    async with queue(repository, job.branch), repository.lock():
+        head, work = await main.head() or "", await tip(repository, job.branch)
+        ahead, behind = await repository.ahead_behind(work, head)
+        if not ahead:
+            return head
+        made = work
+        if behind:
+            args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", head, work)
+            output = await repository.git.run(*args, accept=(0, 1))
+            tree, *found = decode(output.stdout).rstrip("\0").split("\0")
+            if output.code == 1:
+                raise MergeConflict(found, "merge")
+            text = compose(f"Merge {job.branch}: {title}")
+            parents = (head, work)
+            made = await commit_tree(repository.git, tree.strip(), parents, text, repository.author)
+        seen = await entries(main.git)
+        changed = set(await files(repository, head, made))
+        if mine := sorted(changed & {*seen.tracked, *seen.untracked}):
+            raise WorktreeDirty(str(main.path), mine)
+        await main.git.run("merge", "--ff-only", "--quiet", "--no-stat", "--no-autostash", made)
+        return made

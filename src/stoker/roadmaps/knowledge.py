@@ -1,0 +1,97 @@
+"""What is known beside a task: of the repository, of the run so far, of the project."""
+
+from __future__ import annotations
+
+import sqlite3
+from hashlib import sha256
+
+from stoker.log import get_logger
+from stoker.roadmaps.bench import Bench
+from stoker.roadmaps.context.assembly import assemble
+from stoker.roadmaps.context.model import Request
+from stoker.roadmaps.memory import outcome, project
+from stoker.roadmaps.memory.outcome import Outcome
+from stoker.roadmaps.standing import RunStanding, standing
+from stoker.roadmaps.tries import Try
+from stoker.roadmaps.unit import Job, Unit
+from stoker.workspace.worktree import Worktree
+
+log = get_logger(__name__)
+
+
+def outcomes(run: RunStanding) -> tuple[Outcome, ...]:
+    """What the tries of a run came to, in the order they ended."""
+    found = [
+        (one.ended, _outcome(standing.unit, one))
+        for standing in run.units
+        for one in standing.tries
+        if one.evidence is not None
+    ]
+    return tuple(record for _, record in sorted(found, key=lambda pair: pair[0]))
+
+
+def _outcome(unit: Unit, one: Try) -> Outcome:
+    assert one.evidence is not None  # noqa: S101 - chosen so
+    return outcome.outcome(
+        task=unit.tasks[0].id,
+        title=unit.title,
+        attempt=one.number,
+        evidence=one.evidence,
+        told=outcome.Said(summary=outcome.shortened(one.summary, 1200)),
+        tasks=unit.ids if len(unit.tasks) > 1 else (),
+        seconds=one.ended - one.began,
+        at=one.ended,
+    )
+
+
+async def context(
+    bench: Bench,
+    job: Job,
+    unit: Unit,
+    run_id: str,
+    worktree: Worktree,
+    past: tuple[Try, ...],
+    *,
+    budget: int,
+    conflicts: tuple[str, ...],
+) -> str:
+    """What to tell an agent of all that, at most `budget` tokens; empty if there is no telling,
+    which keeps nobody from working."""
+    if not budget:
+        return ""
+    try:
+        memory = project.read(worktree.repository.path)
+    except project.Unreadable as error:
+        log.warning("project memory left out", error=str(error))
+        memory = project.ProjectMemory()
+    request = Request(
+        roadmap=await bench.document(run_id),
+        tasks=unit.tasks,
+        budget=budget,
+        outcomes=outcomes(await standing(bench.journal, run_id)),
+        memory=memory,
+        faults=past[-1].faults if past else (),
+        files=conflicts,
+    )
+    name = sha256(job.root.encode()).hexdigest()[:16]
+    try:
+        async with bench.index(bench.directory / "roadmaps" / "index" / f"{name}.db") as index:
+            found = await assemble(index, worktree.git, request)
+    except (sqlite3.Error, OSError) as error:
+        log.warning("context left out", error=str(error))
+        return ""
+    return found.text
+
+
+async def remember(bench: Bench, job: Job, run_id: str) -> None:
+    """Have the project remember a run that is over. Raises `OSError`."""
+    from pathlib import Path
+
+    root = Path(job.root)
+    try:
+        memory = project.read(root)
+    except project.Unreadable as error:
+        log.warning("project memory not written", error=str(error))
+        return
+    found = outcomes(await standing(bench.journal, run_id))
+    project.write(root, project.remember(memory, run_id, found))

@@ -1,0 +1,112 @@
+"""Kind `roadmap-merge`: verified work becomes one checkpoint on the roadmap's branch.
+
+One at a time. If the branch has moved since the work began, what comes of both is verified
+again, before the branch moves; what conflicts goes back to the agent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.plan.model import InterruptPolicy, Step
+from stoker.roadmaps import integration
+from stoker.roadmaps.bench import Bench, opened
+from stoker.roadmaps.checking import check
+from stoker.roadmaps.unit import Job, Unit
+from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.message import Trailers
+
+
+class Merge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be merged."""
+
+    job: Job
+    unit: Unit
+    base: str
+    """The commit the work began from."""
+    work: str
+    """The commit that was verified."""
+    token: str
+    """Of the try: it is merged once, however often it is gone on with."""
+    run: str
+    step: str
+    tokens: dict[str, int] = {}
+    """That the agent used."""
+
+
+class MergeKind:
+    """Outputs: `checkpoint` (the commit on the branch); or `conflicts` (files), or the `evidence`
+    that it does not hold on what the branch has become. The last two are no failure of the step.
+    """
+
+    name = "roadmap-merge"
+    definition = Merge
+    on_interrupt: InterruptPolicy = "rerun"
+    takes_slot = False
+
+    def check(self, step: Step, definition: Merge) -> list[str]:
+        """Nothing that the types do not say."""
+        return []
+
+    def tool(self, step: Step, definition: Merge) -> str:
+        """git."""
+        return "git"
+
+    def start(self, step: Step, definition: Merge, attempt: Attempt) -> Work:
+        """A place in the queue, a commit."""
+        return _work(definition, attempt)
+
+
+async def _work(definition: Merge, attempt: Attempt) -> Result:
+    bench = await attempt.shared(opened)
+    try:
+        return Result(exit_code=0, outputs=await _merge(definition, attempt, bench))
+    except (WorkspaceError, OSError) as error:
+        raise StepFailed(str(error)) from error
+
+
+async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str, Any]:
+    job, unit = definition.job, definition.unit
+    repository = await bench.repository(job.root)
+    async with integration.queue(repository, job.branch):
+        if (before := await integration.merged(repository, job, definition.token)) is not None:
+            return {"checkpoint": before}
+        onto = await integration.tip(repository, job.branch)
+        if unit.gate:
+            return {"checkpoint": onto}
+        subject = f"executor({', '.join(unit.ids)}): {unit.title}".splitlines()[0][:100]
+        made, conflicts = await integration.candidate(
+            repository, onto, definition.work, subject, _trailers(definition)
+        )
+        if conflicts:
+            attempt.write(f"conflicts in {', '.join(conflicts)}\n", error=True)
+            return {"conflicts": list(conflicts)}
+        outputs: dict[str, Any] = {}
+        if onto != definition.base:
+            attempt.write("the branch has moved: verifying what comes of both\n")
+            evidence = await check(attempt, bench, job, unit, base=onto, commit=made)
+            outputs["evidence"] = msgspec.to_builtins(evidence)
+            if evidence.verdict == "failed":
+                return outputs
+        await integration.advance(repository, job.branch, made)
+        if job.tag_every:
+            await integration.tag(repository, job, made)
+    return {**outputs, "checkpoint": made}
+
+
+def _trailers(definition: Merge) -> Trailers:
+    used = sum(definition.tokens.get(name, 0) for name in ("input", "output"))
+    return (
+        ("Stoker-Run", definition.run),
+        ("Stoker-Step", definition.step),
+        *(("Stoker-Task", task) for task in definition.unit.ids),
+        ("Stoker-Try", definition.token),
+        ("Stoker-Tokens", str(used)),
+    )
+
+
+KIND = MergeKind()

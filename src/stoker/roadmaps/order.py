@@ -1,0 +1,147 @@
+"""What must be done before what: said by the file, by its phases, and inferred.
+
+Dependencies on what is done already, or is not in the file, hold nobody up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+
+from stoker.plan.errors import PlanError, Problem
+from stoker.roadmaps.document import Phase
+from stoker.roadmaps.unit import Unit, family
+
+Edges = dict[int, set[int]]
+"""Of each unit, by its index, those that must be done before."""
+
+
+def order(units: Sequence[Unit], phases: Sequence[Phase], *, infer: bool) -> list[tuple[int, ...]]:
+    """Of each unit, the indices of those it must wait for. Raises `PlanError` if units wait for
+    each other, with the path."""
+    edges = _said(units)
+    sorted_units(units, edges)  # what the file says is told without what it implies
+    _phases(units, phases, edges)
+    line = sorted_units(units, edges)
+    if infer:
+        _marked(units, edges)
+        _shared_files(units, edges, line)
+    return [tuple(sorted(edges[index])) for index in range(len(units))]
+
+
+def sorted_units(units: Sequence[Unit], edges: Mapping[int, Iterable[int]]) -> list[int]:
+    """The units in an order they can be done in, that of the file where that is one. Raises
+    `PlanError`."""
+    left = {index: len(set(edges[index])) for index in range(len(units))}
+    dependents: dict[int, list[int]] = {}
+    for index, before in edges.items():
+        for other in before:
+            dependents.setdefault(other, []).append(index)
+    ready = [index for index, count in left.items() if not count]
+    heapify(ready)
+    line: list[int] = []
+    while ready:
+        line.append(index := heappop(ready))
+        for dependent in dependents.get(index, ()):
+            left[dependent] -= 1
+            if not left[dependent]:
+                heappush(ready, dependent)
+    if len(line) < len(units):
+        raise PlanError([_cycle(units, edges)])
+    return line
+
+
+def _cycle(units: Sequence[Unit], edges: Mapping[int, Iterable[int]]) -> Problem:
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        found = [units[index] for index in reversed(error.args[1])]
+        path = " -> ".join(unit.id for unit in found)
+        task = found[0].tasks[0]
+        where = f"{task.path}:{task.line}" if task.path else f"line {task.line}"
+        return Problem(message=f"{where}: tasks wait for each other: {path}")
+    raise AssertionError("unreachable")
+
+
+def _said(units: Sequence[Unit]) -> Edges:
+    home = {task.id: index for index, unit in enumerate(units) for task in family(unit.tasks)}
+    edges: Edges = {}
+    for index, unit in enumerate(units):
+        named = (name for task in family(unit.tasks) for name in task.depends_on)
+        edges[index] = {home[name] for name in named if name in home} - {index}
+    return edges
+
+
+def _phases(units: Sequence[Unit], phases: Sequence[Phase], edges: Edges) -> None:
+    members: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        members.setdefault(unit.tasks[0].phase or "", []).append(index)
+    before: list[int] = []
+    for number, phase in enumerate(phases):
+        own = members.get(phase.id, [])
+        waits = {index for name in phase.depends_on for index in members.get(name, [])}
+        if phase.barrier:
+            previous = [members[p.id] for p in phases[:number] if p.id in members]
+            before = previous[-1] if previous else []
+            waits.update(before)
+        last = waits - {other for index in waits for other in edges[index]}
+        for index in own:
+            if not edges[index] & set(own):
+                edges[index] |= last
+    # A gate holds up whatever follows it in its phase, and waits for what stands before it.
+    for own in members.values():
+        for place, index in enumerate(own):
+            if units[index].gate:
+                edges[index].update(own[:place])
+                for later in own[place + 1 :]:
+                    if later not in edges[index]:
+                        edges[later].add(index)
+
+
+def _marked(units: Sequence[Unit], edges: Edges) -> None:
+    """Where some tasks of a phase are marked as parallel, the others are not."""
+    phases: dict[str | None, list[int]] = {}
+    for index, unit in enumerate(units):
+        phases.setdefault(unit.tasks[0].phase, []).append(index)
+    for own in phases.values():
+        if not any(units[index].tasks[0].parallel for index in own):
+            continue
+        alone: list[int] = []
+        beside: list[int] = []
+        for index in own:
+            if units[index].tasks[0].parallel:
+                _add(edges, index, alone)
+                beside.append(index)
+            else:
+                _add(edges, index, beside or alone)
+                alone, beside = [index], []
+
+
+def _shared_files(units: Sequence[Unit], edges: Edges, line: Sequence[int]) -> None:
+    last: dict[str, int] = {}
+    for index in line:
+        for path in units[index].files:
+            if (other := last.get(path)) is not None:
+                _add(edges, index, (other,))
+            last[path] = index
+
+
+def _add(edges: Edges, index: int, found: Iterable[int]) -> None:
+    """Inferred ones, unless what is said has it the other way round."""
+    for other in found:
+        if other not in edges[index] and not _reaches(edges, other, index):
+            edges[index].add(other)
+
+
+def _reaches(edges: Edges, start: int, goal: int) -> bool:
+    seen, pending = {start}, [start]
+    while pending:
+        index = pending.pop()
+        if index == goal:
+            return True
+        new = edges[index] - seen
+        seen |= new
+        pending.extend(new)
+    return False

@@ -1,0 +1,210 @@
+"""A roadmap as a plan of the engine: a step for each unit of work; and a try of one as a plan.
+
+roadmap-task, and in each try of it:  [ask ->] agent -> verify [-> review] -> merge
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from stoker.plan import template
+from stoker.plan.errors import PlanError, Problem
+from stoker.plan.loader import loads
+from stoker.plan.model import Plan
+from stoker.plan.validate import Kinds
+from stoker.plan.variables import literal
+from stoker.roadmaps import grouping, order
+from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.settings import Settings, changed
+from stoker.roadmaps.tries import AGENT, ASK, MERGE, REVIEW, VERIFY, Next
+from stoker.roadmaps.unit import Job, Unit, family
+
+AGAIN: Final = 75
+"""Exit code of a try that another one follows (EX_TEMPFAIL)."""
+Units = Sequence[tuple[Unit, tuple[int, ...]]]
+"""In an order they can be done in, each with the indices of those it waits for."""
+_ENDLESS: Final = 100_000
+"""Retries of the engine: how many there really are follows from the tries."""
+
+
+def units_of(roadmap: Roadmap, settings: Settings) -> list[tuple[Unit, tuple[int, ...]]]:
+    """What is to be done, in an order it can be done in, and of each the indices of those it
+    waits for. Raises `PlanError`: tasks wait for each other."""
+    chosen = grouping.units(roadmap, settings)
+    if settings.only:
+        only = set(settings.only)
+        if unknown := only - {task.id for task in roadmap.walk()}:
+            names = ", ".join(sorted(unknown))
+            raise PlanError([Problem(message=f"{roadmap.source}: there is no task {names}")])
+        chosen = [unit for unit in chosen if only & {t.id for t in family(unit.tasks)}]
+    before = order.order(chosen, roadmap.phases, infer=settings.infer)
+    line = order.sorted_units(chosen, dict(enumerate(before)))
+    places = {index: place for place, index in enumerate(line)}
+    found = [(chosen[i], tuple(sorted(places[other] for other in before[i]))) for i in line]
+    return found[: settings.max_tasks]
+
+
+def refusals(roadmap: Roadmap, settings: Settings) -> list[Problem]:
+    """Why it may not be run: errors of its reader, and checklists that are not complete."""
+    found = [
+        Problem(message=f"{one.path}:{one.line}:{one.column}: {one.message}")
+        for one in roadmap.problems
+        if one.severity == "error"
+    ]
+    if not settings.ignore_gates:
+        for gate in roadmap.gates:
+            if left := [item for item in gate.items if not item.done]:
+                found.append(
+                    Problem(
+                        message=f"{gate.path}:{left[0].line}: checklist {gate.name!r} is not "
+                        f"complete, {len(left)} of {len(gate.items)} are open (--ignore-gates "
+                        "runs all the same)"
+                    )
+                )
+    return found
+
+
+def plan(
+    roadmap: Roadmap, units: Units, job: Job, settings: Settings, *, kinds: Kinds
+) -> Plan | None:
+    """The plan of a run of these units; None if there are none. Raises `PlanError`."""
+    if problems := refusals(roadmap, settings):
+        raise PlanError(problems)
+    if not units:
+        return None
+    steps = _steps(units, job, settings)
+    document = {
+        "plan_id": f"roadmap-{job.branch.rpartition('/')[2]}",
+        "description": literal(roadmap.title),
+        "metadata": {
+            "roadmap": _each(literal, job.source),
+            "settings": _each(literal, msgspec.to_builtins(changed(settings))),
+            "document": _each(literal, msgspec.to_builtins(roadmap)),
+        },
+        "globals": {
+            "max_concurrency": settings.parallel,
+            **({"max_run_duration_sec": s} if (s := settings.budget.seconds) else {}),
+        },
+        "steps": steps,
+    }
+    return loads(msgspec.json.encode(document), kinds=kinds).plan
+
+
+def _steps(found: Units, job: Job, settings: Settings) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    common = _written(msgspec.to_builtins(job))
+    for place, (unit, before) in enumerate(found):
+        step: dict[str, Any] = {
+            "id": unit.id,
+            "name": literal(unit.title[:200]),
+            "step_def": {
+                "type": "roadmap-task",
+                "job": common,
+                "unit": _written(msgspec.to_builtins(unit)),
+                "budget": msgspec.to_builtins(settings.budget),
+            },
+            "depends_on": [found[other][0].id for other in before],
+            "retries": _ENDLESS,
+            "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
+            "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
+        }
+        if unit.options.strategy == "rollback_all":
+            step["on_failure"] = "abort"
+        elif unit.options.strategy == "skip":
+            step |= {"critical": False, "on_failure": "skip_dependents"}
+        every = settings.approve_every
+        if unit.options.approve == "before" or (every and place and place % every == 0):
+            asked = f"Begin {unit.id}: {unit.title}?"
+            step["approval"] = {"prompt": literal(template.escape(asked[:500]))}
+        steps.append(step)
+    return steps
+
+
+def try_plan(
+    job: Job,
+    unit: Unit,
+    next_: Next,
+    *,
+    base: str,
+    cwd: str,
+    step: tuple[str, str],
+    token: str,
+    prompt: str,
+    kinds: Kinds,
+) -> Plan:
+    """The plan of one try. `base`: the commit its worktree `cwd` was cut from; `step`: the run and
+    the step it is a try of; `token`: the same whenever this try is gone on with."""
+    said = unit.options
+    work = {
+        "job": _written(msgspec.to_builtins(job)),
+        "unit": _written(msgspec.to_builtins(unit)),
+        "base": base,
+    }
+    steps: list[dict[str, Any]] = []
+    if next_.ask:
+        asked = f"{next_.reason[:1500]}\n\nTry {unit.id} again?"
+        steps.append(_step(ASK, {"type": "approval", "prompt": _text(asked)}))
+    if not unit.gate:
+        agent: dict[str, Any] = {
+            "type": "agent",
+            "profile": _text(said.agent),
+            "prompt": _text(prompt),
+        }
+        if said.model:
+            agent["model"] = _text(said.model)
+        limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
+        steps.append(_step(AGENT, agent, **limit))
+    verify = {"type": "roadmap-verify", **work}
+    steps.append(_step(VERIFY, verify, provides=["verdict"]))
+    good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
+    if said.approve == "after" and not unit.gate:
+        asked = f"Take over what was done for {unit.id}: {unit.title}?"
+        review = {"type": "approval", "prompt": _text(asked)}
+        steps.append(_step(REVIEW, review, condition=good))
+    merge = {
+        "type": "roadmap-merge",
+        **work,
+        "work": f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
+        "token": _text(token),
+        "run": _text(step[0]),
+        "step": _text(step[1]),
+    }
+    if not unit.gate:
+        merge["tokens"] = f"${{{{ prev.{AGENT}.outputs.tokens }}}}"
+    steps.append(_step(MERGE, merge, condition=good, provides=["checkpoint"]))
+    for earlier, later in itertools.pairwise(steps):
+        later["depends_on"] = [earlier["id"]]
+    document = {
+        "plan_id": literal(f"try-{unit.id}"[:200]),
+        "globals": {"max_concurrency": 1, "cwd": _text(cwd)},
+        "steps": steps,
+    }
+    return loads(msgspec.json.encode(document), kinds=kinds).plan
+
+
+def _step(step_id: str, definition: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": step_id, "step_def": definition, **more}
+
+
+def _text(text: str) -> str:
+    """What stands for `text` in a plan, whatever people have written."""
+    return literal(template.escape(text))
+
+
+def _written(value: Any) -> Any:
+    """The same for all texts in a value."""
+    return _each(_text, value)
+
+
+def _each(change: Callable[[str], str], value: Any) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _each(change, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(change, item) for item in value]
+    return value

@@ -1,0 +1,129 @@
+"""What an agent is told of its task, and of the tries before. Pure: the same of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from stoker.roadmaps.document import Task
+from stoker.roadmaps.evidence import Evidence, Fault
+from stoker.roadmaps.tries import Try
+from stoker.roadmaps.unit import Job, Unit
+
+_FAULTS: Final = 20
+_OUTPUT: Final = 3000
+_CONTEXT: Final = 8000
+_RULES: Final = """\
+Work in the current directory, which is a git worktree of your own; what you leave in it is \
+what counts. When you stop, an independent verification is run on it: the project's tests as \
+they were before your work, its build and its checks. Saying that it is done counts for nothing.
+- Do all that the task says and nothing beside it.
+- Do not delete, skip or weaken tests, and do not change how they are run.
+- Do not tick boxes: the plan file is not yours to change.
+- Do not push, do not switch branches, and do not work outside this directory."""
+
+
+def prompt(
+    job: Job,
+    unit: Unit,
+    tries: Sequence[Try],
+    *,
+    context: str = "",
+    diff: str = "",
+    conflicts: Sequence[str] = (),
+    carried: bool = False,
+    other_way: bool = False,
+) -> str:
+    """What to tell the agent. `context`: holds the tasks in full; `diff`: of the last try;
+    `carried`: its work is in the worktree again, in `conflicts` with marks of conflicts."""
+    parts = [_tasks(job, unit, whole=not context), _RULES]
+    if context:
+        parts.append(f"# What is known\n\n{context}")
+    told = [one for one in tries if one.outcome == "failed" and one.category != "rate_limit"]
+    if told:
+        parts.append(_before(told, diff, carried=carried))
+    if conflicts:
+        listed = "\n".join(f"- {path}" for path in conflicts)
+        parts.append(
+            "# Conflicts\n\nOthers changed the same places meanwhile. These files have conflict "
+            f"markers (<<<<<<<, >>>>>>>); resolve them, keeping what both sides want:\n{listed}"
+        )
+    if other_way:
+        parts.append(
+            "# Take another way\n\nTrying the same again came to the same. Question what the "
+            "tries before took for granted, and find another approach."
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:
+    parts = [f"You are working on: {job.title}"] if job.title else []
+    if unit.goal:
+        parts.append(f"The aim of this phase:\n{unit.goal.strip()}")
+    head = "# Your task" if len(unit.tasks) == 1 else "# Your tasks, in this order"
+    parts.append(head)
+    parts += [_task(task, 2) if whole else f"## {task.id}: {task.title}" for task in unit.tasks]
+    return "\n\n".join(parts)
+
+
+def _task(task: Task, level: int) -> str:
+    lines = [f"{'#' * level} {task.id}: {task.title}"]
+    text = task.context or task.description
+    if text.strip():
+        lines.append(text.strip()[:_CONTEXT])
+    for name, values in (
+        ("Files it names", task.files),
+        ("It must hold afterwards", [one.text for one in task.acceptance]),
+        ("It refers to", task.references),
+    ):
+        if values:
+            lines.append(f"{name}:\n" + "\n".join(f"- {value}" for value in values))
+    if task.test_strategy:
+        lines.append(f"How it is to be tested: {task.test_strategy}")
+    if task.verify:
+        lines.append(f"It is verified by: `{task.verify}`")
+    if not task.context:  # which holds code and subtasks as they stand in the file
+        lines += [f"```{block.language}\n{block.text}\n```" for block in task.code]
+        lines += [_task(sub, level + 1) for sub in task.subtasks]
+    return "\n\n".join(lines)
+
+
+def _before(tries: Sequence[Try], diff: str, *, carried: bool) -> str:
+    lines = [f"# What was tried before ({len(tries)} {'try' if len(tries) == 1 else 'tries'})"]
+    for one in tries:
+        line = f"- Try {one.number}: {(one.category or 'failed').replace('_', ' ')}. {one.error}"
+        lines.append(line.rstrip())
+    last = tries[-1]
+    if last.faults:
+        lines.append("## What is wrong with it")
+        lines += [_fault(fault) for fault in last.faults[:_FAULTS]]
+    if last.evidence is not None:
+        lines += _outputs(last.evidence)
+    if last.summary:
+        lines.append(f"## What was said of it then\n\n{last.summary.strip()[:1500]}")
+    if diff:
+        state = (
+            "These changes are in your directory already: mend them, or take them back."
+            if carried
+            else "These changes were taken back; your directory is as it was before them."
+        )
+        lines.append(f"## What it had changed\n\n{state}\n\n```diff\n{diff.strip()}\n```")
+    return "\n\n".join(lines)
+
+
+def _fault(fault: Fault) -> str:
+    place = f"{fault.path}:{fault.line}" if fault.path and fault.line else fault.path
+    where = f" in {place}" if place else ""
+    return f"- {fault.category.replace('_', ' ')}{where}: {fault.message}"
+
+
+def _outputs(evidence: Evidence) -> list[str]:
+    lines = []
+    for command in evidence.commands:
+        if command.exit_code != 0 and command.output.strip():
+            ended = "no end in time" if command.exit_code is None else f"exit {command.exit_code}"
+            output = command.output.strip()[-_OUTPUT:]
+            lines.append(f"`{' '.join(command.argv)}` ({ended}) printed:\n\n```\n{output}\n```")
+    if evidence.tests.broken:
+        lines.append("Passed before, fail now: " + ", ".join(evidence.tests.broken[:_FAULTS]))
+    return lines

@@ -1,0 +1,227 @@
+"""Kind `roadmap-task`: one unit of a roadmap, tried until it is verified and on the branch.
+
+An attempt of the step is one try: a nested run in a worktree that is cut when it begins. What
+it is told follows from the journal, so that one that was killed goes on as it would have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from msgspec import Struct
+
+from stoker.engine.creation import nested_run_id, stored_plan
+from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.engine.nested import replayed
+from stoker.journal.base import UnknownRun
+from stoker.plan.model import InterruptPolicy, Plan, Step
+from stoker.roadmaps import integration, knowledge, tries
+from stoker.roadmaps.bench import Bench, opened
+from stoker.roadmaps.budget import overspent, spent_on
+from stoker.roadmaps.plan import AGAIN, try_plan
+from stoker.roadmaps.prompt import prompt
+from stoker.roadmaps.settings import Budget
+from stoker.roadmaps.tries import Next, Try
+from stoker.roadmaps.unit import Job, Unit
+from stoker.roadmaps.writeback import decided_by_hand, write_back
+from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.repository import Repository
+
+
+class RoadmapTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A unit of work, and the run it is a part of."""
+
+    job: Job
+    unit: Unit
+    budget: Budget = Budget()
+
+
+class RoadmapTaskKind:
+    """Outputs: `status` (`done`, or `done-unverified` with the `reason`), `commit`, `files`,
+    `tries`, `tokens`, `cost_usd`."""
+
+    name = "roadmap-task"
+    definition = RoadmapTask
+    on_interrupt: InterruptPolicy = "adopt"
+    takes_slot = True
+
+    def check(self, step: Step, definition: RoadmapTask) -> list[str]:
+        """It has tasks."""
+        return [] if definition.unit.tasks else ["unit.tasks: expected a task, found none"]
+
+    def tool(self, step: Step, definition: RoadmapTask) -> str:
+        """Its name."""
+        return self.name
+
+    def start(self, step: Step, definition: RoadmapTask, attempt: Attempt) -> Work:
+        """One try."""
+        return _work(definition, attempt)
+
+
+async def _work(definition: RoadmapTask, attempt: Attempt) -> Result:
+    bench = await attempt.shared(opened)
+    try:
+        repository = await bench.repository(definition.job.root)
+        this = _Try(definition, attempt, bench, repository)
+        return await this.carry_out()
+    except (WorkspaceError, OSError) as error:
+        raise StepFailed(str(error)) from error
+
+
+class _Try:
+    """The one that an attempt is."""
+
+    def __init__(
+        self, definition: RoadmapTask, attempt: Attempt, bench: Bench, repository: Repository
+    ) -> None:
+        self.job, self.unit = definition.job, definition.unit
+        self.budget = definition.budget
+        self.attempt, self.bench, self.repository = attempt, bench, repository
+        self.run = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
+
+    def place(self, number: int) -> tuple[Path, str]:
+        """Worktree and branch of a try of this unit."""
+        run = nested_run_id(self.attempt.run_id, self.attempt.step_id, number)
+        return integration.place(self.bench.directory, self.unit.id, run)
+
+    async def carry_out(self) -> Result:
+        self.bench.follow(self.attempt.run_id, self.job)
+        past = await tries.history(
+            self.bench.journal, self.attempt.run_id, self.attempt.step_id, self.attempt.number
+        )
+        plan = await self._begun() or await self._begin(past)
+        if isinstance(plan, Result):
+            return plan
+        try:
+            await self.attempt.run_plan(plan, {})
+        except StepFailed as error:
+            self.attempt.write(f"{error}\n", error=True)
+        done = tries.read(self.attempt.number, await replayed(self.bench.journal, self.run))
+        if done.outcome == "merged":
+            return await self._finish((*past, done))
+        return await self._failed((*past, done))
+
+    async def _begun(self) -> Plan | None:
+        """The plan of this very try, if a crash cut it short after it had begun."""
+        if not self.attempt.resumed:
+            return None
+        try:
+            return await stored_plan(self.bench.journal, self.run)
+        except UnknownRun:
+            return None
+
+    async def _begin(self, past: tuple[Try, ...]) -> Plan | Result:
+        job, unit = self.job, self.unit
+        path, branch = self.place(self.attempt.number)
+        await integration.leave(self.repository, path, branch)  # half made before a crash
+        reason = await overspent(self.bench.journal, self.attempt.run_id, self.budget)
+        if (reason := reason or spent_on(past, unit.options)) is not None:
+            return Result(exit_code=1, error=f"deferred: {reason}")
+        by_hand = await decided_by_hand(self.bench, job, self.attempt.run_id, unit)
+        if by_hand is not None:
+            status = "done" if by_hand == "done" else "skipped"
+            why = f"{by_hand} in the file, by hand"
+            return Result(exit_code=0, outputs={"status": status, "reason": why})
+        next_ = tries.decide(past, unit.options)
+        await self._wait(next_)
+        base = await integration.tip(self.repository, job.branch)
+        told = "" if unit.gate else await self._told(past, next_, base, path, branch)
+        return try_plan(
+            job,
+            unit,
+            next_,
+            base=base,
+            cwd=job.root if unit.gate else str(path),
+            step=(self.attempt.run_id, self.attempt.step_id),
+            token=self.run,
+            prompt=told,
+            kinds=self.bench.kinds,
+        )
+
+    async def _told(
+        self, past: tuple[Try, ...], next_: Next, base: str, path: Path, branch: str
+    ) -> str:
+        """Make the worktree of this try; what its agent is told."""
+        last = next((one for one in reversed(past) if one.commit), None)
+        worktree = await integration.room(self.repository, path, branch, base)
+        conflicts: tuple[str, ...] = ()
+        if last is not None and next_.carry:
+            conflicts = await integration.carry(worktree, last.commit)
+        budget = self.unit.options.context // (3 if next_.trim else 1)
+        known = await knowledge.context(
+            self.bench,
+            self.job,
+            self.unit,
+            self.attempt.run_id,
+            worktree,
+            past,
+            budget=budget,
+            conflicts=conflicts,
+        )
+        diff = await integration.patch(self.repository, last.base, last.commit) if last else ""
+        return prompt(
+            self.job,
+            self.unit,
+            past,
+            context=known,
+            diff=diff,
+            conflicts=conflicts,
+            carried=next_.carry,
+            other_way=next_.other_way,
+        )
+
+    async def _wait(self, next_: Next) -> None:
+        agent = self.unit.options.agent
+        until = max(next_.not_before, self.bench.paused(agent))
+        while (left := until - tries.now()) > 0:
+            self.attempt.write(f"{agent} will listen again in {left:.0f} s\n")
+            await asyncio.sleep(left)
+            until = max(until, self.bench.paused(agent))
+
+    async def _finish(self, all_: tuple[Try, ...]) -> Result:
+        """Its checkpoint is on the branch, and the journal says so."""
+        done = all_[-1]
+        verdict = done.evidence.verdict if done.evidence else "unverified"
+        waived = self.unit.options.verify == "skip"
+        status = "done" if verdict == "verified" else "done-unverified"
+        if status == "done" or waived:
+            run = self.attempt.run_id
+            await write_back(self.bench, self.job, run, self.unit, self.attempt.write)
+        await self._clear(all_)
+        return Result(
+            exit_code=0,
+            outputs={
+                "status": status,
+                "reason": done.evidence.reason if done.evidence else "",
+                "commit": done.commit,
+                "files": list(done.evidence.files) if done.evidence else [],
+                "tries": len(all_),
+                "tokens": sum(one.tokens for one in all_),
+                "cost_usd": sum(one.cost_usd for one in all_),
+            },
+        )
+
+    async def _failed(self, all_: tuple[Try, ...]) -> Result:
+        done = all_[-1]
+        next_ = tries.decide(all_, self.unit.options)
+        path, branch = self.place(self.attempt.number)
+        await integration.leave(self.repository, path, branch, keep=True)
+        if next_.again:
+            if done.category == "rate_limit":
+                self.bench.pause(self.unit.options.agent, next_.not_before)
+            return Result(exit_code=AGAIN, error=done.error or done.outcome)
+        error = f"{(done.category or done.outcome).replace('_', ' ')}: {next_.reason}"
+        if self.unit.options.strategy == "branch_and_merge" and done.commit:
+            kept = f"{self.job.branch}-{integration.slug(self.unit.id)}"
+            await self.repository.git.run("branch", "--force", "--", kept, done.commit)
+            error += f" (its work is on the branch {kept})"
+        await self._clear(all_)
+        return Result(exit_code=1, error=error)
+
+    async def _clear(self, all_: tuple[Try, ...]) -> None:
+        for one in all_:
+            await integration.leave(self.repository, *self.place(one.number))
+
+
+KIND = RoadmapTaskKind()

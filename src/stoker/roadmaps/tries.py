@@ -1,0 +1,218 @@
+"""The tries of a unit so far, read from the journal, and what follows from them. Pure but for
+reading: the next try is the same whenever it is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from stoker.engine.creation import nested_run_id
+from stoker.engine.lifecycle import RUN_OVER
+from stoker.engine.nested import replayed
+from stoker.engine.outputs import artefact
+from stoker.engine.state import RunState, StepState
+from stoker.journal.base import Journal, UnknownRun
+from stoker.roadmaps import failures
+from stoker.roadmaps.evidence import Category, Evidence, Fault
+from stoker.roadmaps.failures import Failure
+from stoker.roadmaps.settings import Options
+
+AGENT: Final = "agent"
+ASK: Final = "ask"
+VERIFY: Final = "verify"
+REVIEW: Final = "review"
+MERGE: Final = "merge"
+"""Steps of a try."""
+MOST_CONFLICTS: Final = 5
+"""Of one task, in a row."""
+
+
+class Try(Struct, frozen=True, kw_only=True):
+    """One try, once it is over."""
+
+    number: int
+    run_id: str
+    """Of the nested run."""
+    outcome: Literal["merged", "failed", "refused", "lost"]
+    """`refused`: a person said no. `lost`: a crash or a cancellation ended it."""
+    failure: Failure | None = None
+    error: str = ""
+    """In a sentence."""
+    base: str = ""
+    commit: str = ""
+    """Of the work, or, merged, of the checkpoint."""
+    digest: str = ""
+    """Of what it changed."""
+    evidence: Evidence | None = None
+    conflicts: tuple[str, ...] = ()
+    summary: str = ""
+    tokens: int = 0
+    cost_usd: float = 0.0
+    began: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def category(self) -> Category | None:
+        """Of what went wrong."""
+        return self.failure.category if self.failure else None
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was found wrong."""
+        return self.failure.faults if self.failure else ()
+
+
+class Next(Struct, frozen=True, kw_only=True):
+    """What is to be done after some tries."""
+
+    again: bool
+    reason: str = ""
+    """Why not; or, with `ask`, what a person is asked."""
+    ask: bool = False
+    carry: bool = False
+    """The next try goes on with the work of the last."""
+    other_way: bool = False
+    """The next try is told to take another approach."""
+    trim: bool = False
+    """It is told less."""
+    not_before: float = 0.0
+
+
+async def history(journal: Journal, run_id: str, step_id: str, before: int) -> tuple[Try, ...]:
+    """The tries of a step with numbers below `before`."""
+    found = []
+    for number in range(1, before):
+        nested = nested_run_id(run_id, step_id, number)
+        try:
+            found.append(read(number, await replayed(journal, nested)))
+        except UnknownRun:  # it could not be begun
+            found.append(Try(number=number, run_id=nested, outcome="lost"))
+    return tuple(found)
+
+
+def read(number: int, state: RunState) -> Try:
+    """A try, from its run."""
+    steps = {step.step.id: step for step in state.steps}
+    agent, verify, merge = (steps.get(name) for name in (AGENT, VERIFY, MERGE))
+    told = {**(verify.outputs if verify else {}), **(merge.outputs if merge else {})}
+    evidence = _evidence(told.get("evidence"))
+    outcome, failure, error = _outcome(state, steps, evidence, told)
+    definition = (verify.step.step_def if verify else None) or {}
+    return Try(
+        number=number,
+        run_id=state.run_id,
+        outcome=outcome,
+        failure=failure,
+        error=error,
+        base=str(definition.get("base", "")),
+        commit=str(told.get("checkpoint") or told.get("commit", "")),
+        digest=str(told.get("digest", "")),
+        evidence=evidence,
+        conflicts=tuple(told.get("conflicts", ())),
+        summary=str(agent.outputs.get("summary") or "") if agent else "",
+        tokens=_tokens(agent),
+        cost_usd=float(agent.outputs.get("cost_usd") or 0.0) if agent else 0.0,
+        began=state.started_at or state.created_at or 0.0,
+        ended=state.finished_at or 0.0,
+    )
+
+
+def _outcome(
+    state: RunState,
+    steps: dict[str, StepState],
+    evidence: Evidence | None,
+    told: dict[str, Any],
+) -> tuple[Literal["merged", "failed", "refused", "lost"], Failure | None, str]:
+    if told.get("checkpoint") is not None:
+        return "merged", None, ""
+    for name in (ASK, REVIEW):
+        if (step := steps.get(name)) is not None and step.status == "failed":
+            return "refused", None, step.reason or "a person said no"
+    if state.status not in RUN_OVER or state.status == "canceled":
+        return "lost", None, state.reason or ""
+    step = next((one for one in state.steps if one.status == "failed"), None)
+    if step is not None:
+        failure = failures.of_agent(step.reason or "") if step.step.id == AGENT else None
+        if failure is None:  # verifying or merging could not be done: disk full, a dirty tree
+            failure = Failure(category="tool_failure", message=step.reason or "")
+    elif told.get("conflicts"):
+        failure = failures.of_conflict(told["conflicts"])
+    else:
+        failure = failures.of_evidence(evidence) if evidence is not None else None
+    if failure is None:
+        return "lost", None, state.reason or ""
+    return "failed", failure, failure.message.partition("\n")[0]
+
+
+def decide(tries: Sequence[Try], options: Options) -> Next:
+    """Whether there is another try, and how it begins."""
+    past = [one for one in tries if one.outcome != "lost"]
+    if not past:
+        return Next(again=True)
+    last = past[-1]
+    if last.failure is None:
+        return Next(again=False, reason=last.error)
+    carry = options.strategy != "rollback_failed" and bool(last.commit)
+    if last.category == "conflict":
+        if _streak(past) > MOST_CONFLICTS:
+            return Next(again=False, reason=f"{_streak(past)} merges in a row conflicted")
+        return Next(again=True, carry=True)
+    failed = [one.failure for one in past if one.failure and one.category != "conflict"]
+    attempts = 1 if options.strategy == "skip" else options.retries + 1
+    decision = failures.decide(failed, attempts=attempts, on_exhausted="skip")
+    if decision.action == "pause":
+        wait = last.ended + (decision.pause_sec or 0.0)
+        return Next(again=True, carry=carry, not_before=wait)
+    if decision.action in ("skip", "defer"):
+        return Next(again=False, reason=decision.reason)
+    if options.strategy == "manual":
+        why = f"try {last.number} failed: {last.error}"
+        return Next(again=True, carry=carry, ask=True, reason=why)
+    stuck = stuck_for([one for one in past if one.category != "conflict"])
+    if decision.action in ("escalate", "rewrite") or stuck >= 2:
+        reason = decision.reason if stuck < 2 else f"{stuck + 1} tries changed the same"
+        return Next(again=True, ask=True, other_way=True, reason=reason)
+    other = decision.fresh or stuck > 0
+    return Next(again=True, carry=carry and not other, other_way=other, trim=decision.trim)
+
+
+def stuck_for(tries: Sequence[Try]) -> int:
+    """How many of the last tries made the same changes as the one before each."""
+    count = 0
+    for one, other in zip(reversed(tries[:-1]), reversed(tries), strict=False):
+        if not one.digest or one.digest != other.digest:
+            break
+        count += 1
+    return count
+
+
+def _streak(tries: Sequence[Try]) -> int:
+    count = 0
+    for one in reversed(tries):
+        if one.category != "conflict":
+            break
+        count += 1
+    return count
+
+
+def _tokens(agent: StepState | None) -> int:
+    counted = agent.outputs.get("tokens") if agent else None
+    if not isinstance(counted, dict):
+        return 0
+    return sum(counted.get(name, 0) for name in ("input", "output"))
+
+
+def _evidence(value: Any) -> Evidence | None:
+    if (path := artefact(value)) is not None:
+        value = msgspec.json.decode(Path(path).read_bytes())
+    return None if value is None else msgspec.convert(value, Evidence)
+
+
+def now() -> float:
+    """Seconds since the Unix epoch."""
+    return time.time()

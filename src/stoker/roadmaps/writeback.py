@@ -1,0 +1,114 @@
+"""Boxes ticked in the user's file, once the journal says that their tasks are done.
+
+The file may have been edited since the run began: tasks are found again by who they are.
+"""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+
+from stoker.roadmaps import detect, writing
+from stoker.roadmaps.bench import Bench
+from stoker.roadmaps.document import Roadmap, Status, Task
+from stoker.roadmaps.format import NotReadable, Reading
+from stoker.roadmaps.matching import match
+from stoker.roadmaps.unit import Job, Unit, family, is_open
+
+_RACES: Final = 5
+
+
+def reading(job: Job) -> Reading:
+    """How the run's plan file is read."""
+    return Reading(include_fenced=job.include_fenced, tag=job.tag)
+
+
+def read_again(job: Job) -> Roadmap:
+    """The plan file as it is now. Raises `NotReadable`."""
+    root = Path(job.root)
+    return detect.read(Path(job.source), root=root, format=job.format, reading=reading(job))
+
+
+async def write_back(
+    bench: Bench,
+    job: Job,
+    run_id: str,
+    unit: Unit,
+    say: Callable[[str], None],
+    status: Status = "done",
+) -> None:
+    """Give a unit's tasks and their subtasks a status in the file, unless they have been given
+    another one there since the run began. What cannot be written is told by `say`: the journal
+    has it."""
+    if not job.sync:
+        return
+    before = await bench.document(run_id)
+    async with bench.writing:
+        try:
+            written = await mark(job, before, unit, status)
+        except (NotReadable, writing.Changed, OSError) as error:
+            say(f"the plan file was not marked: {error}\n")
+            return
+    say(f"marked {status}: {', '.join(written) or 'nothing'}\n")
+
+
+async def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> list[str]:
+    """The same, told what the file was when the run began; the ids of what was marked. Raises
+    `NotReadable`, `Changed`, `OSError`."""
+    ids = {task.id for task in family(unit.tasks)}
+    return await to_thread(_mark, job, before, ids, status)
+
+
+async def decided_by_hand(bench: Bench, job: Job, run_id: str, unit: Unit) -> str | None:
+    """What people have said of a unit in the file since the run began, which leaves nothing to be
+    done: `done`, `skipped`, or `removed`."""
+    before = await bench.document(run_id)
+    try:
+        now = await to_thread(read_again, job)
+    except NotReadable:
+        return None  # what the run began with holds
+    if now.sha256 == before.sha256:
+        return None
+    same = (await to_thread(match, before, now)).same
+    tasks = {task.id: task for task in now.walk()}
+    found = [tasks[same[name]] for name in unit.ids if name in same]
+    if not found:
+        return "removed"
+    if any(is_open(task) for task in found):
+        return None
+    return "done" if any(task.status == "done" for task in found) else "skipped"
+
+
+def _mark(job: Job, before: Roadmap, ids: Collection[str], status: Status) -> list[str]:
+    for races in range(_RACES):
+        now = read_again(job)
+        same = match(before, now).same
+        wanted = {same[name] for name in ids if name in same}
+        tasks = [task for task in now.walk() if task.id in wanted and task.status != status]
+        if status == "done":
+            tasks += _completed(now, {*wanted, *(t.id for t in now.walk() if t.status == "done")})
+        source = detect.source_of(Path(job.source), Path(job.root))
+        form = detect.find(source, job.format)
+        edits = {edit: None for task in tasks for edit in form.edits(source, now, task, status)}
+        try:
+            writing.apply(Path(job.root), edits)
+        except writing.Changed:
+            if races == _RACES - 1:
+                raise
+            continue
+        return [task.id for task in tasks]
+    raise AssertionError("unreachable")
+
+
+def _completed(roadmap: Roadmap, done: Collection[str]) -> list[Task]:
+    """Tasks that are still open though all their subtasks are done."""
+    return [
+        task
+        for task in roadmap.walk()
+        if task.subtasks
+        and task.id not in done
+        and task.status in ("pending", "in_progress")
+        and all(sub.id in done for sub in task.subtasks)
+    ]

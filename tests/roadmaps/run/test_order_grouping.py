@@ -1,0 +1,199 @@
+"""Which tasks are done together, and what waits for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from stoker.plan.errors import PlanError
+from stoker.roadmaps.document import Phase, Roadmap, Task
+from stoker.roadmaps.grouping import alike, units
+from stoker.roadmaps.order import order, sorted_units
+from stoker.roadmaps.plan import units_of
+from stoker.roadmaps.settings import Settings
+
+
+def task(id_, title="", *, phase="1", line=1, **more):
+    return Task(id=id_, title=title or id_, line=line, column=1, phase=phase, **more)
+
+
+def roadmap(*tasks, phases=(), gates=()):
+    return Roadmap(
+        source="R.md",
+        root="/r",
+        format="roadmap",
+        sha256="",
+        tasks=tasks,
+        phases=phases or (Phase(id="1", name="One", line=1),),
+        gates=gates,
+    )
+
+
+def waits(found, **settings):
+    """Of each unit the ids of those it waits for."""
+    listed = units_of(found, Settings(**settings))
+    return {unit.id: {listed[other][0].id for other in before} for unit, before in listed}
+
+
+def test_what_is_done_or_shall_not_be_done_is_left_out():
+    found = roadmap(
+        task("a", status="done"),
+        task("b", status="skipped"),
+        task("c", depends_on=("a", "nowhere")),
+        task("d", optional=True),
+    )
+    assert waits(found) == {"c": set()}
+    assert waits(found, optional=True) == {"c": set(), "d": set()}
+
+
+def test_dependencies_go_before_the_order_of_the_file():
+    found = roadmap(task("a", depends_on=("b",)), task("b"), task("c"))
+    assert [unit.id for unit, _ in units_of(found, Settings())] == ["b", "a", "c"]
+    assert waits(found) == {"b": set(), "a": {"b"}, "c": set()}
+
+
+def test_a_dependency_on_a_subtask_is_one_on_its_task():
+    found = roadmap(task("a", subtasks=(task("a.1"),)), task("b", depends_on=("a.1",)))
+    assert waits(found)["b"] == {"a"}
+
+
+def test_tasks_that_wait_for_each_other_are_an_error_with_the_path():
+    found = roadmap(
+        task("a", depends_on=("c",), line=3),
+        task("b", depends_on=("a",)),
+        task("c", depends_on=("b",)),
+    )
+    with pytest.raises(PlanError) as caught:
+        waits(found)
+    text = str(caught.value)
+    assert "wait for each other" in text
+    path = text.rpartition(": ")[2].split(" -> ")
+    assert path[0] == path[-1]
+    assert set(path) == {"a", "b", "c"}
+    follows = {("a", "c"), ("b", "a"), ("c", "b")}
+    assert set(zip(path, path[1:], strict=False)) in (follows, {(y, x) for x, y in follows})
+
+
+def test_tasks_with_a_file_in_common_follow_each_other():
+    found = roadmap(
+        task("a", files=("x.py",)),
+        task("b", files=("y.py",)),
+        task("c", files=("y.py", "x.py"), depends_on=("d",)),
+        task("d", files=("x.py",)),
+    )
+    assert waits(found) == {"a": set(), "b": set(), "d": {"a"}, "c": {"b", "d"}}
+    assert waits(found, infer=False) == {"a": set(), "b": set(), "d": set(), "c": {"d"}}
+
+
+def test_phases_are_barriers_where_the_format_has_them():
+    phases = (
+        Phase(id="1", name="Setup", line=1),
+        Phase(id="2", name="Empty", line=2, barrier=True),
+        Phase(id="3", name="Story", line=3, barrier=True),
+        Phase(id="4", name="Aside", line=4, depends_on=("1",)),
+    )
+    found = roadmap(
+        task("a"),
+        task("b", depends_on=("a",)),
+        task("c", phase="3"),
+        task("d", phase="3", depends_on=("c",)),
+        task("e", phase="4"),
+        phases=phases,
+    )
+    # The last of a phase hold up the first of the next; the rest follows.
+    assert waits(found) == {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}, "e": {"b"}}
+
+
+def test_where_some_are_marked_as_parallel_the_others_are_alone():
+    found = roadmap(
+        task("a"), task("b", parallel=True), task("c", parallel=True), task("d"), task("e")
+    )
+    assert waits(found) == {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "e": {"d"}}
+
+
+def test_a_gate_holds_up_what_follows_it():
+    found = roadmap(task("a"), task("b"), task("g", gate=True), task("c"))
+    assert waits(found) == {"a": set(), "b": set(), "g": {"a", "b"}, "c": {"g"}}
+
+
+def test_an_order_is_found_for_a_thousand():
+    many = [task(f"t{i}", files=(f"f{i % 7}",)) for i in range(1000)]
+    chosen = units(roadmap(*many), Settings())
+    before = order(chosen, (), infer=True)
+    line = sorted_units(chosen, dict(enumerate(before)))
+    assert line == list(range(1000))
+    assert before[7] == (0,)
+
+
+def groups(found, **settings):
+    return [list(unit.ids) for unit in units(found, Settings(**settings))]
+
+
+def test_groups_by_section():
+    found = roadmap(
+        task("a", section="1.1"),
+        task("b", section="1.1"),
+        task("c", section="1.2"),
+        task("g", section="1.2", gate=True),
+        task("d", section="1.2"),
+    )
+    assert groups(found) == [["a"], ["b"], ["c"], ["g"], ["d"]]
+    assert groups(found, grouping="section") == [["a", "b"], ["c"], ["g"], ["d"]]
+    assert len(groups(roadmap(*(task(f"t{i}") for i in range(20))), grouping="section")) == 3
+
+
+def test_smart_groups_are_of_tasks_that_are_alike_and_follow_each_other():
+    found = roadmap(
+        task("a", "Parse the header of requests", files=("http.py",)),
+        task("b", "Something else", files=("http.py",)),
+        task("c", "Colours"),
+        task("d", "Parse the header of responses", files=("http.py",)),
+    )
+    assert groups(found, grouping="smart") == [["a", "b"], ["c"], ["d"]]
+    assert alike(task("a", "Rename `Session` now"), task("b", "Delete `Session`"))
+    assert alike(task("a", "Validate user email address"), task("b", "Validate email address"))
+    assert not alike(task("a", "Validate user email"), task("b", "Delete old email archive"))
+
+
+def test_a_group_does_not_wait_for_itself():
+    found = roadmap(
+        task("x", section="0", depends_on=("b",)),
+        task("a", section="1"),
+        task("b", section="1"),
+        task("c", section="1", depends_on=("x",)),
+    )
+    for unit, before in units_of(found, Settings(grouping="section")):
+        assert before is not None, unit.id
+
+
+def test_settings_that_differ_keep_tasks_apart():
+    found = roadmap(task("a", section="1"), task("b", section="1"))
+    settings = Settings(grouping="section", task={"b": {"agent": "CODEX"}})
+    assert [unit.options.agent for unit in units(found, _converted(settings))] == [
+        "BUILTIN",
+        "CODEX",
+    ]
+
+
+def _converted(settings):
+    import msgspec
+
+    return msgspec.convert(msgspec.to_builtins(settings), Settings)
+
+
+def test_todos_are_done_one_after_the_other():
+    sub = tuple(task(f"a.{n}", phase=None) for n in (1, 2, 3))
+    found = roadmap(
+        task("a", subtasks=(sub[0], task("a.2", status="done", phase=None), sub[2])), task("b")
+    )
+    assert waits(found, mode="todo") == {"a.1": set(), "a.3": set(), "b": set()}
+    found = roadmap(task("a", "Parent", subtasks=sub))
+    assert waits(found, mode="todo") == {"a.1": set(), "a.2": {"a.1"}, "a.3": {"a.2"}}
+    assert "Part of: Parent" in units(found, Settings(mode="todo"))[0].tasks[0].context
+
+
+def test_only_some_and_at_most():
+    found = roadmap(task("a"), task("b"), task("c"))
+    assert list(waits(found, only=("b",))) == ["b"]
+    assert list(waits(found, max_tasks=2)) == ["a", "b"]
+    with pytest.raises(PlanError, match="there is no task nix"):
+        waits(found, only=("nix",))
