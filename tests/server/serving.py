@@ -25,6 +25,8 @@ class Server:
         self.arguments = arguments
         self.environment: dict[str, str] = {}
         """What it is started with beside the tests' own."""
+        self.program = ["-m", "stoker.cli"]
+        """What Python is to run."""
         self.process: subprocess.Popen[str]
         self.url = ""
         (directory / ".stoker").mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,7 @@ class Server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("STOKER_")}
         environment |= self.environment
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stoker.cli", "serve", "--port", "0", *self.arguments],
+            [sys.executable, *self.program, "serve", "--port", "0", *self.arguments],
             cwd=self.directory,
             env=environment,
             stdout=subprocess.PIPE,

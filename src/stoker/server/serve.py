@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from stoker.client.local import announced
 from stoker.engine.engine import Engine
@@ -27,6 +29,7 @@ from stoker.tasks.service import opened
 log = get_logger(__name__)
 
 _FRAME_BYTES = 64 * 1024
+_PARTS = 64
 _PING_SEC = 20.0
 _HEADERS_SEC = 10.0
 
@@ -124,6 +127,19 @@ class _Protocol(H11Protocol):
             self.transport.abort()
 
 
+class _Socket(WebSocketsSansIOProtocol):
+    """Takes no message of many parts: empty ones are never too long together."""
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        super().handle_cont(event)
+        if len(self.frames) > _PARTS:
+            self.frames = []
+            self.conn.fail(1009, "too many parts")
+            self.handle_parser_exception()
+
+
 def _config(settings: Settings, service: Service) -> uvicorn.Config:
     # It tells of requests without saying who they are from, and prints tracebacks unredacted.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
@@ -131,7 +147,7 @@ def _config(settings: Settings, service: Service) -> uvicorn.Config:
         build(service),
         lifespan="off",
         http=_Protocol,
-        ws="websockets-sansio",
+        ws=_Socket,
         loop="none",
         log_config=None,
         access_log=False,

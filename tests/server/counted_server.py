@@ -1,0 +1,22 @@
+"""The server, which tells on SIGUSR1 how many tasks it has, and waits less long for handshakes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from stoker.cli.main import main
+from stoker.server import serve
+
+
+def tell(*_: object) -> None:
+    Path("counted.new").write_text(str(len(asyncio.all_tasks())))
+    os.rename("counted.new", "counted")
+
+
+serve._HEADERS_SEC = 0.5
+signal.signal(signal.SIGUSR1, tell)
+sys.exit(main(sys.argv[1:]))
