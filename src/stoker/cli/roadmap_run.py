@@ -251,8 +251,9 @@ async def _land(context: Context, job: Job) -> None:
 def _show(context: Context, prepared: Prepared) -> None:
     if not prepared.units:
         context.output.line("nothing is to be done")
-    for unit, before in prepared.units:
-        waits = ", ".join(prepared.units[other][0].id for other in before)
+    for placed in prepared.units:
+        unit = placed.unit
+        waits = ", ".join(prepared.units[other].unit.id for other in placed.waits)
         after = f"  (after {waits})" if waits else ""
         said = unit.options.agent
         names = ", ".join(unit.ids)

@@ -149,12 +149,10 @@ async def _accept(names: list[str], run: RunStanding, job: Job, context: Context
 
 async def rollback(args: Namespace, context: Context) -> int:
     """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
-    import json
-
     from stoker.cli.drive import drive
     from stoker.engine.options import RunOptions
-    from stoker.plan.loader import loads
     from stoker.roadmaps.rollback import checkpoints, dependents
+    from stoker.roadmaps.rollback_kind import plan as rollback_plan
     from stoker.steps.registry import kinds
     from stoker.workspace.repository import Repository
 
@@ -170,16 +168,7 @@ async def rollback(args: Namespace, context: Context) -> int:
                 f"{', '.join(above)} depend on {', '.join(tasks)}: --cascade takes them back, too"
             )
         tasks += above
-    document = {
-        "plan_id": f"rollback-{run.run_id}",
-        "steps": [
-            {
-                "id": "rollback",
-                "step_def": {"type": "roadmap-rollback", "run": run.run_id, "tasks": tasks},
-            }
-        ],
-    }
-    plan = loads(json.dumps(document), kinds=kinds()).plan
+    plan = rollback_plan(run.run_id, tasks, kinds=kinds())
     async with context.journal(durability=args.durability) as journal:
         view = await choose_view(args, context, journal, plan.plan_id)
 

@@ -16,8 +16,9 @@ from stoker.plan.validate import Kinds
 from stoker.roadmaps import detect, integration, plan, settings, sidecar
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
+from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
-from stoker.roadmaps.unit import Job, Unit, is_open
+from stoker.roadmaps.unit import Job, is_open
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
@@ -31,8 +32,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     job: Job
     plan: Plan | None
     """None: nothing is to be done."""
-    units: tuple[tuple[Unit, tuple[int, ...]], ...]
-    """In an order they can be done in, each with the indices of those it waits for."""
+    units: tuple[Placed, ...]
+    """In an order they can be done in."""
     notes: tuple[str, ...]
     """What a person should know."""
 

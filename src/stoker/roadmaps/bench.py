@@ -4,7 +4,7 @@ runs began from, pauses that providers ask for; and who keeps the sidecars."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import msgspec
 
 from stoker.engine.creation import stored_plan
 from stoker.engine.engine import Engine
-from stoker.engine.kinds import Kind
-from stoker.journal.base import Journal
+from stoker.engine.kinds import Kind, StepFailed
+from stoker.engine.options import RunOptions
+from stoker.journal.base import Journal, RunExists, RunOver
 from stoker.journal.events import RUN_SETTLED, STEP_SETTLED
 from stoker.roadmaps import sidecar
 from stoker.roadmaps.context.index import Index
@@ -35,6 +36,8 @@ class Bench:
         self._documents: dict[str, Roadmap] = {}
         self._paused: dict[str, float] = {}
         self._followed: set[str] = set()
+        self.given_up: set[str] = set()
+        """Runs that are being taken back: nothing more is merged for them."""
         self._indexes: dict[Path, Index] = {}
         self._indexing = asyncio.Lock()
 
@@ -85,6 +88,24 @@ class Bench:
     def paused(self, agent: str) -> float:
         """Until when; seconds since the Unix epoch."""
         return self._paused.get(agent, 0.0)
+
+    async def take_back(self, run_id: str, root: str, tasks: Sequence[str]) -> None:
+        """Have a run of its own revert all that was merged for `tasks`. Raises `StepFailed`."""
+        from stoker.roadmaps.rollback_kind import plan
+
+        nested = f"{run_id}.rollback"
+        try:
+            options = RunOptions(cwd=root)
+            made = plan(run_id, tasks, kinds=self.kinds)
+            handle = await self._engine.start(made, run_id=nested, options=options)
+        except RunExists:  # begun before a crash
+            try:
+                handle = await self._engine.resume(nested)
+            except RunOver:
+                return
+        outcome = await handle.wait()
+        if outcome.status != "succeeded":
+            raise StepFailed(f"what was done could not be taken back: {outcome.reason}")
 
     def follow(self, run_id: str, job: Job) -> None:
         """Keep the sidecars of a run up to date for as long as this engine drives it."""

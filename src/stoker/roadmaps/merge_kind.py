@@ -73,6 +73,8 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
     job, unit = definition.job, definition.unit
     repository = await bench.repository(job.root)
     async with integration.queue(repository, job.branch):
+        if definition.run in bench.given_up:
+            raise StepFailed("what the run has done is being taken back")
         if (before := await integration.merged(repository, job, definition.token)) is not None:
             return {"checkpoint": before}
         onto = await integration.tip(repository, job.branch)

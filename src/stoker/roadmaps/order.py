@@ -7,26 +7,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+from msgspec import Struct
 
 from stoker.plan.errors import PlanError, Problem
 from stoker.roadmaps.document import Phase
 from stoker.roadmaps.unit import Unit, family
 
 Edges = dict[int, set[int]]
-"""Of each unit, by its index, those that must be done before."""
+"""Of each unit, by its index, those that come before."""
 
 
-def order(units: Sequence[Unit], phases: Sequence[Phase], *, infer: bool) -> list[tuple[int, ...]]:
-    """Of each unit, the indices of those it must wait for. Raises `PlanError` if units wait for
-    each other, with the path."""
+class Placed(Struct, frozen=True):
+    """A unit in the order of a run, which the indices are of."""
+
+    unit: Unit
+    waits: tuple[int, ...]
+    """Must be done before it."""
+    follows: tuple[int, ...]
+    """Must be over before it, done or not."""
+
+
+def order(
+    units: Sequence[Unit], phases: Sequence[Phase], *, infer: bool, one_by_one: bool = False
+) -> list[Placed]:
+    """The units in an order they can be done in, and what each waits for. `infer`: also for what
+    names the same files; `one_by_one`: for the one before it. Raises `PlanError` if units wait
+    for each other, with the path."""
     edges = _said(units)
     sorted_units(units, edges)  # what the file says is told without what it implies
     _phases(units, phases, edges)
+    _marked(units, edges)
     line = sorted_units(units, edges)
-    if infer:
-        _marked(units, edges)
-        _shared_files(units, edges, line)
-    return [tuple(sorted(edges[index])) for index in range(len(units))]
+    soft: Edges = {index: set() for index in line}
+    if one_by_one:
+        soft |= {index: {before} for before, index in pairwise(line)}
+    elif infer:
+        _shared_files(units, soft, line)
+    places = {index: place for place, index in enumerate(line)}
+
+    def placed(found: set[int]) -> tuple[int, ...]:
+        return tuple(sorted(places[other] for other in found))
+
+    return [
+        Placed(units[index], placed(edges[index]), placed(soft[index] - edges[index]))
+        for index in line
+    ]
 
 
 def sorted_units(units: Sequence[Unit], edges: Mapping[int, Iterable[int]]) -> list[int]:
@@ -101,7 +128,8 @@ def _phases(units: Sequence[Unit], phases: Sequence[Phase], edges: Edges) -> Non
 
 
 def _marked(units: Sequence[Unit], edges: Edges) -> None:
-    """Where some tasks of a phase are marked as parallel, the others are not."""
+    """Where some tasks of a phase are marked as parallel, the others are not, unless what is said
+    has it the other way round."""
     phases: dict[str | None, list[int]] = {}
     for index, unit in enumerate(units):
         phases.setdefault(unit.tasks[0].phase, []).append(index)
@@ -124,12 +152,11 @@ def _shared_files(units: Sequence[Unit], edges: Edges, line: Sequence[int]) -> N
     for index in line:
         for path in units[index].files:
             if (other := last.get(path)) is not None:
-                _add(edges, index, (other,))
+                edges[index].add(other)
             last[path] = index
 
 
 def _add(edges: Edges, index: int, found: Iterable[int]) -> None:
-    """Inferred ones, unless what is said has it the other way round."""
     for other in found:
         if other not in edges[index] and not _reaches(edges, other, index):
             edges[index].add(other)

@@ -17,23 +17,24 @@ from stoker.plan.loader import loads
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
-from stoker.roadmaps import grouping, order
+from stoker.roadmaps import grouping
 from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.order import Placed, order
 from stoker.roadmaps.settings import Settings, changed
 from stoker.roadmaps.tries import AGENT, ASK, MERGE, REVIEW, VERIFY, Next
 from stoker.roadmaps.unit import Job, Unit, family
 
 AGAIN: Final = 75
 """Exit code of a try that another one follows (EX_TEMPFAIL)."""
-Units = Sequence[tuple[Unit, tuple[int, ...]]]
-"""In an order they can be done in, each with the indices of those it waits for."""
+_MOST_ASKED: Final = 20
+"""Steps in a condition; the last ones count."""
 _ENDLESS: Final = 100_000
 """Retries of the engine: how many there really are follows from the tries."""
 
 
-def units_of(roadmap: Roadmap, settings: Settings) -> list[tuple[Unit, tuple[int, ...]]]:
-    """What is to be done, in an order it can be done in, and of each the indices of those it
-    waits for. Raises `PlanError`: tasks wait for each other."""
+def units_of(roadmap: Roadmap, settings: Settings) -> list[Placed]:
+    """What is to be done, in an order it can be done in. Raises `PlanError`: tasks wait for each
+    other."""
     chosen = grouping.units(roadmap, settings)
     if settings.only:
         only = set(settings.only)
@@ -41,10 +42,8 @@ def units_of(roadmap: Roadmap, settings: Settings) -> list[tuple[Unit, tuple[int
             names = ", ".join(sorted(unknown))
             raise PlanError([Problem(message=f"{roadmap.source}: there is no task {names}")])
         chosen = [unit for unit in chosen if only & {t.id for t in family(unit.tasks)}]
-    before = order.order(chosen, roadmap.phases, infer=settings.infer)
-    line = order.sorted_units(chosen, dict(enumerate(before)))
-    places = {index: place for place, index in enumerate(line)}
-    found = [(chosen[i], tuple(sorted(places[other] for other in before[i]))) for i in line]
+    one_by_one = settings.parallel == 1
+    found = order(chosen, roadmap.phases, infer=settings.infer, one_by_one=one_by_one)
     return found[: settings.max_tasks]
 
 
@@ -69,7 +68,7 @@ def refusals(roadmap: Roadmap, settings: Settings) -> list[Problem]:
 
 
 def plan(
-    roadmap: Roadmap, units: Units, job: Job, settings: Settings, *, kinds: Kinds
+    roadmap: Roadmap, units: Sequence[Placed], job: Job, settings: Settings, *, kinds: Kinds
 ) -> Plan | None:
     """The plan of a run of these units; None if there are none. Raises `PlanError`."""
     if problems := refusals(roadmap, settings):
@@ -94,10 +93,11 @@ def plan(
     return loads(msgspec.json.encode(document), kinds=kinds).plan
 
 
-def _steps(found: Units, job: Job, settings: Settings) -> list[dict[str, Any]]:
+def _steps(found: Sequence[Placed], job: Job, settings: Settings) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     common = _written(msgspec.to_builtins(job))
-    for place, (unit, before) in enumerate(found):
+    for place, placed in enumerate(found):
+        unit = placed.unit
         step: dict[str, Any] = {
             "id": unit.id,
             "name": literal(unit.title[:200]),
@@ -107,19 +107,23 @@ def _steps(found: Units, job: Job, settings: Settings) -> list[dict[str, Any]]:
                 "unit": _written(msgspec.to_builtins(unit)),
                 "budget": msgspec.to_builtins(settings.budget),
             },
-            "depends_on": [found[other][0].id for other in before],
+            "depends_on": [found[other].unit.id for other in placed.waits],
             "retries": _ENDLESS,
             "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
             "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
         }
+        if placed.follows:  # to ask how one stands is to wait until it is over
+            asked = (
+                f"prev[{_quoted(found[n].unit.id)}].status" for n in placed.follows[-_MOST_ASKED:]
+            )
+            step["condition"] = " && ".join(f"{status} != 'pending'" for status in asked)
         if unit.options.strategy == "rollback_all":
             step["on_failure"] = "abort"
         elif unit.options.strategy == "skip":
             step |= {"critical": False, "on_failure": "skip_dependents"}
         every = settings.approve_every
         if unit.options.approve == "before" or (every and place and place % every == 0):
-            asked = f"Begin {unit.id}: {unit.title}?"
-            step["approval"] = {"prompt": literal(template.escape(asked[:500]))}
+            step["approval"] = {"prompt": _text(f"Begin {unit.id}: {unit.title}?"[:500])}
         steps.append(step)
     return steps
 
@@ -184,6 +188,10 @@ def try_plan(
         "steps": steps,
     }
     return loads(msgspec.json.encode(document), kinds=kinds).plan
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _step(step_id: str, definition: dict[str, Any], **more: Any) -> dict[str, Any]:

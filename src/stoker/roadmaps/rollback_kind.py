@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec import Struct
 
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.loader import loads
+from stoker.plan.model import InterruptPolicy, Plan, Step
+from stoker.plan.validate import Kinds
 from stoker.roadmaps import rollback
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.sidecar import project
@@ -20,6 +25,14 @@ class Rollback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: str
     """The roadmap's run."""
     tasks: tuple[str, ...]
+
+
+def plan(run: str, tasks: Sequence[str], *, kinds: Kinds) -> Plan:
+    """The plan of a run that takes back what a roadmap's run did for these tasks."""
+    definition = {"type": "roadmap-rollback", "run": run, "tasks": list(tasks)}
+    steps = [{"id": "rollback", "step_def": definition}]
+    document = {"plan_id": f"rollback-{run}", "steps": steps}
+    return loads(msgspec.json.encode(document), kinds=kinds).plan
 
 
 class RollbackKind:
@@ -53,9 +66,11 @@ async def _work(definition: Rollback, attempt: Attempt) -> Result:
         repository = await bench.repository(job.root)
         done = await rollback.checkpoints(repository, job.branch)
         chosen = [one for one in done if wanted & set(one.tasks)]
-        commit = await rollback.revert(
-            repository, bench.directory, job.branch, chosen, attempt.run_id
-        )
+        commit = ""
+        if chosen:
+            commit = await rollback.revert(
+                repository, bench.directory, job.branch, chosen, attempt.run_id
+            )
         for unit in run.units:
             if wanted & set(unit.unit.ids):
                 await write_back(bench, job, run.run_id, unit.unit, attempt.write, "pending")

@@ -22,6 +22,7 @@ from stoker.roadmaps.budget import overspent, spent_on
 from stoker.roadmaps.plan import AGAIN, try_plan
 from stoker.roadmaps.prompt import prompt
 from stoker.roadmaps.settings import Budget
+from stoker.roadmaps.standing import standing
 from stoker.roadmaps.tries import Next, Try
 from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import decided_by_hand, write_back
@@ -203,20 +204,26 @@ class _Try:
         )
 
     async def _failed(self, all_: tuple[Try, ...]) -> Result:
-        done = all_[-1]
+        last = all_[-1]
         next_ = tries.decide(all_, self.unit.options)
         path, branch = self.place(self.attempt.number)
         await integration.leave(self.repository, path, branch, keep=True)
         if next_.again:
-            if done.category == "rate_limit":
+            if last.category == "rate_limit":
                 self.bench.pause(self.unit.options.agent, next_.not_before)
-            return Result(exit_code=AGAIN, error=done.error or done.outcome)
-        error = f"{(done.category or done.outcome).replace('_', ' ')}: {next_.reason}"
-        if self.unit.options.strategy == "branch_and_merge" and done.commit:
+            return Result(exit_code=AGAIN, error=last.error or last.outcome)
+        error = f"{(last.category or last.outcome).replace('_', ' ')}: {next_.reason}"
+        if self.unit.options.strategy == "branch_and_merge" and last.commit:
             kept = f"{self.job.branch}-{integration.slug(self.unit.id)}"
-            await self.repository.git.run("branch", "--force", "--", kept, done.commit)
+            await self.repository.git.run("branch", "--force", "--", kept, last.commit)
             error += f" (its work is on the branch {kept})"
         await self._clear(all_)
+        if self.unit.options.strategy == "rollback_all":
+            run = await standing(self.bench.journal, self.attempt.run_id)
+            self.bench.given_up.add(run.run_id)
+            done = [name for one in run.units if one.commit for name in one.unit.ids]
+            await self.bench.take_back(run.run_id, self.job.root, done or self.unit.ids)
+            error += " (all that the run had done is taken back)"
         return Result(exit_code=1, error=error)
 
     async def _clear(self, all_: tuple[Try, ...]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import pytest
 
 from stoker.plan.errors import PlanError
 from stoker.roadmaps.document import Phase, Roadmap, Task
 from stoker.roadmaps.grouping import alike, units
-from stoker.roadmaps.order import order, sorted_units
+from stoker.roadmaps.order import order
 from stoker.roadmaps.plan import units_of
 from stoker.roadmaps.settings import Settings
 
@@ -32,8 +32,11 @@ def roadmap(*tasks, phases=(), gates=()):
 
 def waits(found, **settings):
     """Of each unit the ids of those it waits for."""
-    listed = units_of(found, Settings(**settings))
-    return {unit.id: {listed[other][0].id for other in before} for unit, before in listed}
+    listed = units_of(found, Settings(**{"parallel": 2, **settings}))
+    return {
+        one.unit.id: {listed[other].unit.id for other in (*one.waits, *one.follows)}
+        for one in listed
+    }
 
 
 def test_what_is_done_or_shall_not_be_done_is_left_out():
@@ -49,7 +52,7 @@ def test_what_is_done_or_shall_not_be_done_is_left_out():
 
 def test_dependencies_go_before_the_order_of_the_file():
     found = roadmap(task("a", depends_on=("b",)), task("b"), task("c"))
-    assert [unit.id for unit, _ in units_of(found, Settings())] == ["b", "a", "c"]
+    assert [one.unit.id for one in units_of(found, Settings())] == ["b", "a", "c"]
     assert waits(found) == {"b": set(), "a": {"b"}, "c": set()}
 
 
@@ -72,7 +75,7 @@ def test_tasks_that_wait_for_each_other_are_an_error_with_the_path():
     assert path[0] == path[-1]
     assert set(path) == {"a", "b", "c"}
     follows = {("a", "c"), ("b", "a"), ("c", "b")}
-    assert set(itertools.pairwise(path)) in (follows, {(y, x) for x, y in follows})
+    assert set(pairwise(path)) in (follows, {(y, x) for x, y in follows})
 
 
 def test_tasks_with_a_file_in_common_follow_each_other():
@@ -120,10 +123,14 @@ def test_a_gate_holds_up_what_follows_it():
 def test_an_order_is_found_for_a_thousand():
     many = [task(f"t{i}", files=(f"f{i % 7}",)) for i in range(1000)]
     chosen = units(roadmap(*many), Settings())
-    before = order(chosen, (), infer=True)
-    line = sorted_units(chosen, dict(enumerate(before)))
-    assert line == list(range(1000))
-    assert before[7] == (0,)
+    placed = order(chosen, (), infer=True)
+    assert [one.unit.id for one in placed] == [f"t{i}" for i in range(1000)]
+    assert (placed[7].waits, placed[7].follows) == ((), (0,))
+
+
+def test_one_by_one_is_the_order_of_the_file_whatever_becomes_of_each():
+    found = units_of(roadmap(task("a"), task("b"), task("c", depends_on=("b",))), Settings())
+    assert [(one.waits, one.follows) for one in found] == [((), ()), ((), (0,)), ((1,), ())]
 
 
 def groups(found, **settings):
@@ -163,8 +170,7 @@ def test_a_group_does_not_wait_for_itself():
         task("b", section="1"),
         task("c", section="1", depends_on=("x",)),
     )
-    for unit, before in units_of(found, Settings(grouping="section")):
-        assert before is not None, unit.id
+    assert len(units_of(found, Settings(grouping="section"))) == 4
 
 
 def test_settings_that_differ_keep_tasks_apart():

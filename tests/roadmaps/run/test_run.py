@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 from roadmap_world import World, git
+
+from stoker.roadmaps.begin import prepare
+from stoker.steps.registry import kinds
 
 ROADMAP = (
     b"# Calculator\r\n"
@@ -77,9 +83,31 @@ def test_a_roadmap_is_completed(world: World, parallel: int) -> None:
     assert "return a - b" in told
     assert "test_add" in told
     assert "test failure" in told
+    # The sidecars, as other tools read them.
+    state = json.loads((world.root / ".executor" / "state.json").read_text())
+    assert (state["roadmap_path"], state["run_id"]) == ("ROADMAP.md", "r")
+    assert state["summary"] == {"total": 3, "completed": 3}
+    first = state["tasks"]["1.1.1"]
+    assert (first["status"], first["attempts"], first["error"]) == ("completed", 2, None)
+    assert first["files_modified"] == ["add.py", "test_add.py"]
+    assert first["token_usage"]["total"] > 0
+    assert first["started_at"] < first["completed_at"]
+    todos = json.loads((world.root / ".executor" / "todos.json").read_text())["todos"]
+    assert [(todo["id"], todo["status"]) for todo in todos] == [
+        *(("1.1.1", "completed"), ("1.1.2", "completed"), ("1.1.4", "completed"))
+    ]
     # The user's tree.
     assert (world.root / "mine.txt").read_text() == "not committed\n"
     status = git(world.root, "status", "--porcelain").splitlines()
     assert status == ["M ROADMAP.md", "?? mine.txt"]
     assert git(world.root, "branch", "--format=%(refname:short)").split() == ["main", branch]
     assert git(world.root, "worktree", "list").count("\n") == 0
+
+
+def test_what_the_older_executor_completed_is_not_done_again(world: World) -> None:
+    calculator(world)
+    older = {"tasks": {"1.1.1": {"status": "completed"}, "1.1.2": {"status": "failed"}}}
+    world.write(".executor/state.json", json.dumps(older))
+    prepared = asyncio.run(prepare(world.root / "ROADMAP.md", world.state, {}, kinds=kinds()))
+    assert [one.unit.id for one in prepared.units] == ["1.1.2", "1.1.4"]
+    assert any("1.1.1" in note for note in prepared.notes)

@@ -192,6 +192,17 @@ def test_failed_work_is_kept_on_a_branch_of_its_own(world: World) -> None:
     assert world.show("roadmap/plan-1-1-1", "base.py") == "BASE = 2"
 
 
+def test_all_that_a_run_has_done_is_taken_back(world: World) -> None:
+    plain(world, "good", "bad", "never begun")
+    world.script = {"1.1.1": [module("good")], "1.1.2": [{"base.py": "BASE = 2\n"}]}
+    before = git(world.root, "rev-parse", "main^{tree}")
+    found = world.run(retries=0, strategy="rollback_all")
+    assert "taken back" in found.units[1].reason
+    assert [one.status for one in found.units] == ["pending", "failed", "blocked"]
+    assert git(world.root, "rev-parse", "roadmap/plan^{tree}") == before
+    assert git(world.root, "status", "--porcelain") == ""
+
+
 def test_a_person_is_asked_before_and_after(world: World) -> None:
     plain(world, "one", "two")
     world.script = {"1.1.1": [module("one")], "1.1.2": [module("two")]}
