@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from helping import PNG, WAIT, ends, release, started, told, worked
-from test_store import ATTEMPT, PROJECT, TASK, within  # noqa: F401 - a fixture
+from test_store import ATTEMPT, PROJECT, TASK
 
 from stoker.tasks.changes import TagChange
 from stoker.tasks.drafts import Drafts

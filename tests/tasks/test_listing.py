@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from helping import ends, started, worked
 from msgspec.structs import replace
-from test_store import ATTEMPT, PROJECT, TASK, within  # noqa: F401 - a fixture
+from test_store import ATTEMPT, PROJECT, TASK
 
 from stoker.agents.inbox import Reply
 from stoker.journal.base import NewRun

@@ -115,6 +115,9 @@ class _Item(NamedTuple):
     """A list item indented so far belongs to it: generous with `1. `, whose content is at 3."""
     box: int
     line: int
+    block: int = 0
+    """The column from which on a fence or HTML goes on: that of `content`, unless Markdown
+    takes the item to be over because one that is generously its own stands too far left."""
 
 
 def decode(data: bytes, path: str) -> list[str]:
@@ -287,6 +290,9 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                         hidden.append(number)
                     break
                 close(depth, number)
+                if stack and indent < stack[-1].block:
+                    outer = stack[-2].block if len(stack) > 1 else 0
+                    stack[-1] = stack[-1]._replace(block=outer)
                 paragraph = -1
                 if len(stack) > _LIMIT:
                     close(_LIMIT, number)
@@ -302,10 +308,10 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 found = BOX.match(rest, width) if len(space) < 5 else None
                 if found and found[3]:
                     box = add(number, line, at, at, found)
-                    stack.append(_Item(inside, min(inside, indent + 2), box, number))
+                    stack.append(_Item(inside, min(inside, indent + 2), box, number, inside))
                     paragraph = number
                     break
-                stack.append(_Item(inside, min(inside, indent + 2), -1, number))
+                stack.append(_Item(inside, min(inside, indent + 2), -1, number, inside))
                 rest = rest[width:]
                 if not rest or len(space) > 4:
                     break
@@ -333,13 +339,14 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if head in "`~" and (opened := _FENCE.match(rest)):
                 paragraph = -1
                 fence = opened[1] or opened[3]
-                fence_line, fence_content, fence_indent = number, content if stack else 0, indent
+                fence_line, fence_indent = number, indent
+                fence_content = stack[-1].block if stack else 0
                 kinds[number] = FENCE
                 break
             if head == "<" and (ended := _html(rest, paragraph)) is not None:
                 kinds[number] = HTML
                 paragraph = -1
-                html, html_content = ended, content
+                html, html_content = ended, stack[-1].block if stack else 0
                 if html and (html in rest[4:] if isinstance(html, str) else html.search(rest)):
                     html = None
                 break
