@@ -129,7 +129,7 @@ def test_what_cannot_be_sent_stays_written_down(world, scripted):
     world.run(scenario)
 
 
-def test_of_many_who_change_a_draft_at_once_one_does(within, tmp_path):  # noqa: F811
+def test_of_many_who_change_a_draft_at_once_one_does(within, tmp_path):
     async def scenario(journal):
         async with journal.transaction() as session:
             await PROJECTS.add(session, PROJECT)

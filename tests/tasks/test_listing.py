@@ -55,7 +55,7 @@ async def many(journal, count):
             )
 
 
-def test_pages_hold_all_once_and_in_order(within):  # noqa: F811
+def test_pages_hold_all_once_and_in_order(within):
     async def scenario(journal):
         await many(journal, 25)
         engine = Idle(journal)
@@ -79,7 +79,7 @@ def test_pages_hold_all_once_and_in_order(within):  # noqa: F811
     within(scenario)
 
 
-def test_a_thousand_are_listed_with_as_many_questions_as_one(within):  # noqa: F811
+def test_a_thousand_are_listed_with_as_many_questions_as_one(within):
     async def scenario(journal):
         await many(journal, 1000)
         engine = Idle(journal)

@@ -200,7 +200,7 @@ _PIECES = st.sampled_from(
     [
         "- [ ] task", "- [x] done", "* [X] star", "+ [ ] plus", "1. [ ] first", "2) [x] second",
         "- plain", "text", "", "", "```", "```py", "~~~", "````", "<!--", "-->", "<!-- x -->",
-        "<div>", "</div>", "<pre>", "</pre>", "# Head", "## Two", "---", "===", "***", "> quote",
+        "<div>", "</div>", "<pre>", "x</pre>", "# Head", "## Two", "---", "===", "***", "> quote",
         "> - [ ] quoted", "- - [ ] two", "- # head", "`code`", "[ ] bare", "é — ünï",
     ]
 )  # fmt: skip
