@@ -37,13 +37,13 @@ def closed(tmp_path, monkeypatch):
 
 
 def test_a_directory_that_is_closed_does_not_break_the_listing(closed):
-    listed = {one.name: one for one in filesystem._listing(closed.parent)}
+    listed = {one["name"]: one for one in filesystem._listing(closed.parent)}
     assert list(listed) == ["closed", "open", "link"]
-    assert [one.is_git_repo for one in listed.values()] == [False, True, False]
+    assert [one["is_git_repo"] for one in listed.values()] == [False, True, False]
     with pytest.raises(Business, match="Permission denied"):
         filesystem._listing(closed / "below")
 
 
 def test_a_directory_that_is_closed_does_not_break_the_search(closed):
     (found,) = filesystem._repositories([closed.parent])
-    assert found.name == "open"
+    assert found["name"] == "open"

@@ -56,23 +56,14 @@ async def events(service: App) -> Stream:
 
 async def _tasks(service: Service, project_id: str) -> AsyncIterator[Sequence[str]]:
     mirror = Mirror()
-    first = True
     async with aclosing(changes(service)) as stream:  # type: ignore[type-var]
         async for touched in stream:
             keys = await _touched_tasks(service, touched)
-            ops: list[Op] = []
             if keys is None:
-                found = {one.id: one for one in await views.tasks(service, project_id)}
-                if first:
-                    ops.append({"op": "replace", "path": "/tasks", "value": found})
-                    for key, value in found.items():
-                        mirror.learn(f"/tasks/{key}", value)
-                    first = False
-                else:
-                    ops += mirror.rest("/tasks/", {f"/tasks/{key}" for key in found})
-                    for key, value in found.items():
-                        ops += mirror.tell(f"/tasks/{key}", value)
+                found = await views.tasks(service, project_id)
+                ops = mirror.whole("/tasks", {one["id"]: one for one in found})
             else:
+                ops = []
                 for key in sorted(keys):
                     ops += mirror.tell(f"/tasks/{key}", await _listed(service, key, project_id))
             if ops:
@@ -113,26 +104,15 @@ async def _processes(
     service: Service, attempt: Attempt, dropped: bool
 ) -> AsyncIterator[Sequence[str]]:
     mirror = Mirror()
-    root = "/execution_processes"
     runs = (attempt.run_id, devserver.run_id(attempt))
     mine = {("attempts", attempt.attempt_id), *(("runs", run_id) for run_id in runs)}
-    first = True
     async with aclosing(changes(service)) as stream:  # type: ignore[type-var]
         async for touched in stream:
             if touched is not None and mine.isdisjoint(touched):
                 continue
             shown = [process_view.process(one) for one in await find.processes(service, attempt)]
-            found = {one.id: one for one in shown if dropped or not one.dropped}
-            if first:
-                first = False
-                for key, value in found.items():
-                    mirror.learn(f"{root}/{key}", value)
-                yield [frame([{"op": "replace", "path": root, "value": found}])]
-                continue
-            ops = mirror.rest(f"{root}/", {f"{root}/{key}" for key in found})
-            for key, value in found.items():
-                ops += mirror.tell(f"{root}/{key}", value)
-            if ops:
+            found = {one["id"]: one for one in shown if dropped or not one["dropped"]}
+            if ops := mirror.whole("/execution_processes", found):
                 yield [frame(ops)]
 
 
@@ -239,7 +219,7 @@ async def _record(service: Service, mirror: Mirror, subject: str, key: str) -> l
     if subject == "runs":
         for one in await find.processes(service, attempt):
             shown = process_view.process(one)
-            value = None if shown.dropped else shown
+            value = None if shown["dropped"] else shown
             ops += mirror.tell(f"/execution_processes/{one.id}", value)
         task = await service.tasks.catalog.task(attempt.task_id)
         path = f"/tasks/{task.task_id}"

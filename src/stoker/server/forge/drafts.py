@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.engine.view import iso
-from stoker.server.forge import find, shapes
+from stoker.server.forge import find
 from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, put, read
 from stoker.server.params import App, Name
 from stoker.server.service import Service
@@ -39,7 +39,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     expected_version: int | None = None
 
 
-async def rows(service: Service, attempt_id: str) -> dict[str, shapes.DraftRow | None] | None:
+async def rows(service: Service, attempt_id: str) -> dict[str, Any] | None:
     """Both drafts of an attempt; None if there is none."""
     found: dict[str, Draft | None] = {
         kind: await service.tasks.turns.draft(attempt_id, kind) for kind in ("follow_up", "retry")
@@ -48,15 +48,16 @@ async def rows(service: Service, attempt_id: str) -> dict[str, shapes.DraftRow |
         return None
     attempt = await service.tasks.catalog.attempt(attempt_id)
     shown = {
-        kind: None if draft is None else await _row(service, attempt, draft)
-        for kind, draft in found.items()
+        kind: {**await _fields(service, attempt, one), **_times(one.draft_id, one.updated_at)}
+        for kind, one in found.items()
+        if one is not None
     }
-    return {"follow_up": shown["follow_up"] or nothing(attempt_id), "retry": shown["retry"]}
+    return {"follow_up": nothing(attempt_id), "retry": None, **shown}
 
 
-def nothing(attempt_id: str) -> shapes.DraftRow:
+def nothing(attempt_id: str) -> dict[str, Any]:
     """A draft that nobody has written."""
-    return shapes.DraftRow(**_nothing(attempt_id, "follow_up"), **_times(f"{attempt_id}/", 0.0))
+    return {**_nothing(attempt_id, "follow_up"), **_times(f"{attempt_id}/", 0.0)}
 
 
 def _nothing(attempt_id: str, kind: DraftKind) -> dict[str, Any]:
@@ -74,11 +75,6 @@ def _nothing(attempt_id: str, kind: DraftKind) -> dict[str, Any]:
 
 def _times(key: str, time: float) -> dict[str, Any]:
     return {"id": key, "sending": False, "created_at": iso(time), "updated_at": iso(time)}
-
-
-async def _row(service: Service, attempt: Attempt, draft: Draft) -> shapes.DraftRow:
-    fields = await _fields(service, attempt, draft)
-    return shapes.DraftRow(**fields, **_times(draft.draft_id, draft.updated_at))
 
 
 async def _fields(service: Service, attempt: Attempt, draft: Draft) -> dict[str, Any]:
@@ -102,8 +98,8 @@ async def show(service: App, attempt_id: Name, kind: Kind) -> Envelope:
     record = await find.attempt(service, attempt_id)
     draft = await service.tasks.turns.draft(record.attempt_id, kind)
     if draft is None:
-        return ok(shapes.Draft(**_nothing(record.attempt_id, kind)))
-    return ok(shapes.Draft(**await _fields(service, record, draft)))
+        return ok(_nothing(record.attempt_id, kind))
+    return ok(await _fields(service, record, draft))
 
 
 async def _save(service: Service, request: Asked, attempt_id: str, kind: DraftKind) -> Envelope:
@@ -126,7 +122,7 @@ async def _save(service: Service, request: Asked, attempt_id: str, kind: DraftKi
         retry_turn=retried,
         expected_version=body.version,
     )
-    return ok(shapes.Draft(**await _fields(service, record, draft)))
+    return ok(await _fields(service, record, draft))
 
 
 @put(_ONE)
@@ -160,4 +156,4 @@ async def queue(
         expected_version=body.expected_version,
         expected_queued=body.expected_queued,
     )
-    return ok(shapes.Draft(**await _fields(service, record, draft)))
+    return ok(await _fields(service, record, draft))

@@ -6,11 +6,10 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from litestar.params import FromQuery
 
-from stoker.server.forge import shapes
 from stoker.server.forge.envelope import Business, Envelope, get, ok
 from stoker.server.params import App
 from stoker.tasks.errors import Unknown
@@ -34,7 +33,7 @@ async def repositories(service: App, path: FromQuery[str] = "") -> Envelope:
     """Below a directory, or below all the server was given; hidden ones are not looked at."""
     places = [service.confined(path, "path")] if path else list(service.settings.roots)
     found = await asyncio.to_thread(_repositories, places)
-    return ok(sorted(found, key=lambda one: -(one.last_modified or 0)))
+    return ok(sorted(found, key=lambda one: -(one["last_modified"] or 0)))
 
 
 @get("/api/containers/info")
@@ -52,7 +51,7 @@ def _within(ref: str, worktree: str) -> bool:
     return Path(os.path.normpath(ref)).is_relative_to(worktree)
 
 
-def _listing(place: Path) -> list[shapes.Entry]:
+def _listing(place: Path) -> list[dict[str, Any]]:
     """Directories first; hidden ones left out."""
     try:
         if not place.exists():
@@ -62,22 +61,22 @@ def _listing(place: Path) -> list[shapes.Entry]:
         found = [_entry(one) for one in place.iterdir() if not one.name.startswith(".")]
     except OSError as error:
         raise Business(f"Failed to read directory: {error.strerror}") from error
-    return sorted(found, key=lambda one: (not one.is_directory, one.name.lower()))
+    return sorted(found, key=lambda one: (not one["is_directory"], one["name"].lower()))
 
 
-def _entry(path: Path) -> shapes.Entry:
+def _entry(path: Path) -> dict[str, Any]:
     is_directory = os.path.isdir(path)  # noqa: PTH112
     try:
         modified = int(path.stat().st_mtime)
     except OSError:
         modified = None
-    return shapes.Entry(
-        name=printable(path.name),
-        path=printable(str(path)),
-        is_directory=is_directory,
-        is_git_repo=is_directory and _is_repository(path),
-        last_modified=modified,
-    )
+    return {
+        "name": printable(path.name),
+        "path": printable(str(path)),
+        "is_directory": is_directory,
+        "is_git_repo": is_directory and _is_repository(path),
+        "last_modified": modified,
+    }
 
 
 def _is_repository(path: Path) -> bool:
@@ -85,7 +84,7 @@ def _is_repository(path: Path) -> bool:
     return os.path.exists(path / ".git")  # noqa: PTH110
 
 
-def _repositories(places: list[Path]) -> list[shapes.Entry]:
+def _repositories(places: list[Path]) -> list[dict[str, Any]]:
     found = {}
     for place in places:
         for number, path in enumerate(_directories(place, _DEPTH)):

@@ -7,9 +7,10 @@ from typing import Any
 from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from stoker.engine.view import iso
-from stoker.server.forge import find, pulls, shapes, views
+from stoker.server.forge import find, pulls, views
 from stoker.server.forge.envelope import (
     Business,
     Envelope,
@@ -53,22 +54,18 @@ class Target(Struct, frozen=True, kw_only=True):
 async def branch_status(service: App, attempt_id: Name) -> Envelope:
     record = await find.attempt(service, attempt_id)
     found = await service.tasks.work.branch_status(record)
-    shown = shapes.BranchStatus(
-        commits_behind=found.commits_behind,
-        commits_ahead=found.commits_ahead,
-        has_uncommitted_changes=found.has_uncommitted_changes,
-        head_oid=found.head_oid,
-        uncommitted_count=found.uncommitted_count,
-        untracked_count=found.untracked_count,
-        target_branch_name=found.target_branch_name,
-        remote_commits_behind=found.remote_commits_behind,
-        remote_commits_ahead=found.remote_commits_ahead,
-        merges=await _merges(service, record),
-        is_rebase_in_progress=found.is_rebase_in_progress,
-        conflict_op=found.operation,
-        conflicted_files=[printable(one) for one in found.conflicted_files],
+    shown = asdict(found)
+    del shown["branch"], shown["operation"]
+    return ok(
+        {
+            **shown,
+            "has_uncommitted_changes": found.has_uncommitted_changes,
+            "merges": await _merges(service, record),
+            "is_rebase_in_progress": found.is_rebase_in_progress,
+            "conflict_op": found.operation,
+            "conflicted_files": [printable(one) for one in found.conflicted_files],
+        }
     )
-    return ok(shown)
 
 
 @post(f"{_ONE}/rebase")

@@ -12,9 +12,8 @@ from litestar.response import Response
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from stoker.engine.view import iso
-from stoker.server.forge import shapes
 from stoker.server.forge.envelope import Envelope, Failed, delete, get, ok, post, put, read
+from stoker.server.forge.views import shown
 from stoker.server.params import App, Name
 from stoker.server.service import Service
 from stoker.tasks import images, model
@@ -75,7 +74,7 @@ async def templates(service: App, request: Asked) -> Envelope:
         found = [one for one in found if one.project_id is None]
     elif project_id:
         found = [one for one in found if one.project_id == project_id]
-    return ok([_template(one) for one in found])
+    return ok([shown(one) for one in found])
 
 
 @post("/api/templates")
@@ -84,19 +83,19 @@ async def create_template(service: App, request: Asked) -> Envelope:
     made = await service.tasks.library.add_template(
         body.template_name, body.title, body.description, body.project_id
     )
-    return ok(_template(made))
+    return ok(shown(made))
 
 
 @get(_TEMPLATE)
 async def template(service: App, template_id: Name) -> Envelope:
-    return ok(_template(await service.tasks.library.template(template_id)))
+    return ok(shown(await service.tasks.library.template(template_id)))
 
 
 @put(_TEMPLATE)
 async def update_template(service: App, request: Asked, template_id: Name) -> Envelope:
     body = await read(request, UpdateTemplate)
     change = TemplateChange(**_given(body))
-    return ok(_template(await service.tasks.library.change_template(template_id, change)))
+    return ok(shown(await service.tasks.library.change_template(template_id, change)))
 
 
 @delete(_TEMPLATE)
@@ -110,58 +109,36 @@ def _given(body: Struct) -> dict[str, Any]:
     return {name: value for name, value in asdict(body).items() if value is not None}
 
 
-def _template(one: model.Template) -> shapes.Template:
-    return shapes.Template(
-        id=one.template_id,
-        project_id=one.project_id,
-        title=one.title,
-        description=one.description,
-        template_name=one.template_name,
-        created_at=iso(one.created_at),
-        updated_at=iso(one.updated_at),
-    )
-
-
 # Tags.
 
 
 @get("/api/tags")
 async def tags(service: App, search: FromQuery[str] = "") -> Envelope:
     found = await service.tasks.library.tags()
-    return ok([_tag(one) for one in found if search.lower() in one.tag_name.lower()])
+    return ok([shown(one) for one in found if search.lower() in one.tag_name.lower()])
 
 
 @post("/api/tags")
 async def create_tag(service: App, request: Asked) -> Envelope:
     body = await read(request, CreateTag)
-    return ok(_tag(await service.tasks.library.add_tag(body.tag_name, body.content)))
+    return ok(shown(await service.tasks.library.add_tag(body.tag_name, body.content)))
 
 
 @get(_TAG)
 async def tag(service: App, tag_id: Name) -> Envelope:
-    return ok(_tag(await service.tasks.library.tag(tag_id)))
+    return ok(shown(await service.tasks.library.tag(tag_id)))
 
 
 @put(_TAG)
 async def update_tag(service: App, request: Asked, tag_id: Name) -> Envelope:
     body = await read(request, UpdateTag)
-    return ok(_tag(await service.tasks.library.change_tag(tag_id, TagChange(**_given(body)))))
+    return ok(shown(await service.tasks.library.change_tag(tag_id, TagChange(**_given(body)))))
 
 
 @delete(_TAG)
 async def delete_tag(service: App, tag_id: Name) -> Envelope:
     await service.tasks.library.remove_tag(tag_id)
     return ok()
-
-
-def _tag(one: model.Tag) -> shapes.Tag:
-    return shapes.Tag(
-        id=one.tag_id,
-        tag_name=one.tag_name,
-        content=one.content,
-        created_at=iso(one.created_at),
-        updated_at=iso(one.updated_at),
-    )
 
 
 # Images.
@@ -221,14 +198,5 @@ async def _kept(service: Service, request: Asked) -> model.Image:
         raise Failed(f"{message} (PNG, JPG, GIF, WebP, or BMP).", 400) from error
 
 
-def _image(one: model.Image) -> shapes.Image:
-    return shapes.Image(
-        id=one.image_id,
-        file_path=f"{images.FOLDER}/{images.file_name(one)}",
-        original_name=one.original_name,
-        mime_type=one.mime_type,
-        size_bytes=one.size_bytes,
-        hash=one.hash,
-        created_at=iso(one.created_at),
-        updated_at=iso(one.updated_at),
-    )
+def _image(one: model.Image) -> dict[str, Any]:
+    return shown(one, file_path=f"{images.FOLDER}/{images.file_name(one)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -65,6 +65,7 @@ class Mirror:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
         """Hashes of values, by path."""
+        self._begun: set[str] = set()
 
     def learn(self, path: str, value: Any) -> None:
         """The client was told so in some other way."""
@@ -82,6 +83,17 @@ class Mirror:
         if not new and before == self._known[path]:
             return []
         return [{"op": "add" if new else "replace", "path": path, "value": value}]
+
+    def whole(self, root: str, found: Mapping[str, Any]) -> list[Op]:
+        """What to tell of all that is under `root`: at first in one, then what is otherwise."""
+        paths = {f"{root}/{key}": value for key, value in found.items()}
+        if root in self._begun:
+            ops = self.rest(f"{root}/", set(paths))
+            return ops + [op for path, value in paths.items() for op in self.tell(path, value)]
+        self._begun.add(root)
+        for path, value in paths.items():
+            self.learn(path, value)
+        return [{"op": "replace", "path": root, "value": found}]
 
     def rest(self, root: str, present: set[str]) -> list[Op]:
         """What to tell of paths under `root` that are not among those present."""

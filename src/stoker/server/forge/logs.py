@@ -127,11 +127,10 @@ async def _normalized(service: Service, process: Process) -> AsyncIterator[Seque
         async for ops in batches:
             if ops:
                 yield [frame(ops)]
-    ended = process_view.process(await find.process(service, process.id))
     shown = await process_view.process_with_output(service, await find.process(service, process.id))
-    status = "failed" if ended.status in ("failed", "killed") else "completed"
+    status = "failed" if shown["status"] in ("failed", "killed") else "completed"
     yield [
-        frame([], type="log", content=shown.output),
+        frame([], type="log", content=shown["output"]),
         frame([], type="status", status=status),
         FINISHED,
     ]
@@ -148,7 +147,7 @@ async def _turn(service: Service, process: Process) -> AsyncIterator[list[Op]]:
 
 async def _script(service: Service, process: Process) -> AsyncIterator[list[Op]]:
     """A script is one command."""
-    script = process_view.process(process).executor_action["typ"]["script"]
+    script = process_view.process(process)["executor_action"]["typ"]["script"]
     if process.row.finished_at is None:
         yield [_command("add", script, None)]
         await _ended(service, process)
@@ -174,16 +173,16 @@ async def _ended(service: Service, process: Process) -> None:
 def _command(op: str, script: str, ended: Any) -> Op:
     status = "created"
     if ended is not None:
-        status = "success" if ended.status == "completed" else "failed"
+        status = "success" if ended["status"] == "completed" else "failed"
     content = {
-        "timestamp": None if ended is None else ended.started_at,
+        "timestamp": None if ended is None else ended["started_at"],
         "entry_type": {
             "type": "tool_use",
             "tool_name": "Bash",
             "action_type": command(
                 script,
-                "" if ended is None else ended.output,
-                None if ended is None else ended.exit_code,
+                "" if ended is None else ended["output"],
+                None if ended is None else ended["exit_code"],
                 over=ended is not None,
             ),
             "status": {"status": status},

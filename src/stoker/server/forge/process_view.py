@@ -14,12 +14,11 @@ from stoker.engine.state import RunState
 from stoker.engine.view import iso
 from stoker.plan.template import compile_template
 from stoker.process.tail import last_lines
-from stoker.server.forge import shapes
 from stoker.server.forge.find import Process
 from stoker.server.service import Service
 from stoker.tasks import plan
 
-STATUSES: Final[dict[str, shapes.ProcessStatus]] = {
+STATUSES: Final = {
     "pending": "running",
     "starting": "running",
     "running": "running",
@@ -29,7 +28,7 @@ STATUSES: Final[dict[str, shapes.ProcessStatus]] = {
     "lost": "failed",
     "canceled": "killed",
 }
-_REASONS: Final[dict[str, shapes.RunReason]] = {
+_REASONS: Final = {
     "setup": "setupscript",
     "agent": "codingagent",
     "cleanup": "cleanupscript",
@@ -45,18 +44,13 @@ _STREAM_BYTES: Final = 8 << 20
 """Of a turn's stream that is read for what its agent has said; of a longer one, its summary."""
 
 
-def process(one: Process) -> shapes.Process:
-    """A process."""
-    return shapes.Process(**_process(one))
-
-
-async def process_with_output(service: Service, one: Process) -> shapes.ProcessWithOutput:
+async def process_with_output(service: Service, one: Process) -> dict[str, Any]:
     """A process, and what it has said."""
-    said = await asyncio.to_thread(_output, service, one)
-    return shapes.ProcessWithOutput(**_process(one), output=said)
+    return {**process(one), "output": await asyncio.to_thread(_output, service, one)}
 
 
-def _process(one: Process) -> dict[str, Any]:
+def process(one: Process) -> dict[str, Any]:
+    """A process: a script, or a turn of an agent."""
     row = one.row
     before, after = _commits(one)
     status = STATUSES.get(row.status, "failed")

@@ -18,7 +18,7 @@ async def listed(
     record = await find.attempt(service, task_attempt_id)
     found = await find.processes(service, record)
     shown = [await process_view.process_with_output(service, one) for one in found]
-    return ok([one for one in shown if show_soft_deleted or not one.dropped])
+    return ok([one for one in shown if show_soft_deleted or not one["dropped"]])
 
 
 @get(_ONE)

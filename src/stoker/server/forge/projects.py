@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.engine.view import iso
-from stoker.server.forge import shapes, views
+from stoker.server.forge import views
 from stoker.server.forge.envelope import Business, Envelope, delete, get, ok, post, put, read
 from stoker.server.params import App, Name
 from stoker.tasks.catalog import ProjectChange
@@ -106,12 +106,12 @@ async def branches(service: App, project_id: Name) -> Envelope:
     found = await repository.branches()
     found.sort(key=lambda one: not one.is_current)
     shown = [
-        shapes.Branch(
-            name=printable(one.name),
-            is_current=one.is_current,
-            is_remote=one.is_remote,
-            last_commit_date=iso(one.last_commit_date.timestamp()),
-        )
+        {
+            "name": printable(one.name),
+            "is_current": one.is_current,
+            "is_remote": one.is_remote,
+            "last_commit_date": iso(one.last_commit_date.timestamp()),
+        }
         for one in found
     ]
     return ok(shown)

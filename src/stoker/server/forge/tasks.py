@@ -9,7 +9,6 @@ from litestar import Request
 from litestar.params import FromQuery, HeaderParameter
 from litestar.response import Response
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
 
 from stoker.agents import profiles
 from stoker.server.forge import config, find, shapes, views
@@ -103,9 +102,9 @@ async def create_and_start(service: App, request: Asked, key: Key = None) -> Env
 
 @get(_ONE)
 async def show(service: App, task_id: Name) -> Envelope:
-    found = views.task(await service.tasks.catalog.task(task_id))
+    found = await service.tasks.catalog.task(task_id)
     attempts = await service.tasks.catalog.attempts(task_id)
-    return ok(replace(found, dev_server_id=find.dev_server(service, attempts)))
+    return ok(views.task(found, find.dev_server(service, attempts)))
 
 
 @put(_ONE)

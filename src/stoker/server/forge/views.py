@@ -6,6 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from stoker.engine.state import RunState
 from stoker.engine.view import iso
 from stoker.server.forge import find, shapes
@@ -22,25 +25,34 @@ AGENT: Final = "forge-agent"
 _NOTHING: Final = Standing(under_way=False, last=None, merged=False)
 
 
+def shown(record: Struct, **more: Any) -> dict[str, Any]:
+    """A record whose fields are the contract's, its key as `id`, its times as text."""
+    fields = asdict(record)
+    key = fields.pop(record.__struct_fields__[0])
+    times = {name: iso(fields[name]) for name in ("created_at", "updated_at")}
+    return {"id": key, **fields, **times, **more}
+
+
 # Projects and tasks.
 
 
-def project(record: model.Project) -> shapes.Project:
+def project(record: model.Project) -> dict[str, Any]:
     """A project."""
-    return shapes.Project(
-        id=record.project_id,
-        name=record.name,
-        git_repo_path=record.repository,
-        setup_script=record.setup_script,
-        dev_script=record.dev_script,
-        cleanup_script=record.cleanup_script,
-        copy_files=", ".join(record.copy_files) or None,
-        created_at=iso(record.created_at),
-        updated_at=iso(record.updated_at),
-    )
+    return {
+        "id": record.project_id,
+        "name": record.name,
+        "git_repo_path": record.repository,
+        "setup_script": record.setup_script,
+        "dev_script": record.dev_script,
+        "cleanup_script": record.cleanup_script,
+        "copy_files": ", ".join(record.copy_files) or None,
+        "created_at": iso(record.created_at),
+        "updated_at": iso(record.updated_at),
+    }
 
 
-def _task(record: model.Task, dev_server: str | None = None) -> dict[str, Any]:
+def task(record: model.Task, dev_server: str | None = None) -> dict[str, Any]:
+    """A task."""
     return {
         "id": record.task_id,
         "project_id": record.project_id,
@@ -54,20 +66,16 @@ def _task(record: model.Task, dev_server: str | None = None) -> dict[str, Any]:
     }
 
 
-def task(record: model.Task) -> shapes.Task:
-    """A task."""
-    return shapes.Task(**_task(record))
-
-
 def _status(
     service: Service,
     record: model.Task,
     attempts: Sequence[model.Attempt],
     found: dict[str, Standing],
 ) -> dict[str, Any]:
+    """A task, and how its attempts stand. `executor`: of the newest one, `EXECUTOR:VARIANT`."""
     stand = [found.get(one.attempt_id, _NOTHING) for one in attempts]
     return {
-        **_task(record, find.dev_server(service, attempts)),
+        **task(record, find.dev_server(service, attempts)),
         "has_in_progress_attempt": any(one.under_way for one in stand),
         "has_merged_attempt": any(one.merged for one in stand),
         "last_attempt_failed": bool(stand) and STATUSES.get(stand[-1].last or "") in _BAD,
@@ -80,7 +88,7 @@ def _status(
 _BAD: Final = ("failed", "killed")
 
 
-async def tasks(service: Service, project_id: str) -> list[shapes.TaskWithStatus]:
+async def tasks(service: Service, project_id: str) -> list[dict[str, Any]]:
     """Those of a project, newest first."""
     catalog = service.tasks.catalog
     records = [one for one in await catalog.tasks(project_id) if AGENT not in one.labels]
@@ -89,29 +97,29 @@ async def tasks(service: Service, project_id: str) -> list[shapes.TaskWithStatus
     for one in await catalog.attempts():
         attempts.setdefault(one.task_id, []).append(one)
     return [
-        shapes.TaskWithStatus(**_status(service, record, attempts.get(record.task_id, ()), found))
+        _status(service, record, attempts.get(record.task_id, ()), found)
         for record in reversed(records)
     ]
 
 
-async def task_with_status(service: Service, record: model.Task) -> shapes.TaskWithStatus:
+async def task_with_status(service: Service, record: model.Task) -> dict[str, Any]:
     """One of them."""
     attempts = await service.tasks.catalog.attempts(record.task_id)
     found = await standings(service.engine, service.journal, task_id=record.task_id)
-    return shapes.TaskWithStatus(**_status(service, record, attempts, found))
+    return _status(service, record, attempts, found)
 
 
-async def started(service: Service, record: model.Task, begun: model.Attempt) -> shapes.Started:
-    """A task, and the attempt that was begun."""
+async def started(service: Service, record: model.Task, begun: model.Attempt) -> dict[str, Any]:
+    """A task, and the attempt that was begun, in every place where callers look for it."""
     attempts = await service.tasks.catalog.attempts(record.task_id)
     found = await standings(service.engine, service.journal, task_id=record.task_id)
-    shown = [_light(one, record, found.get(one.attempt_id)) for one in reversed(attempts)]
-    return shapes.Started(
+    shown = [_attempt(one, record, found.get(one.attempt_id)) for one in reversed(attempts)]
+    return {
         **_status(service, record, attempts, found),
-        task=task(record),
-        task_attempt=next(one for one in shown if one.id == begun.attempt_id),
-        attempts=shown,
-    )
+        "task": task(record),
+        "task_attempt": next(one for one in shown if one["id"] == begun.attempt_id),
+        "attempts": shown,
+    }
 
 
 # Attempts.
@@ -156,13 +164,9 @@ def _attempt(
     }
 
 
-def _light(record: model.Attempt, of: model.Task, standing: Standing | None) -> shapes.Attempt:
-    return shapes.Attempt(**_attempt(record, of, standing))
-
-
 async def attempts(
     service: Service, *, project_id: str | None = None, task_id: str | None = None
-) -> list[shapes.Attempt]:
+) -> list[dict[str, Any]]:
     """Those of a project, of a task, or all; newest first; without what only their runs tell."""
     catalog = service.tasks.catalog
     found = await standings(service.engine, service.journal, project_id=project_id, task_id=task_id)
@@ -172,19 +176,19 @@ async def attempts(
     else:
         keys = [project_id] if project_id else [one.project_id for one in await catalog.projects()]
         of = {one.task_id: one for key in keys for one in await catalog.tasks(key)}
-    return [_light(one, of[one.task_id], found[one.attempt_id]) for one in reversed(records)]
+    return [_attempt(one, of[one.task_id], found[one.attempt_id]) for one in reversed(records)]
 
 
-async def attempt_light(service: Service, record: model.Attempt) -> shapes.Attempt:
+async def attempt_light(service: Service, record: model.Attempt) -> dict[str, Any]:
     """One attempt, as lists have it."""
     of = await service.tasks.catalog.task(record.task_id)
     key = record.attempt_id
     found = await standings(service.engine, service.journal, attempt_id=key)
-    return _light(record, of, found.get(key))
+    return _attempt(record, of, found.get(key))
 
 
-async def attempt(service: Service, record: model.Attempt) -> shapes.AttemptWithProcesses:
-    """One attempt, whole."""
+async def attempt(service: Service, record: model.Attempt) -> dict[str, Any]:
+    """One attempt, whole: with its processes, oldest first."""
     _, of = await service.tasks.catalog.origin(record)
     key = record.attempt_id
     found = await standings(service.engine, service.journal, attempt_id=key)
@@ -194,10 +198,8 @@ async def attempt(service: Service, record: model.Attempt) -> shapes.AttemptWith
     if setup is not None and setup.row.status == "succeeded" and setup.row.finished_at:
         tokens["setup_completed_at"] = iso(setup.row.finished_at)
     shown = [process(one) for one in of_run]
-    return shapes.AttemptWithProcesses(
-        **_attempt(record, of, found.get(key), **tokens),
-        execution_processes=[one for one in shown if not one.dropped],
-    )
+    kept = [one for one in shown if not one["dropped"]]
+    return _attempt(record, of, found.get(key), **tokens, execution_processes=kept)
 
 
 def _tokens(state: RunState) -> dict[str, Any]:
