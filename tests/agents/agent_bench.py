@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from stoker.agents import inbox, stream
-from stoker.agents.follow import follow
+from stoker.agents.follow import batches
 from stoker.agents.inbox import Reply, Say
 from stoker.agents.store import place
 from stoker.agents.stream import AnyContent, Entries
@@ -133,11 +133,12 @@ class Bench:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entries = Entries()
         self.place.mkdir(parents=True, exist_ok=True)  # something to watch
-        async with aclosing(follow(self.place, finished=never)) as records:
-            async for _, record in records:
-                content = entries.add(record).content
-                if condition(content):
-                    return content
+        async with aclosing(batches(self.place, finished=never)) as found:
+            async for batch in found:
+                for _, record in batch:
+                    content = entries.add(record).content
+                    if condition(content):
+                        return content
         raise AssertionError
 
 

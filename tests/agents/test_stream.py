@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stoker.agents import stream
-from stoker.agents.follow import follow
+from stoker.agents.follow import batches
 from stoker.agents.stream import (
     Answer,
     Append,
@@ -99,7 +99,8 @@ def test_it_is_followed_from_anywhere(tmp_path):
     (tmp_path / "stream").write_bytes(data[:-5])  # the last is being written
 
     async def read(offset=0, finished=None):
-        return [one async for one in follow(tmp_path, offset=offset, finished=finished)]
+        found = batches(tmp_path, offset=offset, finished=finished)
+        return [one async for batch in found for one in batch]
 
     found = asyncio.run(read())
     assert [record for _, record in found] == records[:-1]

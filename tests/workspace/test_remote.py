@@ -1,4 +1,4 @@
-"""Push and fetch, to directories and over smart HTTP."""
+"""Push, to directories and over smart HTTP."""
 
 import pytest
 from git_server import serving
@@ -11,7 +11,6 @@ from stoker.workspace.errors import (
     UnknownBranch,
 )
 from stoker.workspace.remote import Credentials
-from stoker.workspace.repository import Repository
 
 _FILE = ("file",)
 
@@ -65,25 +64,6 @@ def test_push_and_lease(bench, run, origin):
     run(check())
 
 
-def test_fetch(bench, run, origin):
-    async def check():
-        repository = await bench.open()
-        assert await remote.fetch(repository, protocols=_FILE) == ("origin/main",)
-        assert await remote.fetch(repository, protocols=_FILE) == ()
-        tree = bench.git("rev-parse", "main^{tree}")
-        new = bench.git("commit-tree", "-p", "main", "-m", "new", tree, cwd=origin)
-        bench.git("update-ref", "refs/heads/main", new, cwd=origin)
-        bench.git("branch", "topic/x", cwd=origin)
-        assert await remote.fetch(repository, protocols=_FILE) == ("origin/main", "origin/topic/x")
-        assert await repository.base("origin/main") == new
-        bench.git("branch", "--delete", "topic/x", cwd=origin)
-        assert await remote.fetch(repository, protocols=_FILE) == ("origin/topic/x",)
-        assert {b.name for b in await repository.branches()} == {"main", "origin/main"}
-        assert bench.git("fsck") == ""
-
-    run(check())
-
-
 def test_over_http_with_a_password(bench, run, origin, server):
     async def check():
         repository = await bench.open()
@@ -100,15 +80,10 @@ def test_over_http_with_a_password(bench, run, origin, server):
         done = await remote.push(repository, "main", url=url, credentials=right)
         assert done.changed
         assert bench.git("rev-parse", "main", cwd=origin) == done.commit
-        clone = bench.top / "clone"
-        bench.git("init", "--quiet", str(clone))
-        bench.git("remote", "add", "origin", url, cwd=clone)
-        other = await Repository.open(clone)
-        assert await remote.fetch(other, credentials=right) == ("origin/main",)
         server.seen.clear()
         elsewhere = Credentials("http://localhost:1", "s3cret")
         with pytest.raises(AuthFailed):
-            await remote.fetch(other, credentials=elsewhere)
+            await remote.push(repository, "main", url=url, credentials=elsewhere)
         assert set(server.seen) == {None}
 
     run(check())
@@ -151,7 +126,7 @@ def test_the_repositorys_own_settings_have_no_say(bench, run, origin):
         with pytest.raises(RemoteUnreachable, match="not allowed"):
             await remote.push(repository, "main", remote_branch="y")
         with pytest.raises(RemoteUnreachable, match="not allowed"):
-            await remote.fetch(repository, url=f"ext::sh -c touch% {ran}")
+            await remote.push(repository, "main", url=f"ext::sh -c touch% {ran}")
 
     run(check())
     assert not ran.exists()

@@ -1,7 +1,6 @@
 """Commits, backups, resets, status, search."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -127,7 +126,7 @@ def test_one_file_deleted_and_nothing_else_committed(bench, run):
     run(check())
 
 
-def test_backups_are_listed_restored_and_pruned(bench, run):
+def test_backups_are_listed_and_restored(bench, run):
     async def check():
         worktree = await bench.worktree()
         repository, top = worktree.repository, worktree.path
@@ -157,11 +156,6 @@ def test_backups_are_listed_restored_and_pruned(bench, run):
         assert await backup.find(repository, kept.ref) == kept
         with pytest.raises(UnknownCommit):
             await backup.find(repository, "refs/heads/main")
-        day = timedelta(days=1)
-        assert await backup.prune(repository, keep_newest=0, older_than=day) == []
-        pruned = await backup.prune(repository, keep_newest=1, older_than=timedelta(0))
-        assert pruned == [kept]
-        assert await backup.backups(repository) == [replaced]
         for name in ("", "../x", "a b", "x.lock"):
             with pytest.raises(InvalidName):
                 await backup.save(worktree, name)

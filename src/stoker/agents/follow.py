@@ -15,22 +15,6 @@ from stoker.process.logs import LogWatch
 from stoker.process.tail import tail
 
 
-async def follow(
-    directory: str | os.PathLike[str],
-    *,
-    offset: int = 0,
-    finished: asyncio.Future[Any] | None = None,
-    watch: LogWatch | None = None,
-) -> AsyncIterator[tuple[int, Record]]:
-    """The records of the attempt with that `directory` (`stoker.agents.store.place`), each
-    with the offset (bytes) to go on from after it; see `batches`."""
-    found = batches(directory, offset=offset, finished=finished, watch=watch)
-    async with aclosing(found) as some:  # type: ignore[type-var]
-        async for batch in some:
-            for one in batch:
-                yield one
-
-
 async def batches(
     directory: str | os.PathLike[str],
     *,
@@ -38,7 +22,8 @@ async def batches(
     finished: asyncio.Future[Any] | None = None,
     watch: LogWatch | None = None,
 ) -> AsyncIterator[Sequence[tuple[int, Record]]]:
-    """The same, what is there at once together.
+    """The records of the attempt with that `directory` (`stoker.agents.store.place`), each
+    with the offset (bytes) to go on from after it; what is there at once together.
 
     Without `finished` it ends at the end of what is there; with it, it waits for more until
     that is done. The directory must exist then. Close it (`contextlib.aclosing`) when

@@ -7,8 +7,6 @@ differs from both, what was staged.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from stoker.workspace import snapshot
@@ -91,29 +89,6 @@ async def find(repository: Repository, ref: str) -> Backup:
         if backup.ref == ref:
             return backup
     raise UnknownCommit(ref)
-
-
-async def delete(repository: Repository, doomed: Iterable[Backup]) -> None:
-    """Give backups up; one that is not what was listed stays."""
-    lines = [f"delete {backup.ref} {backup.commit}\n" for backup in doomed]
-    if lines:
-        await repository.git.run("update-ref", "--stdin", stdin="".join(lines).encode())
-
-
-async def prune(
-    repository: Repository, *, keep_newest: int, older_than: timedelta, name: str | None = None
-) -> list[Backup]:
-    """Give up what retention allows: all that are older than `older_than`, but never the
-    `keep_newest` newest of a name. Returns them."""
-    limit = datetime.now(UTC) - older_than
-    seen: Counter[str] = Counter()
-    doomed = []
-    for backup in await backups(repository, name):
-        seen[backup.name] += 1
-        if seen[backup.name] > keep_newest and backup.time < limit:
-            doomed.append(backup)
-    await delete(repository, doomed)
-    return doomed
 
 
 async def restore(worktree: Worktree, backup: Backup, *, break_lock: bool = False) -> Backup:

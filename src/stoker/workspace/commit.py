@@ -21,7 +21,6 @@ async def commit(
     *,
     author: Author | None = None,
     trailers: Trailers = (),
-    max_file_bytes: int | None = None,
     break_lock: bool = False,
 ) -> Committed:
     """Commit all changes and all untracked files that are not ignored.
@@ -40,14 +39,12 @@ async def commit(
             raise MergeConflict(found.conflicted, worktree.operation() or "merge")
         if not found.dirty and worktree.operation() is None:
             return Committed(None, ())
-        skipped = await stage(worktree.git, fd=fd, max_file_bytes=max_file_bytes)
+        skipped = await stage(worktree.git, fd=fd)
         who = author or worktree.repository.author
         return Committed(await commit_staged(worktree, text, who, fd), skipped)
 
 
-async def delete_file(
-    worktree: Worktree, path: str, *, author: Author | None = None, trailers: Trailers = ()
-) -> Committed:
+async def delete_file(worktree: Worktree, path: str) -> Committed:
     """Delete one file and commit that alone, whatever else is uncommitted.
 
     Raises `UnsafePath`: it leads out of the worktree, through a link, or is no file.
@@ -55,9 +52,9 @@ async def delete_file(
     copying.check((path,))
     if not _unlink(worktree.path, path):
         raise UnsafePath(path, "is not a file in the worktree")
-    text = compose(f"Delete {path}", trailers)
+    text = compose(f"Delete {path}")
     async with worktree.lock() as fd:
-        git, env = worktree.git, hardening.identity(author or worktree.repository.author)
+        git, env = worktree.git, hardening.identity(worktree.repository.author)
         known = await git.records("ls-files", "-z", "--", path)
         if not known:
             return Committed(None, ())

@@ -36,20 +36,19 @@ async def changes(
     *,
     contents: bool = True,
     content_limit: int = CONTENT_LIMIT,
-    max_file_bytes: int | None = None,
 ) -> list[FileDiff]:
     """What a worktree has that the branch (or commit) `target` had where they parted.
 
     `contents=False`: only the numbers. Raises `UnknownBranch`.
     """
-    base, tree = await _sides(worktree, target, max_file_bytes)
+    base, tree = await _sides(worktree, target)
     limit = content_limit if contents else None
     return await between(worktree.repository, base, tree, content_limit=limit)
 
 
-async def patch(worktree: Worktree, target: str, *, max_file_bytes: int | None = None) -> bytes:
+async def patch(worktree: Worktree, target: str) -> bytes:
     """The same as text that `git apply` takes."""
-    base, tree = await _sides(worktree, target, max_file_bytes)
+    base, tree = await _sides(worktree, target)
     output = await worktree.git.run(*_TREES, "--patch", "--binary", "--full-index", base, tree)
     return output.stdout
 
@@ -112,14 +111,14 @@ def _file(
     )
 
 
-async def _sides(worktree: Worktree, target: str, max_file_bytes: int | None) -> tuple[str, str]:
+async def _sides(worktree: Worktree, target: str) -> tuple[str, str]:
     repository = worktree.repository
     goal = await repository.base(target)
     head = await worktree.head()
     base = await repository.merge_base(goal, head) if head is not None else None
     if base is None:
         base = await worktree.git.text("hash-object", "-t", "tree", "--stdin", stdin=b"")
-    tree = await snapshot.take(worktree, max_file_bytes=max_file_bytes)
+    tree = await snapshot.take(worktree)
     return base, tree.oid
 
 

@@ -22,16 +22,6 @@ from stoker.workspace.worktree import Worktree, checked_out
 _RACES = 5
 
 
-async def conflicts(repository: Repository, source: str, target: str) -> tuple[str, ...]:
-    """The files in which merging branch `source` into `target` would conflict; nothing is changed.
-
-    Raises `UnknownBranch`.
-    """
-    _, theirs = await repository.branch_ref(source)
-    _, ours = await repository.branch_ref(target)
-    return (await _try(repository, theirs, ours))[1]
-
-
 async def merge(
     repository: Repository,
     source: str,

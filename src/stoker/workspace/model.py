@@ -130,11 +130,6 @@ class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Contents are there but not here: too large, binary, or not asked for."""
 
     @property
-    def binary(self) -> bool:
-        """git finds no lines in it."""
-        return self.additions is None
-
-    @property
     def path(self) -> str:
         """Where it is, or was."""
         return self.new_path or self.old_path or ""
@@ -146,8 +141,7 @@ class Committed(msgspec.Struct, frozen=True):
     oid: str | None
     """None: there was nothing to commit."""
     skipped: tuple[str, ...]
-    """Untracked paths left out: repositories inside the tree (with a `/` at the end) and files
-    over the size limit."""
+    """Untracked paths left out: repositories inside the tree, with a `/` at the end."""
 
 
 class Backup(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
-"""Push and fetch. They run with a git directory made for the purpose, that shares only objects
-with the repository: what its own config says of URLs, proxies, helpers and programs has no say,
-while the user's own git config (credential helpers, proxies) has."""
+"""Pushes. They run with a git directory made for the purpose, that shares only objects with the
+repository: what its own config says of URLs, proxies, helpers and programs has no say, while the
+user's own git config (credential helpers, proxies) has."""
 
 from __future__ import annotations
 
@@ -112,52 +112,11 @@ async def push(
     return Pushed(commit, goal, changed=not any(line[0] == "=" for line in lines))
 
 
-async def fetch(
-    repository: Repository,
-    *,
-    remote: str = "origin",
-    url: str | None = None,
-    credentials: Credentials | None = None,
-    protocols: Sequence[str] = PROTOCOLS,
-) -> tuple[str, ...]:
-    """Fetch all branches of a remote; returns the names (like `origin/main`) of those that changed
-    or are gone. Raises as `push` does."""
-    where = await _url(repository, remote, url)
-    space = f"refs/remotes/{remote}/"
-    async with _apart(repository) as git_dir:
-        known = await _refs(repository, "refs/heads/", space)
-        # What is here already need not come again.
-        packed = "".join(f"{oid} {ref}\n" for ref, oid in sorted(known.items()))
-        (git_dir / "packed-refs").write_text("# pack-refs with: sorted \n" + packed)
-        args = ["fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules"]
-        args += ["--no-write-fetch-head", "--no-auto-maintenance", "--", where]
-        args.append(f"+refs/heads/*:{space}*")
-        _check(args, await _talk(repository, git_dir, args, credentials, protocols))
-        listed = ("for-each-ref", "--format=%(objectname) %(refname)", space)
-        answer = await _talk(repository, git_dir, listed, None, ())
-    lines = (line.partition(" ") for line in decode(answer.stdout).splitlines())
-    found = {ref: oid for oid, _, ref in lines}
-    before = {ref: oid for ref, oid in known.items() if ref.startswith(space)}
-    changed = {ref: oid for ref, oid in found.items() if before.get(ref) != oid}
-    gone = [ref for ref in before if ref not in found]
-    updates = [f"update {ref} {oid}\n" for ref, oid in changed.items()]
-    updates += [f"delete {ref}\n" for ref in gone]
-    if updates:
-        await repository.git.run("update-ref", "--stdin", stdin="".join(updates).encode())
-    return tuple(sorted(ref.removeprefix("refs/remotes/") for ref in (*changed, *gone)))
-
-
 async def _url(repository: Repository, remote: str, url: str | None) -> str:
     found = url or await repository.remote_url(remote)
     if found is None:
         raise RemoteUnreachable(("git", "remote"), 2, f"there is no remote {remote!r}")
     return found
-
-
-async def _refs(repository: Repository, *spaces: str) -> dict[str, str]:
-    args = ("for-each-ref", "--format=%(objectname)%00%(refname)%00%(symref)", *spaces)
-    lines = (line.split("\0") for line in (await repository.git.text(*args)).splitlines())
-    return {ref: oid for oid, ref, symref in lines if not symref}
 
 
 @asynccontextmanager

@@ -31,41 +31,32 @@ class Tree(msgspec.Struct, frozen=True):
     """As in `Committed`."""
 
 
-async def take(worktree: Worktree, *, max_file_bytes: int | None = None) -> Tree:
-    """Write all files of the worktree to the repository's objects, as a tree.
-
-    `max_file_bytes`: untracked files that are larger are left out.
-    """
+async def take(worktree: Worktree) -> Tree:
+    """Write all files of the worktree to the repository's objects, as a tree."""
     async with worktree.lock() as fd:
-        return await take_locked(worktree, fd, max_file_bytes=max_file_bytes)
+        return await take_locked(worktree, fd)
 
 
-async def take_locked(worktree: Worktree, fd: int, *, max_file_bytes: int | None = None) -> Tree:
+async def take_locked(worktree: Worktree, fd: int) -> Tree:
     """`take` for who holds the worktree's lock, whose descriptor is `fd`."""
     index = _private(worktree.git.git_dir)
     env = {"GIT_INDEX_FILE": str(index)}
     try:
-        return await _take(worktree.git, env, fd, max_file_bytes)
+        return await _take(worktree.git, env, fd)
     except GitFailed:
         # The index in use may be broken or in a state that is no tree; what is in HEAD will do.
         index.unlink(missing_ok=True)
         if await worktree.head() is not None:
             await worktree.git.run("read-tree", "HEAD", env=env, fds=(fd,))
-        return await _take(worktree.git, env, fd, max_file_bytes)
+        return await _take(worktree.git, env, fd)
 
 
-async def _take(git: Git, env: Mapping[str, str], fd: int, max_file_bytes: int | None) -> Tree:
-    skipped = await stage(git, env=env, fd=fd, max_file_bytes=max_file_bytes)
+async def _take(git: Git, env: Mapping[str, str], fd: int) -> Tree:
+    skipped = await stage(git, env=env, fd=fd)
     return Tree(await git.text("write-tree", env=env, fds=(fd,)), skipped)
 
 
-async def stage(
-    git: Git,
-    *,
-    env: Mapping[str, str] | None = None,
-    fd: int,
-    max_file_bytes: int | None = None,
-) -> tuple[str, ...]:
+async def stage(git: Git, *, env: Mapping[str, str] | None = None, fd: int) -> tuple[str, ...]:
     """Bring an index up to the working tree; returns what was left out."""
     removed: dict[str, None] = {}
     kept: dict[str, None] = {}
@@ -78,7 +69,7 @@ async def stage(
             removed[path] = None
         elif tag != "?":
             kept[path] = None
-        elif path.endswith("/") or linked.is_over(path, max_file_bytes):
+        elif path.endswith("/"):
             skipped.append(path)
         else:
             new[path] = None
@@ -130,7 +121,7 @@ def _private(git_dir: Path) -> Path:
 
 
 class _Links:
-    """What of the working tree git would look at through links, and how large files are."""
+    """What of the working tree git would look at through links."""
 
     def __init__(self, top: Path) -> None:
         self._top = os.fspath(top)
@@ -144,12 +135,3 @@ class _Links:
             known = self.leads_through(folder) or os.path.islink(f"{self._top}/{folder}")  # noqa: PTH114
             self._known[folder] = known
         return known
-
-    def is_over(self, path: str, limit: int | None) -> bool:
-        """True: the file is larger than `limit`."""
-        if limit is None:
-            return False
-        try:
-            return os.lstat(f"{self._top}/{path}").st_size > limit
-        except OSError:
-            return False
