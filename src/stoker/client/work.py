@@ -15,7 +15,6 @@ from stoker.wire.attempts import (
     Deleted,
     DevServerView,
     DraftRequest,
-    Kept,
     QueueRequest,
     RebaseRequest,
     ReplaceRequest,
@@ -30,7 +29,7 @@ from stoker.wire.library import (
     TemplateRequest,
 )
 from stoker.wire.tasks import EditorRequest, Matches
-from stoker.workspace.model import BranchStatus
+from stoker.workspace.model import Backup, BranchStatus
 
 
 class PathQuery(Struct, frozen=True, kw_only=True):
@@ -51,15 +50,15 @@ class Work(Group[C]):
     replace = on_turn(
         "POST", "/v1/attempts/{attempt_id}/turns/{turn}/replace", ReplaceRequest, Replaced
     )
-    rebase = on_one("POST", "/v1/attempts/{attempt_id}/rebase", RebaseRequest, Kept)
+    rebase = on_one("POST", "/v1/attempts/{attempt_id}/rebase", RebaseRequest, Backup)
     resolved = on_one("POST", "/v1/attempts/{attempt_id}/conflicts/continue", nothing, NONE)
-    abort = on_one("POST", "/v1/attempts/{attempt_id}/conflicts/abort", nothing, Kept)
+    abort = on_one("POST", "/v1/attempts/{attempt_id}/conflicts/abort", nothing, Backup)
     retarget = on_one("POST", "/v1/attempts/{attempt_id}/target", TargetRequest, BranchStatus)
     delete_file = on_one("DELETE", "/v1/attempts/{attempt_id}/files", PathQuery, Deleted)
     commit = on_part("GET", "/v1/attempts/{attempt_id}/commits/{sha}", nothing, CommitView)
     children = on_one("GET", "/v1/attempts/{attempt_id}/children", nothing, Children)
     backups = on_one("GET", "/v1/attempts/{attempt_id}/backups", nothing, Backups)
-    restore = on_one("POST", "/v1/attempts/{attempt_id}/restore", RestoreRequest, Kept)
+    restore = on_one("POST", "/v1/attempts/{attempt_id}/restore", RestoreRequest, Backup)
     search = on_one("GET", "/v1/attempts/{attempt_id}/search", SearchQuery, Matches)
     open_editor = on_one("POST", "/v1/attempts/{attempt_id}/open-editor", EditorRequest, NONE)
     dev_server = on_one("GET", "/v1/attempts/{attempt_id}/dev-server", nothing, DevServerView)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from stoker.agents.stream import Put
+from stoker.tasks.changes import LongText, Text
 from stoker.tasks.model import Asked, Attempt, Draft, Listed, Task
 from stoker.tasks.plan import Role
-from stoker.wire.tasks import LongText, Text
-from stoker.workspace.model import Change
+from stoker.workspace.model import Backup, Change
 
 Prompt = Annotated[str, Meta(min_length=1, max_length=1_000_000)]
 Version = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -103,21 +102,10 @@ class RestoreRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Of a backup."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """What was given up, and is kept under a ref."""
-
-    ref: str
-    name: str
-    time: datetime
-    commit: str
-    head: str | None
-    """What was checked out."""
-
-
 class Backups(Struct, frozen=True):
     """Of an attempt, the newest first."""
 
-    backups: list[Kept]
+    backups: list[Backup]
 
 
 class CommitView(Struct, frozen=True, kw_only=True):

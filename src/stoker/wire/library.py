@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from stoker.tasks.changes import LongText, Text
 from stoker.tasks.model import Image, Tag, Template
-from stoker.wire.tasks import LongText, Text
 
 
 class ImageRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from stoker.tasks.changes import LongText, Text
 from stoker.tasks.model import PullRequest
-from stoker.wire.tasks import LongText, Text
 
 
 class PushRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,8 @@ from litestar.params import (
     QueryParameter,
 )
 from litestar.response import Response
-from msgspec import json
+from msgspec import convert, json
+from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
@@ -91,13 +92,7 @@ async def create_and_start(
 
 @post("/v1/tasks/{task_id:str}/attempts", summary="Another try at a task")
 async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = None) -> Started:
-    return await service.tasks.starter.start(
-        task_id,
-        executor=data.executor,
-        variant=data.variant,
-        base_branch=data.base_branch,
-        request_key=key,
-    )
+    return await service.tasks.starter.start(task_id, **asdict(data), request_key=key)
 
 
 @get(
@@ -141,10 +136,7 @@ async def show(
 
 @post("/v1/attempts/{attempt_id:str}/follow-up", status_code=202, summary="Tell the agent more")
 async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
-    turns = service.tasks.turns
-    return Told(
-        await turns.follow_up(attempt_id, data.prompt, variant=data.variant, images=data.images)
-    )
+    return Told(await service.tasks.turns.follow_up(attempt_id, **asdict(data)))
 
 
 @delete(
@@ -183,13 +175,7 @@ async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
 async def answer(
     service: App, attempt_id: Name, turn: Turn, approval: Name, data: JSONBody[Answer]
 ) -> None:
-    said = Reply(
-        approval=approval,
-        allowed=data.allowed,
-        always=data.always,
-        reason=data.reason,
-        by="http",
-    )
+    said = Reply(approval=approval, by="http", **asdict(data))
     await service.tasks.turns.tell(attempt_id, turn, said)
 
 
@@ -251,16 +237,9 @@ async def patch(service: App, attempt_id: Name) -> bytes:
 
 
 def _change(diff: FileDiff) -> ChangeView:
-    return ChangeView(
-        change=diff.change,
-        old_path=None if diff.old_path is None else printable(diff.old_path),
-        new_path=None if diff.new_path is None else printable(diff.new_path),
-        additions=diff.additions,
-        deletions=diff.deletions,
-        old_content=diff.old_content,
-        new_content=diff.new_content,
-        content_omitted=diff.content_omitted,
-    )
+    paths = (path and printable(path) for path in (diff.old_path, diff.new_path))
+    diff = replace(diff, **dict(zip(("old_path", "new_path"), paths, strict=True)))
+    return convert(diff, ChangeView, from_attributes=True)
 
 
 @get(

@@ -7,6 +7,7 @@ from typing import Annotated
 from litestar import delete, get, post, put
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, JSONBody, PathParameter
+from msgspec.structs import asdict
 
 from stoker.server.params import App, Name
 from stoker.server.problems import not_found
@@ -43,15 +44,7 @@ async def save(
         Body(examples=[Example("one", value={"prompt": "Also add a test", "expected_version": 0})]),
     ],
 ) -> Draft:
-    return await service.tasks.turns.save_draft(
-        attempt_id,
-        kind,
-        prompt=data.prompt,
-        variant=data.variant,
-        images=data.images,
-        retry_turn=data.retry_turn,
-        expected_version=data.expected_version,
-    )
+    return await service.tasks.turns.save_draft(attempt_id, kind, **asdict(data))
 
 
 @delete(_ONE, summary="Take back what is written down")
@@ -66,12 +59,7 @@ async def remove(service: App, attempt_id: Name, kind: FromPath[DraftKind]) -> N
     summary="Have it sent as soon as the agent is idle, at once if it is, or not",
 )
 async def queue(service: App, attempt_id: Name, data: JSONBody[QueueRequest]) -> Draft:
-    return await service.tasks.turns.queue_draft(
-        attempt_id,
-        data.queued,
-        expected_version=data.expected_version,
-        expected_queued=data.expected_queued,
-    )
+    return await service.tasks.turns.queue_draft(attempt_id, **asdict(data))
 
 
 @post(
@@ -84,12 +72,4 @@ async def queue(service: App, attempt_id: Name, data: JSONBody[QueueRequest]) ->
 async def replace(
     service: App, attempt_id: Name, turn: Turn, data: JSONBody[ReplaceRequest]
 ) -> Replaced:
-    return await service.tasks.turns.replace(
-        attempt_id,
-        turn,
-        data.prompt,
-        variant=data.variant,
-        images=data.images,
-        force_when_dirty=data.force_when_dirty,
-        perform_git_reset=data.perform_git_reset,
-    )
+    return await service.tasks.turns.replace(attempt_id, turn, **asdict(data))

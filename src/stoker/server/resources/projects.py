@@ -7,19 +7,17 @@ from typing import Annotated
 from litestar import delete, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, JSONBody
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
 from stoker.server import paging
 from stoker.server.params import App, Name
 from stoker.tasks import editor
-from stoker.tasks.catalog import ProjectChange
+from stoker.tasks.changes import ProjectChange, given
 from stoker.tasks.model import Project
 from stoker.wire.tasks import (
     Branches,
-    BranchView,
     EditorRequest,
     Matches,
-    MatchView,
     ProjectRequest,
     Projects,
 )
@@ -37,10 +35,10 @@ async def create(
         Body(examples=[Example("one", value={"name": "Site", "repository": "/srv/site"})]),
     ],
 ) -> Project:
-    given = asdict(data)
-    name, repository = given.pop("name"), given.pop("repository")
+    fields = given(data)
+    name, repository = fields.pop("name"), fields.pop("repository")
     place = str(service.confined(repository, "repository"))
-    return await service.tasks.catalog.create_project(name, place, ProjectChange(**given))
+    return await service.tasks.catalog.create_project(name, place, ProjectChange(**fields))
 
 
 @get("/v1/projects", summary="All projects")
@@ -82,18 +80,8 @@ async def remove(service: App, project_id: Name) -> None:
 async def branches(service: App, project_id: Name) -> Branches:
     catalog = service.tasks.catalog
     repository = await catalog.repository(await catalog.project(project_id))
-    return Branches(
-        [
-            BranchView(
-                name=printable(one.name),
-                is_current=one.is_current,
-                is_remote=one.is_remote,
-                commit=one.commit,
-                last_commit_date=one.last_commit_date,
-            )
-            for one in await repository.branches()
-        ]
-    )
+    found = await repository.branches()
+    return Branches([replace(one, name=printable(one.name)) for one in found])
 
 
 @get("/v1/projects/{project_id:str}/search", summary="Files and directories by name")
@@ -124,9 +112,4 @@ async def opened(top: str, data: EditorRequest) -> None:
 
 def matches(found: list[Match]) -> Matches:
     """As they are sent."""
-    return Matches(
-        [
-            MatchView(path=printable(one.path), is_file=one.is_file, match_type=one.match_type)
-            for one in found
-        ]
-    )
+    return Matches([replace(one, path=printable(one.path)) for one in found])

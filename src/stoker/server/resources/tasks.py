@@ -8,20 +8,15 @@ from litestar import delete, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, JSONBody
 from litestar.response import Response
-from msgspec import Meta
-from msgspec.structs import asdict
 
 from stoker.server import paging
 from stoker.server.params import App, Name
 from stoker.tasks import listing
-from stoker.tasks.catalog import TaskChange
+from stoker.tasks.changes import TaskChange, given
 from stoker.tasks.model import Task
 from stoker.wire.tasks import StatusRequest, TaskRequest, Tasks, TaskView
 
 TAG = "tasks"
-
-Text = Annotated[str, Meta(min_length=1, max_length=1000)]
-LongText = Annotated[str, Meta(max_length=1_000_000)]
 
 
 @post("/v1/projects/{project_id:str}/tasks", summary="Write a task down")
@@ -37,10 +32,10 @@ async def create(
         ),
     ],
 ) -> Task:
-    given = asdict(data)
-    title, description = given.pop("title"), given.pop("description")
+    fields = given(data)
+    title, description = fields.pop("title"), fields.pop("description", None)
     return await service.tasks.catalog.create_task(
-        project_id, title, description, TaskChange(**given)
+        project_id, title, description, TaskChange(**fields)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from litestar import delete, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, JSONBody
+from msgspec.structs import asdict
 
 from stoker.server import paging
 from stoker.server.params import App, Name
@@ -18,7 +19,6 @@ from stoker.wire.attempts import (
     CommitView,
     Deleted,
     DevServerView,
-    Kept,
     RebaseRequest,
     RestoreRequest,
     TargetRequest,
@@ -44,11 +44,8 @@ async def rebase(
     data: Annotated[
         RebaseRequest | None, Body(examples=[Example("elsewhere", value={"onto": "main"})])
     ] = None,
-) -> Kept:
-    asked = data or RebaseRequest()
-    return _kept(
-        await service.tasks.work.rebase(attempt_id, onto=asked.onto, old_base=asked.old_base)
-    )
+) -> Backup:
+    return await service.tasks.work.rebase(attempt_id, **asdict(data or RebaseRequest()))
 
 
 @post(
@@ -65,8 +62,8 @@ async def resume(service: App, attempt_id: Name) -> None:
     status_code=200,
     summary="Go back to before a rebase that stopped at conflicts",
 )
-async def abort(service: App, attempt_id: Name) -> Kept:
-    return _kept(await service.tasks.work.abort_conflicts(attempt_id))
+async def abort(service: App, attempt_id: Name) -> Backup:
+    return await service.tasks.work.abort_conflicts(attempt_id)
 
 
 @post(f"{_ONE}/target", status_code=200, summary="Have an attempt's work go to another branch")
@@ -103,7 +100,7 @@ async def children(service: App, attempt_id: Name) -> Children:
 @get(f"{_ONE}/backups", summary="What was given up in an attempt, newest first")
 async def backups(service: App, attempt_id: Name) -> Backups:
     attempt = await service.tasks.catalog.attempt(attempt_id)
-    return Backups([_kept(one) for one in await service.tasks.work.backups(attempt)])
+    return Backups(await service.tasks.work.backups(attempt))
 
 
 @post(
@@ -112,8 +109,8 @@ async def backups(service: App, attempt_id: Name) -> Backups:
     summary="Bring branch and worktree back to a backup",
     description="Answers with what keeps what was there.",
 )
-async def restore(service: App, attempt_id: Name, data: JSONBody[RestoreRequest]) -> Kept:
-    return _kept(await service.tasks.work.restore(attempt_id, data.ref))
+async def restore(service: App, attempt_id: Name, data: JSONBody[RestoreRequest]) -> Backup:
+    return await service.tasks.work.restore(attempt_id, data.ref)
 
 
 @get(f"{_ONE}/search", summary="Files and directories of a worktree by name")
@@ -172,13 +169,3 @@ async def stop_step(service: App, attempt_id: Name, step: Name) -> None:
 @delete(_ONE, summary="Forget an attempt; its branch stays, what is in no commit is backed up")
 async def remove(service: App, attempt_id: Name) -> None:
     await service.tasks.removal.remove_attempt(attempt_id)
-
-
-def _kept(backup: Backup) -> Kept:
-    return Kept(
-        ref=backup.ref,
-        name=backup.name,
-        time=backup.time,
-        commit=backup.commit,
-        head=backup.head,
-    )
