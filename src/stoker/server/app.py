@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Request, get
+from litestar import Litestar, get
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -28,6 +28,7 @@ from stoker.server.document import completed
 from stoker.server.forge import envelope
 from stoker.server.guard import TOLD, Guard
 from stoker.server.mcp import Mcp
+from stoker.server.params import Asked
 from stoker.server.problems import Refused, Told
 from stoker.server.service import Service
 from stoker.server.settings import Settings
@@ -114,7 +115,7 @@ def _tell(path: str, error: Exception) -> Told:
     return envelope.told(error) if envelope.speaks(path) else problems.told(error)
 
 
-def _response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def _response(request: Asked, error: Exception) -> Response[Any]:
     """The handler of every exception in the app."""
     told = _tell(request.scope["path"], error)
     request.scope["state"][TOLD] = True
@@ -127,7 +128,7 @@ def _response(request: Request[Any, Any, Any], error: Exception) -> Response[Any
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-def document(request: Request[Any, Any, Any]) -> Response[bytes]:
+def document(request: Asked) -> Response[bytes]:
     """The OpenAPI document."""
     state = request.app.state
     if "document" not in state:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from litestar import Request, WebSocket
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath, HeaderParameter, PathParameter
 
 from stoker.server.problems import Refused
 from stoker.server.service import Service
@@ -14,6 +15,13 @@ App = NamedDependency[Service]
 """Must be called `service`."""
 Name = FromPath[str]
 """An id in the path."""
+Asked = Request[Any, Any, Any]
+Socket = WebSocket[Any, Any, Any]
+Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
+Key = Annotated[
+    str | None,
+    HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
+]
 Accept = Annotated[str, HeaderParameter(name="Accept", required=False)]
 LastEvent = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
 

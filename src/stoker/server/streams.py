@@ -8,11 +8,11 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.response import Stream
 
 from stoker.server.guard import subprotocol
+from stoker.server.params import Socket
 from stoker.server.service import Service
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def _event(told: Told) -> bytes:
 
 
 async def send(
-    socket: WebSocket[Any, Any, Any],
+    socket: Socket,
     items: AsyncIterator[Sequence[bytes | str]],
     service: Service,
     *,
@@ -111,7 +111,7 @@ async def send(
 
 
 async def _send(
-    socket: WebSocket[Any, Any, Any], items: AsyncIterator[Sequence[bytes | str]], service: Service
+    socket: Socket, items: AsyncIterator[Sequence[bytes | str]], service: Service
 ) -> None:
     async with aclosing(alive(items, service)) as feed:  # type: ignore[type-var]
         async for some in feed:
@@ -124,7 +124,7 @@ async def _send(
                 return
 
 
-async def _listen(socket: WebSocket[Any, Any, Any], *, deaf: bool) -> bool:
+async def _listen(socket: Socket, *, deaf: bool) -> bool:
     """Whether the client has sent something that matters; False: it has gone."""
     while True:
         message = await socket.receive()

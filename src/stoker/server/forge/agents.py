@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
 
-from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
 
 from stoker.engine.view import iso
 from stoker.server.forge import shapes, views
 from stoker.server.forge.envelope import Envelope, get, ok, post, read
-from stoker.server.params import App
+from stoker.server.params import App, Asked
 from stoker.tasks.catalog import TaskChange
 from stoker.tasks.documents import Documents
 
@@ -34,7 +32,7 @@ async def listed(
 
 
 @post("/api/forge/agents")
-async def create(service: App, request: Request[Any, Any, Any]) -> Envelope:
+async def create(service: App, request: Asked) -> Envelope:
     """The one there is already, if there is one: callers ask again when they have lost it."""
     body = await read(request, CreateAgent)
     documents = Documents(service.journal)

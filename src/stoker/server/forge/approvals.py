@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final
 
-from litestar import Request
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -25,14 +24,13 @@ from stoker.server.forge import find
 from stoker.server.forge.entries import NEVER_SEC, approval_id
 from stoker.server.forge.envelope import Envelope, Unreadable, get, ok, post, read
 from stoker.server.forge.find import Process
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.documents import Documents
 from stoker.tasks.errors import Conflict, Unknown
 from stoker.tasks.following import batches
 from stoker.tasks.standing import standings
 
-Asked = Request[Any, Any, Any]
 _TIMEOUT_SEC: Final = 3600.0
 _ANSWERED_SEC: Final = 5.0
 """An agent's driver takes an answer up at once, if it lives."""

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
 
 from stoker.server.forge import config, find, process_view, shapes, views
 from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, read
-from stoker.server.forge.tasks import Key, variant
-from stoker.server.params import App, Name
+from stoker.server.forge.tasks import variant
+from stoker.server.params import App, Asked, Key, Name
 from stoker.server.service import Service
 from stoker.tasks import plan
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt, Replaced
 
-Asked = Request[Any, Any, Any]
 _ONE = "/api/task-attempts/{attempt_id:str}"
 
 

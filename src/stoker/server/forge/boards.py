@@ -6,21 +6,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from litestar import WebSocket, websocket
+from litestar import websocket
 from litestar.params import FromQuery
 from litestar.response import Stream
 
 from stoker.server.forge import drafts, find, process_view, views
 from stoker.server.forge.envelope import get
 from stoker.server.forge.live import Mirror, Op, Touched, changes, frame
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, Socket
 from stoker.server.service import Service
 from stoker.server.streams import send, sse
 from stoker.tasks import devserver
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
-
-Socket = WebSocket[Any, Any, Any]
 
 
 @websocket("/api/tasks/stream/ws")

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from litestar import Request
 from litestar.params import FromQuery
 from litestar.response import Response
 from msgspec import Struct
@@ -24,11 +23,10 @@ from stoker.agents import mcp_config, profiles
 from stoker.agents.mcp_config import BadMcpConfig, NoMcpConfig
 from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, put, read
 from stoker.server.forge.shapes import Config, GitHub
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.documents import Documents
 
-Asked = Request[Any, Any, Any]
 _NAME: Final = "config"
 _HIDDEN: Final = "********"
 """Stands for a secret in answers; sent back, it stays as it was."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.engine.view import iso
 from stoker.server.forge import find
 from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, put, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.errors import Conflict
 from stoker.tasks.model import Attempt, Draft, DraftKind
 
-Asked = Request[Any, Any, Any]
 Kind = Annotated[DraftKind, QueryParameter(name="type")]
 _ONE = "/api/task-attempts/{attempt_id:str}/draft"
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from litestar import Request
 from msgspec import Struct
 
 from stoker.server.forge import config, find
 from stoker.server.forge.envelope import Envelope, Failed, ok, post, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks import editor
 from stoker.tasks.errors import Conflict, Invalid
-
-Asked = Request[Any, Any, Any]
 
 
 class Open(Struct, frozen=True, kw_only=True):

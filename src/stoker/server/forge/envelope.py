@@ -8,12 +8,12 @@ from typing import Any, Final, TypeVar
 
 import litestar
 import msgspec
-from litestar import Request
 from litestar.exceptions import ValidationException
 from msgspec import Struct
 
 from stoker.agents.profiles import UnknownProfile
 from stoker.plan.errors import PlanError
+from stoker.server.params import Asked
 from stoker.server.problems import Told, refused
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.workspace.errors import MergeConflict, RebaseInProgress, UnsafePath, WorkspaceError
@@ -68,7 +68,7 @@ def ok(data: Any = None) -> Envelope:
     return Envelope(success=True, data=data)
 
 
-async def read(request: Request[Any, Any, Any], type_: type[T]) -> T:
+async def read(request: Asked, type_: type[T]) -> T:
     """The body; none, and `null`, are an empty object. Raises `Unreadable`."""
     raw = (await request.body()).strip()
     try:

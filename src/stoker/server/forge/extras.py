@@ -7,18 +7,16 @@ import os
 import shutil
 from typing import Any
 
-from litestar import Request
 from litestar.response import Redirect
 from msgspec import Struct
 
 from stoker.agents import profiles
 from stoker.server.forge import find, shapes, views
 from stoker.server.forge.envelope import Business, Envelope, get, ok, post, put, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.model import Task
 
-Asked = Request[Any, Any, Any]
 _NO_OMNI = "this server sends nothing to Omni; who is to be told of what, notify.toml says"
 
 

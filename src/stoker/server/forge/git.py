@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request
 from litestar.params import FromQuery
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -20,7 +19,7 @@ from stoker.server.forge.envelope import (
     post,
     read,
 )
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.model import Attempt
 from stoker.workspace.errors import (
@@ -31,7 +30,6 @@ from stoker.workspace.errors import (
     printable,
 )
 
-Asked = Request[Any, Any, Any]
 _ONE = "/api/task-attempts/{attempt_id:str}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.params import FromQuery
 from litestar.response import Response
@@ -14,14 +13,13 @@ from msgspec.structs import asdict
 
 from stoker.server.forge.envelope import Envelope, Failed, delete, get, ok, post, put, read
 from stoker.server.forge.views import shown
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks import images, model
 from stoker.tasks.catalog import TaskChange
 from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.errors import Invalid
 
-Asked = Request[Any, Any, Any]
 _TEMPLATE: Final = "/api/templates/{template_id:str}"
 _TAG: Final = "/api/tags/{tag_id:str}"
 _UPLOAD: Final[dict[str, Any]] = {

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from litestar import WebSocket, websocket
+from litestar import websocket
 from litestar.params import FromQuery
 
 from stoker.agents.store import Store, place
@@ -19,7 +19,7 @@ from stoker.server.forge.entries import Log, command
 from stoker.server.forge.files import Files
 from stoker.server.forge.find import Process
 from stoker.server.forge.live import FINISHED, Mirror, Op, changes, escaped, frame
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, Socket
 from stoker.server.resources.logs import chunks
 from stoker.server.resources.logs import find as find_log
 from stoker.server.service import Service
@@ -30,7 +30,6 @@ from stoker.tasks.model import Attempt
 from stoker.wire.runs import Output
 from stoker.workspace.errors import WorkspaceError, printable
 
-Socket = WebSocket[Any, Any, Any]
 _ONE: Final = "/api/execution-processes/{process_id:str}"
 _NAMES: Final[dict[Output, str]] = {"stdout": "STDOUT", "stderr": "STDERR"}
 _PAUSE_SEC: Final = 0.25

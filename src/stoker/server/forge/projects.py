@@ -6,16 +6,14 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from typing import Any
 
-from litestar import Request
 from litestar.params import FromQuery
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.engine.view import iso
 from stoker.server.forge import views
 from stoker.server.forge.envelope import Business, Envelope, delete, get, ok, post, put, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.tasks.catalog import ProjectChange
 from stoker.tasks.errors import Conflict
 from stoker.workspace import hardening
@@ -24,8 +22,6 @@ from stoker.workspace.model import STOKER
 from stoker.workspace.program import execute
 from stoker.workspace.search import search as find
 from stoker.workspace.worktree import Worktree
-
-Asked = Request[Any, Any, Any]
 
 
 class Scripts(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request
 from msgspec import Struct
 
 from stoker.engine.view import iso
@@ -17,7 +16,7 @@ from stoker.hosting.errors import (
 )
 from stoker.server.forge import find
 from stoker.server.forge.envelope import Business, Envelope, Failed, ok, post, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import PullRequest
 from stoker.toml_file import BadFile
@@ -45,7 +44,7 @@ async def push(service: App, attempt_id: Name) -> Envelope:
 
 
 @post(f"{_ONE}/pr")
-async def create(service: App, request: Request[Any, Any, Any], attempt_id: Name) -> Envelope:
+async def create(service: App, request: Asked, attempt_id: Name) -> Envelope:
     body = await read(request, Create)
     record = await find.at_rest(service, attempt_id)
     try:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
 
-from litestar import Request
-from litestar.params import FromQuery, HeaderParameter
+from litestar.params import FromQuery
 from litestar.response import Response
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.agents import profiles
 from stoker.server.forge import config, find, shapes, views
 from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, put, read
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Key, Name
 from stoker.tasks.catalog import TaskChange
 from stoker.tasks.model import TaskStatus
 
-Asked = Request[Any, Any, Any]
-Key = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
-]
 _STATUSES: dict[str, TaskStatus] = {
     "todo": "todo",
     "inprogress": "inprogress",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
-from litestar import WebSocket, delete, get, post, websocket
+from litestar import delete, get, post, websocket
 from litestar.openapi.spec import Example
 from litestar.params import (
     Body,
     FromQuery,
-    HeaderParameter,
     JSONBody,
-    PathParameter,
     QueryParameter,
 )
 from litestar.response import Response
@@ -22,7 +20,7 @@ from msgspec.structs import asdict, replace
 from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
 from stoker.server.document import streams
-from stoker.server.params import App, LastEvent, Name, whole
+from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, whole
 from stoker.server.streams import Told as Event
 from stoker.server.streams import send as send_frames
 from stoker.server.streams import sse
@@ -46,12 +44,6 @@ from stoker.workspace.errors import printable
 from stoker.workspace.model import BranchStatus, FileDiff, Merged
 
 TAG = "attempts"
-
-Key = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
-]
-Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 
 @post(
@@ -211,9 +203,7 @@ async def _numbered(entries: AsyncIterator[Put], after: int) -> AsyncIterator[Se
 
 
 @websocket("/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream/ws")
-async def stream_socket(
-    socket: WebSocket[Any, Any, Any], service: App, attempt_id: Name, turn: Turn
-) -> None:
+async def stream_socket(socket: Socket, service: App, attempt_id: Name, turn: Turn) -> None:
     entries = await follow(service.tasks, attempt_id, turn, watch=service.watch)
     await send_frames(socket, ([json.encode(one).decode()] async for one in entries), service)
 

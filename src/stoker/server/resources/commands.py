@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.openapi.spec import Example
 from litestar.params import Body, JSONBody
 from litestar.status_codes import HTTP_200_OK
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
 from stoker.plan.errors import PlanError
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import in_place
 from stoker.server.service import Service
@@ -30,7 +30,7 @@ class _Steps(Struct):
 
 async def _ask(
     service: Service,
-    request: Request[Any, Any, Any],
+    request: Asked,
     run_id: str,
     kind: CommandKind,
     payload: dict[str, Any],
@@ -47,7 +47,7 @@ async def _ask(
     return Done(run_id=run_id, status=status, released=released)
 
 
-def _who(request: Request[Any, Any, Any]) -> str:
+def _who(request: Asked) -> str:
     return f"api:{request.scope['state']['token'].name}"
 
 
@@ -57,12 +57,9 @@ def _post(path: str, summary: str) -> Callable[[Callable[..., Any]], Any]:
     )
 
 
-_Request = Request[Any, Any, Any]
-
-
 @_post("cancel", "End a run")
 async def cancel(
-    service: App, request: _Request, run_id: Name, data: JSONBody[Reason | None] = None
+    service: App, request: Asked, run_id: Name, data: JSONBody[Reason | None] = None
 ) -> Done:
     who = _who(request)
     reason = (data.reason if data else None) or f"canceled by {who}"
@@ -71,7 +68,7 @@ async def cancel(
 
 @_post("pause", "Start no more steps for now")
 async def pause(
-    service: App, request: _Request, run_id: Name, data: JSONBody[Reason | None] = None
+    service: App, request: Asked, run_id: Name, data: JSONBody[Reason | None] = None
 ) -> Done:
     payload = {"reason": data.reason if data else None}
     return await _ask(service, request, run_id, "pause", payload)
@@ -79,14 +76,14 @@ async def pause(
 
 @_post("unpause", "Let a paused run go on")
 async def unpause(
-    service: App, request: _Request, run_id: Name, data: JSONBody[Again | None] = None
+    service: App, request: Asked, run_id: Name, data: JSONBody[Again | None] = None
 ) -> Done:
     return await _ask(service, request, run_id, "unpause", {}, data.inputs if data else None)
 
 
 @_post("next", "Release the next batch of a manual run")
 async def release(
-    service: App, request: _Request, run_id: Name, data: JSONBody[Again | None] = None
+    service: App, request: Asked, run_id: Name, data: JSONBody[Again | None] = None
 ) -> Done:
     return await _ask(service, request, run_id, "next", {}, data.inputs if data else None)
 
@@ -100,7 +97,7 @@ async def resume(service: App, run_id: Name, data: JSONBody[Again | None] = None
 @_post("extend", "Add steps; a run that is over is reopened")
 async def extend(
     service: App,
-    request: _Request,
+    request: Asked,
     run_id: Name,
     data: Annotated[
         Extension,
@@ -122,21 +119,21 @@ async def extend(
 
 @_post("steps/{step:str}/approve", "Say yes to a step that waits for it")
 async def approve(
-    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
+    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
 ) -> Done:
     return await _answer(service, request, run_id, step, "approve", data)
 
 
 @_post("steps/{step:str}/reject", "Say no to a step that waits for approval")
 async def reject(
-    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
+    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
 ) -> Done:
     return await _answer(service, request, run_id, step, "reject", data)
 
 
 @_post("steps/{step:str}/resolve", "Say what became of a quarantined step")
 async def resolve(
-    service: App, request: _Request, run_id: Name, step: Name, data: JSONBody[Resolution]
+    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Resolution]
 ) -> Done:
     payload = {"step": step, "outcome": data.outcome, "comment": data.comment}
     return await _ask(service, request, run_id, "resolve", payload, data.inputs)
@@ -144,7 +141,7 @@ async def resolve(
 
 async def _answer(
     service: Service,
-    request: _Request,
+    request: Asked,
     run_id: str,
     step: str,
     kind: CommandKind,

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from litestar import delete, get, post, put
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, JSONBody, PathParameter
+from litestar.params import Body, FromPath, JSONBody
 from msgspec.structs import asdict
 
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, Turn
 from stoker.server.problems import not_found
 from stoker.tasks.model import Draft, DraftKind, Replaced
 from stoker.wire.attempts import DraftRequest, QueueRequest, ReplaceRequest
@@ -17,7 +17,6 @@ from stoker.wire.attempts import DraftRequest, QueueRequest, ReplaceRequest
 TAG = "drafts"
 
 _ONE = "/v1/attempts/{attempt_id:str}/drafts/{kind:str}"
-Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
 
 
 @get(_ONE, summary="What is written down for an agent")

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, WebSocket, get, websocket
+from litestar import get, websocket
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
 
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.server.document import streams
-from stoker.server.params import Accept, App, LastEvent, Name, whole
+from stoker.server.params import Accept, App, Asked, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, send, sse
@@ -63,9 +63,7 @@ async def of_run(
 
 
 @websocket("/v1/runs/{run_id:str}/events/ws")
-async def of_run_socket(
-    socket: WebSocket[Any, Any, Any], service: App, run_id: Name, after: After = 0
-) -> None:
+async def of_run_socket(socket: Socket, service: App, run_id: Name, after: After = 0) -> None:
     await service.journal.run(run_id)
     events = service.hub.events(run_id, after)
     frames = ([msgspec.json.encode(event).decode() for event in some] async for some in events)
@@ -79,18 +77,14 @@ async def of_run_socket(
     "says that some before it are lost to this stream: read what you need anew. `/ws` is the same "
     "over a WebSocket, `{id, event}` in each text frame; go on with `?after=ID`.",
 )
-async def of_all(
-    service: App, request: Request[Any, Any, Any], last_event: LastEvent = None
-) -> Response[None]:
+async def of_all(service: App, request: Asked, last_event: LastEvent = None) -> Response[None]:
     if "application/json" in request.headers.get("accept", ""):
         raise Refused(406, "", "this is a stream: Accept text/event-stream")
     return sse(_all(service, last_event), service)  # type: ignore[return-value]
 
 
 @websocket("/v1/events/ws")
-async def of_all_socket(
-    socket: WebSocket[Any, Any, Any], service: App, after: FromQuery[str | None] = None
-) -> None:
+async def of_all_socket(socket: Socket, service: App, after: FromQuery[str | None] = None) -> None:
     frames = (
         [msgspec.json.encode({"id": place, "event": data}).decode() for place, _, data in some]
         async for some in _all(service, after)

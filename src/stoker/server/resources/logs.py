@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from litestar import WebSocket, get, websocket
+from litestar import get, websocket
 from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Response, Stream
 
@@ -20,7 +20,7 @@ from stoker.journal.base import AttemptRow
 from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk, tail
 from stoker.server.document import streams
-from stoker.server.params import Accept, App, LastEvent, Name, whole
+from stoker.server.params import Accept, App, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, send, sse
@@ -69,7 +69,7 @@ async def log(
 
 @websocket(_PATH + "/ws")
 async def log_socket(
-    socket: WebSocket[Any, Any, Any],
+    socket: Socket,
     service: App,
     run_id: Name,
     step: Name,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 from litestar.status_codes import HTTP_200_OK
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from stoker.plan.errors import PlanError
 from stoker.plan.loader import LoadedPlan
-from stoker.server.params import App
+from stoker.server.params import App, Asked
 from stoker.server.problems import Refused, faults
 from stoker.server.service import Service
 from stoker.wire.plans import PlanSource, Validation
@@ -30,9 +30,7 @@ class _Plan(Struct):
     plan: msgspec.Raw = msgspec.Raw()
 
 
-async def load(
-    service: Service, request: Request[Any, Any, Any], source: PlanSource
-) -> tuple[LoadedPlan, str]:
+async def load(service: Service, request: Asked, source: PlanSource) -> tuple[LoadedPlan, str]:
     """The plan of a request, and its absolute `cwd`. Raises `PlanError`, `Refused`."""
     if (source.plan is None) == (source.path is None):
         raise Refused(422, "invalid-request", "expected exactly one of `plan` and `path`")
@@ -63,7 +61,7 @@ def in_place(body: bytes, part: type[Struct]) -> bytes:
 )
 async def validate(
     service: App,
-    request: Request[Any, Any, Any],
+    request: Asked,
     data: Annotated[PlanSource, Body(examples=[Example("a plan", value={"plan": EXAMPLE})])],
 ) -> Validation:
     try:

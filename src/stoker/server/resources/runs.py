@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import Body, FromQuery, QueryParameter
 from litestar.response import Response
 from litestar.status_codes import HTTP_201_CREATED
 
@@ -16,7 +16,7 @@ from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
 from stoker.server import paging
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Key, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
@@ -34,15 +34,12 @@ TAG = "runs"
 )
 async def begin(
     service: App,
-    request: Request[Any, Any, Any],
+    request: Asked,
     data: Annotated[
         RunRequest,
         Body(examples=[Example("a plan", value={"plan": EXAMPLE, "inputs": {"name": "you"}})]),
     ],
-    key: Annotated[
-        str | None,
-        HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
-    ] = None,
+    key: Key = None,
 ) -> Response[RunView]:
     token = request.scope["state"]["token"]
     sent = None if key is None else service.request(data, f"{token.id} {key}", data.run_id)

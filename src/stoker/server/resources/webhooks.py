@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from litestar import Request, post
+from litestar import post
 
 from stoker.hosting import settings, webhook
-from stoker.server.params import App, Name
+from stoker.server.params import App, Asked, Name
 from stoker.server.problems import Refused, not_found
 from stoker.wire.pulls import Delivered
 
@@ -27,7 +26,7 @@ BODY_LIMIT = 4 * 1024 * 1024
     "`X-Gitlab-Token`. The host is asked soon how the pull request stands, as by `refresh`: "
     "sending a message again does no harm.",
 )
-async def deliver(service: App, request: Request[Any, Any, Any], host: Name) -> Delivered:
+async def deliver(service: App, request: Asked, host: Name) -> Delivered:
     known = settings.load(service.settings.directory)
     found = known.host(host)
     secret = settings.webhook_secret(known, host, os.environ)
