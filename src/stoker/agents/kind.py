@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.agents import profiles, warm
@@ -22,8 +21,9 @@ from stoker.agents.store import Store, place
 from stoker.agents.transcript import transcript
 from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
 from stoker.process.tree import end_all
+from stoker.steps.kind import BaseKind, Definition
 
 _NICE: Final = 10
 """Agents and what they run come after who waits for an answer of the server's."""
@@ -35,7 +35,7 @@ AGENT: Final = "STOKER_AGENT"
 """Variable of an agent, and of what it starts: the run it is at work in."""
 
 
-class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Agent(Definition, frozen=True, kw_only=True):
     """What an agent is to do."""
 
     profile: str
@@ -61,7 +61,7 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of the agent's requests; default: the profile's."""
 
 
-class AgentKind:
+class AgentKind(BaseKind[Agent]):
     """Runs an agent for one turn, or as many as it is given while it runs.
 
     Outputs: `session_id`, `summary` (its last message), `tokens` and `cost_usd`.
@@ -69,8 +69,7 @@ class AgentKind:
 
     name = "agent"
     definition = Agent
-    on_interrupt: InterruptPolicy = "adopt"
-    takes_slot = True
+    on_interrupt = "adopt"
 
     def check(self, step: Step, definition: Agent) -> list[str]:
         """A prompt and a profile, neither empty."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any, get_args
+from typing import get_args
 
 from stoker.cli import given
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import one_line, seconds, status_style
 from stoker.cli.standing import hints, word
-from stoker.engine.view import Standing, activity, iso, read_run, view
+from stoker.engine.view import Standing, activity, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
+from stoker.wire.runs import summary
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     async with context.journal() as journal:
         rows = await journal.runs(limit=args.limit, plan_id=args.plan, status=args.status)
         if args.json:
-            output.json([_document(row) for row in rows])
+            output.json([summary(row) for row in rows])
             return SUCCEEDED
         standings = {
             row.run_id: await read_run(journal, row.run_id)
@@ -78,19 +79,3 @@ def _took(row: RunRow, now: float, doing: str) -> str:
         return "-"
     end = row.finished_at if row.finished_at is not None else now
     return seconds(end - row.started_at)
-
-
-def _document(row: RunRow) -> dict[str, Any]:
-    return {
-        "run_id": row.run_id,
-        "plan_id": row.plan_id,
-        "plan_version": row.plan_version,
-        "status": row.status,
-        "reason": row.reason,
-        "activity": activity(row),
-        "created_at": iso(row.created_at),
-        "started_at": iso(row.started_at) if row.started_at is not None else None,
-        "finished_at": iso(row.finished_at) if row.finished_at is not None else None,
-        "parent_run_id": row.parent_run_id,
-        "parent_step_id": row.parent_step_id,
-    }

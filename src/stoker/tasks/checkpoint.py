@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from msgspec import Struct
-
 from stoker.engine.kinds import Attempt, Result, StepFailed
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
+from stoker.steps.kind import BaseKind, Definition
 from stoker.tasks.trailers import noted
 from stoker.workspace.commit import commit
 from stoker.workspace.errors import WorkspaceError
@@ -16,19 +15,18 @@ from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
 
-class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Checkpoint(Definition, frozen=True, kw_only=True):
     """What the commit says."""
 
     message: str
     turn: int = 1
 
 
-class CheckpointKind:
+class CheckpointKind(BaseKind[Checkpoint]):
     """Outputs `commit`: the new commit's id, empty if there was nothing to commit."""
 
     name = "checkpoint"
     definition = Checkpoint
-    on_interrupt: InterruptPolicy = "rerun"
     takes_slot = False
 
     def check(self, step: Step, definition: Checkpoint) -> list[str]:

@@ -11,10 +11,9 @@ from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from msgspec import Struct
-
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
+from stoker.steps.kind import BaseKind, Definition
 from stoker.tasks import plan
 from stoker.tasks.errors import TasksError, Unknown
 from stoker.tasks.model import Attempt as TaskAttempt
@@ -25,7 +24,7 @@ _STEPS: Final = UUID("8d3f7a52-60a5-4f0e-9d0b-2a2f5a0b8c11")
 """Tasks of steps have ids that follow from the steps: trying again is another attempt at one."""
 
 
-class TaskStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TaskStep(Definition, frozen=True, kw_only=True):
     """What is to be done, and by whom. The repository is that of the step's directory."""
 
     title: str
@@ -40,13 +39,13 @@ class TaskStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Squash the work into that branch at the end; a conflict fails the step."""
 
 
-class TaskKind:
+class TaskKind(BaseKind[TaskStep]):
     """Outputs: `task_id`, `attempt_id`, `branch`, `commit` (the last on the branch) and, of its
     agent, `summary` (the last message) and `cost_usd`."""
 
     name = "task"
     definition = TaskStep
-    on_interrupt: InterruptPolicy = "adopt"
+    on_interrupt = "adopt"
     takes_slot = False  # its agent's step does
 
     def check(self, step: Step, definition: TaskStep) -> list[str]:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Required, TypedDict, Unpack
 
 import msgspec
 from msgspec.structs import replace
@@ -59,6 +59,19 @@ _TROUBLE = (WorkspaceError, JournalError, TasksError, PlanError, CommandRefused,
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
+class How(TypedDict, total=False):
+    """Who is to work at a task, and on what."""
+
+    executor: Required[str]
+    variant: str | None
+    base_branch: str | None
+    """Default: the task's, else the one checked out in the repository."""
+    request_key: str | None
+    """A second call with it gives the first one's attempt."""
+    prefix: str | None
+    """Of the branch; default: that of all."""
+
+
 class Starter:
     """Begins attempts on one engine and its journal."""
 
@@ -85,78 +98,51 @@ class Starter:
         change: TaskChange | None = None,
         *,
         task_id: str | None = None,
-        executor: str,
-        variant: str | None = None,
-        base_branch: str | None = None,
-        request_key: str | None = None,
-        prefix: str | None = None,
+        **how: Unpack[How],
     ) -> Started:
         """A task and its first attempt, whole or not at all. Raises as `start`."""
-        if request_key is not None and (before := await self._requested(request_key)):
+        if before := await self._requested(how):
             return before
         task = await self._catalog.new_task(project_id, title, description, change, task_id)
-        return await self._start(
-            task,
-            executor,
-            variant,
-            base_branch,
-            request_key=request_key,
-            prefix=prefix,
-            with_task=True,
-        )
+        return await self._start(task, how, with_task=True)
 
-    async def start(
-        self,
-        task_id: str,
-        *,
-        executor: str,
-        variant: str | None = None,
-        base_branch: str | None = None,
-        request_key: str | None = None,
-        prefix: str | None = None,
-    ) -> Started:
+    async def start(self, task_id: str, **how: Unpack[How]) -> Started:
         """Have an agent work at a task, on a branch of its own in a worktree of its own. When
         this returns, both exist and the first process runs.
 
-        `base_branch`: default: the task's, else the one checked out in the repository.
-        `request_key`: a second call with it gives the first one's attempt. `prefix`: of the
-        branch; default: that of all. Raises `Unknown`, `Invalid`, `Conflict`,
-        `WorkspaceError`, `PlanError` (the file of profiles); then nothing is left.
+        Raises `Unknown`, `Invalid`, `Conflict`, `WorkspaceError`, `PlanError` (the file of
+        profiles); then nothing is left.
         """
-        if request_key is not None and (before := await self._requested(request_key)):
+        if before := await self._requested(how):
             return before
-        task = await self._catalog.task(task_id)
-        return await self._start(
-            task, executor, variant, base_branch, request_key=request_key, prefix=prefix
-        )
+        return await self._start(await self._catalog.task(task_id), how)
 
-    async def _start(
-        self,
-        task: Task,
-        executor: str,
-        variant: str | None,
-        base_branch: str | None,
-        *,
-        request_key: str | None,
-        prefix: str | None,
-        with_task: bool = False,
-    ) -> Started:
+    async def _start(self, task: Task, how: How, *, with_task: bool = False) -> Started:
         project = await self._catalog.project(task.project_id)
         repository = await self._catalog.repository(project)
+        executor, variant = text("executor", how["executor"]), how.get("variant") or None
         _check_profile(executor, variant)
-        target = base_branch or task.base_branch or await repository.current_branch()
+        target = how.get("base_branch") or task.base_branch or await repository.current_branch()
         if target is None:
             raise Invalid("base_branch: expected a branch; the repository has none checked out")
-        attempt = _new_attempt(
-            task,
-            executor,
-            variant,
-            target,
-            prefix or self._prefix,
-            self._directory / "worktrees",
-            request_key,
+        now = time.time()
+        attempt_id = str(uuid.uuid4())
+        slug = _SLUG.sub("-", task.title.lower()).strip("-")[:32].strip("-") or "task"
+        name = f"{attempt_id[:8]}-{slug}"
+        attempt = Attempt(
+            attempt_id=attempt_id,
+            task_id=task.task_id,
+            run_id=f"task-{attempt_id}",
+            executor=executor,
+            variant=variant,
+            branch=f"{how.get('prefix') or self._prefix}/{name}",
+            target_branch=target,
+            worktree=str(self._directory / "worktrees" / name),
+            request_key=how.get("request_key"),
+            with_task=with_task,
+            created_at=now,
+            updated_at=now,
         )
-        attempt = replace(attempt, with_task=with_task)
         # Who removes its task, waits; who opens the journal elsewhere, leaves it alone.
         async with self._turns.lock(attempt.attempt_id), self._under_way():
             return await self._make(project, task, attempt, repository)
@@ -239,7 +225,9 @@ class Starter:
         await _first_process(handle)
         return handle
 
-    async def _requested(self, key: str) -> Started | None:
+    async def _requested(self, how: How) -> Started | None:
+        if (key := how.get("request_key")) is None:
+            return None
         async with self._journal.snapshot() as session:
             found = await ATTEMPTS.find(session, request_key=key)
             if not found:
@@ -315,7 +303,7 @@ class Starter:
 
 def _check_profile(executor: str, variant: str | None) -> None:
     try:
-        profiles.load(profiles.place(os.environ)).profile(text("executor", executor), variant or "")
+        profiles.load(profiles.place(os.environ)).profile(executor, variant or "")
     except profiles.UnknownProfile as error:
         raise Invalid(str(error)) from error
 
@@ -324,34 +312,6 @@ def _check_directory(attempt: Attempt, directory: str) -> None:
     place = Path(attempt.worktree, directory).resolve()
     if not (place.is_dir() and place.is_relative_to(Path(attempt.worktree).resolve())):
         raise Invalid(f"directory: {attempt.target_branch} has no directory {directory!r}")
-
-
-def _new_attempt(
-    task: Task,
-    executor: str,
-    variant: str | None,
-    target: str,
-    prefix: str,
-    worktrees: Path,
-    request_key: str | None,
-) -> Attempt:
-    now = time.time()
-    attempt_id = str(uuid.uuid4())
-    slug = _SLUG.sub("-", task.title.lower()).strip("-")[:32].strip("-") or "task"
-    name = f"{attempt_id[:8]}-{slug}"
-    return Attempt(
-        attempt_id=attempt_id,
-        task_id=task.task_id,
-        run_id=f"task-{attempt_id}",
-        executor=text("executor", executor),
-        variant=variant or None,
-        branch=f"{prefix}/{name}",
-        target_branch=target,
-        worktree=str(worktrees / name),
-        request_key=request_key,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 async def _first_process(handle: RunHandle) -> None:

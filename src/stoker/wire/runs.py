@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from stoker.engine.view import Activity, Document, Time
+from stoker.engine.view import Activity, Document, Time, activity, iso
+from stoker.journal.base import RunRow
 from stoker.journal.events import Event, RunStatus
 from stoker.wire.plans import PlanSource
 
@@ -41,6 +42,23 @@ class RunSummary(Document, frozen=True, kw_only=True):
     finished_at: Time | None
     parent_run_id: str | None
     parent_step_id: str | None
+
+
+def summary(row: RunRow) -> RunSummary:
+    """What a list says of a run."""
+    return RunSummary(
+        run_id=row.run_id,
+        plan_id=row.plan_id,
+        plan_version=row.plan_version,
+        status=row.status,
+        reason=row.reason,
+        activity=activity(row),
+        created_at=iso(row.created_at),
+        started_at=None if row.started_at is None else iso(row.started_at),
+        finished_at=None if row.finished_at is None else iso(row.finished_at),
+        parent_run_id=row.parent_run_id,
+        parent_step_id=row.parent_step_id,
+    )
 
 
 class RunPage(Document, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from litestar.response import Response
 from litestar.status_codes import HTTP_201_CREATED
 
 from stoker.engine.options import RunOptions
-from stoker.engine.view import RunView, activity, iso, read_run, view
+from stoker.engine.view import RunView, read_run, view
 from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
@@ -20,7 +20,7 @@ from stoker.server.params import App, Asked, Key, Name
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
-from stoker.wire.runs import RunPage, RunRequest, RunSummary
+from stoker.wire.runs import RunPage, RunRequest, summary
 
 TAG = "runs"
 
@@ -84,7 +84,7 @@ async def listed(
     )
     page = rows[:limit]
     return RunPage(
-        runs=[_summary(row) for row in page],
+        runs=[summary(row) for row in page],
         next_cursor=_place(page[-1]) if len(rows) > limit else None,
     )
 
@@ -116,19 +116,3 @@ def document(paths: dict[str, Any]) -> None:
 
 def _place(row: RunRow) -> str:
     return paging.cursor(row.created_at, row.run_id)
-
-
-def _summary(row: RunRow) -> RunSummary:
-    return RunSummary(
-        run_id=row.run_id,
-        plan_id=row.plan_id,
-        plan_version=row.plan_version,
-        status=row.status,
-        reason=row.reason,
-        activity=activity(row),
-        created_at=iso(row.created_at),
-        started_at=None if row.started_at is None else iso(row.started_at),
-        finished_at=None if row.finished_at is None else iso(row.finished_at),
-        parent_run_id=row.parent_run_id,
-        parent_step_id=row.parent_step_id,
-    )
