@@ -8,7 +8,6 @@ from stoker.cli.estimate import Estimate
 from stoker.engine.state import RunState
 from stoker.journal import events as ev
 from stoker.journal.events import Event
-from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
 
 
@@ -16,7 +15,7 @@ class History:
     """A run and its estimate, moved on by events."""
 
     def __init__(self, *steps: Step, durations: dict[str, float], width: int) -> None:
-        self.state = RunState("r", Plan(plan_id="p", steps=steps), Graph.build(steps))
+        self.state = RunState("r", Plan(plan_id="p", steps=steps))
         self.estimate = Estimate(self.state, durations, width)
         self._happened(0.0, ev.RUN_STARTED, None, {})
 

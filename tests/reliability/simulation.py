@@ -222,9 +222,7 @@ class World:
 
     def replayed(self) -> RunState:
         """The state the journal tells of."""
-        state = RunState(RUN, self.case.plan, Graph.build(self.case.plan.steps))
-        state.replay(event for batch in self.log for event in batch)
-        return state
+        return RunState(RUN, self.case.plan, (event for batch in self.log for event in batch))
 
     def _machine(self, state: RunState) -> RunMachine:
         def wake() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stoker.client import Client
 
 _PATIENCE_SEC = 3.0
-_OF_SERVER = ("litestar", "uvicorn", "websockets")
+OF_SERVER = ("litestar", "uvicorn", "websockets")
 
 
 def add_server(parser: ArgumentParser) -> None:
@@ -81,7 +81,7 @@ async def opened(
         from stoker.server import inprocess
     except ModuleNotFoundError as error:
         what = "without a server (--server URL), this command"
-        raise needs(error, what, "server", _OF_SERVER) from error
+        raise needs(error, what, "server", OF_SERVER) from error
     from stoker.tasks import service
 
     async with AsyncExitStack() as stack:

@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from stoker.cli.ask import add_run, find_open, person
 from stoker.cli.context import Context
 from stoker.cli.exit_codes import SUCCEEDED
@@ -40,9 +38,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     async with context.journal() as journal:
         row = await find_open(context, journal, args.run)
         state = (await read_run(journal, row.run_id)).state
-        whole = replace(state.plan, steps=tuple(step.step for step in state.steps))
         cwd = row.options.get("cwd", "")
-        steps = load_steps(text, plan=whole, kinds=kinds(), name=name, cwd=cwd)
+        steps = load_steps(text, plan=state.whole, kinds=kinds(), name=name, cwd=cwd)
         asked = await ask(journal, row, "extend", {"steps": text, "name": name}, by=person())
     count = plural(len(steps), "step")
     if asked.events is None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stoker.cli import given
+from stoker.cli import door, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
 
@@ -84,12 +84,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     try:
         from stoker.server.serve import serve
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("litestar", "uvicorn", "websockets"):
-            raise
-        raise UsageError(
-            f"`stoker serve` needs {error.name}, which is not installed: "
-            "pip install 'stoker[server]'"
-        ) from error
+        raise door.needs(error, "`stoker serve`", "server", door.OF_SERVER) from error
     from stoker.log import configure
     from stoker.server.settings import BadSettings
 

@@ -48,7 +48,6 @@ from stoker.journal.base import (
 from stoker.journal.identity import current_engine
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError, problem
-from stoker.plan.graph import Graph
 from stoker.plan.inputs import Inputs, resolve
 from stoker.plan.model import Plan, Step
 from stoker.plan.template import as_text
@@ -159,8 +158,7 @@ class Engine:
         created = new_run(
             plan, resolved, options, run_id=run_id, parent=parent, reuse=reuse, expanded=expanded
         )
-        state = RunState(created.run_id, plan, Graph.build(plan.steps))
-        state.replay(created.opening)
+        state = RunState(created.run_id, plan, created.opening)
         # What can fail, before it exists.
         launcher = self._launcher(state, resolved, options, secrets)
         await self.journal.create_run(created)
@@ -231,8 +229,7 @@ class Engine:
             resolved = resolve(plan, {**row.inputs, **(inputs or {})})
             resolved = hidden(resolved, options.secrets, secrets)
             require_secrets(options.secrets, resolved)
-            state = RunState(run_id, plan, Graph.build(plan.steps))
-            state.replay(await self.journal.events(run_id))
+            state = RunState(run_id, plan, await self.journal.events(run_id))
             if steps is None:
                 _refuse_if_over(run_id, state.status)  # since its row was read
                 more: Sequence[Step] = ()
@@ -355,8 +352,7 @@ class Engine:
         """New steps for a run, validated against all it has. Raises `PlanError`."""
         from stoker.plan.loader import load_steps
 
-        plan = msgspec.structs.replace(state.plan, steps=tuple(s.step for s in state.steps))
-        return load_steps(text, name=name, plan=plan, kinds=self._kinds, cwd=cwd)
+        return load_steps(text, name=name, plan=state.whole, kinds=self._kinds, cwd=cwd)
 
     async def _drive(self, run: Run, handle: RunHandle) -> None:
         run_id = run.lease.run_id

@@ -22,7 +22,6 @@ from stoker.engine.options import RunOptions
 from stoker.engine.run import Run
 from stoker.engine.state import RunState
 from stoker.journal.base import Command, Journal, JournalError, RunBusy, RunOver, UnknownRun
-from stoker.plan.graph import Graph
 from stoker.plan.model import Plan
 
 if TYPE_CHECKING:
@@ -153,6 +152,4 @@ async def _carry_out(begin: Coroutine[Any, Any, RunHandle], parent: Run, step_id
 async def replayed(journal: Journal, run_id: str) -> RunState:
     """The state of a run as its journal has it. Raises `UnknownRun`."""
     plan = await stored_plan(journal, run_id)
-    state = RunState(run_id, plan, Graph.build(plan.steps))
-    state.replay(await journal.events(run_id))
-    return state
+    return RunState(run_id, plan, await journal.events(run_id))

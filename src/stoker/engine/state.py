@@ -71,12 +71,12 @@ class RunState:
     `on_resolved(index)` is called whenever a step's `satisfied` becomes known.
     """
 
-    def __init__(self, run_id: str, plan: Plan, graph: Graph) -> None:
+    def __init__(self, run_id: str, plan: Plan, history: Iterable[Event] = ()) -> None:
         self.run_id = run_id
         self.plan = plan
         self.plan_dir = ""
         """`run.plan_dir` of expressions; set by whoever drives the run."""
-        self.graph = graph
+        self.graph = Graph.build(plan.steps)
         self.sequence = 0
         self.status: str = "pending"
         self.reason: str | None = None
@@ -111,10 +111,13 @@ class RunState:
             ev.APPROVAL_REQUESTED: self._approval_requested,
             ev.APPROVAL_DECIDED: self._approval_decided,
         }
-
-    def replay(self, history: Iterable[Event]) -> None:
         for event in history:
             self.apply(event)
+
+    @property
+    def whole(self) -> Plan:
+        """The plan with the steps that came later."""
+        return msgspec.structs.replace(self.plan, steps=tuple(step.step for step in self.steps))
 
     def apply(self, event: Event) -> None:
         """Move to the standing after `event`. Raises `IllegalTransition`."""

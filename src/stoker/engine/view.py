@@ -28,7 +28,6 @@ from stoker.journal.events import (
 )
 from stoker.journal.identity import is_dead
 from stoker.journal.projection import project
-from stoker.plan.graph import Graph
 
 FORMAT: Final = 1
 """Version of the document. Fields may be added to it; one that changes its meaning or goes
@@ -158,17 +157,15 @@ async def read_run(journal: Journal, run_id: str) -> Standing:
     """Fold a run's events. Raises `UnknownRun`."""
     row = await journal.run(run_id)
     plan = await stored_plan(journal, run_id)
-    state = RunState(run_id, plan, Graph.build(plan.steps))
     history = await journal.events(run_id)
+    state = RunState(run_id, plan, history)
     settled: dict[str, float] = {}
     approvals: dict[str, dict[str, Any]] = {}
     for event in history:
-        state.apply(event)
-        if event.step is not None:
-            if event.type == STEP_SETTLED:
-                settled[event.step] = event.time
-            elif event.type == APPROVAL_REQUESTED:
-                approvals[event.step] = event.data
+        if event.step is not None and event.type == STEP_SETTLED:
+            settled[event.step] = event.time
+        elif event.step is not None and event.type == APPROVAL_REQUESTED:
+            approvals[event.step] = event.data
     attempts: dict[str, list[AttemptRow]] = {}
     # Attempts come from the same events, not from their table: a run that goes on between
     # two reads would show a step and its attempts at different moments.

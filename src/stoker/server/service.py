@@ -344,10 +344,8 @@ class Service:
     async def check_steps(self, run_id: str, steps: str | bytes) -> None:
         """Raises `PlanError` if they cannot be added to the run, and `UnknownRun`."""
         standing = await read_run(self.journal, run_id)
-        plan, state = standing.state.plan, standing.state
-        whole = msgspec.structs.replace(plan, steps=tuple(step.step for step in state.steps))
         cwd = str(standing.row.options.get("cwd", ""))
-        loader.load_steps(steps, plan=whole, kinds=kinds(), name="", cwd=cwd)
+        loader.load_steps(steps, plan=standing.state.whole, kinds=kinds(), name="", cwd=cwd)
 
     async def extend(self, run_id: str, steps: str, *, by: str, inputs: Mapping[str, Any]) -> None:
         """Give a run new steps that are right; one that is over is reopened. Raises `PlanError`
