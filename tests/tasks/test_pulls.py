@@ -94,7 +94,7 @@ def test_the_words_may_be_given(world, github):
         attempt = await worked(tasks, world)
         github.git("branch", "release", "main")
         made = await tasks.pulls.create(
-            attempt.attempt_id, title="T", body="B", target="release", draft=True
+            attempt.attempt_id, title="T", body="B", target_branch="release", draft=True
         )
         assert (made.title, made.target_branch) == ("T", "release")
         assert (github.pulls[0]["body"], github.pulls[0]["draft"]) == ("B", True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from stoker.agents.adapter import Assignment, State
+from stoker.agents.adapter import State
 from stoker.agents.diffs import clip
 from stoker.agents.inbox import Say
 from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter
@@ -55,12 +55,6 @@ class CodexAdapter(JsonRpcAdapter):
     state_type = CodexState
     state: CodexState
     versioned = False
-
-    @classmethod
-    def argv(cls, assignment: Assignment) -> list[str]:
-        profile, settings = assignment.profile, assignment.profile.settings
-        argv = [*profile.command, *(settings.args or ())]
-        return [*argv, *(settings.additional_params or ())]
 
     def begin(self) -> None:
         info = {"name": "stoker", "title": "Stoker", "version": "1"}

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import asdict
 
 from stoker.client.client import Client
 from stoker.engine.lifecycle import RUN_OVER
@@ -69,26 +70,20 @@ class Approved(OfRun, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @TOOLS.add(reads=True)
 async def validate_plan(client: Client, given: PlanGiven, report: Report) -> Validation:
     """Check a plan; nothing runs. All that is wrong is told, with its place."""
-    return await client.plans.validate(plan=given.plan, path=given.path, cwd=given.cwd)
+    return await client.plans.validate(**asdict(given))
 
 
 @TOOLS.add()
 async def run_plan(client: Client, given: PlanToRun, report: Report) -> RunView:
     """Begin a run of a plan. It is under way when this answers: `wait_for_run` waits for its
     end."""
-    return await client.runs.begin(
-        plan=given.plan,
-        path=given.path,
-        cwd=given.cwd,
-        inputs=given.inputs,
-        manual=given.manual,
-    )
+    return await client.runs.begin(**asdict(given))
 
 
 @TOOLS.add(reads=True)
 async def list_runs(client: Client, given: Which, report: Report) -> RunPage:
     """Runs, newest first."""
-    return await client.runs.list(plan_id=given.plan_id, limit=given.limit, cursor=given.cursor)
+    return await client.runs.list(**asdict(given))
 
 
 @TOOLS.add(reads=True)

@@ -6,6 +6,7 @@ import time
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from stoker.client.client import Client
 from stoker.mcp.bounds import Bounded, head, tail, told
@@ -102,7 +103,7 @@ async def list_projects(client: Client, given: Nothing, report: Report) -> Proje
 @TOOLS.add()
 async def create_project(client: Client, given: NewProject, report: Report) -> Project:
     """Make a project of a repository."""
-    return await client.projects.create(name=given.name, repository=given.repository)
+    return await client.projects.create(**asdict(given))
 
 
 @TOOLS.add(reads=True)
@@ -136,14 +137,7 @@ async def start_task(client: Client, given: BeginTask, report: Report) -> Starte
     """Write a task down and have an agent begin with it, on a branch and in a worktree of its
     own. Title and description are what the agent is told. It is at work when this answers:
     `wait_for_attempt` waits for its end."""
-    return await client.attempts.create_and_start(
-        project_id=given.project_id,
-        title=given.title,
-        description=given.description,
-        executor=given.executor,
-        variant=given.variant,
-        base_branch=given.base_branch,
-    )
+    return await client.attempts.create_and_start(**asdict(given))
 
 
 @TOOLS.add()

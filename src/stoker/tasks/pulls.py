@@ -95,7 +95,7 @@ class Pulls:
         *,
         title: str | None = None,
         body: str | None = None,
-        target: str | None = None,
+        target_branch: str | None = None,
         draft: bool = False,
     ) -> PullRequest:
         """Push an attempt's branch and open a pull request for it, or take up the one that it
@@ -113,7 +113,7 @@ class Pulls:
                     title=title or proposal.title(task),
                     body=proposal.body(task, attempt, commits, where) if body is None else body,
                     source=attempt.branch,
-                    target=target or attempt.target_branch.removeprefix(f"{REMOTE}/"),
+                    target=target_branch or attempt.target_branch.removeprefix(f"{REMOTE}/"),
                     draft=draft,
                 )
                 try:

@@ -34,13 +34,8 @@ class Usage(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All of them: how large the conversation is, the answer included."""
         return self.input + self.cache_read + self.cache_write + self.output
-
-    @property
-    def context(self) -> int:
-        """How large the conversation is, the answer included."""
-        return self.total
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

@@ -124,7 +124,7 @@ class History:
         self._spend(answer.usage, answer.cost)
         self.total.turns += 1
         self.spent.turns += 1
-        self.context, self.context_messages = answer.usage.context, len(self.messages)
+        self.context, self.context_messages = answer.usage.total, len(self.messages)
         self.pending = {call.id: call for call in answer.calls}
         self.seen.update(self.pending)
         self._calls = dict(self.pending)

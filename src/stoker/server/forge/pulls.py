@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from stoker.engine.view import iso
 from stoker.hosting.errors import (
@@ -48,9 +49,7 @@ async def create(service: App, request: Asked, attempt_id: Name) -> Envelope:
     body = await read(request, Create)
     record = await find.at_rest(service, attempt_id)
     try:
-        made = await service.tasks.pulls.create(
-            record.attempt_id, title=body.title, body=body.body, target=body.target_branch
-        )
+        made = await service.tasks.pulls.create(record.attempt_id, **asdict(body))
     except (HostingError, BadFile, RemoteFailed) as error:
         raise _refused(error) from error
     return ok(made.url)

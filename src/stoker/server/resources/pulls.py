@@ -7,6 +7,7 @@ from typing import Annotated
 from litestar import get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, JSONBody
+from msgspec.structs import asdict
 
 from stoker.server.params import App, Name
 from stoker.tasks.model import PullRequest, Refreshed
@@ -39,14 +40,7 @@ async def create(
         Proposal | None, Body(examples=[Example("a draft", value={"draft": True})])
     ] = None,
 ) -> PullRequest:
-    wanted = data or Proposal()
-    return await service.tasks.pulls.create(
-        attempt_id,
-        title=wanted.title,
-        body=wanted.body,
-        target=wanted.target_branch,
-        draft=wanted.draft,
-    )
+    return await service.tasks.pulls.create(attempt_id, **asdict(data or Proposal()))
 
 
 @post(
