@@ -114,24 +114,36 @@ async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
 
 async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
     """Commit all that a try left in its worktree, but what it did to plan files; returns the
-    commit."""
-    git = worktree.git
+    commit, whose parent is `base` whatever the agent made of its history: what is merged is what
+    is verified."""
     await commit(worktree, f"Try: {title}", break_lock=True)
-    head = await worktree.head()
+    await _without(worktree, base, plan_files)
+    git, head = worktree.git, await worktree.head()
+    if head is None or head == base:
+        return base
+    tree = await git.text("rev-parse", "--verify", f"{head}^{{tree}}")
+    repository = worktree.repository
+    made = await commit_tree(git, tree, (base,), compose(f"Try: {title}"), repository.author)
+    await git.run("reset", "--quiet", "--soft", made)
+    return made
+
+
+async def _without(worktree: Worktree, base: str, plan_files: Sequence[str]) -> None:
+    """Plan files are again as they were."""
+    git, head = worktree.git, await worktree.head()
     if head is None or not plan_files:
-        return head or base
+        return
     changed = await git.records(
         *("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head, "--"), *plan_files
     )
     if not changed:
-        return head
+        return
     known = set(await git.records("ls-tree", "-r", "-z", "--name-only", base, "--", *changed))
     if known:
         await git.run("checkout", "--quiet", base, "--", *sorted(known))
     if new := sorted(set(changed) - known):
         await git.run("rm", "--quiet", "--force", "--", *new)
     await commit(worktree, "Plan files are not the agent's", break_lock=True)
-    return await worktree.head() or base
 
 
 async def patch(repository: Repository, base: str, commit_: str) -> str:
