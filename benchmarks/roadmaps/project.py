@@ -23,7 +23,7 @@ _BASE = {
     'import { test } from "node:test";\nimport { greet } from "../src/core.js";\n\n'
     'test("greet", () => assert.equal(greet("you"), "Hello, you!"));\n',
     "package.json": '{\n  "name": "workshop",\n  "type": "module",\n'
-    '  "scripts": { "test": "node --test js/test/" }\n}\n',
+    '  "scripts": { "test": "node --test js/test/*.test.js" }\n}\n',
     "pyproject.toml": '[project]\nname = "workshop"\nversion = "1"\n\n'
     '[tool.pytest.ini_options]\npythonpath = ["."]\ntestpaths = ["tests"]\n',
     ".gitignore": "__pycache__/\n.pytest_cache/\n.stoker/\n",

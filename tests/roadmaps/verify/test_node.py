@@ -91,3 +91,11 @@ def test_where_imports_lead():
         (4, "cannot find './aa', which it imports"),
         (5, "cannot find '../c', which it imports"),
     ]
+
+
+def test_a_file_that_could_not_be_loaded_is_not_lost(bench):
+    files = {"calc.test.js": TESTS, "one.test.js": "require('node:test').test('one');\n"}
+    base = bench.commit({**files, "package.json": package(test="node --test")})
+    evidence = bench.verify(base, bench.commit({"calc.js": CALC}))
+    assert (evidence.verdict, evidence.faults) == ("verified", ()), evidence
+    assert evidence.tests.missing == ("calc.test.js",)

@@ -280,3 +280,13 @@ def test_a_second_agent_does_not_make_good_what_failed(bench, good):
     failed = bench.verify(good, bench.commit({"calc.py": BROKEN}))
     assert accepted(failed, (), "fine").verdict == "failed"
     assert accepted(failed, (), "fine").reason == failed.reason
+
+
+def test_a_file_whose_tests_could_not_be_collected_is_not_lost(bench):
+    files = {"tests/test_calc.py": TESTS, "tests/test_one.py": "def test_one():\n    pass\n"}
+    base = bench.commit(files)
+    evidence = bench.verify(base, bench.commit({"calc.py": CALC}))
+    assert (evidence.verdict, evidence.faults) == ("verified", ()), evidence
+    assert evidence.tests.missing == ("tests/test_calc.py",)
+    gone = bench.verify(base, bench.commit({"tests/test_calc.py": None}))
+    assert "test_tampering" in categories(gone), gone

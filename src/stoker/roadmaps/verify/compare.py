@@ -125,7 +125,8 @@ def _lost(
     uncollected: Sequence[str],
 ) -> Iterable[Fault]:
     """Tests that are not there any more. A case of a test whose cases are as many as before is
-    another one of it; those of a file or package that fails as a whole are told of by that."""
+    another one of it; those of a file or package that fails as a whole are told of by that, and
+    one that failed as a whole is not lost if its tests are there now."""
     stems = Counter(map(_stem, before))
     now = Counter(map(_stem, whole))
     for name in sorted(before.keys() - (whole.keys() & protected.keys())):
@@ -136,9 +137,16 @@ def _lost(
             continue
         if any(name.startswith(part) for part in uncollected):
             continue
+        if before[name] == "failed" and any(_within(other, name) for other in whole):
+            continue
         message = f"{name} was there before and is not any more"
         file = _file(name)
         yield Fault(category="test_tampering", message=message, path=file, severity="critical")
+
+
+def _within(test: str, whole: str) -> bool:
+    """A test is one of a file or package."""
+    return test.startswith(tuple(whole + mark for mark in ("::", " > ", ".")))
 
 
 def _stem(name: str) -> str:

@@ -94,6 +94,8 @@ def _name(attributes: dict[str, str], suites: list[str], directory: str) -> str:
         rest = class_.removeprefix(module).strip(".").split(".") if class_ != module else []
         return "::".join((file, *(word for word in rest if word), name))
     if class_ == "test":  # node
+        if name and file.endswith(name):  # it cannot even be loaded
+            return file
         return " > ".join(word for word in (file, *suites, name) if word)
     return "::".join(word for word in (class_ or file, name) if word)
 
