@@ -72,6 +72,13 @@ def _wrong_path(item: Item) -> Sequence[Call]:
     return write({f"lib/{Path(path).name}": text for path, text in item.solution.items()})
 
 
+def _wrong(item: Item) -> Sequence[Call]:
+    """It is all there, and whatever is a return gives another value."""
+    gone = "return None" if _python(item) else "return undefined;"
+    files = {path: re.sub(r"\breturn\b.*", gone, text) for path, text in item.solution.items()}
+    return write(files)
+
+
 def _outside(item: Item) -> Sequence[Call]:
     text = json.dumps(item.solution[item.path])
     return [
@@ -133,6 +140,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "circular import": (_circular, r"(?i)circular|_helper|before initialization"),
     "multi-file cascade": (_cascade, r"core"),
     "half an edit": (lambda item: write(item.half), r"(?i)not ?implemented|test"),
+    "wrong code": (
+        _wrong,
+        r"(?i)assert|expect|test",
+    ),
     "edits outside": (_outside, r"no file|nothing (was )?changed|not changed"),
     "weakened tests": (_weakened, r"test"),
     "deleted tests": (_deleted, r"test"),
@@ -148,6 +159,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
 }
 """What each does at its first try, and what the retry's prompt must hold of it."""
+
+_STRAY = ("wrong path", "circular import", "multi-file cascade", "patched runner", "lies")
+_UNDO = "git checkout -q HEAD -- . && git clean -fdq"
+"""One that has been told takes back what it left in other files."""
 
 PROVIDER: dict[str, Reply] = {
     "429 with Retry-After": Refuse(429, retry_after=0.2),
@@ -213,7 +228,9 @@ class Agent:
                 self.right.discard(item.name)
                 return Say("On it.", calls=tuple(calls(item)))
         self.right.add(item.name)
-        return Say("On it.", calls=tuple(write(item.solution)))
+        clean = self.fault in _STRAY and self.tries[item.name] > 1
+        undo = (Call("execute", {"command": _UNDO}),) if clean else ()
+        return Say("On it.", calls=(*undo, *write(item.solution)))
 
     def _loop(self, talk: Conversation, item: Item) -> Reply | None:
         if self.fault == "loops" and self.tries[item.name] == 1:

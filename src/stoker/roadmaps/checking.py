@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,19 +12,31 @@ from tempfile import mkdtemp
 from stoker.agents.sandbox import NoSandbox
 from stoker.engine.kinds import Attempt, StepFailed
 from stoker.roadmaps.bench import Bench
+from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence
-from stoker.roadmaps.unit import Job, Unit, family
+from stoker.roadmaps.unit import Job, Unit, family, is_open
 from stoker.roadmaps.verify import verification
+from stoker.roadmaps.verify.owed import names_in
 from stoker.roadmaps.verify.runner import SandboxedRunner
 from stoker.roadmaps.verify.work import Settings, Work
 
 
 async def check(
-    attempt: Attempt, bench: Bench, job: Job, unit: Unit, *, base: str, commit: str
+    attempt: Attempt,
+    bench: Bench,
+    job: Job,
+    unit: Unit,
+    run_id: str,
+    *,
+    base: str,
+    commit: str,
+    last: bool,
 ) -> Evidence:
-    """The evidence of a unit's work, verified in a fresh checkout. Raises `StepFailed`,
+    """The evidence of a unit's work, verified in a fresh checkout. `run_id`: of the
+    roadmap's run; `last`: there is no other try. Raises `StepFailed`,
     `WorkspaceError`, OSError."""
     said = unit.options
+    document = await bench.document(run_id)
     shells = [task.verify for task in family(unit.tasks) if task.verify]
     work = Work(
         base=base,
@@ -36,6 +48,9 @@ async def check(
         gate=unit.gate,
         may_change_tests=("*",) if said.tests == "free" else (),
         forbidden=job.plan_files,
+        names=_names(family(unit.tasks)),
+        others=_names(one for one in document.walk() if is_open(one) and one.id not in unit.ids),
+        last=last,
     )
     settings = Settings(mode=said.verify, commands=(said.command,) if said.command else ())
     repository = await bench.repository(job.root)
@@ -48,6 +63,11 @@ async def check(
             raise StepFailed(str(error)) from error
         cache = bench.directory / "roadmaps" / "baselines"
         return await verification.verify(repository, work, settings, runner, cache=cache)
+
+
+def _names(tasks: Iterable[Task]) -> frozenset[str]:
+    texts = (f"{t.title}\n{t.description}\n{[a.text for a in t.acceptance]}" for t in tasks)
+    return names_in("\n".join(texts))
 
 
 @asynccontextmanager

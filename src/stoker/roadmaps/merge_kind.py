@@ -33,7 +33,10 @@ class Merge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: str
     """Of the try: it is merged once, however often it is gone on with."""
     run: str
+    """The roadmap's."""
     step: str
+    last: bool = False
+    """There is no other try."""
     tokens: dict[str, int] = {}
     """That the agent used."""
 
@@ -90,7 +93,10 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
         outputs: dict[str, Any] = {}
         if onto != definition.base:
             attempt.write("the branch has moved: verifying what comes of both\n")
-            evidence = await check(attempt, bench, job, unit, base=onto, commit=made)
+            run, last = definition.run, definition.last
+            evidence = await check(
+                attempt, bench, job, unit, run, base=onto, commit=made, last=last
+            )
             outputs["evidence"] = msgspec.to_builtins(evidence)
             if evidence.verdict == "failed":
                 return outputs

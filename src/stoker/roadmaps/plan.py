@@ -137,16 +137,20 @@ def try_plan(
     cwd: str,
     step: tuple[str, str],
     token: str,
+    last: bool,
     prompt: str,
     kinds: Kinds,
 ) -> Plan:
     """The plan of one try. `base`: the commit its worktree `cwd` was cut from; `step`: the run and
-    the step it is a try of; `token`: the same whenever this try is gone on with."""
+    the step it is a try of; `token`: the same whenever this try is gone on with;
+    `last`: if it fails, there is no other."""
     said = unit.options
     work = {
         "job": _written(msgspec.to_builtins(job)),
         "unit": _written(msgspec.to_builtins(unit)),
         "base": base,
+        "run": _text(step[0]),
+        "last": last,
     }
     steps: list[dict[str, Any]] = []
     if next_.ask:
@@ -174,7 +178,6 @@ def try_plan(
         **work,
         "work": f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
         "token": _text(token),
-        "run": _text(step[0]),
         "step": _text(step[1]),
     }
     if not unit.gate:

@@ -136,6 +136,7 @@ class _Try:
             cwd=job.root if unit.gate else str(path),
             step=(self.attempt.run_id, self.attempt.step_id),
             token=self.run,
+            last=tries.is_last(past, unit.options),
             prompt=told,
             kinds=self.bench.kinds,
         )

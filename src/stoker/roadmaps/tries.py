@@ -163,8 +163,7 @@ def decide(tries: Sequence[Try], options: Options) -> Next:
             return Next(again=False, reason=f"{_streak(past)} merges in a row conflicted")
         return Next(again=True, carry=True)
     failed = [one.failure for one in past if one.failure and one.category != "conflict"]
-    attempts = 1 if options.strategy == "skip" else options.retries + 1
-    decision = failures.decide(failed, attempts=attempts, on_exhausted="skip")
+    decision = failures.decide(failed, attempts=attempts(options), on_exhausted="skip")
     if decision.action == "pause":
         wait = last.ended + (decision.pause_sec or 0.0)
         return Next(again=True, carry=carry, not_before=wait)
@@ -179,6 +178,20 @@ def decide(tries: Sequence[Try], options: Options) -> Next:
         return Next(again=True, ask=True, other_way=True, reason=reason)
     other = decision.fresh or stuck > 0
     return Next(again=True, carry=carry and not other, other_way=other, trim=decision.trim)
+
+
+def attempts(options: Options) -> int:
+    """How many tries may fail by themselves: for no conflict, and not because a provider asks to
+    wait."""
+    return 1 if options.strategy == "skip" else options.retries + 1
+
+
+def is_last(past: Sequence[Try], options: Options) -> bool:
+    """If one more try fails, there is no other."""
+    counted = [
+        one for one in past if one.failure and one.category not in ("conflict", "rate_limit")
+    ]
+    return len(counted) + 1 >= attempts(options)
 
 
 def stuck_for(tries: Sequence[Try]) -> int:

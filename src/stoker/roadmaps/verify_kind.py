@@ -24,6 +24,10 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unit: Unit
     base: str
     """The commit the worktree was cut from."""
+    run: str
+    """The roadmap's."""
+    last: bool = False
+    """There is no other try."""
 
 
 class VerifyKind:
@@ -59,7 +63,16 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
             commit = await integration.collect(worktree, base, job.plan_files, unit.title)
             changed = await integration.patch(repository, base, commit)
             digest = sha256(changed.encode()).hexdigest()[:16]
-        evidence = await check(attempt, bench, job, unit, base=base, commit=commit)
+        evidence = await check(
+            attempt,
+            bench,
+            job,
+            unit,
+            definition.run,
+            base=base,
+            commit=commit,
+            last=definition.last,
+        )
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
     attempt.write(f"{evidence.verdict}: {evidence.reason}\n")

@@ -290,3 +290,19 @@ def test_a_file_whose_tests_could_not_be_collected_is_not_lost(bench):
     assert evidence.tests.missing == ("tests/test_calc.py",)
     gone = bench.verify(base, bench.commit({"tests/test_calc.py": None}))
     assert "test_tampering" in categories(gone), gone
+
+
+def test_what_failed_before_counts_if_it_tests_what_the_task_names(bench):
+    files = {"calc.py": BROKEN, "tests/test_calc.py": TESTS}
+    base, commit = bench.commit(files), bench.commit({"calc.py": BROKEN + "\nX = 1\n"})
+    assert bench.verify(base, commit).verdict == "verified"
+    evidence = bench.verify(base, commit, names=frozenset({"add"}))
+    assert (evidence.verdict, categories(evidence)) == ("failed", {"incomplete"})
+    assert evidence.faults[0].message.startswith(f"{ADD} fails as before the task, which names add")
+    assert "assert" in evidence.faults[0].message
+    # It may be that nobody can make it pass: it is told of, and a person decides.
+    evidence = bench.verify(base, commit, names=frozenset({"add"}), last=True)
+    assert (evidence.verdict, evidence.faults) == ("unverified", ())
+    assert ADD in evidence.reason
+    mended = bench.commit({"calc.py": CALC})
+    assert bench.verify(base, mended, names=frozenset({"add"})).verdict == "verified"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 from stoker.process.redact import Redactor
 from stoker.process.run import run as run_process
@@ -33,6 +34,8 @@ class Helper:
         self.log = log
         self.redactor = Redactor([env.get("SECRET", "")])
         self.runs = []
+        # Who shares a marker has its processes ended with those of the others.
+        self.marker = f"verify/{uuid4().hex}/1"
 
     async def execute(self, argv, *, cwd=None):
         self.runs.append(list(argv))
@@ -42,7 +45,7 @@ class Helper:
             cwd=cwd or "/",
             stdout_path=os.devnull,
             stderr_path=str(self.log),
-            marker="verify/bench/1",
+            marker=self.marker,
         )
         return await run_process(self.spawner, spec, self.redactor)
 

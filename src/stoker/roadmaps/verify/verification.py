@@ -19,6 +19,7 @@ from stoker.roadmaps.verify import (
     baseline,
     commands,
     compare,
+    owed,
     promises,
     protected,
     source,
@@ -73,6 +74,8 @@ class _Verification:
         self.tests = Tests()
         self.proof: list[str] = []
         """What speaks for it."""
+        self.unsure = ""
+        """What leaves it open whether it is done, whatever speaks for it."""
 
     async def evidence(self) -> Evidence:
         work, mode = self.work, self.settings.mode
@@ -109,7 +112,7 @@ class _Verification:
         broken = any(one.category in ("syntax_error", "import_error") for one in self.faults)
         if self.settings.mode == "agent" or broken:
             return
-        await self._run(base, tree, guarded, moved, touched)
+        await self._run(base, tree, guarded, moved, touched, paths)
 
     async def _source(self, base: Tree, tree: Tree, paths: list[str], levels: list[Level]) -> None:
         self.levels += levels
@@ -157,6 +160,7 @@ class _Verification:
         guarded: Tree,
         moved: Mapping[str, str],
         touched: Sequence[str],
+        paths: Sequence[str],
     ) -> None:
         seen = len(self.levels)
         checks = await self._checks(guarded)
@@ -183,6 +187,7 @@ class _Verification:
             self.notes += notes
         self._compare(compare.merged(before), now, whole, moved, touched)
         self._prove(now, whole, own)
+        await self._owed(guarded, paths, [*now, *own])
 
     def _compare(
         self,
@@ -215,6 +220,21 @@ class _Verification:
         self.tests = compare.tests_of(
             before, {**guarded, **full, **{n: h for n, h in guarded.items() if n in before}}
         )
+
+    async def _owed(self, guarded: Tree, paths: Sequence[str], ran: list[Done]) -> None:
+        work, failing = self.work, self.tests.failed_before
+        if work.tests_first or not failing or not work.names:
+            return
+        texts = await self.checkout.read(guarded, {owed.file_of(name) for name in failing})
+        found = list(owed.owed(failing, texts, (*work.files, *paths), work.names, work.others))
+        said = [f"{test} fails as before the task, which names {names}" for test, names in found]
+        if work.last and said:
+            self.unsure = said[0]
+            self.notes += said[1:]
+        elif said:
+            output = next(one.command.output for one in ran if found[0][0] in one.results)
+            self._fault("incomplete", f"{said[0]}\n\n{output[-3_000:]}")
+            self.faults += [Fault(category="incomplete", message=one) for one in said[1:20]]
 
     def _prove(self, now: list[Done], whole: list[Done], own: list[Done]) -> None:
         for one in own:
@@ -293,7 +313,8 @@ class _Verification:
     def _said(self, paths: list[str]) -> Evidence:
         faults = tuple(replace(one, message=self.runner.redact(one.message)) for one in self.faults)
         silent = verdict.silence(self.settings.mode, paths, ran=bool(self.commands))
-        decided, reason = verdict.decide(faults, self.proof, silent)
+        proof = () if self.unsure else self.proof
+        decided, reason = verdict.decide(faults, proof, self.unsure or silent)
         return Evidence(
             verdict=decided,
             reason=reason,

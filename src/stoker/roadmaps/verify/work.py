@@ -40,6 +40,12 @@ class Work(Struct, frozen=True, kw_only=True):
     """It writes tests of what is still to be made: that they fail is right."""
     within: tuple[str, ...] = ()
     """Patterns: what it may change at all; empty: anything."""
+    names: frozenset[str] = frozenset()
+    """Functions and the like that the task names: see `owed`."""
+    others: frozenset[str] = frozenset()
+    """Those that other tasks name that are still open."""
+    last: bool = False
+    """There is no other try: what fails as before is told of, and no longer held against it."""
     forbidden: tuple[str, ...] = ()
     """Patterns of what it must not change, such as the plan file."""
 
