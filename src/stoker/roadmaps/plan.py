@@ -108,6 +108,8 @@ def _steps(found: Sequence[Placed], job: Job, settings: Settings) -> list[dict[s
                 "budget": msgspec.to_builtins(settings.budget),
             },
             "depends_on": [found[other].unit.id for other in placed.waits],
+            # Another run of the same file waits here, and finds the box ticked.
+            "locks": [_text(f"{job.branch}/{unit.id}")],
             "retries": _ENDLESS,
             "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
             "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
