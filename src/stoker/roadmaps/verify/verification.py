@@ -83,7 +83,7 @@ class _Verification:
         changed = await diff.between(self.repository, work.base, work.commit, content_limit=None)
         paths = list(dict.fromkeys(p for one in changed for p in (one.old_path, one.new_path) if p))
         self.levels.append("files")
-        self.faults, self.notes = promises.check(work, tree, paths)
+        self.faults, self.notes = promises.check(work, base, tree, paths)
         if mode != "skip" and (paths or work.gate):
             await self._look(base, tree, changed, paths)
         return self._said(paths)
