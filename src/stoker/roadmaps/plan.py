@@ -1,6 +1,7 @@
 """A roadmap as a plan of the engine: a step for each unit of work; and a try of one as a plan.
 
-roadmap-task, and in each try of it:  [ask ->] agent -> verify [-> review] -> merge
+roadmap-task, and in each try of it:
+[ask ->] agent -> verify [-> judge -> accept] [-> review] -> merge
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from stoker.plan.variables import literal
 from stoker.roadmaps import grouping
 from stoker.roadmaps.document import Roadmap
 from stoker.roadmaps.order import Placed, order
+from stoker.roadmaps.prompt import review_prompt
 from stoker.roadmaps.settings import Settings, changed
-from stoker.roadmaps.tries import AGENT, ASK, MERGE, REVIEW, VERIFY, Next
+from stoker.roadmaps.tries import ACCEPT, AGENT, ASK, JUDGE, MERGE, REVIEW, VERIFY, Next
 from stoker.roadmaps.unit import Job, Unit, family
 
 AGAIN: Final = 75
@@ -154,6 +156,7 @@ def try_plan(
         "run": _text(step[0]),
         "last": last,
     }
+    limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
     steps: list[dict[str, Any]] = []
     if next_.ask:
         asked = f"{next_.reason[:1500]}\n\nTry {unit.id} again?"
@@ -166,11 +169,25 @@ def try_plan(
         }
         if said.model:
             agent["model"] = _text(said.model)
-        limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
         steps.append(_step(AGENT, agent, **limit))
     verify = {"type": "roadmap-verify", **work}
     steps.append(_step(VERIFY, verify, provides=["verdict"]))
     good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
+    reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)
+    if reviewer and not unit.gate:
+        judge = {
+            "type": "agent",
+            "profile": _text(reviewer),
+            "prompt": _text(review_prompt(job, unit, base)),
+        }
+        steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **limit))
+        accept = {
+            "type": "roadmap-accept",
+            "reviewer": _text(reviewer),
+            "said": f"${{{{ prev.{JUDGE}.outputs.summary }}}}",
+        }
+        steps.append(_step(ACCEPT, accept, condition=good, provides=["accepted"]))
+        good += f" && prev.{ACCEPT}.outputs.accepted != 'failed'"
     if said.approve == "after" and not unit.gate:
         asked = f"Take over what was done for {unit.id}: {unit.title}?"
         review = {"type": "approval", "prompt": _text(asked)}

@@ -22,6 +22,21 @@ they were before your work, its build and its checks. Saying that it is done cou
 - Do not tick boxes: the plan file is not yours to change.
 - Do not push, do not switch branches, and do not work outside this directory."""
 
+_REVIEW: Final = """\
+You review the work of another agent, which was told to do the task below and nothing beside it. \
+The project's tests have been run on it already. What it did is the last commit in the current \
+directory: `git diff {base} HEAD` shows it. Judge by what is there, not by what is said of it: \
+does it do all that the task says, does all hold that must hold afterwards, would it in cases \
+that no test is for? Change nothing; what you change is thrown away."""
+_VERDICT: Final = """\
+# Your verdict
+
+If it is not good enough, tell what is wrong, each point on a line of its own that begins with \
+`- ` and names the file and the line (`- path/to/file.py:12: what is wrong`); the other agent is \
+told those lines. Leave matters of taste out. Then end your last message with one of these lines:
+VERDICT: accept
+VERDICT: refuse"""
+
 
 def prompt(
     job: Job,
@@ -56,6 +71,11 @@ def prompt(
     return "\n\n".join(parts) + "\n"
 
 
+def review_prompt(job: Job, unit: Unit, base: str) -> str:
+    """What to tell the agent that reviews a try, in the try's worktree, cut from `base`."""
+    return "\n\n".join((_REVIEW.format(base=base), _tasks(job, unit, whole=True), _VERDICT)) + "\n"
+
+
 def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:
     parts = [f"You are working on: {job.title}"] if job.title else []
     if unit.goal:
@@ -68,9 +88,9 @@ def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:
 
 def _task(task: Task, level: int) -> str:
     lines = [f"{'#' * level} {task.id}: {task.title}"]
-    text = task.context or task.description
-    if text.strip():
-        lines.append(text.strip()[:_CONTEXT])
+    said = [task.description] if task.description not in task.context else []
+    if text := "\n\n".join(filter(None, (one.strip() for one in (*said, task.context)))):
+        lines.append(text[:_CONTEXT])
     for name, values in (
         ("Files it names", task.files),
         ("It must hold afterwards", [one.text for one in task.acceptance]),
@@ -99,6 +119,7 @@ def _before(tries: Sequence[Try], diff: str, *, carried: bool) -> str:
         lines += [_fault(fault) for fault in last.faults[:_FAULTS]]
     if last.evidence is not None:
         lines += _outputs(last.evidence)
+        lines += [f"Note: {note}" for note in last.evidence.notes[:_FAULTS]]
     if last.summary:
         lines.append(f"## What was said of it then\n\n{last.summary.strip()[:1500]}")
     if diff:

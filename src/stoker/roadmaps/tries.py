@@ -25,6 +25,8 @@ from stoker.roadmaps.settings import Options
 AGENT: Final = "agent"
 ASK: Final = "ask"
 VERIFY: Final = "verify"
+JUDGE: Final = "judge"
+ACCEPT: Final = "accept"
 REVIEW: Final = "review"
 MERGE: Final = "merge"
 """Steps of a try."""
@@ -98,10 +100,15 @@ async def history(journal: Journal, run_id: str, step_id: str, before: int) -> t
 def read(number: int, state: RunState) -> Try:
     """A try, from its run."""
     steps = {step.step.id: step for step in state.steps}
-    agent, verify, merge = (steps.get(name) for name in (AGENT, VERIFY, MERGE))
-    told = {**(verify.outputs if verify else {}), **(merge.outputs if merge else {})}
-    evidence = _evidence(told.get("evidence"))
+    agent, verify, accept = (steps.get(name) for name in (AGENT, VERIFY, ACCEPT))
+    told = {
+        k: v for n in (VERIFY, ACCEPT, MERGE) if n in steps for k, v in steps[n].outputs.items()
+    }
+    evidence = evidence_of(told.get("evidence"))
+    if accept is not None and evidence is not None and evidence.verdict == "unverified":
+        evidence = evidence_of(accept.outputs.get("evidence"))  # merging has looked at tests only
     outcome, failure, error = _outcome(state, steps, evidence, told)
+    paid = [steps[name] for name in (AGENT, JUDGE) if name in steps]
     definition = (verify.step.step_def if verify else None) or {}
     return Try(
         number=number,
@@ -115,8 +122,8 @@ def read(number: int, state: RunState) -> Try:
         evidence=evidence,
         conflicts=tuple(told.get("conflicts", ())),
         summary=str(agent.outputs.get("summary") or "") if agent else "",
-        tokens=_tokens(agent),
-        cost_usd=float(agent.outputs.get("cost_usd") or 0.0) if agent else 0.0,
+        tokens=sum(map(_tokens, paid)),
+        cost_usd=sum(float(one.outputs.get("cost_usd") or 0.0) for one in paid),
         began=state.started_at or state.created_at or 0.0,
         ended=state.finished_at or 0.0,
     )
@@ -137,7 +144,7 @@ def _outcome(
         return "lost", None, state.reason or ""
     step = next((one for one in state.steps if one.status == "failed"), None)
     if step is not None:
-        failure = failures.of_agent(step.reason or "") if step.step.id == AGENT else None
+        failure = failures.of_agent(step.reason or "") if step.step.id in (AGENT, JUDGE) else None
         if failure is None:  # verifying or merging could not be done: disk full, a dirty tree
             failure = Failure(category="tool_failure", message=step.reason or "")
     elif told.get("conflicts"):
@@ -146,7 +153,16 @@ def _outcome(
         failure = failures.of_evidence(evidence) if evidence is not None else None
     if failure is None:
         return "lost", None, state.reason or ""
-    return "failed", failure, failure.message.partition("\n")[0]
+    return "failed", failure, _place(failure) + failure.message.partition("\n")[0]
+
+
+def _place(failure: Failure) -> str:
+    """Where the fault is that the failure is named after, unless it says so itself."""
+    for fault in failure.faults:
+        if fault.message.startswith(failure.message) and fault.path:
+            line = f":{fault.line}" if fault.line else ""
+            return "" if fault.path in fault.message else f"{fault.path}{line}: "
+    return ""
 
 
 def decide(tries: Sequence[Try], options: Options) -> Next:
@@ -213,14 +229,15 @@ def _streak(tries: Sequence[Try]) -> int:
     return count
 
 
-def _tokens(agent: StepState | None) -> int:
-    counted = agent.outputs.get("tokens") if agent else None
+def _tokens(agent: StepState) -> int:
+    counted = agent.outputs.get("tokens")
     if not isinstance(counted, dict):
         return 0
     return sum(counted.get(name, 0) for name in ("input", "output"))
 
 
-def _evidence(value: Any) -> Evidence | None:
+def evidence_of(value: Any) -> Evidence | None:
+    """What an output holds, or the artefact that it names. Raises `OSError`."""
     if (path := artefact(value)) is not None:
         value = msgspec.json.decode(Path(path).read_bytes())
     return None if value is None else msgspec.convert(value, Evidence)

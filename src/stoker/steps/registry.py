@@ -23,6 +23,7 @@ BUILT_IN: Final = {
     "roadmap-task": "stoker.roadmaps.task_kind:KIND",
     "roadmap-verify": "stoker.roadmaps.verify_kind:KIND",
     "roadmap-rollback": "stoker.roadmaps.rollback_kind:KIND",
+    "roadmap-accept": "stoker.roadmaps.accept_kind:KIND",
     "roadmap-merge": "stoker.roadmaps.merge_kind:KIND",
 }
 """`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""

@@ -1,0 +1,92 @@
+"""Kind `roadmap-accept`: what a second agent said of a try, as evidence."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from stoker.engine.kinds import Attempt, Result, Work
+from stoker.engine.nested import replayed
+from stoker.plan.model import InterruptPolicy, Step
+from stoker.roadmaps.bench import opened
+from stoker.roadmaps.evidence import Evidence, Fault
+from stoker.roadmaps.tries import VERIFY, evidence_of
+from stoker.roadmaps.verify.verdict import accepted
+
+_VERDICT: Final = re.compile(r"^\W*verdict\W+(accept|refuse)\w*\W*$", re.IGNORECASE | re.MULTILINE)
+_POINT: Final = re.compile(r"^ *[-*] +(.*\S)", re.MULTILINE)
+_PLACE: Final = re.compile(r"`?((?:[\w.-]+/)*[\w-]+\.\w+):(\d+)")
+_MOST: Final = 20
+_TEXT: Final = 2_000
+
+
+class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A review."""
+
+    said: str
+    """The reviewer's last message."""
+    reviewer: str
+    """Its profile."""
+
+
+class AcceptKind:
+    """Outputs: `accepted`, a verdict, and `evidence`, which goes before the verification's."""
+
+    name = "roadmap-accept"
+    definition = Accept
+    on_interrupt: InterruptPolicy = "rerun"
+    takes_slot = False
+
+    def check(self, step: Step, definition: Accept) -> list[str]:
+        """Nothing that the types do not say."""
+        return []
+
+    def tool(self, step: Step, definition: Accept) -> str:
+        """Its name."""
+        return self.name
+
+    def start(self, step: Step, definition: Accept, attempt: Attempt) -> Work:
+        """A look at the journal."""
+        return _work(definition, attempt)
+
+
+async def _work(definition: Accept, attempt: Attempt) -> Result:
+    bench = await attempt.shared(opened)
+    state = await replayed(bench.journal, attempt.run_id)
+    verified = evidence_of(state[VERIFY].outputs.get("evidence"))
+    assert verified is not None  # noqa: S101 - this step comes after it
+    evidence = judged(verified, definition.said, definition.reviewer)
+    attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
+    built = msgspec.to_builtins(evidence)
+    return Result(exit_code=0, outputs={"accepted": evidence.verdict, "evidence": built})
+
+
+def judged(evidence: Evidence, said: str, reviewer: str) -> Evidence:
+    """`evidence` and what the reviewer said. Who gives no verdict has not accepted it."""
+    verdicts = _VERDICT.findall(said)
+    if verdicts and verdicts[-1].lower() == "accept":
+        proof = f"; {evidence.reason}" if evidence.verdict == "verified" else ""
+        return accepted(evidence, (), f"{reviewer} has reviewed and accepts it{proof}")
+    if not verdicts:
+        message = f"{reviewer}, who reviews it, gave no verdict: {said.strip()[-_TEXT:]}"
+        fault = Fault(category="tool_failure", message=message)
+        return accepted(evidence, (fault,), message.partition("\n")[0])
+    points = _POINT.findall(said) or [_VERDICT.sub("", said).strip()[-_TEXT:]]
+    faults = []
+    for point in points[:_MOST]:
+        place = _PLACE.search(point)
+        faults.append(
+            Fault(
+                category="incomplete",
+                message=f"{reviewer} refuses it: {point[:_TEXT]}",
+                path=place[1] if place else "",
+                line=int(place[2]) if place else 0,
+            )
+        )
+    return accepted(evidence, faults, faults[0].message)
+
+
+KIND = AcceptKind()
