@@ -65,12 +65,17 @@ class Frame(Struct, frozen=True):
 
 
 class LiveView:
-    """A display that is redrawn in place, with the lines of `PlainView` above it."""
+    """A display that is redrawn in place, with the lines of a `PlainView` above it."""
 
     def __init__(
-        self, context: Context, detail: Detail, durations: Mapping[str, float], width: int
+        self,
+        context: Context,
+        detail: Detail,
+        durations: Mapping[str, float],
+        width: int,
+        lines: type[PlainView],
     ) -> None:
-        self._plain = PlainView(context, detail, self._line)
+        self._plain = lines(context, detail, self._line)
         self._context = context
         self._durations = durations
         self._width = width

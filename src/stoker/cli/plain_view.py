@@ -30,6 +30,9 @@ class PlainView:
     `normal`: ends of steps, in long plans only those that did not succeed; `verbose`: starts
     and retries too. `write` takes a finished line; default: stdout."""
 
+    noun = "step"
+    """What a step of the run is called."""
+
     def __init__(
         self, context: Context, detail: Detail, write: Callable[[str], None] | None = None
     ) -> None:
@@ -64,7 +67,7 @@ class PlainView:
             self._tells[ev.ATTEMPT_STARTING] = self._started
         self._every = every
         word = "goes on" if state.sequence > 1 else "started"
-        total = plural(len(state.steps), "step")
+        total = plural(len(state.steps), self.noun)
         self._say(time.time(), f"run {state.run_id} {word}: {state.plan.plan_id}, {total}")
 
     def see(self, event: Event) -> None:

@@ -15,7 +15,7 @@ from stoker.cli.output import printable, seconds, status_style
 if TYPE_CHECKING:
     from stoker.cli.context import Context
     from stoker.cli.output import Stream
-    from stoker.cli.plain_view import Detail
+    from stoker.cli.plain_view import Detail, PlainView
     from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
@@ -61,22 +61,29 @@ def add_progress(parser: ArgumentParser) -> None:
 
 
 async def choose_view(
-    args: Namespace, context: Context, journal: Journal, plan_id: str, width: int | None = None
+    args: Namespace,
+    context: Context,
+    journal: Journal,
+    plan_id: str,
+    width: int | None = None,
+    *,
+    lines: type[PlainView] | None = None,
 ) -> View:
     """The view these options ask for; a live one where stdout is a terminal. `width`: how
-    many steps run at once, if it is known."""
+    many steps run at once, if it is known; `lines`: what tells of each step."""
     if args.json:
         return JsonView(context)
     detail: Detail = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
     if context.output.out.terminal and not args.quiet and context.environment.get("TERM") != "dumb":
         from stoker.cli.live_view import LiveView
+        from stoker.cli.plain_view import PlainView
         from stoker.engine.engine import processors
 
         durations = await journal.durations(plan_id)
-        return LiveView(context, detail, durations, width or processors())
+        return LiveView(context, detail, durations, width or processors(), lines or PlainView)
     from stoker.cli.plain_view import PlainView
 
-    return PlainView(context, detail)
+    return (lines or PlainView)(context, detail)
 
 
 class JsonView:

@@ -91,7 +91,8 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
 async def _parse(args: Namespace, context: Context) -> int:
     with _told():
         if args.normalize_with_llm:
-            roadmap = await _normalised(args, context)
+            model = args.model or context.environment.get("STOKER_NORMALIZE_MODEL")
+            roadmap = await normalised(args.file, context, model, args.base_url)
         else:
             roadmap = _source_and_roadmap(args, context)[1]
     output = context.output
@@ -202,14 +203,17 @@ def _source_and_roadmap(args: Namespace, context: Context) -> tuple[Source, Road
     return source, find(source, args.format).read(source, _reading(args))
 
 
-async def _normalised(args: Namespace, context: Context) -> Roadmap:
+async def normalised(
+    file: Path, context: Context, model: str | None, base_url: str | None = None
+) -> Roadmap:
+    """What `model` reads in a plan file. Raises `UsageError`."""
     from stoker.roadmaps.detect import source_of
     from stoker.roadmaps.normalise import normalise, openai
 
-    model = args.model or context.environment.get("STOKER_NORMALIZE_MODEL")
     if not model:
         raise UsageError("--normalize-with-llm needs --model or STOKER_NORMALIZE_MODEL")
-    return await normalise(source_of(context.cwd / args.file), openai(model, args.base_url), model)
+    with _told():
+        return await normalise(source_of(context.cwd / file), openai(model, base_url), model)
 
 
 def _into_source(args: Namespace, source: Source) -> Sequence[Edit]:

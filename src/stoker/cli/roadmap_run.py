@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.progress import add_progress, choose_view
+from stoker.cli.roadmap_file import normalised
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -73,6 +74,11 @@ def _file(parser: ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="what it is (default: recognised)")
     parser.add_argument("--tag", metavar="NAME", help="the tag of a Task Master file")
     parser.add_argument(
+        "--normalize-with-llm",
+        action="store_true",
+        help="have a model read what no format fits ($STOKER_NORMALIZE_MODEL, else --model)",
+    )
+    parser.add_argument(
         "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
     )
 
@@ -88,8 +94,17 @@ def _settings(parser: ArgumentParser) -> None:
     add = parser.add_argument_group("settings, before those of .stoker/roadmap.toml").add_argument
     many = given.at_least(1)
     add("-a", "--agent", metavar="EXECUTOR[:VARIANT]", help="profile (default: BUILTIN)")
+    for what in ("phase", "task"):
+        add(
+            f"--{what}-agent",
+            action="append",
+            default=[],
+            type=_of_one,
+            metavar=f"{what.upper()}=EXECUTOR[:VARIANT]",
+            help=f"profile for one {what} (repeatable)",
+        )
     add("--model", metavar="NAME", help="the agent's model (default: the profile's)")
-    add("--reviewer", metavar="EXECUTOR[:VARIANT]", help="a second agent, which reviews criteria")
+    add("--reviewer", metavar="EXECUTOR[:VARIANT]", help="a second agent, which may refuse it")
     add("--verify-mode", metavar="MODE", help="auto, agent, skip, or the name of a test runner")
     add("--test-command", metavar="SHELL", help="verify by it (default: what the project declares)")
     add("--strategy", choices=_STRATEGIES, help="what becomes of work that is not verified")
@@ -145,10 +160,19 @@ _OPTIONS: Final = (
 )
 
 
+def _of_one(text: str) -> tuple[str, str]:
+    name, _, profile = text.partition("=")
+    if not name or not profile:
+        raise ArgumentTypeError(f"expected ID=EXECUTOR[:VARIANT], found {text!r}")
+    return name, profile
+
+
 def settings(args: Namespace) -> dict[str, Any]:
     """What the command line says, as the settings call it."""
     said = {_NAMES.get(name, name): getattr(args, name) for name in _OPTIONS}
     found = {name: value for name, value in said.items() if value is not None}
+    for what in ("phase", "task"):
+        found[what] = {name: {"agent": one} for name, one in getattr(args, f"{what}_agent")}
     budget = {"cost_usd": args.budget, "tokens": args.budget_tokens}
     return {**found, "budget": {name: value for name, value in budget.items() if value is not None}}
 
@@ -158,6 +182,9 @@ async def _prepared(args: Namespace, context: Context, **more: Any) -> Prepared:
     from stoker.roadmaps.format import Reading
     from stoker.steps.registry import kinds
 
+    if args.normalize_with_llm:
+        model = context.environment.get("STOKER_NORMALIZE_MODEL") or args.model
+        await normalised(args.file, context, model)
     prepared = await prepare(
         args.file.absolute(),
         context.directory,
@@ -166,6 +193,11 @@ async def _prepared(args: Namespace, context: Context, **more: Any) -> Prepared:
         format=args.format,
         reading=Reading(include_fenced=args.include_fenced, tag=args.tag),
     )
+    phases = {phase.id for phase in prepared.roadmap.phases}
+    tasks = {task.id for task in prepared.roadmap.walk()}
+    for what, known in (("phase", phases), ("task", tasks)):
+        if unknown := {name for name, _ in getattr(args, f"{what}_agent")} - known:
+            raise UsageError(f"{prepared.roadmap.source}: there is no {what} {min(unknown)}")
     for note in prepared.notes:
         context.output.note(printable(note))
     return prepared
@@ -201,6 +233,7 @@ async def next_(args: Namespace, context: Context) -> int:
 
 async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
     from stoker.cli.drive import drive
+    from stoker.cli.roadmap_view import RoadmapView
     from stoker.cli.run import run_id
     from stoker.engine.options import RunOptions
     from stoker.roadmaps.begin import open_branch
@@ -216,7 +249,8 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
     except WorkspaceError as error:
         raise UsageError(str(error)) from error
     async with context.journal(create=True, durability=args.durability) as journal:
-        view = await choose_view(args, context, journal, plan.plan_id, prepared.settings.parallel)
+        width = prepared.settings.parallel
+        view = await choose_view(args, context, journal, plan.plan_id, width, lines=RoadmapView)
 
         async def begin(engine: Engine) -> RunHandle:
             return await engine.start(
@@ -231,7 +265,11 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
         if prepared.settings.land:
             await _land(context, prepared.job)
         else:
-            output.note(f"the work is on the branch {prepared.job.branch}")
+            branch = prepared.job.branch
+            output.note(f"the work is on the branch {branch}: git merge {branch}")
+        if status == exit_codes.FAILED:
+            again = context.hint("roadmap", "run", str(args.file), "--retry-failed")
+            output.note(f"what failed, once more: {again}")
         return status
 
 
@@ -273,6 +311,7 @@ async def find(args: Namespace, context: Context, journal: Journal) -> RunRow:
 async def resume(args: Namespace, context: Context) -> int:
     """Go on with a run."""
     from stoker.cli.drive import drive
+    from stoker.cli.roadmap_view import RoadmapView
     from stoker.engine.creation import stored_plan
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.roadmaps.standing import standing
@@ -282,7 +321,7 @@ async def resume(args: Namespace, context: Context) -> int:
         if row.status in RUN_OVER:
             context.output.note(f"run {row.run_id} is over: it {row.status}")
             return exit_codes.BY_STATUS[row.status]
-        view = await choose_view(args, context, journal, row.plan_id)
+        view = await choose_view(args, context, journal, row.plan_id, lines=RoadmapView)
 
         async def begin(engine: Engine) -> RunHandle:
             return await engine.resume(row.run_id, park=not args.wait)

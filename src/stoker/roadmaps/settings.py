@@ -50,7 +50,7 @@ class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Profile: executor, or `EXECUTOR:VARIANT`."""
     model: str | None = None
     reviewer: str | None = None
-    """Profile of a second agent, which reviews acceptance criteria."""
+    """Profile of a second agent, which reviews the work and may refuse it."""
     verify: str | None = None
     """`auto`, `agent` (and a second agent reviews), `skip`, or the name of a test runner."""
     command: str | None = None
@@ -145,10 +145,8 @@ def load(path: Path, over: Mapping[str, Any]) -> Settings:
         pass
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _wrong(path, f"is not TOML: {error}") from error
-    if isinstance(budget := document.get("budget", {}), dict):
-        over = {**over, "budget": {**budget, **over.get("budget", {})}}
     try:
-        settings = msgspec.convert({**document, **over}, Settings)
+        settings = msgspec.convert(_over(document, over), Settings)
     except msgspec.ValidationError as error:
         raise _wrong(path, str(error)) from error
     for name in ("parallel", "max_tasks", "approve_every", "checkpoint_every"):
@@ -158,6 +156,16 @@ def load(path: Path, over: Mapping[str, Any]) -> Settings:
         if said.retries is not None and said.retries < 0:
             raise _wrong(path, f"retries: expected 0 or more, found {said.retries}")
     return settings
+
+
+def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `more` says in its place, table by table."""
+    found = dict(base)
+    for name, value in more.items():
+        old = found.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        found[name] = _over(old, value) if both else value  # type: ignore[arg-type]
+    return found
 
 
 def _wrong(path: Path, what: str) -> PlanError:

@@ -207,13 +207,15 @@ class _Try:
     async def _failed(self, all_: tuple[Try, ...]) -> Result:
         last = all_[-1]
         next_ = tries.decide(all_, self.unit.options)
+        kind = (last.category or last.outcome).replace("_", " ")
         path, branch = self.place(self.attempt.number)
         await integration.leave(self.repository, path, branch, keep=True)
         if next_.again:
             if last.category == "rate_limit":
                 self.bench.pause(self.unit.options.agent, next_.not_before)
-            return Result(exit_code=AGAIN, error=last.error or last.outcome)
-        error = f"{(last.category or last.outcome).replace('_', ' ')}: {next_.reason}"
+            why = last.error or last.outcome
+            return Result(exit_code=AGAIN, error=f"{kind}: {why}" if last.category else why)
+        error = f"{kind}: {next_.reason}"
         if self.unit.options.strategy == "branch_and_merge" and last.commit:
             kept = f"{self.job.branch}-{integration.slug(self.unit.id)}"
             await self.repository.git.run("branch", "--force", "--", kept, last.commit)
