@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import subprocess
@@ -54,24 +55,28 @@ def killed(items: Sequence[Item], seed: int, *, kills: int = 3) -> Cell:
         return judge(f"killed {done} times, seed {seed}", project, agent)
 
 
-def killed_everywhere(items: Sequence[Item], step: int = 1) -> Cell:
-    """Kill the engine before and after each commit to the journal, or each `step`-th, each time
-    in a run of its own, and resume it."""
+def killed_everywhere(items: Sequence[Item]) -> Cell:
+    """Kill the engine before and after each commit to the journal, each time in a run of its own,
+    and resume it."""
     cells = []
-    number, over = 1, False
-    while not over:
+    for number in itertools.count(1):
         for when in ("before", "after"):
-            agent = Agent()
-            with _world(items, agent) as (project, environment):
-                by = (_KILL_AT, "commit", str(number), when)
-                code = stoker(project, environment, *_RUN, by=by, expected=(0, -signal.SIGKILL))
-                over = code == 0
-                if over:
-                    break
-                _go_on(project, environment)
-                cells.append(judge("", project, agent))
-        number += step
-    return _together(f"killed at {len(cells)} commits", cells)
+            if (cell := killed_at(items, number, when)) is None:
+                return _together(f"killed at {len(cells)} places", cells)
+            cells.append(cell)
+    raise AssertionError("unreachable")
+
+
+def killed_at(items: Sequence[Item], number: int, when: str) -> Cell | None:
+    """Kill the engine before or after its `number`-th commit to the journal, and resume it. None:
+    it has not so many."""
+    agent = Agent()
+    with _world(items, agent) as (project, environment):
+        by = (_KILL_AT, "commit", str(number), when)
+        if stoker(project, environment, *_RUN, by=by, expected=(0, -signal.SIGKILL)) == 0:
+            return None
+        _go_on(project, environment)
+        return judge(f"killed {when} commit {number}", project, agent)
 
 
 def _go_on(project: Project, environment: dict[str, str]) -> None:
