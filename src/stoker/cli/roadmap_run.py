@@ -314,23 +314,30 @@ async def resume(args: Namespace, context: Context) -> int:
     from stoker.cli.roadmap_view import RoadmapView
     from stoker.engine.creation import stored_plan
     from stoker.engine.lifecycle import RUN_OVER
+    from stoker.roadmaps import knowledge, sidecar
     from stoker.roadmaps.standing import standing
 
     async with context.journal(durability=args.durability) as journal:
         row = await find(args, context, journal)
-        if row.status in RUN_OVER:
-            context.output.note(f"run {row.run_id} is over: it {row.status}")
-            return exit_codes.BY_STATUS[row.status]
-        view = await choose_view(args, context, journal, row.plan_id, lines=RoadmapView)
 
         async def begin(engine: Engine) -> RunHandle:
             return await engine.resume(row.run_id, park=not args.wait)
 
-        resources = given.amounts(args.resource)
-        status = await drive(context, journal, begin, view, resources=resources)
+        if row.status in RUN_OVER:
+            context.output.note(f"run {row.run_id} is over: it {row.status}")
+            status = exit_codes.BY_STATUS[row.status]
+        else:
+            view = await choose_view(args, context, journal, row.plan_id, lines=RoadmapView)
+            resources = given.amounts(args.resource)
+            status = await drive(context, journal, begin, view, resources=resources)
         job = (await standing(journal, row.run_id)).job
+        if job is None:
+            return status
+        # What follows the end of a run, which a crash may have kept from being done.
+        await sidecar.project(journal, row.run_id, job)
+        await knowledge.remember(journal, job, row.run_id)
         settings = (await stored_plan(journal, row.run_id)).metadata.get("settings", {})
-        if job is not None and settings.get("land"):
+        if settings.get("land"):
             await _land(context, job)
         return status
 

@@ -124,7 +124,7 @@ class Bench:
             if event.type in (STEP_SETTLED, RUN_SETTLED):
                 await sidecar.project(self.journal, run_id, job)
             if event.type == RUN_SETTLED:
-                await knowledge.remember(self, job, run_id)
+                await knowledge.remember(self.journal, job, run_id)
         self._followed.discard(run_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from hashlib import sha256
 
+from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.context.assembly import assemble
@@ -83,7 +84,7 @@ async def context(
     return found.text
 
 
-async def remember(bench: Bench, job: Job, run_id: str) -> None:
+async def remember(journal: Journal, job: Job, run_id: str) -> None:
     """Have the project remember a run that is over. Raises `OSError`."""
     from pathlib import Path
 
@@ -93,5 +94,5 @@ async def remember(bench: Bench, job: Job, run_id: str) -> None:
     except project.Unreadable as error:
         log.warning("project memory not written", error=str(error))
         return
-    found = outcomes(await standing(bench.journal, run_id))
+    found = outcomes(await standing(journal, run_id))
     project.write(root, project.remember(memory, run_id, found))

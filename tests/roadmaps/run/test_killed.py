@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -57,3 +58,18 @@ def test_killed_and_resumed(world: World, seed: int) -> None:
     # A turn that was begun is gone on with, not begun anew.
     tries = [(task, number) for task, number, _ in world.prompts]
     assert set(tries) == {("1.1.1", 1), ("1.1.1", 2), ("1.1.2", 1), ("1.1.4", 1)}
+
+
+def test_resuming_a_run_that_is_over_writes_what_a_crash_has_kept_from_being_written(
+    world: World,
+) -> None:
+    calculator(world)
+    assert stoker(world, *RUN).wait(120) == 0
+    files = [world.root / ".executor" / name for name in ("state.json", "project-memory.json")]
+    before = [json.loads(file.read_bytes()) for file in files]
+    for file in files:
+        file.unlink()
+    assert stoker(world, "resume", "r").wait(60) == 0
+    state, memory = (json.loads(file.read_bytes()) for file in files)
+    assert state["tasks"] == before[0]["tasks"]
+    assert memory["runs"] == before[1]["runs"]
