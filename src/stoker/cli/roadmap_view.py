@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stoker.cli.output import one_line, seconds, status_style
 from stoker.cli.plain_view import PlainView
 from stoker.journal import events as ev
+from stoker.roadmaps.plan import AGAIN
 
 if TYPE_CHECKING:
     from stoker.engine.handle import RunHandle
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 _STYLES = {"done": "succeeded", "done-unverified": "waiting", "skipped": "skipped"}
 _TITLE = 60
-_AGAIN = 75
-"""`stoker.roadmaps.plan.AGAIN`, which costs too much to import."""
 
 
 class RoadmapView(PlainView):
@@ -48,16 +47,18 @@ class RoadmapView(PlainView):
 
     def _attempt_settled(self, event: Event) -> None:
         data = event.data
-        if data["status"] == "failed" and data.get("exit_code") == _AGAIN:
+        if data["status"] == "failed" and data.get("exit_code") == AGAIN:
             why = one_line(data.get("error") or "")
             self._say(event.time, f"{event.step} try {event.attempt} failed: {why}; tries again")
+        else:
+            super()._attempt_settled(event)
 
     def _settled(self, event: Event) -> None:
         step = self._state[event.step or ""]
         starting = self._starting.pop(event.step or "", None)
-        if event.data["status"] in ("skipped", "canceled") and starting is None:
-            why = "waits for what failed" if event.data["status"] == "skipped" else "canceled"
-            self._say(event.time, f"{self._name(event)} {why}")
+        if starting is None and event.data["status"] in ("skipped", "canceled"):
+            if event.data["status"] == "skipped" and self._state.aborting is None:
+                self._say(event.time, f"{self._name(event)} waits for what failed")
             return
         told = step.outputs
         status = str(told.get("status", event.data["status"]))
@@ -65,10 +66,11 @@ class RoadmapView(PlainView):
         began = step.first_started
         spent = f" in {seconds(event.time - began)}" if began is not None else ""
         why = one_line(event.data.get("reason") or str(told.get("reason") or ""))
+        why = f": {why}" if why else ""
         parts = [f"{told['tries']} tries"] if told.get("tries", 1) > 1 else []
         parts += [f"{told['tokens']:,} tokens"] if told.get("tokens") else []
         aside = f" ({', '.join(parts)})" if parts else ""
-        self._say(event.time, f"{self._name(event)} {mark}{spent}: {why}{aside}")
+        self._say(event.time, f"{self._name(event)} {mark}{spent}{why}{aside}")
 
     def _name(self, event: Event) -> str:
         step = self._state[event.step or ""].step
