@@ -3,10 +3,10 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv test format docs gate demo bench clean
+.PHONY: help setup venv test format docs gate demo demo-roadmap bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## programs the tests need, and .venv; does only what is missing
 	@scripts/setup
@@ -34,6 +34,9 @@ gate: setup ## the test gate on Stoker itself, run by Stoker: examples/test-gate
 
 demo: venv ## a safe merge of a real branch with real conflicts: examples/safe-merge
 	$(BIN)/python examples/safe-merge/demo.py
+
+demo-roadmap: venv ## a plan file completed by an agent, verified and ticked: examples/roadmaps
+	$(BIN)/python examples/roadmaps/demo.py
 
 bench: venv ## measure Stoker against its peers; takes several minutes
 	$(BIN)/python -m benchmarks
