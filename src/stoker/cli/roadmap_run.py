@@ -125,13 +125,25 @@ def _settings(parser: ArgumentParser) -> None:
     add("--budget", type=float, metavar="USD", help="of the whole run")
     add("--budget-tokens", type=many, metavar="N", help="of the whole run")
     failing = parser.add_mutually_exclusive_group()
-    failing.add_argument("--stop-on-failure", dest="on_failure", action="store_const", const="stop")
     failing.add_argument(
-        "--continue-on-failure", dest="on_failure", action="store_const", const="continue"
+        "--stop-on-failure",
+        dest="on_failure",
+        action="store_const",
+        const="stop",
+        help="end with the first task that fails",
+    )
+    failing.add_argument(
+        "--continue-on-failure",
+        dest="on_failure",
+        action="store_const",
+        const="continue",
+        help="go on with what does not depend on it (default)",
     )
     ticking = parser.add_mutually_exclusive_group()
     ticking.add_argument("--sync", action="store_const", const=True, help="tick the file (default)")
-    ticking.add_argument("--no-sync", dest="sync", action="store_const", const=False)
+    ticking.add_argument(
+        "--no-sync", dest="sync", action="store_const", const=False, help="leave it as it is"
+    )
 
 
 _NAMES: Final = {
