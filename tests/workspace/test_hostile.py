@@ -16,7 +16,7 @@ from stoker.workspace import (
     removal,
     reset,
 )
-from stoker.workspace.errors import MergeConflict, UnsafePath, redact
+from stoker.workspace.errors import Diverged, MergeConflict, UnsafePath, redact
 from stoker.workspace.hardening import Policy
 from stoker.workspace.repository import Repository
 from stoker.workspace.search import search
@@ -107,8 +107,8 @@ def test_nothing_a_repository_names_is_run(traps, run):
         bench.git("-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/side", moved)
         for name in os.listdir(bench.ran):  # this test's own git ran them
             (bench.ran / name).unlink()
-        with pytest.raises(MergeConflict):
-            await merge.merge(repository, "task", "side", "Merge", allow_diverged=True)
+        with pytest.raises(Diverged):
+            await merge.merge(repository, "task", "side", "Merge")
         with pytest.raises(MergeConflict):
             await rebase.rebase(worktree, "side")
         (top / "a.txt").write_text("both\n")

@@ -1,6 +1,7 @@
 """Merging and rebasing, with and without conflicts."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -14,7 +15,6 @@ from stoker.workspace.errors import (
     UnsafeOperation,
     WorktreeDirty,
 )
-from stoker.workspace.model import Author
 from stoker.workspace.status import status
 
 
@@ -39,13 +39,12 @@ def test_a_squash_merge_makes_one_commit_and_moves_the_branch_on(elsewhere, run)
             "task",
             "main",
             "Title",
-            author=Author("Me", "me@x"),
             trailers=[("Task", "7")],
         )
         assert done.changed
         assert bench.git("rev-parse", "main", "task") == f"{done.commit}\n{done.commit}"
         said = bench.git("log", "-1", "--format=%P|%an|%B", "main")
-        assert said == f"{old}|Me|Title\n\nTask: 7"
+        assert said == f"{old}|Dev|Title\n\nTask: 7"
         assert bench.git("rev-parse", done.backup) == tip
         assert bench.git("status", "--porcelain", cwd=worktree.path) == "?? uncommitted"
         again = await merge.merge(worktree.repository, "task", "main", "Title")
@@ -88,43 +87,18 @@ def test_the_users_files_are_never_overwritten(bench, run, name):
     run(check())
 
 
-def test_diverged_branches_merge_only_if_allowed(elsewhere, run):
-    bench = elsewhere
-
-    async def check():
-        worktree = await bench.worktree()
-        tip = bench.commit("c.txt", "c\n", cwd=worktree.path)
-        bench.git("checkout", "--quiet", "main")
-        ours = bench.commit("m.txt", "m\n")
-        bench.git("checkout", "--quiet", "--detach")
-        repository = worktree.repository
-        with pytest.raises(Diverged) as caught:
-            await merge.merge(repository, "task", "main", "Title")
-        assert (caught.value.ahead, caught.value.behind) == (1, 1)
-        done = await merge.merge(
-            repository, "task", "main", "Title", allow_diverged=True, squash=False
-        )
-        assert bench.git("log", "-1", "--format=%P", "main") == f"{ours} {tip}"
-        assert done.backup is None  # the trees differ: the branch stays
-        assert bench.git("rev-parse", "task") == tip
-        with pytest.raises(UnknownBranch):
-            await merge.merge(repository, "task", "nope", "Title")
-
-    run(check())
-
-
-def test_conflicts_are_foretold_and_change_nothing(bench, run):
+def test_branches_that_have_diverged_stay_as_they_are(bench, run):
     async def check():
         worktree = await bench.worktree()
         bench.commit("a.txt", "theirs\n", cwd=worktree.path)
-        bench.commit("odd\nname", "theirs\n", cwd=worktree.path)
-        bench.commit("a.txt", "ours\n")
-        bench.commit("odd\nname", "ours\n")
+        bench.commit("m.txt", "m\n")
         repository = worktree.repository
         before = bench.git("for-each-ref")
-        with pytest.raises(MergeConflict) as caught:
-            await merge.merge(repository, "task", "main", "Title", allow_diverged=True)
-        assert caught.value.files == ("a.txt", "odd\nname")
+        with pytest.raises(Diverged) as caught:
+            await merge.merge(repository, "task", "main", "Title")
+        assert (caught.value.ahead, caught.value.behind) == (1, 1)
+        with pytest.raises(UnknownBranch):
+            await merge.merge(repository, "task", "nope", "Title")
         assert bench.git("for-each-ref") == before
         assert bench.git("status", "--porcelain") == ""
 
@@ -140,12 +114,14 @@ def test_merges_at_once_all_arrive(elsewhere, run):
             worktree = await bench.worktree(f"t{n}")
             bench.commit(f"f{n}", "x", cwd=worktree.path)
             made.append(worktree)
-        await asyncio.gather(
-            *(
-                merge.merge(w.repository, f"t{n}", "main", f"T{n}", allow_diverged=True)
-                for n, w in enumerate(made)
-            )
-        )
+
+        async def arrive(n, worktree):
+            while True:
+                with suppress(Diverged):
+                    return await merge.merge(worktree.repository, f"t{n}", "main", f"T{n}")
+                await rebase.rebase(worktree, "main")
+
+        await asyncio.gather(*(arrive(n, worktree) for n, worktree in enumerate(made)))
         assert bench.git("rev-list", "--count", "main") == "8"
         names = bench.git("ls-tree", "--name-only", "main").split()
         assert [f"f{n}" for n in range(6)] == [name for name in names if name.startswith("f")]

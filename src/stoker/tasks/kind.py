@@ -36,7 +36,7 @@ class TaskStep(Definition, frozen=True, kw_only=True):
     base_branch: str | None = None
     """What the work begins from; default: the branch checked out in the repository."""
     merge: bool = False
-    """Squash the work into that branch at the end; a conflict fails the step."""
+    """Squash the work into that branch at the end; the step fails if that has gone elsewhere."""
 
 
 class TaskKind(BaseKind[TaskStep]):

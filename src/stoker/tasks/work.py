@@ -75,7 +75,7 @@ class Work:
 
     async def merge(self, attempt_id: str) -> Merged:
         """Squash an attempt's work into its target branch; the task is done then. Raises
-        `Conflict` while a turn is under way, `Diverged`, `MergeConflict`, `WorktreeDirty`."""
+        `Conflict` while a turn is under way, `Diverged`, `WorktreeDirty`."""
         async with self._at_rest(attempt_id) as (attempt, worktree):
             task = await self._commit(attempt, worktree)
             merged = await merge.merge(

@@ -1,4 +1,4 @@
-"""A branch merged into another, made without any working tree: nobody's files are touched unless
+"""A branch squashed into another, made without any working tree: nobody's files are touched unless
 the target is checked out somewhere and clean; then its files follow."""
 
 from __future__ import annotations
@@ -8,13 +8,11 @@ from stoker.workspace.commit import commit_tree
 from stoker.workspace.errors import (
     Diverged,
     GitFailed,
-    MergeConflict,
     UnknownBranch,
     WorktreeDirty,
 )
-from stoker.workspace.git import decode
 from stoker.workspace.message import Trailers, compose
-from stoker.workspace.model import Author, Merged
+from stoker.workspace.model import Merged
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree, checked_out
@@ -27,34 +25,22 @@ async def merge(
     source: str,
     target: str,
     message: str,
-    *,
-    squash: bool = True,
-    allow_diverged: bool = False,
-    advance: bool = True,
-    author: Author | None = None,
     trailers: Trailers = (),
 ) -> Merged:
-    """Merge branch `source` into the local branch `target`.
+    """Put what branch `source` has beyond the local branch `target` on it as one commit, and move
+    `source` on to that (its files are the same), with a backup of its commits, so that what
+    follows builds upon it.
 
-    `squash`: as one commit with one parent. `advance`: move `source` on to it (its files are the
-    same), with a backup of its commits, so that what follows builds upon the merge.
-    Raises `UnknownBranch`; `Diverged` unless allowed; `MergeConflict`; `WorktreeDirty` if the
-    target is checked out with uncommitted changes, or with untracked files where the merge puts
-    its own. Then nothing is changed.
+    Raises `UnknownBranch`; `Diverged` if the target has what `source` has not; `WorktreeDirty` if
+    the target is checked out with uncommitted changes, or with untracked files where the merge
+    puts its own. Then nothing is changed.
     """
     text = compose(message, trailers)
     await repository.branch_ref(source)
     for races in range(_RACES):
         async with repository.lock() as lock:
             try:
-                return await _merge(
-                    repository,
-                    (source, target),
-                    text,
-                    author or repository.author,
-                    options=(squash, allow_diverged, advance),
-                    lock=lock,
-                )
+                return await _merge(repository, source, target, text, lock)
             except _Raced:
                 if races == _RACES - 1:
                     raise
@@ -66,16 +52,8 @@ class _Raced(GitFailed):
 
 
 async def _merge(
-    repository: Repository,
-    branches: tuple[str, str],
-    text: bytes,
-    author: Author,
-    *,
-    options: tuple[bool, bool, bool],
-    lock: int,
+    repository: Repository, source: str, target: str, text: bytes, lock: int
 ) -> Merged:
-    source, target = branches
-    squash, allow_diverged, advance = options
     source_ref, theirs = await repository.branch_ref(source)
     (ours,) = await repository.resolve(f"refs/heads/{target}")
     if ours is None:
@@ -83,30 +61,18 @@ async def _merge(
     ahead, behind = await repository.ahead_behind(theirs, ours)
     if ahead == 0:
         return Merged(ours, changed=False, backup=None)
-    if behind and not allow_diverged:
+    if behind:
         raise Diverged(source, target, ahead, behind)
-    tree, files = await _try(repository, theirs, ours)
-    if files:
-        raise MergeConflict(files, "merge")
     facts = await repository.git.text("rev-parse", f"{ours}^{{tree}}", f"{theirs}^{{tree}}")
-    tree_before, tree_theirs = facts.split()
-    if tree == tree_before and squash:
+    before, tree = facts.split()
+    if tree == before:
         return Merged(ours, changed=False, backup=None)
-    parents = (ours,) if squash else (ours, theirs)
-    commit = await commit_tree(repository.git, tree, parents, text, author)
+    commit = await commit_tree(repository.git, tree, (ours,), text, repository.author)
     await move_target(repository, target, ours, commit, lock)
     kept = None
-    if advance and tree == tree_theirs and source_ref.startswith("refs/heads/"):
+    if source_ref.startswith("refs/heads/"):
         kept = await _advance(repository, source, theirs, commit, lock)
     return Merged(commit, changed=True, backup=kept)
-
-
-async def _try(repository: Repository, theirs: str, ours: str) -> tuple[str, tuple[str, ...]]:
-    """The tree of a merge, and the files that conflict in it."""
-    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages")
-    output = await repository.git.run(*args, ours, theirs, accept=(0, 1))
-    tree, *files = decode(output.stdout).rstrip("\0").split("\0")
-    return tree.strip(), tuple(files) if output.code == 1 else ()
 
 
 async def move_target(repository: Repository, target: str, old: str, new: str, lock: int) -> None:
