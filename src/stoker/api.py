@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +38,7 @@ from stoker.plan.model import Plan, Step
 from stoker.plan.validate import validate
 from stoker.project import locate
 from stoker.steps.registry import kinds
+from stoker.telemetry import observers
 
 if TYPE_CHECKING:
     from stoker.engine.run import Outcome
@@ -118,21 +119,32 @@ async def open_engine(
     durability: Durability = "process",
     max_concurrency: int | None = None,
     resources: Mapping[str, float | str] | None = None,
+    on_run: Callable[[RunHandle], None] | None = None,
+    otlp: str | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine on a journal of its own or of a project.
 
     `db`: path or URL of the journal; default: `$STOKER_DB`, else the project's, as for the
     command line. `directory`: where logs and outputs go; default: beside the journal.
     `max_concurrency` bounds the steps of all runs together, `resources` gives capacities of
-    named resources. Leaving suspends the runs that are not over. Raises `JournalError`.
+    named resources. `on_run` is called with every run that begins or goes on here, nested ones
+    too, to follow its events. `otlp`: where traces and metrics are sent (extra `otel`); default:
+    where `$OTEL_EXPORTER_OTLP_ENDPOINT` says, if it does. Leaving suspends the runs that are not
+    over. Raises `JournalError`.
     """
     place = locate(db)
     place.create()
     journal = await open_journal(place.location, durability=durability)
     try:
         state = place.directory if directory is None else Path(directory)
+        told = [lambda _: nullcontext(on_run)] if on_run is not None else []
         async with Engine(
-            journal, state, kinds(), max_concurrency=max_concurrency, resources=resources
+            journal,
+            state,
+            kinds(),
+            max_concurrency=max_concurrency,
+            resources=resources,
+            observers=(*told, *observers(otlp)),
         ) as engine:
             yield engine
     finally:

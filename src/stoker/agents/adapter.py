@@ -235,7 +235,8 @@ class Adapter(ABC):
             if found.content == content:
                 return
             found.content = content
-            self._record(Put(index=found.index, time=found.time, content=content))
+            changed = Put(index=found.index, time=found.time, content=content, changed=self.now)
+            self._record(changed)
             return
         self._record(Put(index=state.count, time=self.now, content=content))
         if key is not None:

@@ -42,6 +42,12 @@ class ClaudeState(State, kw_only=True):
     """Keys of entries that are streamed, whose whole text has not come yet."""
     streaming: dict[str, str] = field(default_factory=dict)
     """Index of a content block of the message that is streamed -> key."""
+    turn: Tokens = Tokens()
+    """Used before this turn, whose result tells what all of it used."""
+    message: str = ""
+    """Id of the last one; it may come in parts, each with what was used up to it."""
+    before: Tokens = Tokens()
+    """Used before it."""
 
 
 class ClaudeAdapter(JsonAdapter):
@@ -146,6 +152,11 @@ class ClaudeAdapter(JsonAdapter):
                 self.extend(streamed, delta.get("text") or delta.get("thinking") or "")
 
     def _assistant(self, message: dict[str, Any], parent: str | None) -> None:
+        if usage := message.get("usage"):
+            if message.get("id") != self.state.message:
+                self.state.message = message.get("id") or ""
+                self.state.before = self.state.usage.tokens
+            self.use(_sum(self.state.before, usage))
         content = message["content"]
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
@@ -201,18 +212,10 @@ class ClaudeAdapter(JsonAdapter):
         ):
             self.restart(error)  # it has not even begun
             return
-        usage = message.get("usage") or {}
-        before = self.state.usage.tokens
-        cached = usage.get("cache_read_input_tokens") or 0
-        made = usage.get("cache_creation_input_tokens") or 0
-        self.use(
-            Tokens(
-                input=before.input + (usage.get("input_tokens") or 0) + cached + made,
-                cached=before.cached + cached,
-                output=before.output + (usage.get("output_tokens") or 0),
-            ),
-            cost_usd=message.get("total_cost_usd", self.state.usage.cost_usd),
-        )
+        cost = message.get("total_cost_usd", self.state.usage.cost_usd)
+        usage = message.get("usage")
+        self.state.turn = _sum(self.state.turn, usage) if usage else self.state.usage.tokens
+        self.use(self.state.turn, cost_usd=cost)
         text = message.get("result")
         if isinstance(text, str) and text and not message.get("is_error"):
             self.state.said = text
@@ -255,6 +258,17 @@ class ClaudeAdapter(JsonAdapter):
         asked = self.state.requests.pop(response["request_id"], None)
         if asked is not None and response["subtype"] == "error":
             self.fail(f"{asked}: {response.get('error')}")
+
+
+def _sum(before: Tokens, usage: dict[str, Any]) -> Tokens:
+    """What was used before, and what a message tells."""
+    cached = usage.get("cache_read_input_tokens") or 0
+    made = usage.get("cache_creation_input_tokens") or 0
+    return Tokens(
+        input=before.input + (usage.get("input_tokens") or 0) + cached + made,
+        cached=before.cached + cached,
+        output=before.output + (usage.get("output_tokens") or 0),
+    )
 
 
 def _image(path: str) -> dict[str, Any]:

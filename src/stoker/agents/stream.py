@@ -233,7 +233,7 @@ TEXT: Final[dict[type[Content], str]] = {
 """The field that `append` adds to."""
 
 
-class Put(Struct, frozen=True, kw_only=True, tag_field="record", tag="put"):
+class Put(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record", tag="put"):
     """The entry at `index` is this, from now on."""
 
     index: int
@@ -241,6 +241,8 @@ class Put(Struct, frozen=True, kw_only=True, tag_field="record", tag="put"):
     time: float
     """When the entry began; seconds since the Unix epoch."""
     content: AnyContent
+    changed: float | None = None
+    """When it became this, if that was later."""
 
 
 class Append(Struct, frozen=True, kw_only=True, tag_field="record", tag="append"):

@@ -90,6 +90,7 @@ class Context:
         """An engine on this project's state directory, with every kind of step."""
         from stoker.engine.engine import Engine
         from stoker.steps.registry import kinds
+        from stoker.telemetry import observers
 
         return Engine(
             journal,
@@ -97,6 +98,7 @@ class Context:
             kinds(),
             max_concurrency=max_concurrency,
             resources=resources,
+            observers=observers(),
         )
 
     async def find_run(self, journal: Journal, name: str) -> RunRow:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -76,7 +76,8 @@ class Engine:
     `directory` is the state directory (`.stoker`), where logs and outputs go;
     `max_concurrency` bounds the steps of all runs together; `resources` are capacities of
     named resources (`cpu` and `memory` are the machine's unless given); of each log the
-    newest part and the beginning are kept, `max_log_bytes` at most.
+    newest part and the beginning are kept, `max_log_bytes` at most. What each of `observers`
+    opens is told of every run that is driven, nested ones too; it is closed after the last.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Engine:
         max_concurrency: int | None = None,
         resources: Mapping[str, float | str] | None = None,
         max_log_bytes: int = MAX_LOG_BYTES,
+        observers: Sequence[Opener[Callable[[RunHandle], None]]] = (),
     ) -> None:
         self.journal = journal
         self._directory = directory.absolute()
@@ -100,6 +102,8 @@ class Engine:
         self._unreleased: dict[str, Lease] = {}
         """Leases that the journal could not take back when their runs ended here."""
         self._shared: dict[Opener[Any], asyncio.Future[Any]] = {}
+        self._observers = observers
+        self._observe: list[Callable[[RunHandle], None]] = []
         self._closing = asyncio.Event()
         self._stack = AsyncExitStack()
         self.spawner: Spawner
@@ -116,6 +120,8 @@ class Engine:
         self._stack.callback(bounds.close)
         self.spawner = Spawner(loop, bounds=bounds)
         self._stack.callback(self.spawner.close)
+        for opener in self._observers:
+            self._observe.append(await self._stack.enter_async_context(opener(self)))
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         await self._stack.enter_async_context(self.journal.inbox(self._identity, self._wake_all))
         self._renewal = self._tasks.create_task(self._renew())
@@ -346,6 +352,8 @@ class Engine:
         )
         handle = self._runs[run_id] = RunHandle(run)
         self._tasks.create_task(self._drive(run, handle), name=f"run {run_id}")
+        for observe in self._observe:
+            observe(handle)
         return handle
 
     def _read_steps(self, state: RunState, cwd: str, text: str, name: str) -> Sequence[Step]:
