@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable
 
 import pytest
 
-from stoker.roadmaps.verify import reports
+from stoker.roadmaps.verify import reports, tampering
+from stoker.roadmaps.verify.commands import detect
+from stoker.roadmaps.verify.project import declared
 
 JUNIT = b"""<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" tests="5">
@@ -170,3 +174,31 @@ def test_dotnet_unittest_and_jest():
 )
 def test_nothing_ran(text, none):
     assert reports.says_none(text) is none
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: reports.dotnet("\n" * 1_000_000),
+        lambda: reports.dotnet("Passed x" + " [ " * 300_000),
+        lambda: reports.dotnet("Passed x" + " " * 1_000_000 + "y"),
+        lambda: reports.junit(
+            b'<testsuite name="aaaaaaaa">' * 10_000
+            + b'<testcase classname="test" name="x"/>' * 10_000
+        ),
+        lambda: list(tampering.weakened("a.test.js", "it.each(" * 100_000, "it.each(" * 100_000)),
+        lambda: declared("a" + " " * 200_000 + "x", "tests", "settings"),
+        lambda: detect(["AGENTS.md"], {"AGENTS.md": b"`pytest " + b"a" * 1_000_000 + b"`"}),
+    ],
+)
+def test_what_is_written_to_take_long_takes_not_long(read: Callable[[], object]) -> None:
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)  # some took hours
+    try:
+        read()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

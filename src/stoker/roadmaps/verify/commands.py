@@ -100,6 +100,7 @@ _INSTRUCTION: Final = re.compile(
     r"|make (?:test|check)\b|just test\b|mise run test\b|task test\b|(?:tox|nox)\b|dotnet test\b"
     r"|(?:mvn|\./mvnw) (?:test|verify)\b|(?:gradle|\./gradlew) (?:test|check)\b"
 )
+_LONGEST: Final = 500
 _PARTIAL: Final = re.compile(r"[<>{}…]|::|\bpath/to\b|\.\.\.(?!$)|(?<!\S)-k\b|[\w/]+\.(py|ts|js)\b")
 
 
@@ -109,6 +110,8 @@ def _instructed(project: Project) -> Iterator[Check]:
     lines = [line for block in fenced for line in block.splitlines()]
     for line in (*lines, *re.findall(r"`([^`\n]+)`", text)):
         words = line.strip().removeprefix("$ ").partition(" #")[0].strip()
+        if len(words) > _LONGEST:
+            continue
         if _INSTRUCTION.match(words) and not _PARTIAL.search(words.replace("./...", "")):
             yield found("tests", words, "AGENTS.md", project, _runner_of(words))
             return

@@ -20,6 +20,9 @@ Results = dict[str, Outcome]
 _LIMIT: Final = 32 << 20
 _MOST: Final = 100_000
 _LONGEST: Final = 400
+_LINE: Final = 2_000
+_DEEPEST: Final = 32
+"""Of suites in suites, their names."""
 _RANK: Final = {"skipped": 0, "passed": 1, "failed": 2}
 
 
@@ -96,7 +99,7 @@ def _name(attributes: dict[str, str], suites: list[str], directory: str) -> str:
     if class_ == "test":  # node
         if name and file.endswith(name):  # it cannot even be loaded
             return file
-        return " > ".join(word for word in (file, *suites, name) if word)
+        return " > ".join(word for word in (file, *suites[:_DEEPEST], name) if word)
     return "::".join(word for word in (class_ or file, name) if word)
 
 
@@ -167,7 +170,8 @@ def tap(text: str) -> Results:
 
 
 _CARGO: Final = re.compile(r"^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|ignored)", re.M)
-_DOTNET: Final = re.compile(r"^\s*(Passed|Failed|Skipped) (\S.*?)(?: \[[^\]]*\])?\s*$", re.M)
+_DOTNET: Final = re.compile(r"^[ \t]*(Passed|Failed|Skipped) (\S[^\n]*)$", re.M)
+_TOOK: Final = re.compile(r" \[[^\[\]]*\]$")
 _UNITTEST: Final = re.compile(
     r"^(\w+) \(([\w.]+)\)(?:\n.*?)? \.\.\. (ok|FAIL|ERROR|skipped|expected failure)", re.M
 )
@@ -189,7 +193,8 @@ def cargo(text: str) -> Results:
 def dotnet(text: str) -> Results:
     """What `dotnet test --logger "console;verbosity=normal"` prints."""
     results: Results = {}
-    for word, name in _DOTNET.findall(text):
+    for word, rest in _DOTNET.findall(text):
+        name = _TOOK.sub("", rest.rstrip()[-_LINE:])
         if not name.endswith("!"):
             add(results, name, _WORDS[word])
     return results
