@@ -157,7 +157,7 @@ async def rollback(args: Namespace, context: Context) -> int:
     from stoker.workspace.repository import Repository
 
     run, job = await _standing(args, context)
-    done = await checkpoints(await Repository.open(job.root), job.branch)
+    done = await checkpoints(await Repository.open(job.root), job.branch, run.run_id)
     tasks = [name for task in args.task for name in _unit(run, task).unit.ids]
     known = {task for one in done for task in one.tasks}
     if missing := [name for name in tasks if name not in known]:

@@ -16,7 +16,8 @@ from stoker.workspace.errors import MergeConflict
 from stoker.workspace.repository import Repository
 
 _VALUES = "%x00%(trailers:key={},valueonly,separator=%x1f)"
-_FORMAT = f"%H{_VALUES.format('Stoker-Task')}{_VALUES.format('Stoker-Reverts')}%x00%s%x1e"
+_NAMES = ("Stoker-Run", "Stoker-Task", "Stoker-Reverts")
+_FORMAT = f"%H{''.join(map(_VALUES.format, _NAMES))}%x00%s%x1e"
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -27,17 +28,18 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     subject: str
 
 
-async def checkpoints(repository: Repository, branch: str) -> list[Checkpoint]:
-    """Those on the branch that are not reverted, the newest first."""
+async def checkpoints(repository: Repository, branch: str, run: str) -> list[Checkpoint]:
+    """Those of a run on the branch that are not reverted, the newest first. Other runs, and other
+    roadmaps, have tasks with the same ids."""
     args = ("log", "--first-parent", f"--format={_FORMAT}", f"refs/heads/{branch}")
     gone: set[str] = set()
     found = []
     for record in (await repository.git.text(*args)).split("\x1e"):
         if not record.strip():
             continue
-        oid, tasks, reverts, subject = record.strip("\n").split("\0", 3)
+        oid, made_by, tasks, reverts, subject = record.strip("\n").split("\0", 4)
         gone.update(filter(None, reverts.split("\x1f")))
-        if tasks and oid not in gone and not reverts:
+        if tasks and made_by == run and oid not in gone and not reverts:
             named = tuple(filter(None, tasks.split("\x1f")))
             found.append(Checkpoint(commit=oid, tasks=named, subject=subject))
     return found

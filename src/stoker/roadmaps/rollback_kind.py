@@ -64,7 +64,7 @@ async def _work(definition: Rollback, attempt: Attempt) -> Result:
     job, wanted = run.job, set(definition.tasks)
     try:
         repository = await bench.repository(job.root)
-        done = await rollback.checkpoints(repository, job.branch)
+        done = await rollback.checkpoints(repository, job.branch, definition.run)
         chosen = [one for one in done if wanted & set(one.tasks)]
         commit = ""
         if chosen:
