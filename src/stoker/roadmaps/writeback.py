@@ -57,7 +57,8 @@ async def write_back(
 async def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> list[str]:
     """The same, told what the file was when the run began; the ids of what was marked. Raises
     `NotReadable`, `Changed`, `OSError`."""
-    ids = {task.id for task in family(unit.tasks)}
+    open_then = {task.id for task in before.walk() if is_open(task)}
+    ids = {task.id for task in family(unit.tasks)} & open_then
     return await to_thread(_mark, job, before, ids, status)
 
 
@@ -86,9 +87,13 @@ def _mark(job: Job, before: Roadmap, ids: Collection[str], status: Status) -> li
         now = read_again(job)
         same = match(before, now).same
         wanted = {same[name] for name in ids if name in same}
-        tasks = [task for task in now.walk() if task.id in wanted and task.status != status]
+        tasks = [
+            task
+            for task in now.walk()
+            if task.id in wanted and (is_open(task) if status == "done" else task.status != status)
+        ]
         if status == "done":
-            tasks += _completed(now, {*wanted, *(t.id for t in now.walk() if t.status == "done")})
+            tasks += _completed(now, wanted)
         source = detect.source_of(Path(job.source), Path(job.root))
         form = detect.find(source, job.format)
         edits = {edit: None for task in tasks for edit in form.edits(source, now, task, status)}
@@ -102,13 +107,20 @@ def _mark(job: Job, before: Roadmap, ids: Collection[str], status: Status) -> li
     raise AssertionError("unreachable")
 
 
-def _completed(roadmap: Roadmap, done: Collection[str]) -> list[Task]:
-    """Tasks that are still open though all their subtasks are done."""
-    return [
-        task
-        for task in roadmap.walk()
-        if task.subtasks
-        and task.id not in done
-        and task.status in ("pending", "in_progress")
-        and all(sub.id in done for sub in task.subtasks)
-    ]
+def _completed(roadmap: Roadmap, ticked: Collection[str]) -> list[Task]:
+    """Tasks that are still open, and with what is ticked now the last of their subtasks is done."""
+    found: list[Task] = []
+    done = {*ticked, *(task.id for task in roadmap.walk() if task.status == "done")}
+    fresh = set(ticked)
+    for task in reversed(list(roadmap.walk())):  # subtasks first
+        below = [sub.id for sub in task.subtasks]
+        if (
+            task.id not in done
+            and task.status in ("pending", "in_progress")
+            and not fresh.isdisjoint(below)
+            and done.issuperset(below)
+        ):
+            found.append(task)
+            done.add(task.id)
+            fresh.add(task.id)
+    return found
