@@ -37,14 +37,12 @@ async def check(
     `WorkspaceError`, OSError."""
     said = unit.options
     document = await bench.document(run_id)
-    shells = [task.verify for task in family(unit.tasks) if task.verify]
+    shells = dict.fromkeys(task.verify for task in family(unit.tasks) if task.verify)
     work = Work(
         base=base,
         commit=commit,
         files=unit.files,
-        verify=shells[0]
-        if len(shells) == 1
-        else " && ".join(f"( {one} )" for one in shells) or None,
+        verify=tuple(shells) or None,
         gate=unit.gate,
         may_change_tests=("*",) if said.tests == "free" else (),
         forbidden=job.plan_files,

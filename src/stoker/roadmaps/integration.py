@@ -27,7 +27,7 @@ from stoker.workspace.git import decode
 from stoker.workspace.message import Trailers, compose
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
-from stoker.workspace.worktree import Worktree
+from stoker.workspace.worktree import Worktree, checked_out
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 _DIFF_LIMIT = 24_000
@@ -191,11 +191,29 @@ async def candidate(
 
 
 async def advance(repository: Repository, branch: str, made: str) -> None:
-    """Move the branch on to a commit made of its tip; where it is checked out, its files follow.
-    For who holds its queue. Raises `WorktreeDirty` if they have uncommitted changes, `GitFailed`.
-    """
+    """Move the branch on to a commit made of its tip; where it is checked out, its files follow,
+    and what is uncommitted stays. For who holds its queue. Raises `WorktreeDirty` if that is where
+    the commit changes something, `GitFailed`."""
     async with repository.lock() as lock:
-        await merge.move_target(repository, branch, await tip(repository, branch), made, lock)
+        old = await tip(repository, branch)
+        there = await checked_out(repository, branch)
+        if there is None or there.operation() is not None:
+            await merge.move_target(repository, branch, old, made, lock)
+            return
+        # Its plan file, for one, has been ticked.
+        await _not_in_the_way(repository, there, old, made)
+        await there.git.run(*_FORWARD, made, fds=(lock,))
+
+
+_FORWARD = ("merge", "--ff-only", "--quiet", "--no-stat", "--no-autostash")
+
+
+async def _not_in_the_way(repository: Repository, there: Worktree, old: str, new: str) -> None:
+    """Raises `WorktreeDirty` if uncommitted changes are in files that two commits differ in."""
+    seen = await entries(there.git)
+    changed = set(await files(repository, old, new))
+    if mine := sorted(changed & {*seen.tracked, *seen.untracked}):
+        raise WorktreeDirty(str(there.path), mine)
 
 
 async def tag(repository: Repository, job: Job, made: str) -> None:
@@ -226,9 +244,6 @@ async def land(repository: Repository, job: Job, title: str) -> str:
             text = compose(f"Merge {job.branch}: {title}")
             parents = (head, work)
             made = await commit_tree(repository.git, tree.strip(), parents, text, repository.author)
-        seen = await entries(main.git)
-        changed = set(await files(repository, head, made))
-        if mine := sorted(changed & {*seen.tracked, *seen.untracked}):
-            raise WorktreeDirty(str(main.path), mine)
-        await main.git.run("merge", "--ff-only", "--quiet", "--no-stat", "--no-autostash", made)
+        await _not_in_the_way(repository, main, head, made)
+        await main.git.run(*_FORWARD, made)
         return made

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from roadmap_world import World, git
 
 from stoker.roadmaps import integration
+from stoker.roadmaps.detect import read
+from stoker.roadmaps.rollback import checkpoints
+from stoker.roadmaps.unit import Job, Unit
+from stoker.roadmaps.writeback import mark
+from stoker.workspace.errors import WorktreeDirty
 from stoker.workspace.repository import Repository
 
 
@@ -37,3 +43,82 @@ def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
     )
     assert git(world.root, "ls-tree", "--name-only", made).split() == ["kept.py", "new.py"]
     assert git(world.root, "rev-parse", f"{work}^") == base
+
+
+def test_a_checked_out_branch_moves_on_beside_what_is_uncommitted(world: World) -> None:
+    world.write("ROADMAP.md", "- [ ] a\n")
+    world.commit()
+    base = git(world.root, "rev-parse", "HEAD")
+    git(world.root, "checkout", "-q", "-b", "work")
+    world.write("new.py", "A = 1\n")
+    world.commit()
+    made = git(world.root, "rev-parse", "HEAD")
+    git(world.root, "reset", "-q", "--hard", base)
+    world.write("ROADMAP.md", "- [x] a\n")  # ticked by a task before
+
+    async def scenario(to: str) -> None:
+        await integration.advance(await Repository.open(world.root), "work", to)
+
+    asyncio.run(scenario(made))
+    assert git(world.root, "rev-parse", "work") == made
+    assert git(world.root, "status", "--porcelain") == "M ROADMAP.md"
+    assert (world.root / "new.py").exists()
+    world.write("new.py", "A = 2  # not committed\n")
+    git(world.root, "branch", "after", made)
+    tree = git(world.root, "rev-parse", f"{base}^{{tree}}")
+    less = git(world.root, "commit-tree", "-p", made, "-m", "less", tree)
+    with pytest.raises(WorktreeDirty):
+        asyncio.run(scenario(less))
+    assert "not committed" in (world.root / "new.py").read_text()
+
+
+def test_tasks_of_other_runs_with_the_same_ids_are_not_taken_back(world: World) -> None:
+    world.write("a", "")
+    world.commit()
+    for run in ("earlier", "r"):
+        message = f"executor(1.1.1): x\n\nStoker-Run: {run}\nStoker-Task: 1.1.1"
+        git(world.root, "commit", "-q", "--allow-empty", "-m", message)
+
+    async def scenario() -> list[str]:
+        repository = await Repository.open(world.root)
+        return [one.commit for one in await checkpoints(repository, "main", "r")]
+
+    assert asyncio.run(scenario()) == [git(world.root, "rev-parse", "HEAD")]
+
+
+@pytest.mark.parametrize("ids", [("one", "two"), ("two",)])
+def test_only_what_was_verified_is_ticked(tmp_path: Path, ids: tuple[str, ...]) -> None:
+    file = tmp_path / "TODO.md"
+    file.write_text(
+        "- [ ] Open, and all below is done by hand\n"
+        "  - [x] by hand\n"
+        "- [ ] Above\n"
+        "  - [ ] Middle\n"
+        "    - [ ] one\n"
+        "    - [ ] two\n"
+        "  - [-] not to be done\n"
+    )
+    before = read(file, root=tmp_path)
+    job = Job(
+        root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40
+    )
+    tasks = tuple(task for task in before.walk() if task.title in ids)
+    asyncio.run(mark(job, before, Unit(tasks=tasks), "done"))
+    text = file.read_text()
+    assert "- [ ] Open" in text
+    assert "- [-] not to be done" in text
+    assert text.count("[x]") == (4 if len(ids) == 2 else 2)
+
+
+def test_what_was_done_before_stays_ticked_when_its_task_is_taken_back(tmp_path: Path) -> None:
+    file = tmp_path / "TODO.md"
+    file.write_text("- [ ] Above\n  - [x] long done\n  - [ ] new\n")
+    before = read(file, root=tmp_path)
+    job = Job(
+        root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40
+    )
+    unit = Unit(tasks=before.tasks)
+    asyncio.run(mark(job, before, unit, "done"))
+    assert file.read_text().count("[x]") == 3
+    asyncio.run(mark(job, before, unit, "pending"))
+    assert file.read_text() == "- [ ] Above\n  - [x] long done\n  - [ ] new\n"
