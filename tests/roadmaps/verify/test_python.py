@@ -306,3 +306,14 @@ def test_what_failed_before_counts_if_it_tests_what_the_task_names(bench):
     assert ADD in evidence.reason
     mended = bench.commit({"calc.py": CALC})
     assert bench.verify(base, mended, names=frozenset({"add"})).verdict == "verified"
+
+
+def test_tests_that_pass_as_before_are_no_proof_of_what_they_do_not_see(bench, good):
+    note = bench.verify(good, bench.commit({"NOTES.md": "Done.\n"}))
+    assert (note.verdict, note.faults) == ("unverified", ())
+    assert "only text" in note.reason
+    beside = bench.commit({"junk.py": "x = 1\n"})
+    assert bench.verify(good, beside, files=("calc.py",)).verdict == "unverified"
+    assert bench.verify(good, beside, files=("junk.py",)).verdict == "verified"
+    # What its author says is proof holds.
+    assert bench.verify(good, beside, files=("calc.py",), verify="true").verdict == "verified"

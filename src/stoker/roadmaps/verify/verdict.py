@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from stoker.roadmaps.evidence import Evidence, Fault, Tests, Verdict
+from stoker.roadmaps.verify.protected import matches
 
 _MOST: Final = 2_000
 _TEXT: Final = frozenset((".md", ".rst", ".txt", ".adoc"))
@@ -32,9 +33,25 @@ def silence(mode: str, paths: Sequence[str], *, ran: bool) -> str:
         return "no command is run: a second agent is to judge"
     if ran:
         return "no tests ran"
-    if paths and all(PurePosixPath(path).suffix in _TEXT for path in paths):
+    if _only_text(paths):
         return "only text was changed, and no command verifies it"
     return "no command was found that verifies it"
+
+
+def beside(paths: Sequence[str], promised: Sequence[str]) -> str:
+    """Why tests that pass as before say nothing of what was changed; empty: they do."""
+    if _only_text(paths):
+        return "only text was changed, which no test is of"
+    names = {PurePosixPath(one).name for one in promised}  # the path may be wrong
+    if promised and not any(
+        matches(path, promised) or PurePosixPath(path).name in names for path in paths
+    ):
+        return f"none of the files it names was changed: {', '.join(promised[:5])}"
+    return ""
+
+
+def _only_text(paths: Sequence[str]) -> bool:
+    return bool(paths) and all(PurePosixPath(path).suffix in _TEXT for path in paths)
 
 
 def accepted(evidence: Evidence, faults: Sequence[Fault], reason: str) -> Evidence:

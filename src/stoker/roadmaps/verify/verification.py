@@ -76,6 +76,8 @@ class _Verification:
         """What speaks for it."""
         self.unsure = ""
         """What leaves it open whether it is done, whatever speaks for it."""
+        self.vouched = False
+        """Its author's own command does."""
 
     async def evidence(self) -> Evidence:
         work, mode = self.work, self.settings.mode
@@ -245,6 +247,7 @@ class _Verification:
             self.notes += notes if not one.missing else []
             if one.passed and not one.none:
                 self.proof.append(f"{one.command.argv[-1]} passed")
+                self.vouched = True
         tests = self.tests
         if tests.passed:
             text = f"{len(tests.passed):,} tests passed"
@@ -313,8 +316,15 @@ class _Verification:
     def _said(self, paths: list[str]) -> Evidence:
         faults = tuple(replace(one, message=self.runner.redact(one.message)) for one in self.faults)
         silent = verdict.silence(self.settings.mode, paths, ran=bool(self.commands))
-        proof = () if self.unsure else self.proof
-        decided, reason = verdict.decide(faults, proof, self.unsure or silent)
+        proof = self.proof
+        if not self.work.gate and (beside := verdict.beside(paths, self.work.files)):
+            # Tests that were there before and pass as before say nothing of it.
+            new = {*self.tests.fixed, *self.tests.added} & set(self.tests.passed)
+            if not new and not self.vouched:
+                proof, silent = [], beside
+        if self.unsure:
+            proof, silent = [], self.unsure
+        decided, reason = verdict.decide(faults, proof, silent)
         return Evidence(
             verdict=decided,
             reason=reason,
