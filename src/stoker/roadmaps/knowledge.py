@@ -85,14 +85,12 @@ async def context(
 
 
 async def remember(journal: Journal, job: Job, run_id: str) -> None:
-    """Have the project remember a run that is over. Raises `OSError`."""
+    """Have the project remember a run that is over; nobody waits for that to be possible."""
     from pathlib import Path
 
     root = Path(job.root)
-    try:
-        memory = project.read(root)
-    except project.Unreadable as error:
-        log.warning("project memory not written", error=str(error))
-        return
     found = outcomes(await standing(journal, run_id))
-    project.write(root, project.remember(memory, run_id, found))
+    try:
+        project.write(root, project.remember(project.read(root), run_id, found))
+    except (project.Unreadable, OSError) as error:
+        log.warning("project memory not written", error=str(error))

@@ -17,8 +17,12 @@ import msgspec
 
 from stoker import whole_file
 from stoker.journal.base import Journal
+from stoker.log import get_logger
+from stoker.roadmaps.memory.project import make_folder
 from stoker.roadmaps.standing import RunStanding, Standing, standing
 from stoker.roadmaps.unit import Job, family
+
+log = get_logger(__name__)
 
 FOLDER: Final = ".executor"
 NAMES: Final = ("state.json", "todos.json")
@@ -28,9 +32,13 @@ _DONE: Final = ("completed", "done", "complete")
 
 
 async def project(journal: Journal, run_id: str, job: Job) -> None:
-    """Write the sidecars of a run, each whole. Raises `OSError`."""
+    """Write the sidecars of a run, each whole. That they cannot be written keeps nobody from
+    working: the journal has it all."""
     found = await standing(journal, run_id)
-    await to_thread(_write, Path(job.root), state(found, job), todos(found, job))
+    try:
+        await to_thread(_write, Path(job.root), state(found, job), todos(found, job))
+    except OSError as error:
+        log.warning("sidecars not written", error=str(error))
 
 
 def state(found: RunStanding, job: Job) -> dict[str, Any]:
@@ -113,17 +121,14 @@ def completed_before(root: Path) -> frozenset[str]:
 
 def forget(root: Path) -> None:
     """Remove them; what the project remembers stays."""
-    for name in NAMES:
-        (root / FOLDER / name).unlink(missing_ok=True)
+    if not (root / FOLDER).is_symlink():
+        for name in NAMES:
+            (root / FOLDER / name).unlink(missing_ok=True)
 
 
 def _write(root: Path, *documents: dict[str, Any]) -> None:
-    folder = root / FOLDER
-    folder.mkdir(exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-    (folder / ".stoker").touch()
+    folder = make_folder(root)
+    whole_file.replace(folder / ".stoker", b"")
     for name, document in zip(NAMES, documents, strict=True):
         content = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
         whole_file.replace(folder / name, content)

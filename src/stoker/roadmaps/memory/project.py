@@ -103,12 +103,26 @@ def write(root: Path, memory: ProjectMemory) -> None:
     from stoker import whole_file
 
     file = _place(root)
-    file.parent.mkdir(exist_ok=True)
-    ignore = file.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
+    make_folder(root)
     text = msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n"
     whole_file.replace(file, text, mode=None, sync=True)
+
+
+def make_folder(root: Path) -> Path:
+    """The directory that it is in, which git is told to leave alone. Raises `OSError`, also if a
+    link is in its place."""
+    from contextlib import suppress
+
+    from stoker import whole_file
+
+    folder = _place(root).parent
+    whole_file.make_directory(folder)
+    with (
+        suppress(FileExistsError),
+        whole_file.atomic(folder / ".gitignore", overwrite=False, sync=False) as ignore,
+    ):
+        ignore.write(b"*\n")
+    return folder
 
 
 def clear(root: Path) -> bool:
