@@ -31,6 +31,8 @@ from stoker.workspace.worktree import Worktree, checked_out
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 _DIFF_LIMIT = 24_000
+OURS = (".executor", ".stoker")
+"""What says how work is verified and what is done: no agent's to write."""
 
 
 def slug(text: str) -> str:
@@ -113,11 +115,11 @@ async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
 
 
 async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
-    """Commit all that a try left in its worktree, but what it did to plan files; returns the
-    commit, whose parent is `base` whatever the agent made of its history: what is merged is what
+    """Commit all that a try left in its worktree, but what it did to plan files and in directories
+    of this program; returns the commit, whose parent is `base` whatever the agent made of its history: what is merged is what
     is verified."""
     await commit(worktree, f"Try: {title}", break_lock=True)
-    await _without(worktree, base, plan_files)
+    await _without(worktree, base, (*plan_files, *OURS))
     git, head = worktree.git, await worktree.head()
     if head is None or head == base:
         return base
@@ -128,13 +130,13 @@ async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], titl
     return made
 
 
-async def _without(worktree: Worktree, base: str, plan_files: Sequence[str]) -> None:
-    """Plan files are again as they were."""
+async def _without(worktree: Worktree, base: str, paths: Sequence[str]) -> None:
+    """These are again as they were."""
     git, head = worktree.git, await worktree.head()
-    if head is None or not plan_files:
+    if head is None:
         return
     changed = await git.records(
-        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head, "--"), *plan_files
+        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head, "--"), *paths
     )
     if not changed:
         return
