@@ -62,6 +62,21 @@ def dependents(run: RunStanding, tasks: Sequence[str], done: Sequence[Checkpoint
     return found
 
 
+async def reverted(
+    repository: Repository, branch: str, token: str
+) -> tuple[str, tuple[str, ...]] | None:
+    """The commit that was made for this `token`, and the commits that it reverts; None: there is
+    none yet."""
+    names = ("Stoker-Rollback", "Stoker-Reverts")
+    args = ("log", f"--format=%H{''.join(map(_VALUES.format, names))}%x1e", f"refs/heads/{branch}")
+    for record in (await repository.git.text(*args)).split("\x1e"):
+        oid, _, rest = record.strip("\n").partition("\0")
+        made_for, _, gone = rest.partition("\0")
+        if made_for == token:
+            return oid, tuple(filter(None, gone.split("\x1f")))
+    return None
+
+
 async def revert(
     repository: Repository, state: Path, branch: str, chosen: Sequence[Checkpoint], token: str
 ) -> str:
@@ -73,10 +88,8 @@ async def revert(
     temporary = f"roadmap-try/{integration.slug(name)}"
     async with integration.queue(repository, branch):
         tip = await integration.tip(repository, branch)
-        args = ("log", "--format=%H %(trailers:key=Stoker-Rollback,valueonly,separator=%x20)")
-        for line in (await repository.git.text(*args, f"refs/heads/{branch}")).splitlines():
-            if token in line.split()[1:]:
-                return line.split()[0]
+        if (before := await reverted(repository, branch, token)) is not None:
+            return before[0]
         await integration.leave(repository, path, temporary)
         worktree = await creation.create(repository, path, temporary, tip)
         try:

@@ -64,22 +64,24 @@ async def _work(definition: Rollback, attempt: Attempt) -> Result:
     job, wanted = run.job, set(definition.tasks)
     try:
         repository = await bench.repository(job.root)
-        done = await rollback.checkpoints(repository, job.branch, definition.run)
-        chosen = [one for one in done if wanted & set(one.tasks)]
-        commit = ""
-        if chosen:
-            commit = await rollback.revert(
-                repository, bench.directory, job.branch, chosen, attempt.run_id
-            )
+        before = await rollback.reverted(repository, job.branch, attempt.run_id)
+        if before is not None:  # a crash kept it from being said
+            commit, gone = before
+        else:
+            done = await rollback.checkpoints(repository, job.branch, definition.run)
+            chosen = [one for one in done if wanted & set(one.tasks)]
+            commit, gone = "", tuple(one.commit for one in chosen)
+            if chosen:
+                commit = await rollback.revert(
+                    repository, bench.directory, job.branch, chosen, attempt.run_id
+                )
         for unit in run.units:
             if wanted & set(unit.unit.ids):
                 await write_back(bench, job, run.run_id, unit.unit, attempt.write, "pending")
         await project(bench.journal, run.run_id, job)
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
-    return Result(
-        exit_code=0, outputs={"commit": commit, "reverted": [one.commit for one in chosen]}
-    )
+    return Result(exit_code=0, outputs={"commit": commit, "reverted": list(gone)})
 
 
 KIND = RollbackKind()

@@ -102,10 +102,9 @@ async def standing(journal: Journal, run_id: str) -> RunStanding:
 async def _reverted(journal: Journal, run_id: str) -> frozenset[str]:
     """Checkpoints that were taken back."""
     found: set[str] = set()
-    for row in await journal.runs(limit=_RECENT):
-        if row.plan_id == f"rollback-{run_id}":
-            for step in (await replayed(journal, row.run_id)).steps:
-                found.update(step.outputs.get("reverted", ()))
+    for row in await journal.runs(limit=_RECENT, plan_id=f"rollback-{run_id}"):
+        for step in (await replayed(journal, row.run_id)).steps:
+            found.update(step.outputs.get("reverted", ()))
     return frozenset(found)
 
 
