@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -224,14 +224,19 @@ async def start(args: Namespace, context: Context) -> int:
 
 
 async def _failed(args: Namespace, context: Context) -> list[str]:
-    """Tasks that failed in the newest run of a roadmap, and those that waited for them."""
+    """Tasks that failed in the newest run of this plan file, and those that waited for them."""
+    import os
+
     from stoker.roadmaps.standing import standing
 
-    args.run_id, given_id = None, args.run_id
+    source = os.path.abspath(args.file)  # noqa: PTH100, ASYNC240 - asks nothing of the disk
     async with context.journal() as journal:
-        row = await find(args, context, journal)
-        run = await standing(journal, row.run_id)
-    args.run_id = given_id
+        async for row in _of_roadmaps(journal):
+            run = await standing(journal, row.run_id)
+            if run.job is not None and run.job.source == source:
+                break
+        else:
+            raise UsageError(f"the journal holds no run of {args.file} yet")
     states = ("failed", "blocked", "deferred")
     if found := [name for one in run.units if one.status in states for name in one.unit.ids]:
         return found
@@ -256,11 +261,12 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
     if args.dry_run or plan is None:
         _show(context, prepared)
         return exit_codes.SUCCEEDED
-    try:
-        await open_branch(prepared)
-    except WorkspaceError as error:
-        raise UsageError(str(error)) from error
     async with context.journal(create=True, durability=args.durability) as journal:
+        await _alone(context, journal, prepared.job)
+        try:
+            await open_branch(prepared)
+        except WorkspaceError as error:
+            raise UsageError(str(error)) from error
         width = prepared.settings.parallel
         view = await choose_view(args, context, journal, plan.plan_id, width, lines=RoadmapView)
 
@@ -275,7 +281,7 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
         resources = given.amounts(args.resource)
         status = await drive(context, journal, begin, view, resources=resources)
         if prepared.settings.land:
-            await _land(context, prepared.job)
+            status = await _land(context, prepared.job, status)
         else:
             branch = prepared.job.branch
             output.note(f"the work is on the branch {branch}: git merge {branch}")
@@ -285,17 +291,37 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
         return status
 
 
-async def _land(context: Context, job: Job) -> None:
+async def _alone(context: Context, journal: Journal, job: Job) -> None:
+    """Raises `UsageError`: a run that is not over would do the same tasks."""
+    from stoker.engine.lifecycle import RUN_OVER
+    from stoker.roadmaps.standing import standing
+
+    async for row in _of_roadmaps(journal):
+        if row.status in RUN_OVER:
+            continue
+        other = (await standing(journal, row.run_id)).job
+        if other is not None and (other.source, other.branch) == (job.source, job.branch):
+            raise UsageError(
+                f"run {row.run_id} of this plan file is not over: `stoker roadmap resume` goes on "
+                f"with it; {context.hint('cancel', row.run_id)}"
+            )
+
+
+async def _land(context: Context, job: Job, status: int) -> int:
+    """Merge what was done, if the run is over; the exit code then."""
     from stoker.roadmaps.integration import land
     from stoker.workspace.errors import WorkspaceError
     from stoker.workspace.repository import Repository
 
+    if status not in (exit_codes.SUCCEEDED, exit_codes.FAILED):
+        return status  # parked, canceled, or it waits for a person
     try:
         made = await land(await Repository.open(job.root), job, job.title)
     except WorkspaceError as error:
         context.output.note(f"not merged into what is checked out: {error}")
-        return
+        return status or exit_codes.FAILED
     context.output.note(f"merged into what is checked out: {made[:10]}")
+    return status
 
 
 def _show(context: Context, prepared: Prepared) -> None:
@@ -314,10 +340,19 @@ async def find(args: Namespace, context: Context, journal: Journal) -> RunRow:
     """The run that is meant. Raises `UsageError`."""
     if args.run_id:
         return await context.find_run(journal, args.run_id)
-    for row in await journal.runs(limit=1000):
-        if row.parent_run_id is None and row.plan_id.startswith("roadmap-"):
-            return row
+    async for row in _of_roadmaps(journal):
+        return row
     raise UsageError("the journal holds no run of a roadmap yet; see `stoker roadmap run`")
+
+
+async def _of_roadmaps(journal: Journal) -> AsyncIterator[RunRow]:
+    """The runs of roadmaps, the newest first: each try has left a run of its own after them."""
+    before = None
+    while rows := await journal.runs(limit=1000, before=before):
+        for row in rows:
+            if row.parent_run_id is None and row.plan_id.startswith("roadmap-"):
+                yield row
+        before = (rows[-1].created_at, rows[-1].run_id)
 
 
 async def resume(args: Namespace, context: Context) -> int:
@@ -350,7 +385,7 @@ async def resume(args: Namespace, context: Context) -> int:
         await knowledge.remember(journal, job, row.run_id)
         settings = (await stored_plan(journal, row.run_id)).metadata.get("settings", {})
         if settings.get("land"):
-            await _land(context, job)
+            status = await _land(context, job, status)
         return status
 
 

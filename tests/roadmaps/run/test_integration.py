@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from roadmap_world import World, git
 
+from stoker.cli.main import main
+from stoker.cli.roadmap_run import find
 from stoker.roadmaps import integration
 from stoker.roadmaps.detect import read
-from stoker.roadmaps.rollback import checkpoints
+from stoker.roadmaps.rollback import checkpoints, revert, reverted
 from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import mark
 from stoker.workspace.errors import WorktreeDirty
@@ -99,9 +103,7 @@ def test_only_what_was_verified_is_ticked(tmp_path: Path, ids: tuple[str, ...]) 
         "  - [-] not to be done\n"
     )
     before = read(file, root=tmp_path)
-    job = Job(
-        root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40
-    )
+    job = Job(root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40)
     tasks = tuple(task for task in before.walk() if task.title in ids)
     asyncio.run(mark(job, before, Unit(tasks=tasks), "done"))
     text = file.read_text()
@@ -114,11 +116,108 @@ def test_what_was_done_before_stays_ticked_when_its_task_is_taken_back(tmp_path:
     file = tmp_path / "TODO.md"
     file.write_text("- [ ] Above\n  - [x] long done\n  - [ ] new\n")
     before = read(file, root=tmp_path)
-    job = Job(
-        root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40
-    )
+    job = Job(root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40)
     unit = Unit(tasks=before.tasks)
     asyncio.run(mark(job, before, unit, "done"))
     assert file.read_text().count("[x]") == 3
     asyncio.run(mark(job, before, unit, "pending"))
     assert file.read_text() == "- [ ] Above\n  - [x] long done\n  - [ ] new\n"
+
+
+def test_settings_and_sidecars_are_not_the_agents_to_write(world: World, tmp_path: Path) -> None:
+    world.write("a", "")
+    world.commit()
+    base = git(world.root, "rev-parse", "HEAD")
+
+    async def scenario() -> str:
+        repository = await Repository.open(world.root)
+        worktree = await integration.room(repository, tmp_path / "try", "roadmap-try/x", base)
+        for path in (".stoker/roadmap.toml", ".executor/state.json", "new.py"):
+            file = tmp_path / "try" / path
+            file.parent.mkdir(exist_ok=True)
+            file.write_text('verify = "skip"\n')
+        return await integration.collect(worktree, base, (), "t")
+
+    made = asyncio.run(scenario())
+    assert git(world.root, "diff", "--name-only", base, made) == "new.py"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "links in it"])
+def test_sidecars_that_cannot_be_written_stop_nothing(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = world.root / ".executor"
+    if kind == "file":
+        folder.write_text("")
+    elif kind == "link":
+        folder.symlink_to(outside)
+    else:
+        folder.mkdir()
+        for name in (".gitignore", ".stoker", "state.json", "todos.json"):
+            (folder / name).symlink_to(outside / name)
+    world.write("ROADMAP.md", "# P\n\n- [ ] a\n")
+    world.commit()
+    task = next(iter(read(world.root / "ROADMAP.md", root=world.root).tasks)).id
+    world.script = {
+        task: [{"a.py": "A = 1\n", "test_a.py": "import a\ndef test_a():\n    assert a.A\n"}]
+    }
+    assert [one.status for one in world.run().units] == ["done"]
+    assert list(outside.iterdir()) == []
+
+
+def test_what_was_taken_back_is_known_after_a_crash(world: World, tmp_path: Path) -> None:
+    world.write("a", "")
+    world.commit()
+    git(world.root, "branch", "work")
+    world.write("b", "")
+    git(world.root, "add", "-A")
+    message = "executor(1.1.1): x\n\nStoker-Run: r\nStoker-Task: 1.1.1"
+    git(world.root, "checkout", "-q", "work")
+    git(world.root, "commit", "-q", "-m", message)
+    done = git(world.root, "rev-parse", "HEAD")
+    git(world.root, "checkout", "-q", "main")
+
+    async def scenario() -> None:
+        repository = await Repository.open(world.root)
+        assert await reverted(repository, "work", "token") is None
+        chosen = await checkpoints(repository, "work", "r")
+        made = await revert(repository, tmp_path / "state", "work", chosen, "token")
+        assert await reverted(repository, "work", "token") == (made, (done,))
+        assert await checkpoints(repository, "work", "r") == []
+
+    asyncio.run(scenario())
+
+
+def test_the_newest_roadmap_is_found_behind_all_of_its_tries() -> None:
+    class Rows:
+        rows: ClassVar = [
+            SimpleNamespace(created_at=-n, run_id=f"r.{n}", parent_run_id="r", plan_id="try-x")
+            for n in range(2_500)
+        ]
+        rows += [
+            SimpleNamespace(created_at=-9e9, run_id="r", parent_run_id=None, plan_id="roadmap-x")
+        ]
+
+        async def runs(
+            self, *, limit: int, before: tuple[float, str] | None = None
+        ) -> list[object]:
+            left = [r for r in self.rows if before is None or (r.created_at, r.run_id) < before]
+            return list(left[:limit])
+
+    args = SimpleNamespace(run_id=None)
+    found = asyncio.run(find(args, None, Rows()))  # type: ignore[arg-type]
+    assert found.run_id == "r"
+
+
+def test_of_one_plan_file_there_is_one_run_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.write("ROADMAP.md", "# P\n\n- [ ] a\n")
+    world.commit()
+    monkeypatch.chdir(world.root)
+    words = ["roadmap", "run", "ROADMAP.md", "-q"]
+    assert main([*words, "--manual", "--run-id", "r"]) != 0
+    assert main(words) == 2
+    assert "run r of this plan file is not over" in capfd.readouterr().err
