@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Final
 
 from stoker.agents.sandbox import NoSandbox
 from stoker.engine.kinds import Attempt, StepFailed
@@ -19,6 +21,8 @@ from stoker.roadmaps.verify import verification
 from stoker.roadmaps.verify.owed import names_in
 from stoker.roadmaps.verify.runner import SandboxedRunner
 from stoker.roadmaps.verify.work import Settings, Work
+
+_TAKES_AWAY: Final = re.compile(r"\W*(delete|remove|rename|move|drop)\b", re.IGNORECASE)
 
 
 async def check(
@@ -41,7 +45,7 @@ async def check(
     work = Work(
         base=base,
         commit=commit,
-        files=unit.files,
+        files=promised(unit),
         verify=tuple(shells) or None,
         gate=unit.gate,
         may_change_tests=("*",) if said.tests == "free" else (),
@@ -61,6 +65,13 @@ async def check(
             raise StepFailed(str(error)) from error
         cache = bench.directory / "roadmaps" / "baselines"
         return await verification.verify(repository, work, settings, runner, cache=cache)
+
+
+def promised(unit: Unit) -> tuple[str, ...]:
+    """The files that must be there afterwards: what its tasks name, but for tasks that are to take
+    files away."""
+    kept = (task.files for task in family(unit.tasks) if not _TAKES_AWAY.match(task.title))
+    return tuple(dict.fromkeys(path for files in kept for path in files))
 
 
 def _names(tasks: Iterable[Task]) -> frozenset[str]:

@@ -116,8 +116,8 @@ async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
 
 async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
     """Commit all that a try left in its worktree, but what it did to plan files and in directories
-    of this program; returns the commit, whose parent is `base` whatever the agent made of its history: what is merged is what
-    is verified."""
+    of this program; returns the commit. Its parent is `base`, whatever the agent made of its
+    history: what is merged is what is verified."""
     await commit(worktree, f"Try: {title}", break_lock=True)
     await _without(worktree, base, (*plan_files, *OURS))
     git, head = worktree.git, await worktree.head()

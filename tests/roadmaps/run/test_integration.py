@@ -13,7 +13,9 @@ from roadmap_world import World, git
 from stoker.cli.main import main
 from stoker.cli.roadmap_run import find
 from stoker.roadmaps import integration
+from stoker.roadmaps.checking import promised
 from stoker.roadmaps.detect import read
+from stoker.roadmaps.document import Task
 from stoker.roadmaps.rollback import checkpoints, revert, reverted
 from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import mark
@@ -221,3 +223,12 @@ def test_of_one_plan_file_there_is_one_run_at_a_time(
     assert main([*words, "--manual", "--run-id", "r"]) != 0
     assert main(words) == 2
     assert "run r of this plan file is not over" in capfd.readouterr().err
+
+
+def test_a_file_that_a_task_is_to_take_away_need_not_be_there() -> None:
+    def unit(title: str) -> Unit:
+        return Unit(tasks=(Task(id="1", title=title, line=1, column=1, files=("old.py",)),))
+
+    assert promised(unit("Delete `old.py`")) == ()
+    assert promised(unit("**Remove** the flag from old.py")) == ()
+    assert promised(unit("Write old.py")) == ("old.py",)
