@@ -133,7 +133,7 @@ def test_a_reviewer_refuses_and_then_accepts(shop: Shop) -> None:
 
 
 def test_what_a_reviewer_never_accepts_is_not_done(shop: Shop) -> None:
-    more = "- [ ] **Bill**: write a bill (depends on 1.1.1)\n"
+    more = "\n## Phase 2: Ship\n\n> **Prerequisites**: Phase 1\n\n### 2.1 Goods\n- [ ] **Bill**\n"
     reviewed(shop, "It looks fine to me.", "VERDICT: refuse", more=more)
     told = shop.stoker("run", shop.plan, "--reviewer", "BUILTIN:CRITIC", "--retries", "1", code=1)
     assert "gave no verdict: It looks fine to me." in shop.retry()
@@ -142,7 +142,7 @@ def test_what_a_reviewer_never_accepts_is_not_done(shop: Shop) -> None:
     assert (shop.root / shop.plan).read_bytes() == shop.before
     assert "1.1.1 try 1 failed: tool failure: BUILTIN:CRITIC, who reviews it, gave no" in told
     assert "1.1.1 VAT failed in " in told
-    assert "1.1.2 Bill waits for what failed" in told
+    assert "2.1.1 Bill waits for what failed" in told
     assert "stoker roadmap run ROADMAP.md --retry-failed" in told
 
 

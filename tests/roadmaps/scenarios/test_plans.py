@@ -28,7 +28,7 @@ GROUPS = """\
   - [x] with a name
 
 ### 1.2 Rest
-- [ ] **Whole**: write `shop/whole.py` (depends on 1.1.3)
+- [ ] **Whole**: write `shop/whole.py`
 
 ### 1.3 Nothing
 """
