@@ -56,27 +56,27 @@ def killed(items: Sequence[Item], seed: int, *, kills: int = 3) -> Cell:
 
 
 def killed_everywhere(items: Sequence[Item]) -> Cell:
-    """Kill the engine before and after each commit to the journal, each time in a run of its own,
-    and resume it."""
-    cells = []
-    for number in itertools.count(1):
-        for when in ("before", "after"):
-            if (cell := killed_at(items, number, when)) is None:
-                return _together(f"killed at {len(cells)} places", cells)
+    """Kill the engine before and after each commit to the journal, each lease and lock that it
+    takes, and each process that it spawns, each time in a run of its own, and resume it."""
+    cells: list[Cell] = []
+    for what in ("commit", "lease", "lock", "spawn"):
+        for number, when in itertools.product(itertools.count(1), ("before", "after")):
+            if (cell := killed_at(items, what, number, when)) is None:
+                break
             cells.append(cell)
-    raise AssertionError("unreachable")
+    return _together(f"killed at {len(cells)} places", cells)
 
 
-def killed_at(items: Sequence[Item], number: int, when: str) -> Cell | None:
-    """Kill the engine before or after its `number`-th commit to the journal, and resume it. None:
-    it has not so many."""
+def killed_at(items: Sequence[Item], what: str, number: int, when: str) -> Cell | None:
+    """Kill the engine before or after its `number`-th commit, lease, lock or spawn, and resume it.
+    None: it has not so many."""
     agent = Agent()
     with _world(items, agent) as (project, environment):
-        by = (_KILL_AT, "commit", str(number), when)
+        by = (_KILL_AT, what, str(number), when)
         if stoker(project, environment, *_RUN, by=by, expected=(0, -signal.SIGKILL)) == 0:
             return None
         _go_on(project, environment)
-        return judge(f"killed {when} commit {number}", project, agent)
+        return judge(f"killed {when} {what} {number}", project, agent)
 
 
 def _go_on(project: Project, environment: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ def test_who_goes_wrong_is_told_and_mends_it(fault):
 
 
 def test_a_run_that_is_killed_is_gone_on_with():
-    assert results(hosts.killed_at(TWO, 4, "after")) == [("done", True, 1)] * 2
+    assert results(hosts.killed_at(TWO, "commit", 4, "after")) == [("done", True, 1)] * 2
 
 
 def test_all_is_taken_back():
