@@ -58,6 +58,8 @@ class World:
             "STOKER_PROFILES": str(profiles),
             "OPENAI_API_KEY": KEY,
             "HOME": str(directory),
+            # What else is installed beside pytest takes it seconds to load.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         git(self.root, "init", "-q", "-b", "main")

@@ -23,6 +23,7 @@ _KEPT: Final = frozenset(
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", MARKER),
         *("JAVA_HOME", "GOROOT", "GOPATH", "GOPROXY", "CARGO_HOME", "RUSTUP_HOME", "DOTNET_ROOT"),
         *("VIRTUAL_ENV", "NODE_PATH", "M2_HOME", "MAVEN_HOME", "GRADLE_HOME"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
     )
 )
 """Of the attempt's environment; the rest may be secrets, which code under test has no use for."""
