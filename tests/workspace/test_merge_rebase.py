@@ -44,7 +44,7 @@ def test_a_squash_merge_makes_one_commit_and_moves_the_branch_on(elsewhere, run)
         assert done.changed
         assert bench.git("rev-parse", "main", "task") == f"{done.commit}\n{done.commit}"
         said = bench.git("log", "-1", "--format=%P|%an|%B", "main")
-        assert said == f"{old}|Dev|Title\n\nTask: 7"
+        assert said == f"{old}|Tester|Title\n\nTask: 7"
         assert bench.git("rev-parse", done.backup) == tip
         assert bench.git("status", "--porcelain", cwd=worktree.path) == "?? uncommitted"
         again = await merge.merge(worktree.repository, "task", "main", "Title")
