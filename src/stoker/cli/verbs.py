@@ -8,7 +8,6 @@ beginning of their ids, projects, tags and templates also by their names.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from pathlib import Path
@@ -25,7 +24,6 @@ from stoker.cli.verb_table import GROUPS, TABLE
 if TYPE_CHECKING:
     from stoker.client import Client
 
-_PLACES = re.compile(r"\{(\w+)\}")
 _NAMED = {
     "attempt_id": "its id or the beginning of it; of a task: its last attempt",
     "task_id": "its id or the beginning of it, or of an attempt's at it",

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from stoker.journal.base import Journal
 from stoker.journal.session import Session
 from stoker.tasks.changes import ProjectChange, TaskChange, given
-from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.errors import Conflict, Invalid
 from stoker.tasks.model import Attempt, Project, Task, TaskStatus
-from stoker.tasks.store import ATTEMPTS, IMAGES, PROJECTS, TASKS, Table
+from stoker.tasks.store import ATTEMPTS, IMAGES, PROJECTS, TASKS
 from stoker.workspace import creation
 from stoker.workspace.recovery import there
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
-__all__ = ["Catalog", "ProjectChange", "TaskChange", "known", "text"]
+__all__ = ["Catalog", "ProjectChange", "TaskChange", "text"]
 
 R = TypeVar("R", bound=Struct)
 
@@ -64,7 +64,7 @@ class Catalog:
     async def project(self, project_id: str) -> Project:
         """Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            return await known(session, PROJECTS, "project", project_id)
+            return await PROJECTS.known(session, project_id)
 
     async def project_of(self, directory: str) -> Project:
         """That of the repository a directory is in, made if there is none. Raises
@@ -82,7 +82,7 @@ class Catalog:
     async def change_project(self, project_id: str, change: ProjectChange) -> Project:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            project = await known(session, PROJECTS, "project", project_id, lock=True)
+            project = await PROJECTS.known(session, project_id, lock=True)
             project = _changed(project, change)
             _check_project(project)
             await PROJECTS.put(session, project)
@@ -123,7 +123,7 @@ class Catalog:
         )
         task = _changed(task, change or TaskChange())
         async with self._journal.snapshot() as session:
-            await known(session, PROJECTS, "project", project_id)
+            await PROJECTS.known(session, project_id)
             await _check_task(session, task)
         return task
 
@@ -135,12 +135,12 @@ class Catalog:
     async def task(self, task_id: str) -> Task:
         """Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            return await known(session, TASKS, "task", task_id)
+            return await TASKS.known(session, task_id)
 
     async def change_task(self, task_id: str, change: TaskChange) -> Task:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            task = await known(session, TASKS, "task", task_id, lock=True)
+            task = await TASKS.known(session, task_id, lock=True)
             task = _changed(task, change)
             await _check_task(session, task)
             await TASKS.put(session, task)
@@ -164,12 +164,12 @@ class Catalog:
     async def attempt(self, attempt_id: str) -> Attempt:
         """Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            return await known(session, ATTEMPTS, "attempt", attempt_id)
+            return await ATTEMPTS.known(session, attempt_id)
 
     async def retarget(self, attempt_id: str, branch: str) -> Attempt:
         """Have an attempt's work go to another branch. Raises `Unknown`."""
         async with self._journal.transaction() as session:
-            attempt = await known(session, ATTEMPTS, "attempt", attempt_id, lock=True)
+            attempt = await ATTEMPTS.known(session, attempt_id, lock=True)
             attempt = replace(attempt, target_branch=branch, updated_at=time.time())
             await ATTEMPTS.put(session, attempt)
         return attempt
@@ -177,8 +177,8 @@ class Catalog:
     async def origin(self, attempt: Attempt) -> tuple[Project, Task]:
         """What an attempt is at. Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            task = await known(session, TASKS, "task", attempt.task_id)
-            return await known(session, PROJECTS, "project", task.project_id), task
+            task = await TASKS.known(session, attempt.task_id)
+            return await PROJECTS.known(session, task.project_id), task
 
     # What they stand for.
 
@@ -205,14 +205,6 @@ class Catalog:
         return await creation.recreate(
             repository, attempt.worktree, attempt.branch, copy_files=project.copy_files
         )
-
-
-async def known(session: Session, table: Table[R], what: str, key: str, *, lock: bool = False) -> R:
-    """The record; `lock`: see `Table.lock`. Raises `Unknown`."""
-    found = await (table.lock if lock else table.get)(session, key)
-    if found is None:
-        raise Unknown(what, key)
-    return found
 
 
 def text(name: str, value: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from stoker import whole_file
 from stoker.journal.base import Journal
-from stoker.tasks.errors import Conflict, Invalid, Unknown
+from stoker.tasks.errors import Conflict, Invalid
 from stoker.tasks.model import Image
 from stoker.tasks.store import IMAGES, TASKS
 from stoker.workspace import copying
@@ -83,14 +83,8 @@ class Images:
 
     async def known(self, image_ids: Sequence[str]) -> list[Image]:
         """Those with these ids, in this order. Raises `Unknown`."""
-        found = []
         async with self._journal.snapshot() as session:
-            for image_id in image_ids:
-                image = await IMAGES.get(session, image_id)
-                if image is None:
-                    raise Unknown("image", image_id)
-                found.append(image)
-        return found
+            return [await IMAGES.known(session, image_id) for image_id in image_ids]
 
     async def remove(self, image_id: str) -> None:
         """Forget an image, also in the tasks it belongs to; copies in worktrees stay. Raises
@@ -109,9 +103,7 @@ class Images:
     async def of_task(self, task_id: str) -> list[Image]:
         """Those of a task that are still there, in its order. Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            task = await TASKS.get(session, task_id)
-            if task is None:
-                raise Unknown("task", task_id)
+            task = await TASKS.known(session, task_id)
             found = [await IMAGES.get(session, image_id) for image_id in task.images]
         return [image for image in found if image is not None]
 

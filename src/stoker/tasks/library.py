@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stoker.journal.base import Journal
-from stoker.tasks.catalog import known, text
+from stoker.tasks.catalog import text
 from stoker.tasks.changes import TagChange, TemplateChange, given
 from stoker.tasks.errors import Conflict
 from stoker.tasks.images import Images
@@ -35,7 +35,7 @@ class Library:
     async def tag(self, tag_id: str) -> Tag:
         """Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            return await known(session, TAGS, "tag", tag_id)
+            return await TAGS.known(session, tag_id)
 
     async def add_tag(self, tag_name: str, content: str) -> Tag:
         """Raises `Invalid`, `Conflict` if there is one of that name."""
@@ -55,7 +55,7 @@ class Library:
     async def change_tag(self, tag_id: str, change: TagChange) -> Tag:
         """Raises `Unknown`, `Invalid`, `Conflict` if another has that name."""
         async with self._journal.transaction() as session:
-            tag = await known(session, TAGS, "tag", tag_id, lock=True)
+            tag = await TAGS.known(session, tag_id, lock=True)
             tag = replace(tag, **given(change), updated_at=time.time())
             text("tag_name", tag.tag_name)
             others = await TAGS.find(session, tag_name=tag.tag_name)
@@ -67,7 +67,7 @@ class Library:
     async def remove_tag(self, tag_id: str) -> None:
         """Raises `Unknown`."""
         async with self._journal.transaction() as session:
-            await known(session, TAGS, "tag", tag_id)
+            await TAGS.known(session, tag_id)
             await TAGS.remove(session, tag_id)
 
     # Templates.
@@ -81,7 +81,7 @@ class Library:
     async def template(self, template_id: str) -> Template:
         """Raises `Unknown`."""
         async with self._journal.snapshot() as session:
-            return await known(session, TEMPLATES, "template", template_id)
+            return await TEMPLATES.known(session, template_id)
 
     async def add_template(
         self,
@@ -109,7 +109,7 @@ class Library:
     async def change_template(self, template_id: str, change: TemplateChange) -> Template:
         """Raises `Unknown`, `Invalid`."""
         async with self._journal.transaction() as session:
-            template = await known(session, TEMPLATES, "template", template_id, lock=True)
+            template = await TEMPLATES.known(session, template_id, lock=True)
             template = replace(template, **given(change), updated_at=time.time())
             await _check(session, template)
             await TEMPLATES.put(session, template)
@@ -118,7 +118,7 @@ class Library:
     async def remove_template(self, template_id: str) -> None:
         """Raises `Unknown`."""
         async with self._journal.transaction() as session:
-            await known(session, TEMPLATES, "template", template_id)
+            await TEMPLATES.known(session, template_id)
             await TEMPLATES.remove(session, template_id)
 
 
@@ -126,4 +126,4 @@ async def _check(session: Any, template: Template) -> None:
     text("template_name", template.template_name)
     text("title", template.title)
     if template.project_id is not None:
-        await known(session, PROJECTS, "project", template.project_id)
+        await PROJECTS.known(session, template.project_id)

@@ -46,7 +46,7 @@ async def attempts(
             *values,
         )
         keys = [str(row[0]) for row in rows]
-        found = {one.attempt_id: one for one in await ATTEMPTS.among(session, "attempt_id", keys)}
+        found = {one.attempt_id: one for one in await ATTEMPTS.find(session, attempt_id=keys)}
     listed = []
     for key, project, status, reason, finished_at in rows:
         attempt = found[str(key)]
@@ -78,9 +78,9 @@ async def tasks(
             *values,
         )
         keys = [str(row[0]) for row in rows]
-        found = {one.task_id: one for one in await TASKS.among(session, "task_id", keys)}
+        found = {one.task_id: one for one in await TASKS.find(session, task_id=keys)}
         theirs = defaultdict(list)
-        for attempt in await ATTEMPTS.among(session, "task_id", keys, order="created_at"):
+        for attempt in await ATTEMPTS.find(session, order="created_at", task_id=keys):
             if attempt.state == "ready":
                 theirs[attempt.task_id].append(attempt)
     return [(found[key], theirs[key]) for key in keys]

@@ -14,7 +14,7 @@ from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.retention import forget
 from stoker.journal.base import UnknownRun
 from stoker.tasks import devserver
-from stoker.tasks.catalog import Catalog, known
+from stoker.tasks.catalog import Catalog
 from stoker.tasks.model import Attempt
 from stoker.tasks.store import (
     ATTEMPTS,
@@ -62,7 +62,7 @@ class Removal:
         async with self._journal.transaction() as session:
             for other in await TASKS.find(session, project_id=task.project_id):
                 if task_id in other.depends_on:
-                    now = await known(session, TASKS, "task", other.task_id, lock=True)
+                    now = await TASKS.known(session, other.task_id, lock=True)
                     left = tuple(one for one in now.depends_on if one != task_id)
                     await TASKS.put(session, replace(now, depends_on=left))
             await TASKS.remove(session, task_id)

@@ -33,7 +33,7 @@ from stoker.log import get_logger
 from stoker.plan import loader
 from stoker.plan.errors import PlanError
 from stoker.tasks import plan
-from stoker.tasks.catalog import Catalog, TaskChange, known, text
+from stoker.tasks.catalog import Catalog, TaskChange, text
 from stoker.tasks.errors import Conflict, Invalid, NotReady, TasksError
 from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt, Project, Started, Task, TaskStatus
@@ -173,9 +173,9 @@ class Starter:
     ) -> Started:
         async with self._journal.transaction() as session:
             if project.wip_limit or task.depends_on:  # one at a time, so that the limit holds
-                project = await known(session, PROJECTS, "project", project.project_id, lock=True)
+                project = await PROJECTS.known(session, project.project_id, lock=True)
             if not attempt.with_task:
-                task = await known(session, TASKS, "task", task.task_id, lock=True)
+                task = await TASKS.known(session, task.task_id, lock=True)
             if project.wip_limit or task.depends_on:
                 others = await TASKS.find(session, project_id=project.project_id)
                 if (why := hindrance(project, task, others)) is not None:
@@ -234,7 +234,7 @@ class Starter:
                 return None
             if found[0].state != "ready":
                 raise Conflict("a request with this key is under way")
-            task = await known(session, TASKS, "task", found[0].task_id)
+            task = await TASKS.known(session, found[0].task_id)
         return Started(task=task, attempt=found[0], repeated=True)
 
     async def _undo(self, repository: Repository, attempt: Attempt) -> None:
@@ -252,7 +252,7 @@ class Starter:
                 await TASKS.remove(session, attempt.task_id)
                 return
             others = await ATTEMPTS.find(session, task_id=attempt.task_id)
-            task = await known(session, TASKS, "task", attempt.task_id, lock=True)
+            task = await TASKS.known(session, attempt.task_id, lock=True)
             if task.status == "inprogress":
                 before: TaskStatus = "inreview" if others else "todo"
                 await TASKS.put(session, replace(task, status=before, updated_at=time.time()))

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.journal.session import Session
+from stoker.tasks.errors import Unknown
 from stoker.tasks.model import (
     Attempt,
     Document,
@@ -73,25 +74,28 @@ class Table(Generic[R]):
         rows = await session.fetch_locked(f"{self._select} WHERE {self._key} = ?1", key)
         return self._read(rows[0]) if rows else None
 
-    async def find(self, session: Session, *, order: str | None = None, **fields: Any) -> list[R]:
-        """Records whose fields have these values, by `order` (a field), else by key."""
-        assert {*fields, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's
-        wanted = " AND ".join(f"{name} = ?{n}" for n, name in enumerate(fields, 1)) or "1 = 1"
-        by = f"{order}, {self._key}" if order else self._key
-        rows = await session.fetch(f"{self._select} WHERE {wanted} ORDER BY {by}", *fields.values())
-        return [self._read(row) for row in rows]
+    async def known(self, session: Session, key: str, *, lock: bool = False) -> R:
+        """The record of that key; `lock`: as `lock`. Raises `Unknown`."""
+        found = await (self.lock if lock else self.get)(session, key)
+        if found is None:
+            raise Unknown(self._key.removesuffix("_id"), key)
+        return found
 
-    async def among(
-        self, session: Session, field: str, values: Sequence[str], *, order: str | None = None
-    ) -> list[R]:
-        """Records whose `field` has one of these values, ordered as by `find`."""
-        assert {field, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's
-        if not values:
+    async def find(self, session: Session, *, order: str | None = None, **fields: Any) -> list[R]:
+        """Records whose fields have these values, or one of a list, by `order` (a field), else by
+        key."""
+        assert {*fields, order or self._key} <= set(self._columns)  # noqa: S101 - never a caller's
+        if [] in fields.values():
             return []
-        wanted = ", ".join(f"?{n}" for n in range(1, len(values) + 1))
+        wanted, values = ["1 = 1"], list[Any]()
+        for name, value in fields.items():
+            some = value if isinstance(value, list) else [value]
+            places = range(len(values) + 1, len(values) + len(some) + 1)
+            wanted.append(f"{name} IN ({', '.join(f'?{n}' for n in places)})")
+            values += some
         by = f"{order}, {self._key}" if order else self._key
         rows = await session.fetch(
-            f"{self._select} WHERE {field} IN ({wanted}) ORDER BY {by}", *values
+            f"{self._select} WHERE {' AND '.join(wanted)} ORDER BY {by}", *values
         )
         return [self._read(row) for row in rows]
 
