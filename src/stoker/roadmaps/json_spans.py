@@ -18,13 +18,16 @@ from stoker.roadmaps.format import NotReadable
 from stoker.roadmaps.text import Text
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_NAME = re.compile(r'"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*')
 _COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 _NEXT = re.compile(r"(?:[ \t\r\n]*,[ \t\r\n]*)?")
 """What stands before a further value, if there is one."""
-_DECODE = json.JSONDecoder(strict=False).raw_decode
+_DECODER = json.JSONDecoder(strict=False)
+_DECODE = _DECODER.scan_once  # type: ignore[attr-defined]
+"""For what was decoded once, and so is right."""
 
 
-class Span(Struct, frozen=True):
+class Span(Struct, frozen=True, gc=False):
     """A value and where it stands, in characters of `source.text`."""
 
     source: Text
@@ -41,8 +44,11 @@ class Span(Struct, frozen=True):
         found = {}
         at = _skip(text, self.start + 1)
         while True:
-            name, at = _DECODE(text, at)
-            start = _COLON.match(text, at).end()  # type: ignore[union-attr]
+            if plain := _NAME.match(text, at):
+                name, start = plain[1], plain.end()
+            else:
+                name, at = _DECODE(text, at)
+                start = _COLON.match(text, at).end()  # type: ignore[union-attr]
             value, end = _DECODE(text, start)
             found[name] = Span(source, start, end, value)
             at = _NEXT.match(text, end).end()  # type: ignore[union-attr]
@@ -75,7 +81,7 @@ def spans(source: Text) -> Span:
     text = source.text
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
     try:
-        value, end = _DECODE(text, start)
+        value, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise _wrong(source, error.pos, error.msg) from error
     except (RecursionError, ValueError) as error:

@@ -18,6 +18,7 @@ _TASK = re.compile(r"(?:\*\*)?(T\d{3,}[a-z]?)\b[:.]?(?:\*\*)?:?\s*((?:\[[^\]]+\]
 _LINE = re.compile(rb"^\s*[-*] \[[ xX]\] (?:\*\*)?T\d{3,}[a-z]?\b", re.MULTILINE)
 _LABEL = re.compile(r"\[([^\]]+)\]")
 _ID = r"T\d{3,}[a-z]?"
+_IDS = re.compile(_ID)
 _DEPENDS = re.compile(
     rf"\b(?:depends?|depending|blocked)\s+(?:on|by):?\s+"
     rf"({_ID}(?:(?:\s*(?:,|&|and|-|–|to|,\s*and)\s*){_ID})*)",
@@ -193,8 +194,8 @@ def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
     """The ids of `(depends on T010, T012-T014)`; of a range those that are `known`."""
     found: dict[str, None] = {}
     for named in _DEPENDS.findall(text):
-        found |= dict.fromkeys(re.findall(_ID, named))
-        for first, last in _RANGE.findall(named):
+        found |= dict.fromkeys(_IDS.findall(named))
+        for first, last in _RANGE.findall(named) if named.count("T") > 1 else ():
             numbers = range(int(first), min(int(last), int(first) + 1000) + 1)
             inside = (f"T{number:0{len(first)}}" for number in numbers)
             found |= dict.fromkeys(task for task in inside if task in known)

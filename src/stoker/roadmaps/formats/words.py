@@ -29,12 +29,10 @@ def slug(text: str, taken: Container[str] = ()) -> str:
 
 def paths(text: str, *, ticked_only: bool = False) -> tuple[str, ...]:
     """What looks like a path in a text: in backticks, or with a slash or an extension."""
-    found: dict[str, None] = {}
-    if "`" in text:
-        found = dict.fromkeys(filter(is_path, map(str.strip, _TICK.findall(text))))
-        text = _TICK.sub(" ", text)
-    if not ticked_only:
-        for part in _PATH.findall(text):
+    ticked = [path.strip() for path in _TICK.findall(text)] if "`" in text else []
+    found = dict.fromkeys(filter(is_path, ticked))
+    if not ticked_only and ("/" in text or "." in text):
+        for part in _PATH.findall(_TICK.sub(" ", text) if ticked else text):
             if is_path(part):
                 found.setdefault(part.rstrip("."))
     return tuple(found)
@@ -44,9 +42,8 @@ def is_path(text: str) -> bool:
     """Whether this can be the path of a file or directory of the repository."""
     if not _NAME.match(text) or "//" in text or text.lower() in _NO_PATHS:
         return False
-    stem, dot, suffix = text.rpartition("/")[2].rpartition(".")
-    named = bool(dot and (stem or suffix) and suffix[:1].isalpha() and len(suffix) <= 10)
-    return named or (text.endswith("/")) or "/" in text
+    suffix = text.rpartition(".")[2] if "." in text else ""
+    return "/" in text or (suffix[:1].isalpha() and len(suffix) <= 10)
 
 
 _NO_PATHS = {
