@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import Bench, note
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "agents")
 from model_server import Call, Conversation, ModelServer, Reply, Say
 
 _WARM = 10
+_MANY = 16
 _FLOOR = """
 import asyncio, os, sys, httpx
 
@@ -48,26 +50,30 @@ def _step_ms(server: ModelServer) -> float:
     return statistics.median(b - a for a, b in itertools.pairwise(times)) * 1000
 
 
-def _agent(folder: Path, steps: int) -> tuple[float, float, bytes]:
-    """Milliseconds of a step, and from the start to the first request; the last request."""
-
+def _policy(steps: int) -> Callable[[Conversation], Reply]:
     def policy(talk: Conversation) -> Reply:
         if talk.turns == steps:
             return Say("done")
         return Say(calls=(Call("ls", {"path": "."}),))
 
-    with ModelServer(policy) as server:
-        settings = {"model": "m", "base_url": f"{server.url}/v1", "max_repeats": 10**6}
+    return policy
+
+
+def _argv(server: ModelServer, folder: Path) -> list[str]:
+    settings = {"model": "m", "base_url": f"{server.url}/v1", "max_repeats": 10**6}
+    return [
+        *(sys.executable, "-m", "stoker.agents.builtin", "--prompt", "go"),
+        *("--settings", json.dumps(settings)),
+        *("--state", str(folder / "state"), "--cwd", str(folder)),
+    ]
+
+
+def _agent(folder: Path, steps: int) -> tuple[float, float, bytes]:
+    """Milliseconds of a step, and from the start to the first request; the last request."""
+    with ModelServer(_policy(steps)) as server:
         began = time.monotonic()
         subprocess.run(
-            [
-                *(sys.executable, "-m", "stoker.agents.builtin", "--prompt", "go"),
-                *("--settings", json.dumps(settings)),
-                *("--state", str(folder / "state"), "--cwd", str(folder)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            check=True,
+            _argv(server, folder), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True
         )
         start = (server.requests[0].time - began) * 1000
         return _step_ms(server), start, server.requests[len(server.requests) // 2].body
@@ -82,6 +88,43 @@ def _floor(folder: Path, steps: int, body: bytes) -> float:
         return _step_ms(server)
 
 
+def _many(folder: Path, steps: int) -> tuple[float, float]:
+    """Megabytes of `_MANY` agents at work at once, what they share counted once; the same of as
+    many interpreters that have httpx and do nothing."""
+    with ModelServer(_policy(steps)) as server:
+        places = [folder / f"{number}" for number in range(_MANY)]
+        for place in places:
+            place.mkdir()
+        ours = _memory([_argv(server, place) for place in places])
+    bare = "import asyncio, time, httpx; httpx.AsyncClient(); time.sleep(2)"
+    return ours, _memory([[sys.executable, "-c", bare]] * _MANY)
+
+
+def _memory(commands: list[list[str]]) -> float:
+    """The most that they have together until the last has ended, in megabytes."""
+    started = [
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for argv in commands
+    ]
+    most = 0
+    while any(one.poll() is None for one in started):
+        most = max(most, sum(_proportional(one.pid) for one in started))
+        time.sleep(0.05)
+    assert not any(one.returncode for one in started)
+    return most / 1e6
+
+
+def _proportional(pid: int) -> int:
+    """Bytes; of what is shared its part."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(
+        (int(one.split()[1]) << 10 for one in text.splitlines() if one.startswith("Pss:")), 0
+    )
+
+
 def _python(folder: Path) -> float:
     """Milliseconds until an interpreter has httpx, which no agent on it can do without."""
     began = time.monotonic()
@@ -92,21 +135,29 @@ def _python(folder: Path) -> float:
 def measure(bench: Bench, *, quick: bool) -> list[Row]:
     """Medians of rounds, and of the ratios within a round."""
     steps = 20 if quick else 60
-    found: list[tuple[float, float, float, float]] = []
+    found: list[tuple[float, ...]] = []
     for _ in range(bench.rounds):
         folder = bench.fresh()
         step, start, body = _agent(folder, steps)
-        found.append((step, _floor(folder, steps, body), start, _python(folder)))
+        found.append(
+            (step, _floor(folder, steps, body), start, _python(folder), *_many(folder, steps))
+        )
         note(f"agent: step {step:.2f} ms, floor {found[-1][1]:.2f} ms, start {start:.0f} ms")
-    step, bare, start, python = (statistics.median(one[n] for one in found) for n in range(4))
+    step, bare, start, python, memory, least = (
+        statistics.median(one[n] for one in found) for n in range(6)
+    )
     slower = statistics.median(one[0] / one[1] for one in found)
     goal, met = at_most("floor +", step - bare, 1.5, " ms")
     label = "built-in agent, a step"
     first = "built-in agent, start to first request"
     ratio = statistics.median(one[2] / one[3] for one in found)
+    many = f"memory of {_MANY} built-in agents at work"
+    room, small = at_most("", memory, 150, " MB")
     return [
         Row(measure=label, who="bare httpx, 2 fsyncs", value=bare, unit="ms"),
         Row(measure=label, value=step, unit="ms", floor=slower, goal=goal, met=met),
         Row(measure=first, who="python, import httpx", value=python, unit="ms"),
         Row(measure=first, value=start, unit="ms", floor=ratio),
+        Row(measure=many, who="python, import httpx", value=least, unit="MB"),
+        Row(measure=many, value=memory, unit="MB", floor=memory / least, goal=room, met=small),
     ]
