@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Final
 
-from stoker.cli import roadmap_file, roadmap_run, roadmap_work
+from stoker.cli import roadmap_file, roadmap_run, roadmap_work, roadmap_workspace
 from stoker.cli.context import Context
 
 _PARTS: Final = (roadmap_run, roadmap_file, roadmap_work)
@@ -24,5 +24,9 @@ def register(parser: ArgumentParser) -> None:
 async def run(args: Namespace, context: Context) -> int:
     """Carry out an action. Raises `UsageError`, `PlanError`, `JournalError`."""
     action = next(part.ACTIONS[args.action] for part in _PARTS if args.action in part.ACTIONS)
-    status: int = await action(args, context)
-    return status
+    if args.action in ("parse", "status") and roadmap_workspace.is_workspace(args.file):
+        return await roadmap_workspace.of_files(action, args, context)
+    status: int | None = None
+    if args.action in ("review", "rollback", "reset"):
+        status = await roadmap_workspace.of_each(action, args, context)
+    return await action(args, context) if status is None else status

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stoker.cli import exit_codes, given
+from stoker.cli import exit_codes, given, roadmap_workspace
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.progress import add_progress, choose_view
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stoker.engine.engine import Engine
     from stoker.engine.handle import RunHandle
     from stoker.journal.base import Journal, RunRow
+    from stoker.plan.model import Plan
     from stoker.roadmaps.begin import Prepared
     from stoker.roadmaps.unit import Job
 
@@ -70,7 +71,9 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
 
 
 def _file(parser: ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a plan file, or their directory")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="a plan file, their directory, or a workspace"
+    )
     parser.add_argument("--format", metavar="NAME", help="what it is (default: recognised)")
     parser.add_argument("--tag", metavar="NAME", help="the tag of a Task Master file")
     parser.add_argument(
@@ -216,7 +219,12 @@ async def _prepared(args: Namespace, context: Context, **more: Any) -> Prepared:
 
 
 async def start(args: Namespace, context: Context) -> int:
-    """Run a plan file."""
+    """Run a plan file, or those of a workspace."""
+    if roadmap_workspace.is_workspace(args.file):
+        plan = await roadmap_workspace.prepared(args, context, settings(args), _show)
+        if plan is None:
+            return exit_codes.SUCCEEDED
+        return await _drive(args, context, plan, str(args.file.absolute().parent), None)
     more: dict[str, Any] = {"only": args.task} if args.task else {}
     if args.retry_failed:
         more["only"] = await _failed(args, context)
@@ -249,10 +257,6 @@ async def next_(args: Namespace, context: Context) -> int:
 
 
 async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
-    from stoker.cli.drive import drive
-    from stoker.cli.roadmap_view import RoadmapView
-    from stoker.cli.run import run_id
-    from stoker.engine.options import RunOptions
     from stoker.roadmaps.begin import open_branch
     from stoker.workspace.errors import WorkspaceError
 
@@ -267,28 +271,39 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
             await open_branch(prepared)
         except WorkspaceError as error:
             raise UsageError(str(error)) from error
-        width = prepared.settings.parallel
+    status = await _drive(args, context, plan, prepared.job.root, prepared.settings.parallel)
+    if prepared.settings.land:
+        status = await _land(context, prepared.job, status)
+    else:
+        branch = prepared.job.branch
+        output.note(f"the work is on the branch {branch}: git merge {branch}")
+    if status == exit_codes.FAILED:
+        again = context.hint("roadmap", "run", str(args.file), "--retry-failed")
+        output.note(f"what failed, once more: {again}")
+    return status
+
+
+async def _drive(
+    args: Namespace, context: Context, plan: Plan, root: str, width: int | None
+) -> int:
+    from stoker.cli.drive import drive
+    from stoker.cli.roadmap_view import RoadmapView
+    from stoker.cli.run import run_id
+    from stoker.engine.options import RunOptions
+
+    async with context.journal(create=True, durability=args.durability) as journal:
         view = await choose_view(args, context, journal, plan.plan_id, width, lines=RoadmapView)
 
         async def begin(engine: Engine) -> RunHandle:
             return await engine.start(
                 plan,
-                options=RunOptions(cwd=prepared.job.root, manual=getattr(args, "manual", False)),
+                options=RunOptions(cwd=root, manual=getattr(args, "manual", False)),
                 run_id=run_id(args),
                 park=not args.wait,
             )
 
         resources = given.amounts(args.resource)
-        status = await drive(context, journal, begin, view, resources=resources)
-        if prepared.settings.land:
-            status = await _land(context, prepared.job, status)
-        else:
-            branch = prepared.job.branch
-            output.note(f"the work is on the branch {branch}: git merge {branch}")
-        if status == exit_codes.FAILED:
-            again = context.hint("roadmap", "run", str(args.file), "--retry-failed")
-            output.note(f"what failed, once more: {again}")
-        return status
+        return await drive(context, journal, begin, view, resources=resources)
 
 
 async def _alone(context: Context, journal: Journal, job: Job) -> None:

@@ -42,8 +42,9 @@ def spent_on(tries: Sequence[Try], options: Options) -> str | None:
 async def _recent(journal: Journal, since: float) -> list[Try]:
     found: list[Try] = []
     for row in await journal.runs(limit=_RECENT):
-        is_roadmap = row.parent_run_id is None and row.plan_id.startswith("roadmap-")
-        if is_roadmap and (row.finished_at is None or row.finished_at >= since):
+        if row.plan_id.startswith("roadmap-") and (
+            row.finished_at is None or row.finished_at >= since
+        ):
             run = await standing(journal, row.run_id)
             found += (one for unit in run.units for one in unit.tries)
     return found

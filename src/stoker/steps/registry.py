@@ -24,6 +24,9 @@ BUILT_IN: Final = {
     "roadmap-verify": "stoker.roadmaps.verify_kind:KIND",
     "roadmap-rollback": "stoker.roadmaps.rollback_kind:KIND",
     "roadmap-accept": "stoker.roadmaps.accept_kind:KIND",
+    "roadmap-project": "stoker.roadmaps.project_kind:KIND",
+    "roadmap-await": "stoker.roadmaps.await_kind:KIND",
+    "roadmap-checkpoint": "stoker.roadmaps.checkpoint_kind:KIND",
     "roadmap-merge": "stoker.roadmaps.merge_kind:KIND",
 }
 """`step_def.type` -> `module:ATTRIBUTE`; a module is imported when a plan first uses it."""

@@ -1,0 +1,270 @@
+"""A workspace: roadmaps of several repositories as one run.
+
+    checkpoint = [["lib", "api"], ["site"]]     # default: all together
+    [settings]                                  # of all, over those of .stoker/roadmap.toml
+    agent = "CODEX"
+
+    [project.lib]
+    path = "lib"                                # from the file's directory
+    [project.api]
+    path = "services/api"
+    roadmap = "docs/tasks.md"                   # default: ROADMAP.md
+    after = {"2.1" = ["lib:1.2.1"]}             # tasks of others that come before one
+    [project.api.settings]
+    retries = 4
+    [project.site]
+    path = "site"
+    depends_on = ["api"]                        # all of it comes first
+
+Each project's roadmap is a nested run, on `roadmap-work/NAME`. When all projects of a checkpoint
+have succeeded, their branches `roadmap/NAME` move on to it together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.engine.creation import nested_run_id, stored_plan
+from stoker.journal.base import Journal, UnknownRun
+from stoker.plan.errors import PlanError, Problem
+from stoker.plan.loader import loads
+from stoker.plan.model import Plan, Step
+from stoker.plan.template import escape
+from stoker.plan.validate import Kinds
+from stoker.plan.variables import literal
+from stoker.roadmaps import begin, integration
+from stoker.roadmaps.begin import Prepared
+from stoker.roadmaps.checkpoint_kind import Ref
+from stoker.roadmaps.standing import standing
+from stoker.roadmaps.unit import family
+
+
+class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One roadmap."""
+
+    path: str
+    roadmap: str = "ROADMAP.md"
+    format: str | None = None
+    depends_on: tuple[str, ...] = ()
+    after: dict[str, tuple[str, ...]] = {}
+    settings: dict[str, Any] = {}
+
+
+class Workspace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file says."""
+
+    project: dict[str, Project]
+    settings: dict[str, Any] = {}
+    checkpoint: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Projects whose branches move together."""
+        return (tuple(self.project),) if self.checkpoint is None else self.checkpoint
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """What is to be run."""
+
+    projects: dict[str, Prepared]
+    plan: Plan | None
+    """None: nothing is to be done."""
+
+
+def read(file: Path) -> Workspace:
+    """Raises `PlanError` that says what was expected where."""
+    import tomllib
+
+    try:
+        found = msgspec.convert(tomllib.loads(file.read_text()), Workspace)
+    except (OSError, UnicodeDecodeError, ValueError) as error:  # TOML's and msgspec's are these
+        raise PlanError([Problem(message=f"{file}: {error}")]) from error
+    known, problems = set(found.project), []
+    for name, project in found.project.items():
+        if not name or not set(name).isdisjoint(":/") or integration.slug(name) == "roadmap":
+            problems.append(f"project {name!r}: expected a name with letters or digits, no : or /")
+        unknown = {other for other in project.depends_on if other not in known}
+        named = {one for before in project.after.values() for one in before}
+        unknown |= {one for one in named if one.partition(":")[0] not in known or ":" not in one}
+        problems += (f"project.{name}: there is no {one!r}" for one in sorted(unknown))
+    grouped = [name for group in found.groups for name in group]
+    if sorted(grouped) != sorted(known):
+        problems.append("checkpoint: expected each project in one group")
+    if problems:
+        raise PlanError([Problem(message=f"{file}: {one}") for one in problems])
+    return found
+
+
+async def prepare(file: Path, state: Path, over: Mapping[str, Any], *, kinds: Kinds) -> Ready:
+    """Read all of its roadmaps, with `over` before all settings. Raises `PlanError`."""
+    workspace = read(file)
+    ready: dict[str, Prepared] = {}
+    refs: dict[str, Ref] = {}
+    for name, project in workspace.project.items():
+        said = {**workspace.settings, **project.settings, **over}
+        branch = said.pop("branch", f"roadmap/{integration.slug(name)}")
+        said["branch"] = f"roadmap-work/{integration.slug(name)}"
+        source = Path(file.parent, project.path, project.roadmap)
+        ready[name] = await begin.prepare(source, state, said, kinds=kinds, format=project.format)
+        job = ready[name].job
+        refs[name] = Ref(root=job.root, work=job.branch, branch=branch)
+    if len({(ref.root, ref.work) for ref in refs.values()}) < len(refs):
+        raise PlanError([Problem(message=f"{file}: projects of one repository need other names")])
+    waits = _waits(file, workspace, ready)
+    if not any(one.units for one in ready.values()):
+        return Ready(projects=ready, plan=None)
+    steps: list[dict[str, Any]] = []
+    for name, one in ready.items():
+        if one.plan is None:
+            continue
+        text = msgspec.json.encode(_awaiting(one.plan, waits[name])).decode()
+        before = [other for other in workspace.project[name].depends_on if ready[other].plan]
+        definition = {"type": "roadmap-project", "plan": literal(escape(text))}
+        steps.append({"id": name, "step_def": definition, "depends_on": before})
+    for number, group in enumerate(workspace.groups, 1):
+        steps += checkpoint_steps(
+            number, [refs[name] for name in group], [name for name in group if ready[name].plan]
+        )
+    for step in steps:
+        step["on_failure"] = "skip_dependents"
+    plan = {"plan_id": f"roadmap-{integration.slug(file.stem)}", "steps": steps}
+    return Ready(projects=ready, plan=loads(msgspec.json.encode(plan), kinds=kinds).plan)
+
+
+def checkpoint_steps(number: int, refs: list[Ref], after: list[str]) -> list[dict[str, Any]]:
+    """Steps by which branches move together: what is to be done is in the journal first."""
+    common = {
+        "type": "roadmap-checkpoint",
+        "refs": [{k: literal(escape(v)) for k, v in msgspec.to_builtins(r).items()} for r in refs],
+    }
+    intent, done = f"intent:{number}", f"checkpoint:{number}"
+    moves = f"${{{{ prev['{intent}'].outputs.moves }}}}"
+    return [
+        {"id": intent, "step_def": common, "depends_on": after},
+        {"id": done, "step_def": {**common, "moves": moves}, "depends_on": [intent]},
+    ]
+
+
+async def parts(journal: Journal, run_id: str) -> dict[str, str]:
+    """The runs of a workspace's projects that have begun, by name; none if it is no
+    workspace's. Raises `UnknownRun`."""
+    found: dict[str, str] = {}
+    for step in (await stored_plan(journal, run_id)).steps:
+        if _type(step) == "roadmap-project":
+            nested = nested_run_id(run_id, step.id, 1)
+            try:
+                await journal.run(nested)
+            except UnknownRun:
+                continue
+            found[step.id] = nested
+    return found
+
+
+async def moving(journal: Journal, run_id: str) -> Plan:
+    """The plan of a run that moves the branches of a workspace's run on once more."""
+    plan = await stored_plan(journal, run_id)
+    mine = [one for one in plan.steps if _type(one) == "roadmap-checkpoint"]
+    ids = {one.id for one in mine}
+    steps = tuple(
+        replace(one, depends_on=tuple(name for name in one.depends_on if name in ids))
+        for one in mine
+    )
+    return replace(plan, plan_id=f"checkpoint-{run_id}", steps=steps)
+
+
+async def dependents(
+    journal: Journal, run_id: str, runs: Mapping[str, str], tasks: list[str]
+) -> list[str]:
+    """Tasks of a run that were done and wait, directly or not, for tasks of other projects."""
+    whole = {one.id: one for one in (await stored_plan(journal, run_id)).steps}
+    waits: dict[str, set[str]] = {}
+    for name, run in runs.items():
+        found = await standing(journal, run)
+        homes = {one.unit.id: one.unit.ids for one in found.units}
+        all_of = {f"{other}:" for other in whole[name].depends_on}
+        steps = {one.id: one for one in (await stored_plan(journal, run)).steps}
+        for one in found.units:
+            awaited = {
+                f"{definition['project']}:{definition['step']}"
+                for before in steps[one.unit.id].depends_on
+                if (definition := steps[before].step_def or {}).get("type") == "roadmap-await"
+            }
+            own = {f"{name}:{task}" for task in one.waits}
+            for task in homes[one.unit.id] if one.commit else ():
+                waits[f"{name}:{task}"] = awaited | all_of | own
+    gone, size = set(tasks), -1
+    while size != len(gone):
+        size = len(gone)
+        projects = {f"{one.partition(':')[0]}:" for one in gone}
+        gone |= {task for task, before in waits.items() if before & (gone | projects)}
+    return [task for task in waits if task in gone and task not in tasks]
+
+
+def _type(step: Step) -> str:
+    return str((step.step_def or {}).get("type"))
+
+
+def _waits(
+    file: Path, workspace: Workspace, ready: Mapping[str, Prepared]
+) -> dict[str, dict[str, list[str]]]:
+    """Of each project's steps, those of others that they wait for, as `PROJECT:STEP`. Raises
+    `PlanError`: there is no such task, or tasks wait for each other."""
+    homes = {
+        (name, task.id): placed.unit.id
+        for name, one in ready.items()
+        for placed in one.units
+        for task in family(placed.unit.tasks)
+    }
+    known = {(name, task.id) for name, one in ready.items() for task in one.roadmap.walk()}
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in ready}
+    problems = []
+    for name, project in workspace.project.items():
+        for task, before in project.after.items():
+            for one in (f"{name}:{task}", *before):
+                if tuple(one.split(":", 1)) not in known:
+                    problems.append(f"{file}: project.{name}.after: there is no task {one}")
+            homely = [tuple(one.split(":", 1)) for one in before]
+            if step := homes.get((name, task)):
+                others = [f"{key[0]}:{homes[key]}" for key in homely if key in homes]
+                found[name].setdefault(step, []).extend(others)
+    graph: dict[str, set[str]] = {}
+    for name, prepared in ready.items():
+        ends = {f"all of {other}" for other in workspace.project[name].depends_on}
+        ids = [f"{name}:{placed.unit.id}" for placed in prepared.units]
+        for key, placed in zip(ids, prepared.units, strict=True):
+            earlier = {ids[index] for index in (*placed.waits, *placed.follows)}
+            graph[key] = earlier | ends | set(found[name].get(placed.unit.id, ()))
+        graph[f"all of {name}"] = {*ids, *ends}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        path = " -> ".join(reversed(error.args[1]))
+        problems.append(f"{file}: projects wait for each other: {path}")
+    if problems:
+        raise PlanError([Problem(message=one) for one in dict.fromkeys(problems)])
+    return found
+
+
+def _awaiting(plan: Plan, waits: Mapping[str, list[str]]) -> Plan:
+    """A project's plan, with steps that wait for those of others."""
+    awaited = dict.fromkeys(one for before in waits.values() for one in before)
+    steps = [
+        Step(
+            id=f"after {one}",
+            step_def={"type": "roadmap-await", "project": project, "step": escape(step)},
+            on_failure="skip_dependents",
+        )
+        for one in awaited
+        for project, step in [one.split(":", 1)]
+    ]
+    for step in plan.steps:
+        more = (f"after {one}" for one in dict.fromkeys(waits.get(step.id, ())))
+        steps.append(replace(step, depends_on=(*step.depends_on, *more)))
+    return replace(plan, steps=tuple(steps))
