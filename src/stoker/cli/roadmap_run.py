@@ -392,12 +392,12 @@ async def resume(args: Namespace, context: Context) -> int:
             view = await choose_view(args, context, journal, row.plan_id, lines=RoadmapView)
             resources = given.amounts(args.resource)
             status = await drive(context, journal, begin, view, resources=resources)
-        job = (await standing(journal, row.run_id)).job
-        if job is None:
+        run = await standing(journal, row.run_id)
+        if (job := run.job) is None:
             return status
         # What follows the end of a run, which a crash may have kept from being done.
-        await sidecar.project(journal, row.run_id, job)
-        await knowledge.remember(journal, job, row.run_id)
+        await sidecar.project(run, job)
+        await knowledge.remember(run, job)
         settings = (await stored_plan(journal, row.run_id)).metadata.get("settings", {})
         if settings.get("land"):
             status = await _land(context, job, status)

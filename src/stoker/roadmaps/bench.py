@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from stoker.engine.creation import stored_plan
 from stoker.engine.engine import Engine
 from stoker.engine.kinds import Kind, StepFailed
+from stoker.engine.nested import replayed
 from stoker.engine.options import RunOptions
+from stoker.engine.state import RunState
 from stoker.journal.base import Journal, RunExists, RunOver
 from stoker.journal.events import RUN_SETTLED, STEP_SETTLED
 from stoker.roadmaps import sidecar
+from stoker.roadmaps.begun import Begun
 from stoker.roadmaps.context.index import Index
-from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.standing import RunStanding, Standings
 from stoker.roadmaps.unit import Job
 from stoker.workspace.repository import Repository
 
@@ -33,7 +33,7 @@ class Bench:
         self.writing = asyncio.Lock()
         """Held by whoever writes to a plan file."""
         self._repositories: dict[str, Repository] = {}
-        self._documents: dict[str, Roadmap] = {}
+        self._standings = Standings(engine.journal)
         self._paused: dict[str, float] = {}
         self._followed: set[str] = set()
         self.given_up: set[str] = set()
@@ -60,12 +60,20 @@ class Bench:
             self._repositories[root] = await Repository.open(root)
         return self._repositories[root]
 
-    async def document(self, run_id: str) -> Roadmap:
-        """The roadmap that a run began with."""
-        if run_id not in self._documents:
-            plan = await stored_plan(self.journal, run_id)
-            self._documents[run_id] = msgspec.convert(plan.metadata["document"], Roadmap)
-        return self._documents[run_id]
+    async def begun(self, run_id: str) -> Begun:
+        """What a run of a roadmap began with. Raises `StepFailed` if it is no roadmap's."""
+        found = self._standings.begun(await self._state(run_id))
+        if found is None:
+            raise StepFailed(f"run {run_id} is no roadmap's")
+        return found
+
+    async def standing(self, run_id: str) -> RunStanding:
+        """How the tasks of a run stand."""
+        return await self._standings.of(run_id, await self._state(run_id))
+
+    async def _state(self, run_id: str) -> RunState:
+        handle = self._engine.handle(run_id)
+        return handle.state if handle else await replayed(self.journal, run_id)
 
     @asynccontextmanager
     async def index(self, file: Path) -> AsyncIterator[Index]:
@@ -122,9 +130,9 @@ class Bench:
             return
         async for event in handle.events(handle.state.sequence):
             if event.type in (STEP_SETTLED, RUN_SETTLED):
-                await sidecar.project(self.journal, run_id, job)
+                await sidecar.project(await self.standing(run_id), job)
             if event.type == RUN_SETTLED:
-                await knowledge.remember(self.journal, job, run_id)
+                await knowledge.remember(await self.standing(run_id), job)
         self._followed.discard(run_id)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from stoker.journal.base import Journal
+from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.settings import Budget, Options
-from stoker.roadmaps.standing import standing
 from stoker.roadmaps.tries import Try
 
 _RECENT = 1_000
 _DAY_SEC = 86_400.0
 
 
-async def overspent(journal: Journal, run_id: str, budget: Budget) -> str | None:
+async def overspent(bench: Bench, run_id: str, budget: Budget) -> str | None:
     """Why no more tries may begin; None: they may."""
     if budget == Budget():
         return None
-    run = await standing(journal, run_id)
+    run = await bench.standing(run_id)
     # What a crash cut short, or is only beginning, has come to nothing yet.
     tries = [one for unit in run.units for one in unit.tries if one.outcome != "lost"]
     if budget.iterations is not None and len(tries) >= budget.iterations:
@@ -30,7 +29,7 @@ async def overspent(journal: Journal, run_id: str, budget: Budget) -> str | None
     if budget.day_tokens is None and budget.day_cost_usd is None:
         return None
     today = time.time() // _DAY_SEC * _DAY_SEC
-    of_day = [one for one in await _recent(journal, today) if one.ended >= today]
+    of_day = [one for one in await _recent(bench, today) if one.ended >= today]
     return _over(of_day, budget.day_tokens, budget.day_cost_usd, "day")
 
 
@@ -39,13 +38,13 @@ def spent_on(tries: Sequence[Try], options: Options) -> str | None:
     return _over(tries, options.tokens, options.cost_usd, "task")
 
 
-async def _recent(journal: Journal, since: float) -> list[Try]:
+async def _recent(bench: Bench, since: float) -> list[Try]:
     found: list[Try] = []
-    for row in await journal.runs(limit=_RECENT):
+    for row in await bench.journal.runs(limit=_RECENT):
         if row.plan_id.startswith("roadmap-") and (
             row.finished_at is None or row.finished_at >= since
         ):
-            run = await standing(journal, row.run_id)
+            run = await bench.standing(row.run_id)
             found += (one for unit in run.units for one in unit.tries)
     return found
 

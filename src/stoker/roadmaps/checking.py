@@ -40,7 +40,7 @@ async def check(
     roadmap's run; `last`: there is no other try. Raises `StepFailed`,
     `WorkspaceError`, OSError."""
     said = unit.options
-    document = await bench.document(run_id)
+    document = (await bench.begun(run_id)).document
     shells = dict.fromkeys(task.verify for task in family(unit.tasks) if task.verify)
     work = Work(
         base=base,

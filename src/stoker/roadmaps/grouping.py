@@ -35,7 +35,7 @@ def units(roadmap: Roadmap, settings: Settings) -> list[Unit]:
     goals = {phase.id: phase.goal or phase.text for phase in roadmap.phases}
     chosen = [
         task
-        for task in (_leaves(roadmap.tasks) if settings.mode == "todo" else roadmap.tasks)
+        for task in workable(roadmap, settings.mode)
         if is_open(task) and (settings.optional or not task.optional)
     ]
     held = [(task, options(settings, task.id, task.phase)) for task in chosen]
@@ -43,6 +43,11 @@ def units(roadmap: Roadmap, settings: Settings) -> list[Unit]:
         Unit(tasks=tuple(group), options=said, goal=goals.get(group[0].phase or "", ""))
         for group, said in _groups(held, settings.grouping)
     ]
+
+
+def workable(roadmap: Roadmap, mode: Literal["task", "todo"]) -> Sequence[Task]:
+    """What may be a unit's: tasks, or what they are made of."""
+    return _leaves(roadmap.tasks) if mode == "todo" else roadmap.tasks
 
 
 def _leaves(tasks: Sequence[Task]) -> list[Task]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sqlite3
 from hashlib import sha256
 
-from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.context.assembly import assemble
 from stoker.roadmaps.context.model import Request
 from stoker.roadmaps.memory import outcome, project
 from stoker.roadmaps.memory.outcome import Outcome
-from stoker.roadmaps.standing import RunStanding, standing
+from stoker.roadmaps.standing import RunStanding
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job, Unit
 from stoker.workspace.worktree import Worktree
@@ -66,10 +65,10 @@ async def context(
         log.warning("project memory left out", error=str(error))
         memory = project.ProjectMemory()
     request = Request(
-        roadmap=await bench.document(run_id),
+        roadmap=(await bench.begun(run_id)).document,
         tasks=unit.tasks,
         budget=budget,
-        outcomes=outcomes(await standing(bench.journal, run_id)),
+        outcomes=outcomes(await bench.standing(run_id)),
         memory=memory,
         faults=past[-1].faults if past else (),
         files=conflicts,
@@ -84,13 +83,12 @@ async def context(
     return found.text
 
 
-async def remember(journal: Journal, job: Job, run_id: str) -> None:
+async def remember(run: RunStanding, job: Job) -> None:
     """Have the project remember a run that is over; nobody waits for that to be possible."""
     from pathlib import Path
 
     root = Path(job.root)
-    found = outcomes(await standing(journal, run_id))
     try:
-        project.write(root, project.remember(project.read(root), run_id, found))
+        project.write(root, project.remember(project.read(root), run.run_id, outcomes(run)))
     except (project.Unreadable, OSError) as error:
         log.warning("project memory not written", error=str(error))

@@ -7,7 +7,7 @@ roadmap-task, and in each try of it:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,11 +18,12 @@ from stoker.plan.loader import loads
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
-from stoker.roadmaps import grouping
+from stoker.roadmaps import begun, grouping
+from stoker.roadmaps.begun import Begun, each
 from stoker.roadmaps.document import Roadmap
 from stoker.roadmaps.order import Placed, order
 from stoker.roadmaps.prompt import review_prompt
-from stoker.roadmaps.settings import Settings, changed
+from stoker.roadmaps.settings import Settings
 from stoker.roadmaps.tries import ACCEPT, AGENT, ASK, JUDGE, MERGE, REVIEW, VERIFY, Next
 from stoker.roadmaps.unit import Job, Unit, family
 
@@ -77,27 +78,22 @@ def plan(
         raise PlanError(problems)
     if not units:
         return None
-    steps = _steps(units, job, settings)
+    began = begun.begun(roadmap, job, settings)
     document = {
         "plan_id": f"roadmap-{job.branch.rpartition('/')[2]}",
         "description": literal(roadmap.title),
-        "metadata": {
-            "roadmap": _each(literal, job.source),
-            "settings": _each(literal, msgspec.to_builtins(changed(settings))),
-            "document": _each(literal, msgspec.to_builtins(roadmap)),
-        },
+        "metadata": begun.metadata(began, settings),
         "globals": {
             "max_concurrency": settings.parallel,
             **({"max_run_duration_sec": s} if (s := settings.budget.seconds) else {}),
         },
-        "steps": steps,
+        "steps": _steps(units, began, settings),
     }
     return loads(msgspec.json.encode(document), kinds=kinds).plan
 
 
-def _steps(found: Sequence[Placed], job: Job, settings: Settings) -> list[dict[str, Any]]:
+def _steps(found: Sequence[Placed], began: Begun, settings: Settings) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
-    common = _written(msgspec.to_builtins(job))
     for place, placed in enumerate(found):
         unit = placed.unit
         step: dict[str, Any] = {
@@ -105,13 +101,11 @@ def _steps(found: Sequence[Placed], job: Job, settings: Settings) -> list[dict[s
             "name": literal(unit.title[:200]),
             "step_def": {
                 "type": "roadmap-task",
-                "job": common,
-                "unit": _written(msgspec.to_builtins(unit)),
-                "budget": msgspec.to_builtins(settings.budget),
+                **_written(msgspec.to_builtins(began.planned(unit))),
             },
             "depends_on": [found[other].unit.id for other in placed.waits],
             # Another run of the same file waits here, and finds the box ticked.
-            "locks": [_text(f"{job.branch}/{unit.id}")],
+            "locks": [_text(f"{began.job.branch}/{unit.id}")],
             "retries": _ENDLESS,
             "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
             "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
@@ -227,14 +221,4 @@ def _text(text: str) -> str:
 
 def _written(value: Any) -> Any:
     """The same for all texts in a value."""
-    return _each(_text, value)
-
-
-def _each(change: Callable[[str], str], value: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _each(change, item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_each(change, item) for item in value]
-    return value
+    return each(_text, value)

@@ -14,7 +14,6 @@ from stoker.plan.validate import Kinds
 from stoker.roadmaps import rollback
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.sidecar import project
-from stoker.roadmaps.standing import standing
 from stoker.roadmaps.writeback import write_back
 from stoker.workspace.errors import WorkspaceError
 
@@ -58,7 +57,7 @@ class RollbackKind:
 
 async def _work(definition: Rollback, attempt: Attempt) -> Result:
     bench = await attempt.shared(opened)
-    run = await standing(bench.journal, definition.run)
+    run = await bench.standing(definition.run)
     if run.job is None:
         raise StepFailed(f"run {definition.run} is no roadmap's")
     job, wanted = run.job, set(definition.tasks)
@@ -78,7 +77,7 @@ async def _work(definition: Rollback, attempt: Attempt) -> Result:
         for unit in run.units:
             if wanted & set(unit.unit.ids):
                 await write_back(bench, job, run.run_id, unit.unit, attempt.write, "pending")
-        await project(bench.journal, run.run_id, job)
+        await project(await bench.standing(run.run_id), job)
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
     return Result(exit_code=0, outputs={"commit": commit, "reverted": list(gone)})

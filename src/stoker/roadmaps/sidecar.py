@@ -16,10 +16,9 @@ from typing import Any, Final
 import msgspec
 
 from stoker import whole_file
-from stoker.journal.base import Journal
 from stoker.log import get_logger
 from stoker.roadmaps.memory.project import make_folder
-from stoker.roadmaps.standing import RunStanding, Standing, standing
+from stoker.roadmaps.standing import RunStanding, Standing
 from stoker.roadmaps.unit import Job, family
 
 log = get_logger(__name__)
@@ -31,10 +30,9 @@ _STATUSES: Final = {"done": "completed"}
 _DONE: Final = ("completed", "done", "complete")
 
 
-async def project(journal: Journal, run_id: str, job: Job) -> None:
+async def project(found: RunStanding, job: Job) -> None:
     """Write the sidecars of a run, each whole. That they cannot be written keeps nobody from
     working: the journal has it all."""
-    found = await standing(journal, run_id)
     try:
         await to_thread(_write, Path(job.root), state(found, job), todos(found, job))
     except OSError as error:

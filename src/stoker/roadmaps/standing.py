@@ -9,12 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.engine.nested import replayed
-from stoker.engine.state import StepState
+from stoker.engine.state import RunState, StepState
 from stoker.journal.base import Journal
 from stoker.plan.template import render_value
 from stoker.roadmaps import tries
+from stoker.roadmaps.begun import Begun, Planned, of
 from stoker.roadmaps.document import Roadmap
-from stoker.roadmaps.tries import Try
+from stoker.roadmaps.tries import Try, keep_under
 from stoker.roadmaps.unit import Job, Unit
 
 Outcome = Literal[
@@ -30,6 +31,7 @@ Outcome = Literal[
 
 
 _RECENT = 1_000
+_MOST_RUNS = 20
 _NOTHING = {"source": "", "root": "", "format": "", "sha256": ""}
 
 
@@ -66,46 +68,75 @@ class RunStanding(Struct, frozen=True, kw_only=True):
     units: tuple[Standing, ...]
 
 
+class Standings:
+    """Asks a journal. Tries that are over, and what runs began with, are read from it once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._tries: dict[str, Try] = {}
+        self._begun: dict[str, Begun | None] = {}
+
+    def begun(self, state: RunState) -> Begun | None:
+        """What a run began with; None: it is no roadmap's."""
+        if state.run_id not in self._begun:
+            keep_under(_MOST_RUNS, self._begun)
+            self._begun[state.run_id] = of(state.plan)
+        return self._begun[state.run_id]
+
+    async def of(self, run_id: str, state: RunState | None = None) -> RunStanding:
+        """`state`: if it is known. Raises `UnknownRun`."""
+        state = state or await replayed(self._journal, run_id)
+        began = self.begun(state)
+        steps = [] if began is None else [s for s in state.steps if is_unit(s)]
+        units = []
+        homes: dict[str, tuple[str, ...]] = {}
+        reverted = await self._reverted(run_id) if steps else frozenset()
+        for step in steps:
+            assert began is not None  # noqa: S101 - there are no steps else
+            unit = unit_of(step, began)
+            homes[step.step.id] = unit.ids
+            number = step.number + 1
+            past = await tries.history(self._journal, run_id, unit.id, number, self._tries)
+            told = _unit(step, unit, past)
+            if told.commit and told.commit in reverted:
+                told = replace(told, status="pending", reason="rolled back", commit="")
+            units.append(told)
+        for place, step in enumerate(steps):
+            waits = tuple(name for one in step.step.depends_on for name in homes.get(one, ()))
+            units[place] = replace(units[place], waits=waits)
+        return RunStanding(
+            run_id=run_id,
+            status=state.status,
+            job=began.job if began else None,
+            created=state.created_at or 0.0,
+            document=began.document if began else msgspec.convert(_NOTHING, Roadmap),
+            units=tuple(units),
+        )
+
+    async def _reverted(self, run_id: str) -> frozenset[str]:
+        """Checkpoints that were taken back."""
+        found: set[str] = set()
+        for row in await self._journal.runs(limit=_RECENT, plan_id=f"rollback-{run_id}"):
+            for step in (await replayed(self._journal, row.run_id)).steps:
+                found.update(step.outputs.get("reverted", ()))
+        return frozenset(found)
+
+
 async def standing(journal: Journal, run_id: str) -> RunStanding:
-    """Raises `UnknownRun`."""
-    state = await replayed(journal, run_id)
-    job: Job | None = None
-    units: list[Standing] = []
-    homes: dict[str, tuple[str, ...]] = {}
-    for step in state.steps:
-        definition = step.step.step_def or {}
-        if definition.get("type") != "roadmap-task":
-            continue
-        if job is None:
-            job = msgspec.convert(render_value(definition["job"], {}), Job)
-        unit = msgspec.convert(render_value(definition["unit"], {}), Unit)
-        homes[step.step.id] = unit.ids
-        past = await tries.history(journal, run_id, step.step.id, step.number + 1)
-        units.append(_unit(step, unit, past))
-    reverted = await _reverted(journal, run_id) if job is not None else frozenset()
-    for place, one in enumerate(units):
-        waits = state[one.unit.id].step.depends_on
-        told = replace(one, waits=tuple(name for home in waits for name in homes.get(home, ())))
-        if one.commit and one.commit in reverted:
-            told = replace(told, status="pending", reason="rolled back", commit="")
-        units[place] = told
-    return RunStanding(
-        run_id=run_id,
-        status=state.status,
-        job=job,
-        created=state.created_at or 0.0,
-        document=msgspec.convert(state.plan.metadata.get("document", _NOTHING), Roadmap),
-        units=tuple(units),
-    )
+    """Once. Raises `UnknownRun`."""
+    return await Standings(journal).of(run_id)
 
 
-async def _reverted(journal: Journal, run_id: str) -> frozenset[str]:
-    """Checkpoints that were taken back."""
-    found: set[str] = set()
-    for row in await journal.runs(limit=_RECENT, plan_id=f"rollback-{run_id}"):
-        for step in (await replayed(journal, row.run_id)).steps:
-            found.update(step.outputs.get("reverted", ()))
-    return frozenset(found)
+def is_unit(step: StepState) -> bool:
+    """Whether it is one that completes tasks."""
+    return (step.step.step_def or {}).get("type") == "roadmap-task"
+
+
+def unit_of(step: StepState, began: Begun) -> Unit:
+    """The unit of such a step."""
+    definition = {**(step.step.step_def or {})}
+    del definition["type"]
+    return began.unit(msgspec.convert(render_value(definition, {}), Planned))
 
 
 def _unit(step: StepState, unit: Unit, past: tuple[Try, ...]) -> Standing:

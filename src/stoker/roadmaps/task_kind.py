@@ -9,33 +9,22 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from msgspec import Struct
-
 from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
 from stoker.engine.nested import replayed
 from stoker.journal.base import UnknownRun
 from stoker.plan.model import InterruptPolicy, Plan, Step
 from stoker.roadmaps import integration, knowledge, tries
+from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
 from stoker.roadmaps.plan import AGAIN, try_plan
 from stoker.roadmaps.prompt import prompt
-from stoker.roadmaps.settings import Budget
-from stoker.roadmaps.standing import standing
 from stoker.roadmaps.tries import Next, Try
-from stoker.roadmaps.unit import Job, Unit
+from stoker.roadmaps.unit import Unit
 from stoker.roadmaps.writeback import decided_by_hand, write_back
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
-
-
-class RoadmapTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A unit of work, and the run it is a part of."""
-
-    job: Job
-    unit: Unit
-    budget: Budget = Budget()
 
 
 class RoadmapTaskKind:
@@ -43,28 +32,29 @@ class RoadmapTaskKind:
     `tries`, `tokens`, `cost_usd`."""
 
     name = "roadmap-task"
-    definition = RoadmapTask
+    definition = Planned
     on_interrupt: InterruptPolicy = "adopt"
     takes_slot = True
 
-    def check(self, step: Step, definition: RoadmapTask) -> list[str]:
+    def check(self, step: Step, definition: Planned) -> list[str]:
         """It has tasks."""
-        return [] if definition.unit.tasks else ["unit.tasks: expected a task, found none"]
+        return [] if definition.tasks else ["tasks: expected a task, found none"]
 
-    def tool(self, step: Step, definition: RoadmapTask) -> str:
+    def tool(self, step: Step, definition: Planned) -> str:
         """Its name."""
         return self.name
 
-    def start(self, step: Step, definition: RoadmapTask, attempt: Attempt) -> Work:
+    def start(self, step: Step, definition: Planned, attempt: Attempt) -> Work:
         """One try."""
         return _work(definition, attempt)
 
 
-async def _work(definition: RoadmapTask, attempt: Attempt) -> Result:
+async def _work(definition: Planned, attempt: Attempt) -> Result:
     bench = await attempt.shared(opened)
     try:
-        repository = await bench.repository(definition.job.root)
-        this = _Try(definition, attempt, bench, repository)
+        began = await bench.begun(attempt.run_id)
+        repository = await bench.repository(began.job.root)
+        this = _Try(began, began.unit(definition), attempt, bench, repository)
         return await this.carry_out()
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
@@ -74,10 +64,9 @@ class _Try:
     """The one that an attempt is."""
 
     def __init__(
-        self, definition: RoadmapTask, attempt: Attempt, bench: Bench, repository: Repository
+        self, began: Begun, unit: Unit, attempt: Attempt, bench: Bench, repository: Repository
     ) -> None:
-        self.job, self.unit = definition.job, definition.unit
-        self.budget = definition.budget
+        self.job, self.unit, self.budget = began.job, unit, began.budget
         self.attempt, self.bench, self.repository = attempt, bench, repository
         self.run = nested_run_id(attempt.run_id, attempt.step_id, attempt.number)
 
@@ -116,7 +105,7 @@ class _Try:
         job, unit = self.job, self.unit
         path, branch = self.place(self.attempt.number)
         await integration.leave(self.repository, path, branch)  # half made before a crash
-        reason = await overspent(self.bench.journal, self.attempt.run_id, self.budget)
+        reason = await overspent(self.bench, self.attempt.run_id, self.budget)
         if (reason := reason or spent_on(past, unit.options)) is not None:
             return Result(exit_code=1, error=f"deferred: {reason}")
         by_hand = await decided_by_hand(self.bench, job, self.attempt.run_id, unit)
@@ -222,7 +211,7 @@ class _Try:
             error += f" (its work is on the branch {kept})"
         await self._clear(all_)
         if self.unit.options.strategy == "rollback_all":
-            run = await standing(self.bench.journal, self.attempt.run_id)
+            run = await self.bench.standing(self.attempt.run_id)
             self.bench.given_up.add(run.run_id)
             done = [name for one in run.units if one.commit for name in one.unit.ids]
             await self.bench.take_back(run.run_id, self.job.root, done or self.unit.ids)

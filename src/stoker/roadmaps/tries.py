@@ -32,6 +32,7 @@ MERGE: Final = "merge"
 """Steps of a try."""
 MOST_CONFLICTS: Final = 5
 """Of one task, in a row."""
+_MOST_KNOWN: Final = 2_000
 
 
 class Try(Struct, frozen=True, kw_only=True):
@@ -85,16 +86,37 @@ class Next(Struct, frozen=True, kw_only=True):
     not_before: float = 0.0
 
 
-async def history(journal: Journal, run_id: str, step_id: str, before: int) -> tuple[Try, ...]:
-    """The tries of a step with numbers below `before`."""
+async def history(
+    journal: Journal,
+    run_id: str,
+    step_id: str,
+    before: int,
+    known: dict[str, Try] | None = None,
+) -> tuple[Try, ...]:
+    """The tries of a step with numbers below `before`. `known`: those that are over, which are
+    not read again, by their runs; kept up."""
+    known = {} if known is None else known
     found = []
     for number in range(1, before):
         nested = nested_run_id(run_id, step_id, number)
-        try:
-            found.append(read(number, await replayed(journal, nested)))
-        except UnknownRun:  # it could not be begun
-            found.append(Try(number=number, run_id=nested, outcome="lost"))
+        if (one := known.get(nested)) is None:
+            try:
+                state = await replayed(journal, nested)
+            except UnknownRun:  # it could not be begun
+                one = Try(number=number, run_id=nested, outcome="lost")
+            else:
+                one = read(number, state)
+                if state.status in RUN_OVER:
+                    keep_under(_MOST_KNOWN, known)
+                    known[nested] = one
+        found.append(one)
     return tuple(found)
+
+
+def keep_under(most: int, known: dict[str, Any]) -> None:
+    """Make room for one more: what came first goes."""
+    while len(known) >= most:
+        del known[next(iter(known))]
 
 
 def read(number: int, state: RunState) -> Try:

@@ -44,7 +44,7 @@ async def write_back(
     has it."""
     if not job.sync:
         return
-    before = await bench.document(run_id)
+    before = (await bench.begun(run_id)).document
     async with bench.writing:
         try:
             written = await mark(job, before, unit, status)
@@ -65,7 +65,7 @@ async def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> list[st
 async def decided_by_hand(bench: Bench, job: Job, run_id: str, unit: Unit) -> str | None:
     """What people have said of a unit in the file since the run began, which leaves nothing to be
     done: `done`, `skipped`, or `removed`."""
-    before = await bench.document(run_id)
+    before = (await bench.begun(run_id)).document
     try:
         now = await to_thread(read_again, job)
     except NotReadable:

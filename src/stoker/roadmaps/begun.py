@@ -1,0 +1,89 @@
+"""What a run began with, once in its journal: in the metadata of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stoker.plan.model import Plan
+from stoker.plan.variables import literal
+from stoker.roadmaps import grouping
+from stoker.roadmaps.document import Roadmap, Task
+from stoker.roadmaps.settings import Budget, Options, Settings, changed
+from stoker.roadmaps.unit import Job, Unit
+
+
+class Planned(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A unit as a step of the run has it."""
+
+    tasks: tuple[str | Task, ...]
+    """Ids of tasks of the document; in full what is not in it."""
+    options: Options = Options()
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """The same for all units of a run."""
+
+    job: Job
+    document: Roadmap
+    budget: Budget
+    tasks: Mapping[str, Task]
+    """Those that are worked at, by their ids."""
+
+    def planned(self, unit: Unit) -> Planned:
+        """The shortest that `unit` gives back."""
+        return Planned(
+            tasks=tuple(
+                task.id if self.tasks.get(task.id) == task else task for task in unit.tasks
+            ),
+            options=unit.options,
+        )
+
+    def unit(self, planned: Planned) -> Unit:
+        """A step's unit, whole."""
+        found = tuple(self.tasks[task] if isinstance(task, str) else task for task in planned.tasks)
+        goals = {phase.id: phase.goal or phase.text for phase in self.document.phases}
+        return Unit(tasks=found, options=planned.options, goal=goals.get(found[0].phase or "", ""))
+
+
+def begun(roadmap: Roadmap, job: Job, settings: Settings) -> Begun:
+    """What a run of these begins with."""
+    tasks = {task.id: task for task in grouping.workable(roadmap, settings.mode)}
+    return Begun(job=job, document=roadmap, budget=settings.budget, tasks=tasks)
+
+
+def metadata(one: Begun, settings: Settings) -> dict[str, Any]:
+    """Of the run's plan."""
+    said = {"job": one.job, "settings": changed(settings), "document": one.document}
+    found: dict[str, Any] = each(literal, msgspec.to_builtins(said))
+    return found
+
+
+def of(plan: Plan) -> Begun | None:
+    """What the run of a plan began with; None: it is no roadmap's."""
+    if "document" not in plan.metadata:
+        return None
+    return begun(
+        msgspec.convert(plan.metadata["document"], Roadmap),
+        msgspec.convert(plan.metadata["job"], Job),
+        settings_of(plan),
+    )
+
+
+def settings_of(plan: Plan) -> Settings:
+    """The settings that a run began with."""
+    return msgspec.convert(plan.metadata.get("settings", {}), Settings)
+
+
+def each(change: Any, value: Any) -> Any:
+    """The same change of all texts in a value."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: each(change, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [each(change, item) for item in value]
+    return value
