@@ -5,7 +5,7 @@ Dependencies on what is done already, or is not in the file, hold nobody up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
@@ -30,19 +30,26 @@ class Placed(Struct, frozen=True):
 
 
 def order(
-    units: Sequence[Unit], phases: Sequence[Phase], *, infer: bool, one_by_one: bool = False
+    units: Sequence[Unit],
+    phases: Sequence[Phase],
+    *,
+    infer: bool,
+    one_by_one: bool = False,
+    imports: Mapping[str, Collection[str]] | None = None,
 ) -> list[Placed]:
     """The units in an order they can be done in, and what each waits for. `infer`: also for what
-    names the same files; `one_by_one`: for the one before it. Raises `PlanError` if units wait
-    for each other, with the path."""
+    names the same files, or files that its own import (`imports`, of a file the others);
+    `one_by_one`: for the one before it. Raises `PlanError` if units wait for each other, with the
+    path."""
     edges = _said(units)
     sorted_units(units, edges)  # what the file says is told without what it implies
     _phases(units, phases, edges)
     _marked(units, edges)
-    line = sorted_units(units, edges)
-    soft: Edges = {index: set() for index in line}
+    soft = _imported(units, edges, imports or {}) if infer else {n: set() for n in edges}
+    line = sorted_units(units, {index: edges[index] | soft[index] for index in edges})
     if one_by_one:
-        soft |= {index: {before} for before, index in pairwise(line)}
+        soft = {index: {before} for before, index in pairwise(line)}
+        soft |= {index: set() for index in line[:1]}
     elif infer:
         _shared_files(units, soft, line)
     places = {index: place for place, index in enumerate(line)}
@@ -145,6 +152,32 @@ def _marked(units: Sequence[Unit], edges: Edges) -> None:
             else:
                 _add(edges, index, beside or alone)
                 alone, beside = [index], []
+
+
+def _imported(units: Sequence[Unit], edges: Edges, imports: Mapping[str, Collection[str]]) -> Edges:
+    """Who names a file that another one's files import comes before it, but where the file says
+    otherwise, or they import each other."""
+    makers: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        for path in unit.files:
+            makers.setdefault(path, []).append(index)
+    needs = {
+        index: {
+            maker
+            for path in unit.files
+            for other in imports.get(path, ())
+            for maker in makers.get(other, ())
+        }
+        - {index}
+        for index, unit in enumerate(units)
+    }
+    both = {index: set(before) for index, before in edges.items()}
+    soft: Edges = {index: set() for index in edges}
+    for index, found in needs.items():
+        wanted = {other for other in found if index not in needs[other]}
+        _add(both, index, sorted(wanted))
+        soft[index] = (both[index] & wanted) - edges[index]
+    return soft
 
 
 def _shared_files(units: Sequence[Unit], edges: Edges, line: Sequence[int]) -> None:

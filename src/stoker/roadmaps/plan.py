@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
 from stoker.roadmaps.begun import Begun, each
 from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
 from stoker.roadmaps.prompt import review_prompt
 from stoker.roadmaps.settings import Settings
@@ -45,8 +47,14 @@ def units_of(roadmap: Roadmap, settings: Settings) -> list[Placed]:
             names = ", ".join(sorted(unknown))
             raise PlanError([Problem(message=f"{roadmap.source}: there is no task {names}")])
         chosen = [unit for unit in chosen if only & {t.id for t in family(unit.tasks)}]
-    one_by_one = settings.parallel == 1
-    found = order(chosen, roadmap.phases, infer=settings.infer, one_by_one=one_by_one)
+    named = [path for unit in chosen for path in unit.files] if settings.infer else []
+    found = order(
+        chosen,
+        roadmap.phases,
+        infer=settings.infer,
+        one_by_one=settings.parallel == 1,
+        imports=imports(Path(roadmap.root), named) if len(chosen) > 1 else {},
+    )
     return found[: settings.max_tasks]
 
 

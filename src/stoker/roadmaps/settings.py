@@ -123,7 +123,8 @@ class Settings(Said, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     sync: bool = True
     """Boxes are ticked in the file."""
     infer: bool = True
-    """Tasks that name the same file follow each other."""
+    """Tasks that name the same file follow each other, and what is imported comes before what
+    imports it."""
     land: bool = False
     """At the end the work is merged into the branch it was cut from."""
     branch: str | None = None

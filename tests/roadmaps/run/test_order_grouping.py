@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from stoker.plan.errors import PlanError
 from stoker.roadmaps.document import Phase, Roadmap, Task
@@ -205,3 +206,40 @@ def test_only_some_and_at_most():
     assert list(waits(found, max_tasks=2)) == ["a", "b"]
     with pytest.raises(PlanError, match="there is no task nix"):
         waits(found, only=("nix",))
+
+
+def test_what_is_imported_comes_before_what_imports_it(tmp_path):
+    for path, text in {
+        "app.py": "from lib import store\n",
+        "lib/store.py": "from . import base\n",
+        "lib/base.py": "",
+        "left.py": "import right\n",
+        "right.py": "import left\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    found = roadmap(
+        task("app", files=("app.py",)),
+        task("store", files=("lib/store.py",)),
+        task("base", files=("lib/base.py",), depends_on=("left",)),
+        task("left", files=("left.py",)),
+        task("right", files=("right.py",)),
+    )
+    found = replace(found, root=str(tmp_path))
+    # Import each other: no order. What the file says goes before.
+    expected = {
+        **{"app": {"store"}, "store": {"base"}, "base": {"left"}, "left": set(), "right": set()}
+    }
+    assert waits(found) == expected
+    line = ["left", "base", "store", "app", "right"]
+    in_turn = [one.unit.id for one in units_of(found, Settings())]
+    assert in_turn == line
+    assert waits(found, infer=False)["app"] == set()
+    against = replace(
+        found,
+        tasks=(
+            task("a", files=("lib/base.py",), depends_on=("b",)),
+            task("b", files=("app.py", "lib/store.py")),
+        ),
+    )
+    assert waits(against) == {"b": set(), "a": {"b"}}
