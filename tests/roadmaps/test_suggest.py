@@ -51,6 +51,10 @@ def test_imports_of_the_standard_library():
     ]
     assert found(text.replace("json", "jsonn"), changed=["a.py"]) == []
     assert found(trace, files={"src/a.py"}) == []  # the task did not write it
+    by_pytest = "test_a.py:3: \nE  NameError: name 'json' is not defined\n\na.py:2: NameError"
+    assert found(by_pytest, files={"a.py"}, changed=["test_a.py", "a.py"]) == [
+        ("add_import", "a.py", "import json", "")
+    ]
 
 
 def test_directories_and_hints():

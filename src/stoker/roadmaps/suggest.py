@@ -153,7 +153,8 @@ class _Tree:
     def _name(self, name: str, fault: Fault) -> Iterator[Suggestion]:
         if name not in sys.stdlib_module_names:
             return
-        places = [fault.path, *(found[0] for found in reversed(_TRACE.findall(fault.message)))]
+        # Where it was raised; the fault's own path is the test's.
+        places = [*(found[0] for found in reversed(_TRACE.findall(fault.message))), fault.path]
         path = next((place for place in places if place in self.changed), "")
         if path:
             yield Suggestion(
