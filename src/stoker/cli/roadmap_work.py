@@ -1,4 +1,5 @@
-"""`stoker roadmap review`, `rollback` and `reset`: what was done, looked at and taken back."""
+"""`stoker roadmap review`, `suggest`, `steer`, `rollback` and `reset`: what was done, looked at,
+led and taken back."""
 
 from __future__ import annotations
 
@@ -32,6 +33,22 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         "--accept", action="append", default=[], metavar="ID", help="take it for done, and tick it"
     )
     review.add_argument("--json", action="store_true", help="as JSON")
+
+    suggest = actions.add_parser(
+        "suggest", help="what may help tasks that failed", parents=[common]
+    )
+    add_run(suggest)
+    suggest.add_argument("--json", action="store_true", help="as JSON")
+
+    steer = actions.add_parser(
+        "steer", help="tell the agent at work on a task, and later ones", parents=[common]
+    )
+    steer.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
+    steer.add_argument("task", metavar="TASK", help="which")
+    steer.add_argument("text", metavar="TEXT", nargs="?", default="", help="what to say")
+    steer.add_argument(
+        "--interrupt", action="store_true", help="now, not when what it is at has ended"
+    )
 
     rollback = actions.add_parser(
         "rollback", help="take back what was done for tasks", parents=[common]
@@ -147,6 +164,47 @@ async def _accept(names: list[str], run: RunStanding, job: Job, context: Context
         context.output.line(f"ticked {', '.join(marked) or 'nothing'}")
 
 
+async def suggest(args: Namespace, context: Context) -> int:
+    """Print what was suggested after the last try of each task that is not done."""
+    run, _ = await _standing(args, context)
+    open_ = [one for one in run.units if one.last and not one.status.startswith("done")]
+    found = [(one.unit.id, each) for one in open_ if one.last for each in one.last.suggestions]
+    if args.json:
+        told = [{"task": task, "suggestion": one} for task, one in found]
+        context.output.json({"run_id": run.run_id, "suggestions": told})
+        return exit_codes.SUCCEEDED
+    for task, one in found:
+        about = " ".join(filter(None, (one.task, one.path, one.value)))
+        context.output.line(one_line(f"{task}: {one.kind} {about} ({one.rating:.0%})"))
+        context.output.line(f"    {one_line(one.reason)}")
+    if not found:
+        context.output.line("nothing is suggested")
+    return exit_codes.SUCCEEDED
+
+
+async def steer(args: Namespace, context: Context) -> int:
+    """Say something of a task to the agent at work on it, and to those that come after."""
+    from secrets import token_hex
+
+    from stoker.cli.ask import find_open, person
+    from stoker.engine.ask import ask
+    from stoker.roadmaps.plan import steering
+    from stoker.roadmaps.standing import standing
+
+    if not (args.text.strip() or args.interrupt):
+        raise UsageError("nothing is said: expected a text, --interrupt or both")
+    async with context.journal() as journal:
+        row = await find_open(context, journal, args.run)
+        one = _unit(await standing(journal, row.run_id), args.task)
+        text = steering(
+            one.unit.id, args.text, interrupt=args.interrupt, by=person(), token=token_hex(4)
+        )
+        asked = await ask(journal, row, "extend", {"steps": text}, by=person())
+    if asked.events is None:
+        context.output.note(f"nobody drives run {row.run_id}: it is said when it is gone on with")
+    return exit_codes.SUCCEEDED
+
+
 async def rollback(args: Namespace, context: Context) -> int:
     """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
     from stoker.cli.drive import drive
@@ -204,6 +262,8 @@ async def reset(args: Namespace, context: Context) -> int:
 
 ACTIONS: Final[dict[str, Callable[[Namespace, Context], Awaitable[int]]]] = {
     "review": review,
+    "suggest": suggest,
+    "steer": steer,
     "rollback": rollback,
     "reset": reset,
     "memory": roadmap_memory.run,

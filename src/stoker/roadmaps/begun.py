@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.plan.model import Plan
 from stoker.plan.variables import literal
@@ -62,12 +63,14 @@ def metadata(one: Begun, settings: Settings) -> dict[str, Any]:
     return found
 
 
-def of(plan: Plan) -> Begun | None:
-    """What the run of a plan began with; None: it is no roadmap's."""
+def of(plan: Plan, added: Sequence[Task] = ()) -> Begun | None:
+    """What the run of a plan began with, and tasks that were `added` to it since; None: it is no
+    roadmap's."""
     if "document" not in plan.metadata:
         return None
+    document = msgspec.convert(plan.metadata["document"], Roadmap)
     return begun(
-        msgspec.convert(plan.metadata["document"], Roadmap),
+        replace(document, tasks=(*document.tasks, *added)),
         msgspec.convert(plan.metadata["job"], Job),
         settings_of(plan),
     )

@@ -62,16 +62,23 @@ class Bench:
 
     async def begun(self, run_id: str) -> Begun:
         """What a run of a roadmap began with. Raises `StepFailed` if it is no roadmap's."""
-        found = self._standings.begun(await self._state(run_id))
+        found = self._standings.begun(await self.state(run_id))
         if found is None:
             raise StepFailed(f"run {run_id} is no roadmap's")
         return found
 
     async def standing(self, run_id: str) -> RunStanding:
         """How the tasks of a run stand."""
-        return await self._standings.of(run_id, await self._state(run_id))
+        return await self._standings.of(run_id, await self.state(run_id))
 
-    async def _state(self, run_id: str) -> RunState:
+    async def extend(self, run_id: str, steps: str) -> None:
+        """Give a run that this engine drives more steps. Raises `PlanError`, `CommandRefused`."""
+        handle = self._engine.handle(run_id)
+        if handle is not None:
+            await handle.extend(steps, by="the plan file")
+
+    async def state(self, run_id: str) -> RunState:
+        """How a run stands."""
         handle = self._engine.handle(run_id)
         return handle.state if handle else await replayed(self.journal, run_id)
 

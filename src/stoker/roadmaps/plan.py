@@ -7,11 +7,12 @@ roadmap-task, and in each try of it:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from stoker.plan import template
 from stoker.plan.errors import PlanError, Problem
@@ -21,7 +22,7 @@ from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
 from stoker.roadmaps.begun import Begun, each
-from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
 from stoker.roadmaps.prompt import review_prompt
@@ -95,13 +96,16 @@ def plan(
             "max_concurrency": settings.parallel,
             **({"max_run_duration_sec": s} if (s := settings.budget.seconds) else {}),
         },
-        "steps": _steps(units, began, settings),
+        "steps": _steps(units, began, settings, {}),
     }
     return loads(msgspec.json.encode(document), kinds=kinds).plan
 
 
-def _steps(found: Sequence[Placed], began: Begun, settings: Settings) -> list[dict[str, Any]]:
+def _steps(
+    found: Sequence[Placed], began: Begun, settings: Settings, homes: Mapping[str, str]
+) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
+    names = [homes.get(placed.unit.tasks[0].id, placed.unit.id) for placed in found]
     for place, placed in enumerate(found):
         unit = placed.unit
         step: dict[str, Any] = {
@@ -111,7 +115,7 @@ def _steps(found: Sequence[Placed], began: Begun, settings: Settings) -> list[di
                 "type": "roadmap-task",
                 **_written(msgspec.to_builtins(began.planned(unit))),
             },
-            "depends_on": [found[other].unit.id for other in placed.waits],
+            "depends_on": list(dict.fromkeys(names[other] for other in placed.waits)),
             # Another run of the same file waits here, and finds the box ticked.
             "locks": [_text(f"{began.job.branch}/{unit.id}")],
             "retries": _ENDLESS,
@@ -119,9 +123,7 @@ def _steps(found: Sequence[Placed], began: Begun, settings: Settings) -> list[di
             "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
         }
         if placed.follows:  # to ask how one stands is to wait until it is over
-            asked = (
-                f"prev[{_quoted(found[n].unit.id)}].status" for n in placed.follows[-_MOST_ASKED:]
-            )
+            asked = (f"prev[{_quoted(names[n])}].status" for n in placed.follows[-_MOST_ASKED:])
             step["condition"] = " && ".join(f"{status} != 'pending'" for status in asked)
         if unit.options.strategy == "rollback_all":
             step["on_failure"] = "abort"
@@ -132,6 +134,29 @@ def _steps(found: Sequence[Placed], began: Begun, settings: Settings) -> list[di
             step["approval"] = {"prompt": _text(f"Begin {unit.id}: {unit.title}?"[:500])}
         steps.append(step)
     return steps
+
+
+def extension(
+    began: Begun, new: Sequence[Task], settings: Settings, homes: Mapping[str, str]
+) -> str:
+    """The steps that a run is extended by to do `new` tasks as well, each by itself; `homes`: by
+    ids of tasks the steps that there are. Raises `PlanError`: they wait for each other."""
+    whole = replace(began.document, tasks=(*began.tasks.values(), *new))
+    ids = {task.id for task in new}
+    places = units_of(whole, replace(settings, grouping="none", mode="task"))
+    steps = _steps(places, began, settings, homes)
+    chosen = [
+        step for step, one in zip(steps, places, strict=True) if ids.intersection(one.unit.ids)
+    ]
+    return msgspec.json.encode({"steps": chosen}).decode()
+
+
+def steering(unit: str, text: str, *, interrupt: bool, by: str, token: str) -> str:
+    """The step, as a run is extended by it, that says something of a unit. `token`: another for
+    each time."""
+    told = {"unit": _text(unit), "text": _text(text), "interrupt": interrupt, "by": _text(by)}
+    step = _step(f"steer-{token}", {"type": "roadmap-steer", **told})
+    return msgspec.json.encode({"steps": [step]}).decode()
 
 
 def try_plan(
@@ -145,11 +170,12 @@ def try_plan(
     token: str,
     last: bool,
     prompt: str,
+    pending: Mapping[str, Sequence[str]] | None,
     kinds: Kinds,
 ) -> Plan:
     """The plan of one try. `base`: the commit its worktree `cwd` was cut from; `step`: the run and
-    the step it is a try of; `token`: the same whenever this try is gone on with;
-    `last`: if it fails, there is no other."""
+    the step it is a try of; `token`: the same whenever this try is gone on with; `pending`: see
+    `roadmap-verify`; `last`: if it fails, there is no other."""
     said = unit.options
     work = {
         "job": _written(msgspec.to_builtins(job)),
@@ -172,7 +198,9 @@ def try_plan(
         if said.model:
             agent["model"] = _text(said.model)
         steps.append(_step(AGENT, agent, **limit))
-    verify = {"type": "roadmap-verify", **work}
+    verify: dict[str, Any] = {"type": "roadmap-verify", **work}
+    if pending is not None:
+        verify["pending"] = _written(pending)
     steps.append(_step(VERIFY, verify, provides=["verdict"]))
     good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
     reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)

@@ -7,6 +7,7 @@ from typing import Final
 
 from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence, Fault
+from stoker.roadmaps.suggest import Suggestion
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job, Unit
 
@@ -48,15 +49,21 @@ def prompt(
     conflicts: Sequence[str] = (),
     carried: bool = False,
     other_way: bool = False,
+    applied: Sequence[Suggestion] = (),
+    said: Sequence[str] = (),
 ) -> str:
     """What to tell the agent. `context`: holds the tasks in full; `diff`: of the last try;
-    `carried`: its work is in the worktree again, in `conflicts` with marks of conflicts."""
+    `carried`: its work is in the worktree again, in `conflicts` with marks of conflicts;
+    `applied`: of what was suggested; `said`: by people meanwhile."""
     parts = [_tasks(job, unit, whole=not context), _RULES]
+    if said:
+        listed = "\n".join(f"- {text.strip()}" for text in said)
+        parts.append(f"# What you are told by a person, before all else\n\n{listed}")
     if context:
         parts.append(f"# What is known\n\n{context}")
     told = [one for one in tries if one.outcome == "failed" and one.category != "rate_limit"]
     if told:
-        parts.append(_before(told, diff, carried=carried))
+        parts.append(_before(told, diff, carried=carried, applied=applied))
     if conflicts:
         listed = "\n".join(f"- {path}" for path in conflicts)
         parts.append(
@@ -108,7 +115,9 @@ def _task(task: Task, level: int) -> str:
     return "\n\n".join(lines)
 
 
-def _before(tries: Sequence[Try], diff: str, *, carried: bool) -> str:
+def _before(
+    tries: Sequence[Try], diff: str, *, carried: bool, applied: Sequence[Suggestion]
+) -> str:
     lines = [f"# What was tried before ({len(tries)} {'try' if len(tries) == 1 else 'tries'})"]
     for one in tries:
         line = f"- Try {one.number}: {(one.category or 'failed').replace('_', ' ')}. {one.error}"
@@ -120,6 +129,9 @@ def _before(tries: Sequence[Try], diff: str, *, carried: bool) -> str:
     if last.evidence is not None:
         lines += _outputs(last.evidence)
         lines += [f"Note: {note}" for note in last.evidence.notes[:_FAULTS]]
+    if last.suggestions:
+        lines.append("## What may help")
+        lines += [_suggestion(one, done=one in applied) for one in last.suggestions]
     if last.summary:
         lines.append(f"## What was said of it then\n\n{last.summary.strip()[:1500]}")
     if diff:
@@ -136,6 +148,11 @@ def _fault(fault: Fault) -> str:
     place = f"{fault.path}:{fault.line}" if fault.path and fault.line else fault.path
     where = f" in {place}" if place else ""
     return f"- {fault.category.replace('_', ' ')}{where}: {fault.message}"
+
+
+def _suggestion(one: Suggestion, *, done: bool) -> str:
+    what = " ".join(filter(None, (one.kind.replace("_", " "), one.task, one.path, one.value)))
+    return f"- {what}: {one.reason}" + (" (this is done already)" if done else "")
 
 
 def _outputs(evidence: Evidence) -> list[str]:

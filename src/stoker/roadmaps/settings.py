@@ -41,6 +41,8 @@ without it. `branch_and_merge`: as `retry_with_context`; given up, it is kept on
 own. `rollback_all`: given up, all the run has done is taken back. `skip`: one try, then the
 next task. `manual`: a person is asked after each failed try."""
 Adapt = Literal["no_adapt", "suggest", "auto_fix"]
+"""Of what may help after a failed try: nothing; it is said to the next; and what is safe is done
+in its worktree before it begins."""
 
 
 class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

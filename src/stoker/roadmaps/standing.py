@@ -14,7 +14,7 @@ from stoker.journal.base import Journal
 from stoker.plan.template import render_value
 from stoker.roadmaps import tries
 from stoker.roadmaps.begun import Begun, Planned, of
-from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.tries import Try, keep_under
 from stoker.roadmaps.unit import Job, Unit
 
@@ -74,27 +74,33 @@ class Standings:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._tries: dict[str, Try] = {}
-        self._begun: dict[str, Begun | None] = {}
+        self._begun: dict[str, tuple[int, Begun | None, dict[str, Unit]]] = {}
 
     def begun(self, state: RunState) -> Begun | None:
-        """What a run began with; None: it is no roadmap's."""
-        if state.run_id not in self._begun:
+        """What a run began with and was added since; None: it is no roadmap's."""
+        return self._known(state)[0]
+
+    def _known(self, state: RunState) -> tuple[Begun | None, dict[str, Unit]]:
+        """The same, and its units by their steps."""
+        size, began, units = self._begun.get(state.run_id, (-1, None, {}))
+        if size != len(state.steps):
             keep_under(_MOST_RUNS, self._begun)
-            self._begun[state.run_id] = of(state.plan)
-        return self._begun[state.run_id]
+            began = of(state.plan, _added(state))
+            steps = [step for step in state.steps if is_unit(step)] if began else []
+            units = {step.step.id: unit_of(step, began) for step in steps if began}
+            self._begun[state.run_id] = (len(state.steps), began, units)
+        return began, units
 
     async def of(self, run_id: str, state: RunState | None = None) -> RunStanding:
         """`state`: if it is known. Raises `UnknownRun`."""
         state = state or await replayed(self._journal, run_id)
-        began = self.begun(state)
-        steps = [] if began is None else [s for s in state.steps if is_unit(s)]
+        began, known = self._known(state)
+        steps = [state[name] for name in known]
+        homes = {name: unit.ids for name, unit in known.items()}
         units = []
-        homes: dict[str, tuple[str, ...]] = {}
         reverted = await self._reverted(run_id) if steps else frozenset()
         for step in steps:
-            assert began is not None  # noqa: S101 - there are no steps else
-            unit = unit_of(step, began)
-            homes[step.step.id] = unit.ids
+            unit = known[step.step.id]
             number = step.number + 1
             past = await tries.history(self._journal, run_id, unit.id, number, self._tries)
             told = _unit(step, unit, past)
@@ -132,11 +138,32 @@ def is_unit(step: StepState) -> bool:
     return (step.step.step_def or {}).get("type") == "roadmap-task"
 
 
+def _added(state: RunState) -> list[Task]:
+    """Tasks that are not in the document: the steps that do them hold them."""
+    first = len(state.plan.steps)
+    planned = (_planned(step) for step in state.steps[first:] if is_unit(step))
+    return [task for one in planned for task in one.tasks if isinstance(task, Task)]
+
+
+def said_of(state: RunState, unit_id: str) -> tuple[str, ...]:
+    """What people have said of a unit while the run was under way."""
+    steps = (render_value(step.step.step_def or {}, {}) for step in state.steps)
+    return tuple(
+        one["text"]
+        for one in steps
+        if one.get("type") == "roadmap-steer" and one["unit"] == unit_id and one.get("text")
+    )
+
+
 def unit_of(step: StepState, began: Begun) -> Unit:
     """The unit of such a step."""
+    return began.unit(_planned(step))
+
+
+def _planned(step: StepState) -> Planned:
     definition = {**(step.step.step_def or {})}
     del definition["type"]
-    return began.unit(msgspec.convert(render_value(definition, {}), Planned))
+    return msgspec.convert(render_value(definition, {}), Planned)
 
 
 def _unit(step: StepState, unit: Unit, past: tuple[Try, ...]) -> Standing:

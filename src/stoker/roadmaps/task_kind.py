@@ -20,9 +20,11 @@ from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
 from stoker.roadmaps.plan import AGAIN, try_plan
 from stoker.roadmaps.prompt import prompt
+from stoker.roadmaps.standing import said_of
+from stoker.roadmaps.suggest import Suggestion, apply
 from stoker.roadmaps.tries import Next, Try
 from stoker.roadmaps.unit import Unit
-from stoker.roadmaps.writeback import decided_by_hand, write_back
+from stoker.roadmaps.writeback import decided_by_hand, take_up, write_back
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
 
@@ -127,6 +129,7 @@ class _Try:
             token=self.run,
             last=tries.is_last(past, unit.options),
             prompt=told,
+            pending=await self._pending(),
             kinds=self.bench.kinds,
         )
 
@@ -150,6 +153,9 @@ class _Try:
             budget=budget,
             conflicts=conflicts,
         )
+        applied: list[Suggestion] = []
+        if last is not None and self.unit.options.adapt == "auto_fix":
+            applied = await asyncio.to_thread(apply, last.suggestions, path)
         diff = await integration.patch(self.repository, last.base, last.commit) if last else ""
         return prompt(
             self.job,
@@ -160,7 +166,17 @@ class _Try:
             conflicts=conflicts,
             carried=next_.carry,
             other_way=next_.other_way,
+            applied=applied,
+            said=said_of(await self.bench.state(self.attempt.run_id), self.attempt.step_id),
         )
+
+    async def _pending(self) -> dict[str, tuple[str, ...]] | None:
+        """Files that other tasks are still to make; None: nothing is to be suggested."""
+        if self.unit.options.adapt == "no_adapt":
+            return None
+        run = await self.bench.standing(self.attempt.run_id)
+        left = [one.unit for one in run.units if one.status in ("pending", "in_progress")]
+        return {one.id: one.files for one in left if one.files and one.id != self.unit.id}
 
     async def _wait(self, next_: Next) -> None:
         agent = self.unit.options.agent
@@ -219,6 +235,7 @@ class _Try:
         return Result(exit_code=1, error=error)
 
     async def _clear(self, all_: tuple[Try, ...]) -> None:
+        await take_up(self.bench, self.attempt.run_id, self.attempt.write)
         for one in all_:
             await integration.leave(self.repository, *self.place(one.number))
 

@@ -21,6 +21,7 @@ from stoker.roadmaps import failures
 from stoker.roadmaps.evidence import Category, Evidence, Fault
 from stoker.roadmaps.failures import Failure
 from stoker.roadmaps.settings import Options
+from stoker.roadmaps.suggest import Suggestion
 
 AGENT: Final = "agent"
 ASK: Final = "ask"
@@ -52,6 +53,8 @@ class Try(Struct, frozen=True, kw_only=True):
     digest: str = ""
     """Of what it changed."""
     evidence: Evidence | None = None
+    suggestions: tuple[Suggestion, ...] = ()
+    """What may help the next, the best first."""
     conflicts: tuple[str, ...] = ()
     summary: str = ""
     tokens: int = 0
@@ -142,6 +145,7 @@ def read(number: int, state: RunState) -> Try:
         commit=str(told.get("checkpoint") or told.get("commit", "")),
         digest=str(told.get("digest", "")),
         evidence=evidence,
+        suggestions=msgspec.convert(told.get("suggestions", ()), tuple[Suggestion, ...]),
         conflicts=tuple(told.get("conflicts", ())),
         summary=str(agent.outputs.get("summary") or "") if agent else "",
         tokens=sum(map(_tokens, paid)),

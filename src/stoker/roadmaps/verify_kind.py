@@ -12,9 +12,13 @@ from stoker.plan.model import InterruptPolicy, Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.checking import check
+from stoker.roadmaps.suggest import Suggestion, suggest
 from stoker.roadmaps.unit import Job, Unit
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.worktree import Worktree
+
+_MOST = 8
+"""Suggestions of one try."""
 
 
 class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,11 +32,14 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The roadmap's."""
     last: bool = False
     """There is no other try."""
+    pending: dict[str, tuple[str, ...]] | None = None
+    """Files that other tasks, by their ids, are still to make; None: nothing is suggested."""
 
 
 class VerifyKind:
-    """Outputs: `verdict`, `evidence`, `commit` (of the work, on no branch of the user's) and
-    `digest` (of what it changes). A verdict of `failed` is no failure of the step."""
+    """Outputs: `verdict`, `evidence`, `commit` (of the work, on no branch of the user's),
+    `digest` (of what it changes) and `suggestions`. A verdict of `failed` is no failure of the
+    step."""
 
     name = "roadmap-verify"
     definition = Verify
@@ -73,11 +80,23 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
             commit=commit,
             last=definition.last,
         )
+        suggestions: tuple[Suggestion, ...] = ()
+        if definition.pending is not None and evidence.faults:
+            tree = await repository.git.records("ls-tree", "-r", "-z", "--name-only", commit)
+            suggestions = suggest(
+                evidence.faults,
+                files=set(tree),
+                promised=unit.files,
+                changed=evidence.files,
+                pending=definition.pending,
+            )[:_MOST]
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
     attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
     for fault in evidence.faults:
         attempt.write(f"{fault.category}: {fault.path}: {fault.message}\n", error=True)
+    for one in suggestions:
+        attempt.write(f"suggested ({one.rating:.0%}): {one.kind}: {one.reason}\n")
     return Result(
         exit_code=0,
         outputs={
@@ -85,6 +104,7 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
             "evidence": msgspec.to_builtins(evidence),
             "commit": commit,
             "digest": digest,
+            "suggestions": msgspec.to_builtins(suggestions),
         },
     )
 

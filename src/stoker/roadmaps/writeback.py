@@ -1,4 +1,5 @@
-"""Boxes ticked in the user's file, once the journal says that their tasks are done.
+"""Boxes ticked in the user's file, once the journal says that their tasks are done; and tasks
+that are added to it taken up.
 
 The file may have been edited since the run began: tasks are found again by who they are.
 """
@@ -10,11 +11,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
+from stoker.engine.commands import CommandRefused
+from stoker.plan.errors import PlanError
 from stoker.roadmaps import detect, writing
+from stoker.roadmaps.begun import settings_of
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.document import Roadmap, Status, Task
 from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.matching import match
+from stoker.roadmaps.plan import extension
+from stoker.roadmaps.taking_up import added
 from stoker.roadmaps.unit import Job, Unit, family, is_open
 
 _RACES: Final = 5
@@ -60,6 +66,28 @@ async def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> list[st
     open_then = {task.id for task in before.walk() if is_open(task)}
     ids = {task.id for task in family(unit.tasks)} & open_then
     return await to_thread(_mark, job, before, ids, status)
+
+
+async def take_up(bench: Bench, run_id: str, say: Callable[[str], None]) -> None:
+    """Extend a run by the tasks that were added to its plan file, unless it is a part of the file
+    that it was to do. What cannot be added is told by `say`."""
+    async with bench.writing:  # what another one has just added is known here
+        began = await bench.begun(run_id)
+        settings = settings_of((await bench.state(run_id)).plan)
+        if not began.job.sync or settings.only or settings.max_tasks:
+            return
+        try:
+            now = await to_thread(read_again, began.job)
+            new = await to_thread(added, began.document, now)
+            if new:
+                units = [one.unit for one in (await bench.standing(run_id)).units]
+                homes = {name: unit.id for unit in units for name in unit.ids}
+                await bench.extend(run_id, extension(began, new, settings, homes))
+        except (NotReadable, PlanError, CommandRefused) as error:
+            say(f"what was added to the plan file was not taken up: {error}\n")
+            return
+    if new:
+        say(f"added to the plan file meanwhile: {', '.join(task.id for task in new)}\n")
 
 
 async def decided_by_hand(bench: Bench, job: Job, run_id: str, unit: Unit) -> str | None:
