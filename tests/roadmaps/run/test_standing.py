@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import msgspec
 import pytest
 from test_order_grouping import roadmap, task
 
 from stoker.engine.state import RunState
-from stoker.plan.graph import Graph
 from stoker.roadmaps import tries
 from stoker.roadmaps.plan import plan, units_of
 from stoker.roadmaps.settings import Settings
@@ -36,12 +36,12 @@ def made(count, text):
 
 def test_tries_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run = made(TASKS, "said once")
-    state = RunState("r", run, Graph.build(run.steps))
+    state = RunState("r", run)
     read: Counter[str] = Counter()
 
     async def replayed(journal, run_id):
         read[run_id] += 1
-        nested = RunState(run_id, run, Graph.build(()))
+        nested = RunState(run_id, made(1, ""))
         nested.status = "running" if run_id == f"r.t{TASKS - 1}.1" else "failed"
         return nested
 
@@ -62,7 +62,5 @@ def test_tries_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_the_file_says_is_in_the_plan_once() -> None:
-    import msgspec
-
     word = "a-word-of-the-file"
     assert msgspec.json.encode(made(3, word)).count(word.encode()) == 3

@@ -7,6 +7,7 @@ import sys
 from threading import Event
 
 import pytest
+from model_server import Say
 from roadmap_world import World
 
 from stoker.engine.handle import RunHandle
@@ -34,6 +35,7 @@ def test_a_running_agent_is_told(world: World, interrupt: bool) -> None:
     def policy(talk):  # the model's side: it thinks until the person has spoken
         if WORD in talk.asked and "What you are told by a person" not in talk.asked:
             heard.append(talk.asked)
+            return Say("as you wish")
         return answer(talk)
 
     world.server.policy = policy
