@@ -193,7 +193,7 @@ async def dependents(
         for one in found.units:
             awaited = {
                 f"{definition['project']}:{definition['step']}"
-                for before in steps[one.unit.id].depends_on
+                for before in (steps[one.unit.id].depends_on if one.unit.id in steps else ())
                 if (definition := steps[before].step_def or {}).get("type") == "roadmap-await"
             }
             own = {f"{name}:{task}" for task in one.waits}
