@@ -84,6 +84,8 @@ async def _standing(args: Namespace, context: Context) -> tuple[RunStanding, Job
 
 async def review(args: Namespace, context: Context) -> int:
     """Print how a run's tasks stand; accept what nothing could verify."""
+    from stoker.cli.standing import hints
+    from stoker.engine.view import read_run, view
     from stoker.roadmaps import integration
     from stoker.workspace.repository import Repository
 
@@ -98,12 +100,24 @@ async def review(args: Namespace, context: Context) -> int:
         return exit_codes.SUCCEEDED
     for one in chosen:
         _print(one, context)
-    if args.task is not None and (commit := chosen[0].commit):
+    if args.task is not None and (span := _span(chosen[0])):
         repository = await Repository.open(job.root)
         output.line("")
-        for line in (await integration.patch(repository, f"{commit}~1", commit)).splitlines():
+        for line in (await integration.patch(repository, *span)).splitlines():
             output.line(printable(line))
+    async with context.journal() as journal:
+        there = await read_run(journal, run.run_id)
+    for hint in hints(there, view(there), context):
+        output.line(hint)
     return exit_codes.SUCCEEDED
+
+
+def _span(one: Standing) -> tuple[str, str] | None:
+    """The commits between which its work is: of what is merged, or waits for a person's look."""
+    if one.commit:
+        return f"{one.commit}~1", one.commit
+    last = one.tries[-1] if one.status == "in_progress" and one.tries else None
+    return (last.base, last.commit) if last and last.commit else None
 
 
 def _unit(run: RunStanding, task: str) -> Standing:
@@ -138,6 +152,8 @@ def _print(one: Standing, context: Context) -> None:
     )
     if one.reason:
         output.line(f"    {one_line(one.reason)}")
+    if one.status == "done-unverified":
+        output.line(f"    if it is good: stoker roadmap review --accept {one_line(one.unit.ids[0])}")
     evidence = last.evidence if last else None
     if evidence is None:
         return

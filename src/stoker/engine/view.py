@@ -174,9 +174,8 @@ async def read_run(journal: Journal, run_id: str) -> Standing:
         attempts.setdefault(attempt.step_id, []).append(attempt)
     nested: dict[str, Standing] = {}
     for step in state.steps:
-        tried = attempts.get(step.step.id)
-        if step.status == "running" and tried and tried[-1].kind == "plan":
-            with suppress(UnknownRun):  # not begun yet
+        if step.status == "running":
+            with suppress(UnknownRun):  # most steps have none, or it has not begun yet
                 inner = nested_run_id(run_id, step.step.id, step.number)
                 nested[step.step.id] = await read_run(journal, inner)
     return Standing(row, state, attempts, settled, approvals, nested)

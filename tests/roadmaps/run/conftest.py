@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
 
 from roadmap_world import World
+from shell_world import shells
 
 
 @pytest.fixture
@@ -21,3 +22,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for name, value in made.env.items():
             monkeypatch.setenv(name, value)
         yield made
+
+
+shell = pytest.fixture(shells)
