@@ -258,7 +258,6 @@ async def next_(args: Namespace, context: Context) -> int:
 
 async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
     from stoker.roadmaps.begin import open_branch
-    from stoker.workspace.errors import WorkspaceError
 
     output = context.output
     plan = prepared.plan
@@ -267,10 +266,7 @@ async def _start(args: Namespace, context: Context, prepared: Prepared) -> int:
         return exit_codes.SUCCEEDED
     async with context.journal(create=True, durability=args.durability) as journal:
         await _alone(context, journal, prepared.job)
-        try:
-            await open_branch(prepared)
-        except WorkspaceError as error:
-            raise UsageError(str(error)) from error
+        await open_branch(prepared)
     status = await _drive(args, context, plan, prepared.job.root, prepared.settings.parallel)
     if prepared.settings.land:
         status = await _land(context, prepared.job, status)
@@ -317,8 +313,9 @@ async def _alone(context: Context, journal: Journal, job: Job) -> None:
         other = (await standing(journal, row.run_id)).job
         if other is not None and (other.source, other.branch) == (job.source, job.branch):
             raise UsageError(
-                f"run {row.run_id} of this plan file is not over: `stoker roadmap resume` goes on "
-                f"with it; {context.hint('cancel', row.run_id)}"
+                f"run {row.run_id} of this plan file is not over: "
+                f"{context.hint('roadmap', 'resume', row.run_id)}, "
+                f"or {context.hint('cancel', row.run_id)}"
             )
 
 

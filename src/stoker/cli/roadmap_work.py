@@ -153,7 +153,9 @@ def _print(one: Standing, context: Context) -> None:
     if one.reason:
         output.line(f"    {one_line(one.reason)}")
     if one.status == "done-unverified":
-        output.line(f"    if it is good: stoker roadmap review --accept {one_line(one.unit.ids[0])}")
+        output.line(
+            f"    if it is good: stoker roadmap review --accept {one_line(one.unit.ids[0])}"
+        )
     evidence = last.evidence if last else None
     if evidence is None:
         return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stoker.agents.profiles import UnknownProfile, load, place
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
@@ -19,10 +21,9 @@ from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
 from stoker.roadmaps.unit import Job, is_open
-from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.errors import NotARepository, WorkspaceError
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
-
 
 class Prepared(Struct, frozen=True, kw_only=True):
     """What is to be run."""
@@ -56,10 +57,14 @@ async def prepare(
         roadmap = detect.read(file, root=root, format=format, reading=reading)
         head = await repository.head()
         seen = await entries(repository.git)
+    except NotARepository as error:
+        hint = "agents work in branches of one: git init, and commit what is there"
+        raise PlanError([Problem(message=f"{error} ({hint})")]) from error
     except (NotReadable, WorkspaceError) as error:
         raise PlanError([Problem(message=str(error))]) from error
     if head is None:
-        raise PlanError([Problem(message=f"{root}: expected a commit to begin from, found none")])
+        message = f"{root}: expected a commit to begin from, found none (git add, git commit)"
+        raise PlanError([Problem(message=message)])
     chosen = settings.load(state / settings.FILE, over)
     name = integration.slug(roadmap.title or file.stem)
     branch = chosen.branch or f"roadmap/{name}"
@@ -99,12 +104,33 @@ async def prepare(
 
 async def open_branch(prepared: Prepared) -> None:
     """Make the roadmap's branch, or move it on to what it was cut from if it has nothing of its
-    own. Raises `WorkspaceError`."""
+    own. Raises `PlanError`, also if an agent is not there."""
     job = prepared.job
-    repository = await Repository.open(job.root)
-    async with integration.queue(repository, job.branch):
-        if await integration.prepare(repository, job.branch, job.base) != job.base:
-            await integration.advance(repository, job.branch, job.base)
+    _check_agents(prepared.units)
+    try:
+        repository = await Repository.open(job.root)
+        async with integration.queue(repository, job.branch):
+            if await integration.prepare(repository, job.branch, job.base) != job.base:
+                await integration.advance(repository, job.branch, job.base)
+    except WorkspaceError as error:
+        message = f"the branch {job.branch} cannot be made (--branch NAME takes another): {error}"
+        raise PlanError([Problem(message=message)]) from error
+
+
+def _check_agents(units: Iterable[Placed]) -> None:
+    """That there are the agents, which is better known before anything is begun. Raises
+    `PlanError`."""
+    profiles = load(place())
+    asked = ((one.unit.options.agent, one.unit.options.reviewer) for one in units)
+    for name in dict.fromkeys(name for names in asked for name in names if name):
+        executor, _, variant = name.partition(":")
+        try:
+            profile = profiles.profile(executor, variant or None)
+        except UnknownProfile as error:
+            raise PlanError([Problem(message=str(error))]) from error
+        if profile.command and shutil.which(profile.command[0]) is None:
+            message = f"agent {name}: expected the program {profile.command[0]}, found none"
+            raise PlanError([Problem(message=message)])
 
 
 async def _base(repository: Repository, branch: str, head: str) -> tuple[str, list[str]]:

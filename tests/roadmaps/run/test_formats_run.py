@@ -185,7 +185,9 @@ def test_status_is_written_in_the_way_of_the_tool(
 def test_backlog(shell: Shell) -> None:
     shell.begin()
     folder = "backlog/tasks"
-    shell.write("backlog/config.yml", 'project_name: "P"\nstatuses: ["To Do", "In Progress", "Done"]\n')
+    shell.write(
+        "backlog/config.yml", 'project_name: "P"\nstatuses: ["To Do", "In Progress", "Done"]\n'
+    )
     names = {1: f"{folder}/task-1 - One.md", 2: f"{folder}/task-2 - Two.md"}
     shell.write(names[1], BACKLOG.format(n=1, title="One", after="[task-2]"))
     shell.write(names[2], BACKLOG.format(n=2, title="Two", after="[]"))
