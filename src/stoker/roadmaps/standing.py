@@ -175,7 +175,9 @@ def _unit(step: StepState, unit: Unit, past: tuple[Try, ...]) -> Standing:
         tries=past,
         commit=str(step.outputs.get("commit", "")),
         started=step.first_started,
-        ended=past[-1].ended if past and status not in ("pending", "in_progress") else None,
+        ended=max(one.ended for one in past)
+        if past and status not in ("pending", "in_progress")
+        else None,
     )
 
 

@@ -73,6 +73,7 @@ class World:
             "base_url": f"{self.server.url}/v1",
             "permissions": {"edit": "allow", "execute": "allow"},
             "retries": 0,
+            "prices": {"scripted": {"input": 1000.0, "output": 1000.0}},
         }
         params = ["--settings", json.dumps(settings)]
         document = {"executors": {"BUILTIN": {"DEFAULT": {"additional_params": params}}}}
