@@ -1,4 +1,4 @@
-"""SIGKILL after random numbers of events, then `stoker roadmap resume`: no task twice, none lost."""
+"""SIGKILL after random numbers of events, then `stoker roadmap resume`: no task twice."""
 
 from __future__ import annotations
 
