@@ -31,6 +31,7 @@ from benchmarks import (
     profile,
     resume,
     roadmap_context,
+    roadmap_run,
     scale,
     server,
     startup,
@@ -52,6 +53,7 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "agent": agent.measure,
     "roadmaps": plan_files.measure,
     "roadmap-context": roadmap_context.measure,
+    "roadmap-run": roadmap_run.measure,
 }
 
 _ALONE = set(MEASURES) - {"startup", "graphs", "scale"}

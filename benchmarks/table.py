@@ -35,6 +35,11 @@ def at_most(what: str, found: float, limit: float, unit: str = "") -> tuple[str,
     return f"{what} <= {limit:g}{unit}", found <= limit
 
 
+def at_least(what: str, found: float, limit: float, unit: str = "") -> tuple[str, bool]:
+    """The same, the other way round."""
+    return f"{what} >= {limit:g}{unit}", found >= limit
+
+
 def _cells(row: Row, previous: str) -> tuple[str, ...]:
     def ratio(value: float | None) -> str:
         return "" if value is None else f"{value:.2f}"

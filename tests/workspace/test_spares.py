@@ -32,7 +32,7 @@ class Stock:
 
     async def full(self, count=2):
         """There are enough, and the last of them is no longer being made."""
-        while len(self.pool.ready) < count or self.pool.wanted or self.pool.spent:
+        while len(self.pool.ready) < count or self.pool.wanted or self.pool.spent or self.pool.used:
             await asyncio.sleep(0)
 
 
@@ -163,6 +163,23 @@ def test_as_many_as_were_wanted_at_once(bench, run):
     run(check())
 
 
+def _spoil(worktree, elsewhere):
+    """What somebody may do who wants to leave something behind."""
+    file = worktree / "a.txt"
+    stat = file.stat()
+    file.write_bytes(b"x" * stat.st_size)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (elsewhere / "b.txt").write_text("elsewhere\n")
+    (worktree / "dir" / "b.txt").unlink()
+    (worktree / "dir").rmdir()
+    (worktree / "dir").symlink_to(elsewhere)
+    (worktree / "seen.log").write_text("ignored\n")
+    (worktree / "empty" / "deep").mkdir(parents=True)
+    (worktree / "nested").mkdir()
+    (worktree / "nested" / ".git").mkdir()
+    (worktree / "run.sh").chmod(0o644)
+
+
 def test_work_in_one_is_kept_when_it_is_removed(bench, run):
     async def check():
         async with stocked(bench) as stock:
@@ -170,5 +187,79 @@ def test_work_in_one_is_kept_when_it_is_removed(bench, run):
             (worktree.path / "a.txt").write_text("mine\n")
             removed = await removal.remove(worktree, "second")
             assert bench.git("show", f"{removed.backup.ref}:a.txt") == "mine"
+
+    run(check())
+
+
+@pytest.fixture
+def spoilt(bench):
+    """A repository in which much can be spoilt; where links may lead."""
+    (bench.path / "run.sh").write_text("x")
+    (bench.path / "run.sh").chmod(0o755)
+    bench.commit(".gitignore", "*.log\n")
+    elsewhere = bench.top / "elsewhere"
+    elsewhere.mkdir()
+    return elsewhere
+
+
+def test_a_worktree_that_was_worked_in_is_used_again(bench, run, spoilt):
+    async def check():
+        async with stocked(bench) as stock:
+            worktree = await stock.create("second")
+            await stock.kept.lend(worktree, bench.git("rev-parse", "main"))
+            inode = (worktree.path / ".gitignore").stat().st_ino
+            bench.git("update-index", "--skip-worktree", "a.txt", cwd=worktree.path)
+            _spoil(worktree.path, spoilt)
+            bench.commit("later.txt", "what the next is at")
+            assert await stock.kept.give(worktree)
+            assert not await stock.kept.give(worktree)
+            assert "second" not in bench.git("worktree", "list")
+            await stock.full(3)
+            assert inode in {(one.files / ".gitignore").stat().st_ino for one in stock.pool.ready}
+            for name in ("t1", "t2", "t3"):
+                await _like_a_new_one(bench, await stock.create(name), "main")
+        assert (spoilt / "b.txt").read_text() == "elsewhere\n"
+        assert sorted(os.listdir(bench.top / "wt")) == ["first", "t1", "t2", "t3"]
+
+    run(check())
+
+
+def test_a_worktree_whose_git_was_replaced_is_not(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            worktree = await stock.create("second")
+            await stock.kept.lend(worktree, bench.git("rev-parse", "main"))
+            inode = (worktree.path / "a.txt").stat().st_ino
+            (worktree.path / ".git").unlink()
+            (worktree.path / ".git").mkdir()
+            assert await stock.kept.give(worktree)
+            await stock.full()
+            assert inode not in {(one.files / "a.txt").stat().st_ino for one in stock.pool.ready}
+
+    run(check())
+
+
+def test_files_to_be_written_over_by_an_index(bench, run, spoilt):
+    async def check():
+        commit = bench.git("rev-parse", "main")
+        async with stocked(bench) as stock:
+            place = bench.top / "place"
+            async with stock.kept.somewhere(stock.repository, commit, place) as index:
+                env = {"GIT_WORK_TREE": str(place), "GIT_INDEX_FILE": str(index)}
+                await stock.repository.git.run("read-tree", "--reset", "-u", "HEAD~1", env=env)
+                assert not (place / ".gitignore").exists()
+                await stock.repository.git.run("read-tree", "--reset", "-u", "HEAD", env=env)
+                _spoil(place, spoilt)
+            assert not place.exists()
+            await stock.full()
+            for name in ("t1", "t2"):
+                await _like_a_new_one(bench, await stock.create(name), "main")
+            await stock.full()
+            with pytest.raises(RuntimeError):
+                async with stock.kept.somewhere(stock.repository, commit, place):
+                    inode = (place / "a.txt").stat().st_ino
+                    raise RuntimeError
+            await stock.full()
+            assert inode not in {(one.files / "a.txt").stat().st_ino for one in stock.pool.ready}
 
     run(check())

@@ -25,6 +25,7 @@ from stoker.workspace.errors import NotARepository, WorkspaceError
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
 
+
 class Prepared(Struct, frozen=True, kw_only=True):
     """What is to be run."""
 

@@ -22,14 +22,16 @@ from stoker.roadmaps.context.index import Index
 from stoker.roadmaps.standing import RunStanding, Standings
 from stoker.roadmaps.unit import Job
 from stoker.workspace.repository import Repository
+from stoker.workspace.spares import Spares
 
 
 class Bench:
     """Of one engine; get it by `attempt.shared(opened)`."""
 
-    def __init__(self, engine: Engine, group: asyncio.TaskGroup) -> None:
+    def __init__(self, engine: Engine, group: asyncio.TaskGroup, spares: Spares) -> None:
         self._engine = engine
         self._group = group
+        self.spares = spares
         self.writing = asyncio.Lock()
         """Held by whoever writes to a plan file."""
         self._repositories: dict[str, Repository] = {}
@@ -146,8 +148,8 @@ class Bench:
 @asynccontextmanager
 async def opened(engine: Engine) -> AsyncIterator[Bench]:
     """See `Bench`."""
-    async with asyncio.TaskGroup() as group:
-        bench = Bench(engine, group)
+    async with Spares(engine.directory / "worktrees") as spares, asyncio.TaskGroup() as group:
+        bench = Bench(engine, group, spares)
         try:
             yield bench
         finally:

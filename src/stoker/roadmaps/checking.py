@@ -56,7 +56,11 @@ async def check(
     )
     settings = Settings(mode=said.verify, commands=(said.command,) if said.command else ())
     repository = await bench.repository(job.root)
-    async with _places(bench.directory) as (directory, scratch):
+    async with (
+        _place(bench.directory) as place,
+        bench.spares.somewhere(repository, base, place / "files") as index,
+    ):
+        directory, scratch = str(place / "files"), str(place / "scratch")
         try:
             runner = await SandboxedRunner.open(
                 attempt, directory=directory, scratch=scratch, state=str(bench.directory)
@@ -64,7 +68,14 @@ async def check(
         except NoSandbox as error:
             raise StepFailed(str(error)) from error
         cache = bench.directory / "roadmaps" / "baselines"
-        return await verification.verify(repository, work, settings, runner, cache=cache)
+        return await verification.verify(
+            repository,
+            work,
+            settings,
+            runner,
+            cache=cache,
+            index=index or place / "index",
+        )
 
 
 def promised(unit: Unit) -> tuple[str, ...]:
@@ -80,13 +91,12 @@ def _names(tasks: Iterable[Task]) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def _places(state: Path) -> AsyncIterator[tuple[str, str]]:
+async def _place(state: Path) -> AsyncIterator[Path]:
     top = state / "roadmaps" / "checks"
     await to_thread(top.mkdir, mode=0o700, parents=True, exist_ok=True)
     place = Path(await to_thread(mkdtemp, dir=top))
     try:
-        for name in ("files", "scratch"):
-            (place / name).mkdir()
-        yield str(place / "files"), str(place / "scratch")
+        (place / "scratch").mkdir()
+        yield place
     finally:
         await to_thread(shutil.rmtree, place, ignore_errors=True)

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stoker.roadmaps.unit import Job
-from stoker.workspace import creation, locks, merge, removal
-from stoker.workspace.commit import commit, commit_tree
+from stoker.workspace import creation, locks, merge, refs, removal, snapshot
+from stoker.workspace.commit import commit_tree
 from stoker.workspace.errors import (
     BranchExists,
     MergeConflict,
@@ -23,9 +24,10 @@ from stoker.workspace.errors import (
     UnknownBranch,
     WorktreeDirty,
 )
-from stoker.workspace.git import decode
+from stoker.workspace.git import Git, decode, joined
 from stoker.workspace.message import Trailers, compose
 from stoker.workspace.repository import Repository
+from stoker.workspace.spares import Spares
 from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree, checked_out
 
@@ -42,8 +44,14 @@ def slug(text: str) -> str:
 
 def place(state: Path, unit: str, run: str) -> tuple[Path, str]:
     """Worktree and branch of the try of a unit whose nested run is `run`."""
-    name = f"{slug(unit)}-{sha256(run.encode()).hexdigest()[:12]}"
-    return state / "worktrees" / f"roadmap-{name}", f"roadmap-try/{name}"
+    name = f"roadmap-{slug(unit)}-{sha256(run.encode()).hexdigest()[:12]}"
+    path = state / "worktrees" / name
+    return path, _branch(path)
+
+
+def _branch(path: Path) -> str:
+    """Of the try whose worktree this is."""
+    return f"roadmap-try/{path.name.removeprefix('roadmap-')}"
 
 
 async def prepare(repository: Repository, branch: str, base: str) -> str:
@@ -59,6 +67,8 @@ async def prepare(repository: Repository, branch: str, base: str) -> str:
 
 async def tip(repository: Repository, branch: str) -> str:
     """The branch's commit. Raises `UnknownBranch`."""
+    if known := refs.branch(repository.common_dir, branch):
+        return known
     (found,) = await repository.resolve(f"refs/heads/{branch}")
     if found is None:
         raise UnknownBranch(branch)
@@ -76,7 +86,9 @@ async def queue(repository: Repository, branch: str) -> AsyncIterator[None]:
 # A try's worktree.
 
 
-async def room(repository: Repository, path: Path, branch: str, base: str) -> Worktree:
+async def room(
+    repository: Repository, path: Path, branch: str, base: str, spares: Spares
+) -> Worktree:
     """The worktree of a try, on a branch of its own: the one that is there, else a new one."""
     try:
         found = Worktree.open(repository, path)
@@ -85,21 +97,32 @@ async def room(repository: Repository, path: Path, branch: str, base: str) -> Wo
     except NotAWorktree:
         pass
     try:
-        return await creation.create(repository, path, branch, base)
+        made = await creation.create(repository, path, branch, base, spares=spares)
     except BranchExists:
         return await creation.recreate(repository, path, branch)
+    await spares.lend(made, base)
+    return made
 
 
-async def leave(repository: Repository, path: Path, branch: str, *, keep: bool = False) -> None:
-    """Remove a try's worktree, and its branch unless that is to be kept."""
+async def leave(
+    repository: Repository,
+    path: Path,
+    branch: str,
+    *,
+    keep: bool = False,
+    spares: Spares | None = None,
+) -> None:
+    """Remove a try's worktree, and its branch unless that is to be kept. `spares`: nothing is
+    left to do with its files, and they may have them."""
     try:
         worktree = Worktree.open(repository, path)
     except NotAWorktree:
-        pass
-    else:
+        worktree = None
+    if worktree and not (spares and await spares.give(worktree)):
         await removal.remove(worktree, branch, discard_nested=True, wait=False)
     if not keep:
-        await repository.git.run("branch", "-D", "--", branch, accept=(0, 1))
+        # `git branch -D` would write the config anew, which others have read.
+        await repository.git.run("update-ref", "-d", f"refs/heads/{branch}", accept=(0, 1))
 
 
 async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
@@ -116,36 +139,32 @@ async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
 
 async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
     """Commit all that a try left in its worktree, but what it did to plan files and in directories
-    of this program; returns the commit. Its parent is `base`, whatever the agent made of its
-    history: what is merged is what is verified."""
-    await commit(worktree, f"Try: {title}", break_lock=True)
-    await _without(worktree, base, (*plan_files, *OURS))
-    git, head = worktree.git, await worktree.head()
-    if head is None or head == base:
+    of this program, on top of the commit `base`, whatever it did with git; returns the commit,
+    `base` if that is all there is."""
+    repository, git = worktree.repository, worktree.repository.git
+    tree = (await snapshot.take(worktree)).oid
+    tree = await _without(git, base, tree, (*plan_files, *OURS))
+    if tree == await git.text("rev-parse", f"{base}^{{tree}}"):
         return base
-    tree = await git.text("rev-parse", "--verify", f"{head}^{{tree}}")
-    repository = worktree.repository
-    made = await commit_tree(git, tree, (base,), compose(f"Try: {title}"), repository.author)
-    await git.run("reset", "--quiet", "--soft", made)
+    text = compose(f"Try: {title}")
+    made = await commit_tree(git, tree, (base,), text, repository.author)
+    # Whatever is checked out there now: that may be a branch of the user's.
+    await git.run("update-ref", "-m", "try", f"refs/heads/{_branch(worktree.path)}", made)
     return made
 
 
-async def _without(worktree: Worktree, base: str, paths: Sequence[str]) -> None:
-    """These are again as they were."""
-    git, head = worktree.git, await worktree.head()
-    if head is None:
-        return
-    changed = await git.records(
-        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head, "--"), *paths
-    )
-    if not changed:
-        return
-    known = set(await git.records("ls-tree", "-r", "-z", "--name-only", base, "--", *changed))
-    if known:
-        await git.run("checkout", "--quiet", base, "--", *sorted(known))
-    if new := sorted(set(changed) - known):
-        await git.run("rm", "--quiet", "--force", "--", *new)
-    await commit(worktree, "Plan files are not the agent's", break_lock=True)
+async def _without(git: Git, base: str, tree: str, paths: Sequence[str]) -> str:
+    """`tree` with these paths as in `base`."""
+    args = ("diff-tree", "-r", "-z", "--no-renames", tree, base, "--", *paths)
+    records = iter(await git.records(*args))
+    lines = [f"{facts.split()[1]} {facts.split()[3]}\t{next(records)}" for facts in records]
+    if not lines:
+        return tree
+    with TemporaryDirectory(prefix="stoker-index-") as private:
+        env = {"GIT_INDEX_FILE": f"{private}/index"}
+        await git.run("read-tree", tree, env=env)
+        await git.run("update-index", "-z", "--index-info", stdin=joined(lines), env=env)
+        return await git.text("write-tree", env=env)
 
 
 async def patch(repository: Repository, base: str, commit_: str) -> str:
@@ -178,15 +197,17 @@ async def merged(repository: Repository, job: Job, token: str) -> str | None:
 
 
 async def candidate(
-    repository: Repository, onto: str, work: str, message: str, trailers: Trailers
+    repository: Repository, onto: str, base: str, work: str, message: str, trailers: Trailers
 ) -> tuple[str, tuple[str, ...]]:
-    """A commit of the work of the commit `work` on top of the commit `onto`, on no branch; or the
-    files that conflict."""
-    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, work)
-    output = await repository.git.run(*args, accept=(0, 1))
-    tree, *found = decode(output.stdout).rstrip("\0").split("\0")
-    if output.code == 1:
-        return "", tuple(found)
+    """A commit of the work of the commit `work`, made of `base`, on top of the commit `onto`, on
+    no branch; or the files that conflict."""
+    tree = f"{work}^{{tree}}"
+    if onto != base:
+        args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, work)
+        output = await repository.git.run(*args, accept=(0, 1))
+        tree, *found = decode(output.stdout).rstrip("\0").split("\0")
+        if output.code == 1:
+            return "", tuple(found)
     text = compose(message, trailers)
     made = await commit_tree(repository.git, tree.strip(), (onto,), text, repository.author)
     return made, ()

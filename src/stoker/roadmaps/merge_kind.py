@@ -85,7 +85,7 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
             return {"checkpoint": onto}
         subject = f"executor({', '.join(unit.ids)}): {unit.title}".splitlines()[0][:100]
         made, conflicts = await integration.candidate(
-            repository, onto, definition.work, subject, _trailers(definition)
+            repository, onto, definition.base, definition.work, subject, _trailers(definition)
         )
         if conflicts:
             attempt.write(f"conflicts in {', '.join(conflicts)}\n", error=True)

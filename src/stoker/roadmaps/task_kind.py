@@ -138,7 +138,7 @@ class _Try:
     ) -> str:
         """Make the worktree of this try; what its agent is told."""
         last = next((one for one in reversed(past) if one.commit), None)
-        worktree = await integration.room(self.repository, path, branch, base)
+        worktree = await integration.room(self.repository, path, branch, base, self.bench.spares)
         conflicts: tuple[str, ...] = ()
         if last is not None and next_.carry:
             conflicts = await integration.carry(worktree, last.commit)
@@ -214,7 +214,8 @@ class _Try:
         next_ = tries.decide(all_, self.unit.options)
         kind = (last.category or last.outcome).replace("_", " ")
         path, branch = self.place(self.attempt.number)
-        await integration.leave(self.repository, path, branch, keep=True)
+        spares = self.bench.spares if last.commit else None
+        await integration.leave(self.repository, path, branch, keep=True, spares=spares)
         if next_.again:
             if last.category == "rate_limit":
                 self.bench.pause(self.unit.options.agent, next_.not_before)
@@ -237,7 +238,8 @@ class _Try:
     async def _clear(self, all_: tuple[Try, ...]) -> None:
         await take_up(self.bench, self.attempt.run_id, self.attempt.write)
         for one in all_:
-            await integration.leave(self.repository, *self.place(one.number))
+            spares = self.bench.spares if one.commit else None
+            await integration.leave(self.repository, *self.place(one.number), spares=spares)
 
 
 KIND = RoadmapTaskKind()

@@ -123,11 +123,11 @@ async def _sides(worktree: Worktree, target: str) -> tuple[str, str]:
 
 
 async def _with_contents(git: Git, files: list[FileDiff], limit: int) -> list[FileDiff]:
-    sizes = await _sizes(git, {oid for file in files for oid in _blobs(file)})
+    known = await sizes(git, {oid for file in files for oid in _blobs(file)})
     wanted: list[FileDiff] = []
     total = 0
     for file in files:
-        of_file = [sizes.get(oid, 0) for oid in _blobs(file)]
+        of_file = [known.get(oid, 0) for oid in _blobs(file)]
         if max(of_file, default=0) <= limit and total + sum(of_file) <= TOTAL_LIMIT:
             total += sum(of_file)
             wanted.append(file)
@@ -158,7 +158,8 @@ def _blobs(file: FileDiff) -> Iterator[str]:
             yield oid
 
 
-async def _sizes(git: Git, oids: Iterable[str]) -> dict[str, int]:
+async def sizes(git: Git, oids: Iterable[str]) -> dict[str, int]:
+    """Bytes of objects, by their ids."""
     asked = sorted(oids)
     if not asked:
         return {}

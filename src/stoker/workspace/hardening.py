@@ -50,6 +50,10 @@ _ALWAYS: Final[Settings] = (
     ("diff.ignoreSubmodules", "dirty"),
     ("status.submoduleSummary", "false"),
     ("safe.directory", "*"),
+    # A file that was changed by whoever is at work does not pass for unchanged.
+    ("core.trustCtime", "true"),
+    ("core.checkStat", "default"),
+    ("core.ignoreStat", "false"),
 )
 _PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME")
 _NETWORK: Final = (

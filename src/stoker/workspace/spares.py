@@ -4,6 +4,9 @@ A spare is a directory of files and the index that belongs to them; git knows no
 nobody works in it. `adding` moves both into the worktree it registers. If that is to be at another
 commit, the same `read-tree` that fills an empty worktree then writes the files that differ.
 
+A directory that was worked in becomes one again by an index that nobody else could write to: git
+writes what differs from it by its times anew, and all that it does not know is deleted.
+
 On disk all of them are trash from the beginning, held by one intent for as long as their maker
 lives: whoever finds it abandoned deletes them.
 """
@@ -13,9 +16,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
+
+from msgspec.structs import replace
 
 from stoker.log import get_logger
 from stoker.workspace import adding, hardening, intents
@@ -25,7 +30,7 @@ from stoker.workspace.git import Signature, signature
 from stoker.workspace.intents import Intent, Record
 from stoker.workspace.recovery import delete, rmdir, sweep, trash_for
 from stoker.workspace.repository import Repository
-from stoker.workspace.worktree import absolute
+from stoker.workspace.worktree import Worktree, absolute
 
 log = get_logger(__name__)
 
@@ -49,6 +54,10 @@ class _Pool:
         self.record: Record | None = None
         self.swept = False
         self.ready: list[Spare] = []
+        self.lent: dict[Path, Spare] = {}
+        """By where their files are now, of which their index tells what they were."""
+        self.used: list[Spare] = []
+        """Given back, as they were left."""
         self.spent: list[Spare] = []
         self.worthwhile = False
         self.commit = ""
@@ -60,7 +69,7 @@ class _Pool:
     def short(self) -> bool:
         """Fewer are ready than were wanted before there was time to make others."""
         goal = min(max(self.wanted, _FEWEST), _MOST)
-        return self.worthwhile and self.wanted > 0 and len(self.ready) < goal
+        return self.worthwhile and self.wanted > 0 and len(self.ready) + len(self.used) < goal
 
 
 class Spares:
@@ -98,9 +107,7 @@ class Spares:
     ) -> AsyncIterator[Spare | None]:
         """A spare that is for a worktree at `path` what a new checkout of `commit` would be, if
         there is one. What nothing was taken out of is used again."""
-        pool = self._pools.get(repository.common_dir)
-        if pool is None:
-            pool = self._pools[repository.common_dir] = _Pool(repository, self._folder)
+        pool = self._pool(repository)
         pool.commit, pool.wanted = commit, pool.wanted + 1
         self._under_way += 1
         spare = None
@@ -120,6 +127,65 @@ class Spares:
         with index.open("rb") as file:
             files = int.from_bytes(file.read(12)[8:])
         self._pools[repository.common_dir].worthwhile = files >= _WORTHWHILE
+
+    async def lend(self, worktree: Worktree, commit: str) -> None:
+        """Have a new worktree, made of one or not, given back by `give`."""
+        pool = self._pool(worktree.repository)
+        rules = _rules(pool.repository)
+        if not pool.worthwhile or rules is None:
+            return
+        spare = await _new(pool, commit, rules)
+        # With its times: git tells by them which files it has to look at.
+        await asyncio.to_thread(shutil.copy2, worktree.git.git_dir / "index", spare.index)
+        pool.lent[worktree.path] = spare
+
+    async def give(self, worktree: Worktree) -> bool:
+        """Take the files of a worktree that was lent, in which nothing is to be kept, and have
+        git forget it; False: it was not."""
+        repository = worktree.repository
+        pool = self._pool(repository)
+        spare = pool.lent.pop(worktree.path, None)
+        if spare is None:
+            return False
+        async with repository.lock():
+            await asyncio.to_thread(_taken, worktree, spare)
+        pool.used.append(spare)
+        self._wake.set()
+        return True
+
+    @asynccontextmanager
+    async def somewhere(
+        self, repository: Repository, commit: str, path: Path
+    ) -> AsyncIterator[Path | None]:
+        """Files of some commit at `path`, where nothing is, to be made others by the index that
+        is yielded, which knows what is there, if there is anything yet. They are taken back unless
+        this ends with an error. None: there is no index, and an empty directory at `path`."""
+        pool = self._pool(repository)
+        rules = _rules(repository)
+        if not pool.worthwhile or rules is None:
+            path.mkdir()  # noqa: ASYNC240
+            yield None
+            return
+        pool.wanted += 1
+        spare = await _fitting(pool, commit) or await _new(pool, commit, rules)
+        left = pool.spent
+        try:
+            if spare.whole:
+                spare.files.rename(path)
+            else:
+                path.mkdir()  # noqa: ASYNC240
+            yield spare.index
+            path.rename(spare.files)  # noqa: ASYNC240
+            left = pool.used
+        finally:
+            left.append(spare)
+            self._wake.set()
+
+    def _pool(self, repository: Repository) -> _Pool:
+        pool = self._pools.get(repository.common_dir)
+        if pool is None:
+            pool = self._pools[repository.common_dir] = _Pool(repository, self._folder)
+        return pool
 
     async def _work(self) -> None:
         while True:
@@ -146,6 +212,8 @@ class Spares:
         kept = fit[:_FEWEST] if idle else fit
         pool.spent += [spare for spare in pool.ready if spare not in kept]
         pool.ready = kept
+        while pool.used:
+            await _renew(pool, pool.used.pop())
         while pool.spent and pool.record is not None:
             await delete(pool.spent[-1].path, pool.record.fd)
             pool.spent.pop()
@@ -180,22 +248,60 @@ async def _same_attributes(repository: Repository, one: str, other: str) -> bool
     return not found.stdout
 
 
+def _taken(worktree: Worktree, spare: Spare) -> None:
+    worktree.path.rename(spare.files)
+    shutil.rmtree(worktree.git.git_dir)
+
+
+async def _new(pool: _Pool, commit: str, rules: Signature) -> Spare:
+    """Nothing yet but its directory."""
+    async with pool.repository.lock():
+        if pool.record is None:
+            home = intents.quote(pool.home)
+            pool.record = intents.begin(pool.repository, Intent("remove", home, home))
+    spare = Spare(trash_for(pool.home / "spare"), commit, rules)
+    spare.path.mkdir(parents=True)
+    return spare
+
+
 async def _make(pool: _Pool, rules: Signature) -> None:
-    repository = pool.repository
-    if pool.record is None:
-        home = intents.quote(pool.home)
-        async with repository.lock():
-            pool.record = intents.begin(repository, Intent("remove", home, home))
-    spare = Spare(trash_for(pool.home / "spare"), pool.commit, rules)
+    spare = await _new(pool, pool.commit, rules)
     try:
-        spare.files.mkdir(parents=True)
-        where = {"GIT_WORK_TREE": str(spare.files), "GIT_INDEX_FILE": str(spare.index)}
-        args = ("read-tree", "--reset", "-u", spare.commit)
-        await repository.git.run(*args, env=where, fds=(pool.record.fd,))
+        spare.files.mkdir()
+        await _git(pool, spare, "read-tree", "--reset", "-u", spare.commit)
     except BaseException:
         pool.spent.append(spare)
         raise
     pool.ready.append(spare)
+
+
+async def _renew(pool: _Pool, spare: Spare) -> None:
+    """Make one that was given back what it was."""
+    goal = pool.commit
+    if goal != spare.commit and not (
+        goal and await _same_attributes(pool.repository, spare.commit, goal)
+    ):
+        goal = spare.commit
+    new = replace(spare, commit=goal)
+    try:
+        with suppress(FileNotFoundError):
+            (spare.files / ".git").unlink()
+        await _git(pool, spare, "read-tree", "--reset", "-u", goal)
+        await _git(pool, spare, "clean", "-ffdxq")
+    except (GitFailed, OSError) as error:
+        pool.spent.append(spare)
+        log.info("a checkout is not used again", redact=str, error=str(error))
+    except BaseException:
+        pool.spent.append(spare)
+        raise
+    else:
+        pool.ready.append(new)
+
+
+async def _git(pool: _Pool, spare: Spare, *args: str) -> None:
+    where = {"GIT_WORK_TREE": str(spare.files), "GIT_INDEX_FILE": str(spare.index)}
+    fds = (pool.record.fd,) if pool.record is not None else ()
+    await pool.repository.git.run(*args, env=where, fds=fds)
 
 
 async def _close(pool: _Pool) -> None:

@@ -21,6 +21,7 @@ from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import mark
 from stoker.workspace.errors import WorktreeDirty
 from stoker.workspace.repository import Repository
+from stoker.workspace.spares import Spares
 
 
 def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
@@ -28,17 +29,21 @@ def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
 ) -> None:
     world.write("kept.py", "A = 1\n")
     world.commit()
+    git(world.root, "branch", "mine")
+    mine = git(world.root, "rev-parse", "mine")
     world.write("later.py", "B = 1\n")
     world.commit()
     base = git(world.root, "rev-parse", "HEAD")
 
     async def scenario() -> tuple[str, str]:
         repository = await Repository.open(world.root)
-        worktree = await integration.room(repository, tmp_path / "try", "roadmap-try/x", base)
-        git(tmp_path / "try", "reset", "-q", "--hard", "HEAD~1")  # the agent
-        (tmp_path / "try" / "new.py").write_text("C = 1\n")
+        path, branch = integration.place(tmp_path, "x", "run")
+        worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
+        git(path, "checkout", "-q", "mine")  # the agent
+        (path / "new.py").write_text("C = 1\n")
         work = await integration.collect(worktree, base, (), "t")
-        made, conflicts = await integration.candidate(repository, base, work, "m", ())
+        assert git(world.root, "rev-parse", branch) == work
+        made, conflicts = await integration.candidate(repository, base, base, work, "m", ())
         assert not conflicts
         assert await integration.collect(worktree, base, (), "t")  # once more, after a crash
         return work, made
@@ -49,6 +54,28 @@ def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
     )
     assert git(world.root, "ls-tree", "--name-only", made).split() == ["kept.py", "new.py"]
     assert git(world.root, "rev-parse", f"{work}^") == base
+    assert git(world.root, "rev-parse", "mine") == mine
+
+
+def test_plan_files_are_as_they_were(world: World, tmp_path: Path) -> None:
+    world.write("PLAN.md", "- [ ] one\n")
+    world.write("kept.py", "A = 1\n")
+    world.commit()
+    base = git(world.root, "rev-parse", "HEAD")
+
+    async def scenario() -> tuple[str, str]:
+        repository = await Repository.open(world.root)
+        path, branch = integration.place(tmp_path, "x", "run")
+        worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
+        (path / "PLAN.md").write_text("- [x] one\n")
+        (path / "MORE.md").write_text("- [x] more\n")
+        nothing = await integration.collect(worktree, base, ("PLAN.md", "MORE.md"), "t")
+        (path / "kept.py").write_text("A = 2\n")
+        return nothing, await integration.collect(worktree, base, ("PLAN.md", "MORE.md"), "t")
+
+    nothing, work = asyncio.run(scenario())
+    assert nothing == base
+    assert git(world.root, "diff", "--name-only", base, work) == "kept.py"
 
 
 def test_a_checked_out_branch_moves_on_beside_what_is_uncommitted(world: World) -> None:

@@ -133,7 +133,12 @@ class Bench:
         work = Work(base=base, commit=commit, **said)
         try:
             return await verify(
-                repository, work, settings or Settings(seconds=60), runner, cache=self.cache
+                repository,
+                work,
+                settings or Settings(seconds=60),
+                runner,
+                cache=self.cache,
+                index=Path(directory).with_name("index"),
             )
         finally:
             self.runs = helper.runs

@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.workspace.diff import blobs_of
+from stoker.workspace import diff
 from stoker.workspace.git import Git, decode, encode, split
+from stoker.workspace.model import FileDiff
 from stoker.workspace.repository import Repository
 
 _REGULAR: Final = frozenset(("100644", "100755"))
@@ -43,12 +44,25 @@ class Tree(Struct, frozen=True):
     entries: Mapping[str, Entry]
 
 
+_read: Final[dict[str, Tree]] = {}
+"""The last ones, which do not change: what one task has made is where the next begins."""
+_MOST: Final = 8
+
+
+def _kept(tree: Tree) -> Tree:
+    _read[tree.oid] = tree
+    while len(_read) > _MOST:
+        del _read[next(iter(_read))]
+    return tree
+
+
 class Checkout:
     """Writes trees of `repository` into `directory`."""
 
     def __init__(self, repository: Repository, directory: str, index: Path) -> None:
         """`index`: a path for git's index, out of reach of what runs in `directory`."""
         base = repository.git
+        self._repository = repository
         self.directory = directory
         self._git = Git(
             base.common_dir, base.common_dir, Path(directory), base.policy, excludes=base.excludes
@@ -56,20 +70,37 @@ class Checkout:
         self._index = {"GIT_INDEX_FILE": str(index)}
         self._other = {"GIT_INDEX_FILE": f"{index}.made"}
 
-    async def tree(self, name: str) -> Tree:
-        """The tree of a commit, or of itself; `name` is an object id."""
-        oid = await self._git.text("rev-parse", "--verify", f"{name}^{{tree}}")
-        entries = {}
-        for record in split((await self._git.run("ls-tree", "-r", "-z", "-l", oid)).stdout):
-            facts, _, path = record.partition("\t")
-            mode, _, blob, size = facts.split()
-            entries[path] = Entry(mode, blob, int(size) if size.isdigit() else 0)
-        return Tree(oid, entries)
+    async def tree(self, oid: str) -> Tree:
+        """A tree, by its object id."""
+        if (known := _read.pop(oid, None)) is None:
+            entries = {}
+            for record in split((await self._git.run("ls-tree", "-r", "-z", "-l", oid)).stdout):
+                facts, _, path = record.partition("\t")
+                mode, _, blob, size = facts.split()
+                entries[path] = Entry(mode, blob, int(size) if size.isdigit() else 0)
+            known = Tree(oid, entries)
+        return _kept(known)
+
+    async def both(self, base: str, commit: str) -> tuple[Tree, Tree, list[FileDiff]]:
+        """The trees of two commits, and what they differ in."""
+        oids = await self._git.text("rev-parse", f"{base}^{{tree}}", f"{commit}^{{tree}}")
+        first, second = oids.split()
+        changed = await diff.between(self._repository, first, second, content_limit=None)
+        before = await self.tree(first)
+        news = {one.new_path: one for one in changed if one.new_path is not None}
+        sizes = await diff.sizes(self._git, {one.new_oid or "" for one in news.values()})
+        entries = dict(before.entries)
+        for one in changed:
+            entries.pop(one.old_path or "", None)
+        for path, one in news.items():
+            oid = one.new_oid or ""
+            entries[path] = Entry(one.new_mode or "", oid, sizes.get(oid, 0))
+        return before, _kept(Tree(second, entries)), changed
 
     async def read(self, tree: Tree, paths: Iterable[str]) -> dict[str, bytes]:
         """Contents of those of the files that can be read."""
         wanted = {p: e.oid for p in paths if (e := tree.entries.get(p)) and e.readable}
-        found = await blobs_of(self._git, set(wanted.values()))
+        found = await diff.blobs_of(self._git, set(wanted.values()))
         return {path: found[oid] for path, oid in wanted.items() if oid in found}
 
     async def entry(self, data: bytes, mode: str) -> Entry:
@@ -93,6 +124,9 @@ class Checkout:
         )
 
     async def write(self, tree: Tree) -> None:
-        """Make the directory hold `tree`, and of what was left in it only what it ignores."""
+        """Make the directory hold the files of `tree`."""
         await self._git.run(*_WHOLE, "read-tree", "--reset", "-u", tree.oid, env=self._index)
+
+    async def clean(self) -> None:
+        """Remove what was left in the directory and is not ignored by what was written."""
         await self._git.run("clean", "-ffdq", env=self._index)

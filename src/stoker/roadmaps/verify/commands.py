@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from stoker.roadmaps.verify.ecosystems import ECOSYSTEMS, OUTERMOST, RUN_BY, pytest
 from stoker.roadmaps.verify.project import SUFFIXES, Check, Project, found
 from stoker.roadmaps.verify.protected import is_test
 
-_MARKERS: Final = (
-    *("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "noxfile.py"),
-    *("mypy.ini", ".mypy.ini", "pyrightconfig.json", "package.json", "tsconfig.json", "go.mod"),
-    *("Cargo.toml", "pom.xml", "build.gradle", "build.gradle.kts", "Makefile", "makefile"),
-    *("GNUmakefile", "justfile", ".justfile", "Justfile", "mise.toml", ".mise.toml"),
-    *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "AGENTS.md"),
-    *("pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb", "gradlew", "mvnw"),
+_MARKERS: Final = frozenset(
+    (
+        *("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "noxfile.py"),
+        *("mypy.ini", ".mypy.ini", "pyrightconfig.json", "package.json", "tsconfig.json", "go.mod"),
+        *("Cargo.toml", "pom.xml", "build.gradle", "build.gradle.kts", "Makefile", "makefile"),
+        *("GNUmakefile", "justfile", ".justfile", "Justfile", "mise.toml", ".mise.toml"),
+        *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "AGENTS.md"),
+        *("pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb", "gradlew", "mvnw"),
+    )
 )
 _FOREIGN: Final = frozenset(
     (
@@ -74,10 +75,10 @@ def _by_ecosystem(tests: list[Check]) -> Iterator[list[Check]]:
 
 
 def _is_marker(path: str) -> bool:
-    one = PurePosixPath(path)
-    if len(one.parts) > _DEEPEST or any(p in _FOREIGN for p in one.parts[:-1]) or is_test(path):
+    *folders, name = path.split("/")
+    if name not in _MARKERS and not name.endswith(SUFFIXES):
         return False
-    return one.name in _MARKERS or one.suffix in SUFFIXES
+    return len(folders) < _DEEPEST and _FOREIGN.isdisjoint(folders) and not is_test(path)
 
 
 def _projects(paths: list[str], texts: Mapping[str, bytes]) -> list[Project]:

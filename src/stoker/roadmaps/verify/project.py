@@ -12,7 +12,9 @@ from stoker.roadmaps.evidence import Level
 
 SUFFIXES: Final = (".sln", ".slnx", ".csproj", ".fsproj")
 """Of .NET's projects."""
-_EXIT: Final = re.compile(r"(?<!\s)\s+#\s*(?:expect(?:ed|s)?\s+)?exit(?:\s+code)?[ :=]*(\d{1,3})\s*$")
+_EXIT: Final = re.compile(
+    r"(?<!\s)\s+#\s*(?:expect(?:ed|s)?\s+)?exit(?:\s+code)?[ :=]*(\d{1,3})\s*$"
+)
 
 
 class Check(Struct, frozen=True, kw_only=True):

@@ -45,10 +45,10 @@ _JS_KEYS: Final = ("jest", "vitest", "mocha", "ava", "nyc", "c8")
 
 def is_test(path: str) -> bool:
     """Tests, and whatever lies with them."""
-    parts = PurePosixPath(path).parts
-    if any(part in _TEST_FOLDERS for part in parts[:-1]):
+    *folders, name = path.split("/")  # asked of every file: a path object takes ten times as long
+    if not _TEST_FOLDERS.isdisjoint(folders):
         return not is_config(path)
-    return _TEST_NAMES.fullmatch(parts[-1]) is not None
+    return _TEST_NAMES.fullmatch(name) is not None
 
 
 def is_config(path: str) -> bool:

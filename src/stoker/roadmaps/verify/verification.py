@@ -7,7 +7,6 @@ as it is. What passed must pass, what was there must be there, in both.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -32,7 +31,6 @@ from stoker.roadmaps.verify.reports import Results
 from stoker.roadmaps.verify.run import Done, run
 from stoker.roadmaps.verify.runner import Runner
 from stoker.roadmaps.verify.work import MODES, Settings, Work
-from stoker.workspace import diff
 from stoker.workspace.model import FileDiff
 from stoker.workspace.repository import Repository
 
@@ -40,28 +38,31 @@ _MOST_FILES: Final = 2_000
 
 
 async def verify(
-    repository: Repository, work: Work, settings: Settings, runner: Runner, *, cache: Path
+    repository: Repository,
+    work: Work,
+    settings: Settings,
+    runner: Runner,
+    *,
+    cache: Path,
+    index: Path,
 ) -> Evidence:
-    """What is to be said of `work`. `cache`: a directory, of this project alone and out of reach
-    of `runner`, where results are kept from one verification to the next; made if it is missing.
-    Raises `GitFailed`, OSError."""
-    with tempfile.TemporaryDirectory(prefix="stoker-verify-") as private:
-        checkout = Checkout(repository, runner.directory, Path(private, "index"))
-        one = _Verification(repository, work, settings, runner, checkout, cache)
-        return await one.evidence()
+    """What is to be said of `work`. `cache`: a directory, of this project alone, where results
+    are kept from one verification to the next; made if it is missing. `index`: of git's, of what
+    is in the runner's directory; none if that is empty. Both are out of reach of `runner`. Raises
+    `GitFailed`, OSError."""
+    checkout = Checkout(repository, runner.directory, index)
+    return await _Verification(work, settings, runner, checkout, cache).evidence()
 
 
 class _Verification:
     def __init__(
         self,
-        repository: Repository,
         work: Work,
         settings: Settings,
         runner: Runner,
         checkout: Checkout,
         cache: Path,
     ) -> None:
-        self.repository = repository
         self.work = work
         self.settings = settings
         self.runner = runner
@@ -78,11 +79,13 @@ class _Verification:
         """What leaves it open whether it is done, whatever speaks for it."""
         self.vouched = False
         """Its author's own command does."""
+        self._there = ""
+        """The tree in the runner's directory, until something of the project's is run there."""
+        self._ran = False
 
     async def evidence(self) -> Evidence:
         work, mode = self.work, self.settings.mode
-        base, tree = await self.checkout.tree(work.base), await self.checkout.tree(work.commit)
-        changed = await diff.between(self.repository, work.base, work.commit, content_limit=None)
+        base, tree, changed = await self.checkout.both(work.base, work.commit)
         paths = list(dict.fromkeys(p for one in changed for p in (one.old_path, one.new_path) if p))
         self.levels.append("files")
         self.faults, self.notes = promises.check(work, base, tree, paths)
@@ -92,6 +95,17 @@ class _Verification:
 
     def _fault(self, category: str, message: str, path: str = "") -> None:
         self.faults.append(Fault(category=category, message=message, path=path))  # type: ignore[arg-type]
+
+    async def _write(self, tree: Tree) -> None:
+        if self._there != tree.oid:
+            await self.checkout.write(tree)
+            if self._ran:
+                await self.checkout.clean()
+            self._there, self._ran = tree.oid, False
+
+    async def _do(self, check: Check) -> Done:
+        self._there, self._ran = "", True
+        return await run(check, self.runner, seconds=self.settings.seconds)
 
     # What is in them
 
@@ -118,7 +132,7 @@ class _Verification:
 
     async def _source(self, base: Tree, tree: Tree, paths: list[str], levels: list[Level]) -> None:
         self.levels += levels
-        await self.checkout.write(tree)
+        await self._write(tree)
         faults, notes = await source.check(self.checkout, tree, paths, levels, self.runner)
         if self.work.tests_first:
             faults = [
@@ -127,7 +141,7 @@ class _Verification:
                 if one.category != "import_error" or not protected.is_test(one.path)
             ]
         if faults:
-            await self.checkout.write(base)
+            await self._write(base)
             before, _ = await source.check(self.checkout, base, paths, levels, self.runner)
             known = {(one.category, one.path, one.message) for one in before}
             faults = [one for one in faults if (one.category, one.path, one.message) not in known]
@@ -280,11 +294,11 @@ class _Verification:
         said = self.work.verify or ()
         if not said or "command" not in self.settings.levels:
             return []
-        await self.checkout.write(tree)
+        await self._write(tree)
         checks = [
             declared(t, "command", "task") for t in ([said] if isinstance(said, str) else said)
         ]
-        return [await run(one, self.runner, seconds=self.settings.seconds) for one in checks]
+        return [await self._do(one) for one in checks]
 
     async def _before(self, base: Tree, checks: list[list[Check]]) -> list[Done]:
         """What the same says of the base."""
@@ -296,14 +310,14 @@ class _Verification:
         return known
 
     async def _all(self, tree: Tree, checks: list[list[Check]]) -> list[Done]:
-        await self.checkout.write(tree)
+        await self._write(tree)
         return [await self._first(some) for some in checks]
 
     async def _first(self, checks: list[Check]) -> Done:
         """The first of them that could be run, or else what came nearest to it."""
         best: Done | None = None
         for check in checks:
-            done = await run(check, self.runner, seconds=self.settings.seconds)
+            done = await self._do(check)
             if done.results or done.trouble or (done.passed and not done.none):
                 return done
             if best is None or (best.missing and not done.missing) or (done.none and not best.none):
