@@ -60,7 +60,8 @@ def killed_everywhere(items: Sequence[Item]) -> Cell:
     takes, and each process that it spawns, each time in a run of its own, and resume it."""
     cells: list[Cell] = []
     for what in ("commit", "lease", "lock", "spawn"):
-        for number, when in itertools.product(itertools.count(1), ("before", "after")):
+        for place in itertools.count(2):
+            number, when = place // 2, ("before", "after")[place % 2]
             if (cell := killed_at(items, what, number, when)) is None:
                 break
             cells.append(cell)
