@@ -113,7 +113,11 @@ def _settings(parser: ArgumentParser) -> None:
     add("--strategy", choices=_STRATEGIES, help="what becomes of work that is not verified")
     add("--retries", type=given.at_least(0), metavar="N", help="of each task (default: 2)")
     add("--timeout", type=float, metavar="SECONDS", help="of one try")
-    add("--adaptive-mode", choices=("no_adapt", "suggest", "auto_fix"))
+    add(
+        "--adaptive-mode",
+        choices=("no_adapt", "suggest", "auto_fix"),
+        help="what becomes of suggestions that follow from a failure (default: suggest)",
+    )
     add("--execution-mode", choices=("task", "todo"), help="todo: each subtask by itself")
     add("--grouping", choices=("none", "section", "smart"), help="tasks that are done together")
     add("--parallel", type=many, metavar="N", help="tasks at once (default: 1)")

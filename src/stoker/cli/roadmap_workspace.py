@@ -35,7 +35,6 @@ async def prepared(
     from stoker.roadmaps.begin import open_branch
     from stoker.roadmaps.workspace import prepare
     from stoker.steps.registry import kinds
-    from stoker.workspace.errors import WorkspaceError
 
     wrong = {"--task": args.task, "--retry-failed": args.retry_failed, "--branch": args.branch}
     if given := [name for name, value in {**wrong, "--land": args.land}.items() if value]:
@@ -52,11 +51,8 @@ async def prepared(
     if ready.plan is None:
         context.output.line("nothing is to be done")
         return None
-    try:
-        for one in ready.projects.values():
-            await open_branch(one)
-    except WorkspaceError as error:
-        raise UsageError(str(error)) from error
+    for one in ready.projects.values():
+        await open_branch(one)
     return ready.plan
 
 
