@@ -22,15 +22,15 @@ tried=$(printf '%s\n' "$told" | sed -n 's/.*What was tried before (\([0-9]*\) .*
 put() { case "$1" in */*) mkdir -p "${1%%/*}";; esac; printf '%s\n' "$2" > "$1"; }
 case "$id/$((tried + 1))" in
 CASES
-*) put "$(printf '%s' "$id" | tr -c 'a-zA-Z0-9\n' _).txt" "made for $id";;
+*) put "$(printf '%s' "$id" | tr -c 'a-zA-Z0-9\n' _).rb" "made for $id";;
 esac
 """
-CHECK = "! grep -rqs BROKEN --include='*.txt' .\n"
+CHECK = "! grep -rqs BROKEN --include='*.rb' .\n"
 SETTINGS = 'agent = "COMMAND:SHELL"\ncommand = "sh check.sh"\n'
 
 
 class Shell:
-    """A task's agent writes `<id>.txt`, with all but letters and digits as `_`, or what `script`
+    """A task's agent writes `<id>.rb`, with all but letters and digits as `_`, or what `script`
     says: by `ID/TRY` (patterns of the shell) the files and their texts. Work in which a file
     says BROKEN does not pass."""
 

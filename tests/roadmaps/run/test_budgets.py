@@ -26,8 +26,8 @@ def test_what_was_spent_defers_the_rest(world: World, budget: dict[str, float], 
 
 def test_a_task_has_a_budget_of_its_own(world: World) -> None:
     plain(world, "one", "two")
-    world.script = {"1.1.1": [{"a.txt": "BROKEN"}], "1.1.2": [{"b.txt": "good"}]}
-    found = world.run(command="! grep -qs BROKEN a.txt", retries=9, task={"1.1.1": {"tokens": 10}})
+    world.script = {"1.1.1": [{"a.rb": "BROKEN"}], "1.1.2": [{"b.rb": "good"}]}
+    found = world.run(command="! grep -qs BROKEN a.rb", retries=9, task={"1.1.1": {"tokens": 10}})
     assert [one.status for one in found.units] == ["deferred", "done"]
     assert [one.outcome for one in found.units[0].tries if one.outcome != "lost"] == ["failed"]
     assert found.units[0].ended

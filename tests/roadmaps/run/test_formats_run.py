@@ -27,8 +27,8 @@ SPEC_KIT = """\
 
 ## Phase 2: Foundational
 
-- [ ] T002 [P] Model in model.txt
-- [ ] T003 [P] Service in service.txt
+- [ ] T002 [P] Model in model.rb
+- [ ] T003 [P] Service in service.rb
 
 ## Phase 3: User Story 1 - Sign in
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_that_does_not_pass_holds_up_what_follows(shell: Shell) -> 
     file = ".kiro/specs/login/tasks.md"
     shell.begin(**{file.replace(".md", "__md"): KIRO})
     shell.settings('[task."1"]\ncommand = "true"\n')  # it is let through
-    shell.script = {"1/1": {"a.txt": "BROKEN"}}
+    shell.script = {"1/1": {"a.rb": "BROKEN"}}
     shell.roadmap("run", file, "--retries", "0", code=1)
     assert shell.standing() == {"1": "done", "2": "failed", "3": "blocked"}
     assert "- [x] 1." in shell.read(file)
@@ -115,7 +115,7 @@ def test_a_checkpoint_that_does_not_pass_holds_up_what_follows(shell: Shell) -> 
 def test_subtasks_one_by_one(shell: Shell) -> None:
     file = ".kiro/specs/login/tasks.md"
     shell.begin(**{file.replace(".md", "__md"): KIRO})
-    shell.script = {"1.2/*": {"b.txt": "BROKEN"}}
+    shell.script = {"1.2/*": {"b.rb": "BROKEN"}}
     shell.roadmap("run", file, "--execution-mode", "todo", "--retries", "0", code=1)
     found = shell.standing()
     assert found["1.1"] == "done"
@@ -133,8 +133,8 @@ def test_spec_kit_phases_are_barriers(shell: Shell) -> None:
     file = "specs/001-login/tasks.md"
     shell.begin(**{file.replace(".md", "__md"): SPEC_KIT})
     shell.write("specs/001-login/spec.md", "# Feature: Login\n")
-    service = {"T003/*": {"service.txt": "good"}}
-    shell.script = {"T002/*": {"model.txt": "BROKEN"}, **service}
+    service = {"T003/*": {"service.rb": "good"}}
+    shell.script = {"T002/*": {"model.rb": "BROKEN"}, **service}
     shell.roadmap("run", file, "--parallel", "3", "--retries", "0", code=1)
     assert shell.standing() == {
         **{"T001": "done", "T002": "failed", "T003": "done", "T004": "blocked"}
@@ -142,7 +142,7 @@ def test_spec_kit_phases_are_barriers(shell: Shell) -> None:
     assert shell.read(file) == SPEC_KIT.replace("[ ] T001", "[x] T001").replace(
         "[ ] T003", "[x] T003"
     )
-    shell.script = {"T002/*": {"model.txt": "good"}}
+    shell.script = {"T002/*": {"model.rb": "good"}}
     told = shell.roadmap("run", file, "--retry-failed", "--dry-run")
     assert [line.split(":")[0] for line in told.splitlines() if "[COMMAND" in line] == [
         *("T002", "T004")

@@ -40,7 +40,7 @@ def test_work_waits_for_a_look_before_it_is_merged(shell: Shell) -> None:
 
 def test_after_each_try_that_fails(shell: Shell) -> None:
     shell.begin(ROADMAP__md=plan("one"))
-    shell.script = {"1.1.1/1": {"a.txt": "BROKEN"}, "1.1.1/2": {"a.txt": "good"}}
+    shell.script = {"1.1.1/1": {"a.rb": "BROKEN"}, "1.1.1/2": {"a.rb": "good"}}
     words = ("run", "ROADMAP.md", "--run-id", "r", "--strategy", "manual")
     told = shell.roadmap(*words, code=3)
     assert "try 1 failed: sh check.sh (settings) failed" in told

@@ -42,14 +42,14 @@ def test_a_detached_head(shell: Shell) -> None:
     assert git(shell.root, "rev-parse", "--abbrev-ref", "HEAD") == "HEAD"
     shell.roadmap("rollback", "--task", "1.1.1")
     shell.roadmap("run", "ROADMAP.md", "--land", "-q")
-    assert (shell.root / "1_1_1.txt").exists()
+    assert (shell.root / "1_1_1.rb").exists()
 
 
 def test_a_branch_of_that_name_with_somebody_s_work(shell: Shell) -> None:
     shell.begin(ROADMAP__md=plan("one"))
     git(shell.root, "checkout", "-q", "-b", "roadmap/plan")
-    shell.write("theirs.txt", "theirs")
-    git(shell.root, "add", "theirs.txt")
+    shell.write("theirs.rb", "theirs")
+    git(shell.root, "add", "theirs.rb")
     git(shell.root, "commit", "-q", "-m", "theirs")
     git(shell.root, "checkout", "-q", "main")
     told = shell.roadmap("run", "ROADMAP.md")
@@ -71,7 +71,7 @@ def test_the_roadmap_s_branch_is_checked_out(shell: Shell) -> None:
     shell.begin(ROADMAP__md=plan("one"))
     git(shell.root, "checkout", "-q", "-b", "roadmap/plan")
     shell.roadmap("run", "ROADMAP.md")
-    assert (shell.root / "1_1_1.txt").read_text() == "made for 1.1.1\n"
+    assert (shell.root / "1_1_1.rb").read_text() == "made for 1.1.1\n"
     assert git(shell.root, "status", "--porcelain") == "M ROADMAP.md"
 
 

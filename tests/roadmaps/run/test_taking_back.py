@@ -25,21 +25,21 @@ def test_what_depends_on_it_goes_with_it(shell: Shell) -> None:
     assert "T002, T003 depend on T001: --cascade" in told
     assert shell.read(file).count("[x]") == 4
     shell.roadmap("rollback", "--task", "T001", "--cascade")
-    assert shell.files(branch) == {"T004.txt"}
+    assert shell.files(branch) == {"T004.rb"}
     assert shell.read(file) == CHAIN.replace("[ ] T004", "[x] T004")
     assert "that could be taken back" in shell.roadmap("rollback", "--task", "T002", code=2)
     shell.roadmap("run", file)
-    assert shell.files(branch) == {"T001.txt", "T002.txt", "T003.txt", "T004.txt"}
+    assert shell.files(branch) == {"T001.rb", "T002.rb", "T003.rb", "T004.rb"}
     assert "[ ]" not in shell.read(file)
 
 
 def test_what_was_built_upon_in_the_same_lines_is_not_torn_out(shell: Shell) -> None:
     shell.begin(ROADMAP__md=plan("one", "two"))
-    shell.script = {"1.1.1/1": {"a.txt": "first"}, "1.1.2/1": {"a.txt": "second"}}
+    shell.script = {"1.1.1/1": {"a.rb": "first"}, "1.1.2/1": {"a.rb": "second"}}
     shell.roadmap("run", "ROADMAP.md")
     tip = git(shell.root, "rev-parse", "roadmap/plan")
     told = shell.roadmap("rollback", "--task", "1.1.1", code=1)
-    assert "a.txt" in told
+    assert "a.rb" in told
     assert git(shell.root, "rev-parse", "roadmap/plan") == tip
     assert git(shell.root, "worktree", "list").count("\n") == 0
     assert shell.read().count("[x]") == 2
