@@ -28,7 +28,7 @@ def test_checkouts_that_are_used_again_are_as_new(
     world.write(".gitignore", "*.log\n")
     world.commit()
     world.script = {
-        f"1.1.{n}": [{f"{n}.txt": f"{n}\n", "left.log": "by an agent\n"}] for n in range(1, 5)
+        f"1.1.{n}": [{f"{n}.rb": f"{n}\n", "left.log": "by an agent\n"}] for n in range(1, 5)
     }
     seen: list[Path] = []
     world.on_request = lambda *_: seen.extend(world.state.glob("worktrees/roadmap-*/left.log"))
@@ -41,4 +41,4 @@ def test_checkouts_that_are_used_again_are_as_new(
     assert not seen
     assert not list(world.state.glob("worktrees/*"))
     for number in range(1, 5):
-        assert world.show("roadmap/files", f"{number}.txt") == str(number)
+        assert world.show("roadmap/files", f"{number}.rb") == str(number)

@@ -160,7 +160,9 @@ def test_settings_and_sidecars_are_not_the_agents_to_write(world: World, tmp_pat
 
     async def scenario() -> str:
         repository = await Repository.open(world.root)
-        worktree = await integration.room(repository, tmp_path / "try", "roadmap-try/x", base)
+        worktree = await integration.room(
+            repository, tmp_path / "try", "roadmap-try/x", base, Spares(tmp_path)
+        )
         for path in (".stoker/roadmap.toml", ".executor/state.json", "new.py"):
             file = tmp_path / "try" / path
             file.parent.mkdir(exist_ok=True)
