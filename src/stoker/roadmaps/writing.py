@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +102,8 @@ def _check(data: bytes, path: str, number: int, edit: Edit) -> None:
 def _write(target: Path, data: bytes) -> Path:
     """A file beside `target` with its mode and owner, on the disk."""
     stat = target.stat()
-    path = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    _sweep(target)
+    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -115,6 +117,14 @@ def _write(target: Path, data: bytes) -> Path:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def _sweep(target: Path) -> None:
+    """Remove what writers of `target` have left that were killed."""
+    for path in target.parent.glob(f".{escape(target.name)}.*-*.tmp"):
+        pid = path.name.removeprefix(f".{target.name}.").partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
 
 
 def _replace(staged: list[_Staged]) -> None:
