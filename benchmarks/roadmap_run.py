@@ -118,7 +118,7 @@ def _project(folder: Path, files: int, tasks: int) -> Path:
 
 def _run(folder: Path, root: Path, *, wait: float, parallel: int) -> _Run:
     script = folder / "script.json"
-    made = f"sleep {wait}; date > made-$(basename $PWD).txt"
+    made = f"sleep {wait}; date > made-$(basename $PWD).css"
     script.write_text(json.dumps([{"run": made}]))
     profile = {"additional_params": ["--script", str(script)], "readable": [str(script)]}
     profiles = folder / "profiles.json"
