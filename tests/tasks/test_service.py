@@ -364,12 +364,18 @@ def test_what_was_not_wholly_started_is_cleared_away(world, scripted):
         world.run(meanwhile)
     assert len(world.worktrees()) == 1
 
+    # One that was killed leaves it for a moment to a process that it was just making.
+    with open(world.state / "creating.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        heir = subprocess.Popen(["sleep", "0.1"], pass_fds=[lock.fileno()])
+
     async def second(tasks):
         (made,) = await tasks.catalog.projects()
         assert await tasks.catalog.tasks(made.project_id) == []
         assert await tasks.catalog.attempts() == []
 
     world.run(second)
+    heir.wait()
     nothing_left(world)
     assert list((world.state / "runs").iterdir()) == []
 

@@ -12,8 +12,8 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Required, TypedDict, Unpack
 
@@ -55,6 +55,8 @@ log = get_logger(__name__)
 
 _LOCK: Final = "creating.lock"
 """In the state directory: held by who begins attempts."""
+_LOOKS: Final = 10
+_LOOK_SEC: Final = 0.05
 _TROUBLE = (WorkspaceError, JournalError, TasksError, PlanError, CommandRefused, OSError)
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -156,15 +158,12 @@ class Starter:
         finally:
             os.close(descriptor)
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[bool]:
         """Whether no live process is beginning an attempt; none does before this is left."""
         descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
+            yield await _locked(descriptor)
         finally:
             os.close(descriptor)
 
@@ -262,7 +261,7 @@ class Starter:
     async def recover(self, removal: Removal) -> None:
         """Go on with what was under way when the last owner of the journal ended, and clear
         away what it had not finished starting, or removing."""
-        with self._alone() as alone:
+        async with self._alone() as alone:
             for attempt, over in await self._unfinished():
                 if alone or attempt.state != "creating":
                     await self._try(attempt, over, removal)
@@ -299,6 +298,20 @@ class Starter:
             await self._turns.recover(attempt)
         else:
             await self._turns.take_up(attempt)
+
+
+async def _locked(descriptor: int) -> bool:
+    """Take the lock for oneself. Whoever was killed as it spawned a process still has it for a
+    moment by that process, which shares the descriptor until it has exec'ed: nobody can tell
+    when that is, so it is looked at a few times."""
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(_LOOK_SEC)
+        else:
+            return True
+    return False
 
 
 def _check_profile(executor: str, variant: str | None) -> None:
