@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
+from stoker import whole_file
 from stoker.agents.store import STREAM, place
 from stoker.agents.stream import decode
 from stoker.engine.creation import nested_run_id
@@ -165,7 +166,7 @@ class _Exporter:
 
             self._sender = Sender(self._endpoint)
         if self._sender.send(trace, spans):
-            mark.write_text(str(last))
+            whole_file.replace(mark, str(last).encode())
         else:
             self.complain("they were not accepted")
 
