@@ -14,14 +14,17 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from repositories import make_repository
+
+from stoker.journal.open import open_journal
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +122,28 @@ def postgres_url(postgres_server: str) -> str:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "repository")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path) -> str:
+    """Where an empty journal may be opened; a test that takes it runs on both databases."""
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres_url")
+    return str(tmp_path / "journal.db")
+
+
+@pytest.fixture
+def within(location) -> Callable[[Callable[[Any], Awaitable[None]]], None]:
+    """Run a scenario with an open journal."""
+
+    def run(scenario) -> None:
+        async def main() -> None:
+            journal = await open_journal(location)
+            try:
+                await scenario(journal)
+            finally:
+                await journal.close()
+
+        asyncio.run(main())
+
+    return run

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,32 +12,6 @@ import pytest
 from stoker.journal.base import EngineIdentity, Lease, NewRun
 from stoker.journal.events import Event
 from stoker.journal.identity import current_engine
-from stoker.journal.open import open_journal
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def location(request: pytest.FixtureRequest, tmp_path) -> str:
-    """Where an empty journal may be opened; a test that takes it runs on both databases."""
-    if request.param == "postgres":
-        return request.getfixturevalue("postgres_url")
-    return str(tmp_path / "journal.db")
-
-
-@pytest.fixture
-def within(location) -> Callable[[Callable[[Any], Awaitable[None]]], None]:
-    """Run a scenario with an open journal."""
-
-    def run(scenario) -> None:
-        async def main() -> None:
-            journal = await open_journal(location)
-            try:
-                await scenario(journal)
-            finally:
-                await journal.close()
-
-        asyncio.run(main())
-
-    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import struct
@@ -114,13 +113,17 @@ class Hostile:
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in told.items() if value]
         return "\r\n".join([f"GET {path}{self.query} HTTP/1.1", *lines, "", ""])
 
-    def counts(self) -> tuple[int, int]:
-        """Tasks and descriptors."""
+    def held(self) -> tuple[list[str], list[str]]:
+        """What the server has: tasks and descriptors."""
         file = self.server.directory / "counted"
         file.unlink(missing_ok=True)
         self.server.process.send_signal(signal.SIGUSR1)
         wait_for(file)
-        return int(file.read_text()), len(os.listdir(f"/proc/{self.server.process.pid}/fd"))
+        descriptors = []
+        for one in Path(f"/proc/{self.server.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                descriptors.append(str(one.readlink()))
+        return file.read_text().splitlines(), descriptors
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -149,11 +152,11 @@ def hostile(tmp_path_factory):
 @pytest.fixture
 def unharmed(hostile):
     """Afterwards the server is as it was before."""
-    before = hostile.counts()
+    before = hostile.held()
     yield hostile
     deadline = time.monotonic() + 30
-    while any(now > then + OWN for now, then in zip(hostile.counts(), before, strict=True)):
-        assert time.monotonic() < deadline, (before, hostile.counts())
+    while any(len(now) > len(then) + OWN for now, then in zip(hostile.held(), before, strict=True)):
+        assert time.monotonic() < deadline, f"{before}\n{hostile.held()}"
         time.sleep(0.05)
     with hostile.server.client() as client:
         assert client.get("/readyz").status_code == 200

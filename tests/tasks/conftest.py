@@ -23,7 +23,6 @@ from repositories import git, make_repository, script
 
 from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine
-from stoker.journal.base import Journal
 from stoker.journal.open import open_journal
 from stoker.process.survivors import Scan, Survivor
 from stoker.steps.registry import kinds
@@ -143,22 +142,3 @@ def github(world: World) -> Iterator[Any]:
     with hosted(world, "github") as made:
         reached(world, made, TOKEN)
         yield made
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def within(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
-    """`within(scenario)`: a journal of each kind, without an engine's tasks."""
-    postgres = request.param == "postgres"
-    location = request.getfixturevalue("postgres_url") if postgres else tmp_path / "journal.db"
-
-    def run(scenario: Callable[[Journal], Awaitable[None]]) -> None:
-        async def main() -> None:
-            journal = await open_journal(location)
-            try:
-                await scenario(journal)
-            finally:
-                await journal.close()
-
-        asyncio.run(main())
-
-    return run

@@ -129,12 +129,19 @@ async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
     """Put the work of the commit `earlier` into the files of a new worktree, uncommitted;
     returns the files in which it conflicts with what is there, which have the usual marks."""
     git = worktree.git
-    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "HEAD", earlier)
-    output = await git.run(*args, accept=(0, 1))
-    tree, *files = decode(output.stdout).rstrip("\0").split("\0")
-    await git.run("read-tree", "--reset", "-u", tree.strip())
+    tree, conflicts = await _merge(git, "HEAD", earlier)
+    await git.run("read-tree", "--reset", "-u", tree)
     await git.run("read-tree", "HEAD")
-    return tuple(files) if output.code == 1 else ()
+    return conflicts or ()
+
+
+async def _merge(git: Git, ours: str, theirs: str) -> tuple[str, tuple[str, ...] | None]:
+    """The tree of a merge, on no branch, and the files that conflict, which have marks in it;
+    None: there is no conflict."""
+    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
+    output = await git.run(*args, accept=(0, 1))
+    tree, *found = decode(output.stdout).rstrip("\0").split("\0")
+    return tree.strip(), tuple(found) if output.code == 1 else None
 
 
 async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
@@ -203,13 +210,11 @@ async def candidate(
     no branch; or the files that conflict."""
     tree = f"{work}^{{tree}}"
     if onto != base:
-        args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, work)
-        output = await repository.git.run(*args, accept=(0, 1))
-        tree, *found = decode(output.stdout).rstrip("\0").split("\0")
-        if output.code == 1:
-            return "", tuple(found)
+        tree, conflicts = await _merge(repository.git, onto, work)
+        if conflicts is not None:
+            return "", conflicts
     text = compose(message, trailers)
-    made = await commit_tree(repository.git, tree.strip(), (onto,), text, repository.author)
+    made = await commit_tree(repository.git, tree, (onto,), text, repository.author)
     return made, ()
 
 
@@ -259,14 +264,11 @@ async def land(repository: Repository, job: Job, title: str) -> str:
             return head
         made = work
         if behind:
-            args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", head, work)
-            output = await repository.git.run(*args, accept=(0, 1))
-            tree, *found = decode(output.stdout).rstrip("\0").split("\0")
-            if output.code == 1:
-                raise MergeConflict(found, "merge")
+            tree, conflicts = await _merge(repository.git, head, work)
+            if conflicts is not None:
+                raise MergeConflict(conflicts, "merge")
             text = compose(f"Merge {job.branch}: {title}")
-            parents = (head, work)
-            made = await commit_tree(repository.git, tree.strip(), parents, text, repository.author)
+            made = await commit_tree(repository.git, tree, (head, work), text, repository.author)
         await _not_in_the_way(repository, main, head, made)
         await main.git.run(*_FORWARD, made)
         return made

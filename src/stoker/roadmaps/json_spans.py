@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from stoker.roadmaps.document import Mark
-from stoker.roadmaps.format import NotReadable
+from stoker.roadmaps.format import NotReadable, Source
 from stoker.roadmaps.text import Text
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -74,6 +75,20 @@ class Span(Struct, frozen=True, gc=False):
             at = _NEXT.match(text, end).end()  # type: ignore[union-attr]
             if at == end:
                 return
+
+
+def recognised(
+    source: Source, path: Path | None, fits: Callable[[Any], object], *, named: bool
+) -> int:
+    """How sure a format of JSON is of a file: by what is in it, or, that what is wrong with it
+    may be told, by its name. See `format.Format.recognises`."""
+    if path is None or path.suffix != ".json":
+        return 0
+    try:
+        value = spans(Text(source.read(path), str(path))).value
+    except NotReadable:
+        return 60 if named else 0
+    return 95 if fits(value) else 0
 
 
 def spans(source: Text) -> Span:

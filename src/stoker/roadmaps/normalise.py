@@ -255,14 +255,12 @@ def _document(kept: Kept) -> Roadmap:
 
 def _keep(source: Source, kept: Kept) -> None:
     """Raises `NotReadable`, `OSError`."""
+    from stoker.roadmaps.memory.project import make_folder
     from stoker.whole_file import atomic
 
     path = kept_at(source)
     if not path.parent.resolve().is_relative_to(source.root.resolve()):
         raise NotReadable(f"{path.parent}: expected a directory in {source.root}, it leads outside")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ignore = path.parent.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
+    make_folder(path.parents[2])
     with atomic(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2))

@@ -261,10 +261,15 @@ class Starter:
     async def recover(self, removal: Removal) -> None:
         """Go on with what was under way when the last owner of the journal ended, and clear
         away what it had not finished starting, or removing."""
-        async with self._alone() as alone:
-            for attempt, over in await self._unfinished():
-                if alone or attempt.state != "creating":
-                    await self._try(attempt, over, removal)
+        found = await self._unfinished()
+        if any(attempt.state == "creating" for attempt, _ in found):
+            async with self._alone() as alone:  # what is still at that then, nobody goes on with
+                for attempt, over in await self._unfinished() if alone else ():
+                    if attempt.state == "creating":
+                        await self._try(attempt, over, removal)
+        for attempt, over in found:
+            if attempt.state != "creating":
+                await self._try(attempt, over, removal)
 
     async def _try(self, attempt: Attempt, over: bool, removal: Removal) -> None:
         try:

@@ -11,7 +11,7 @@ from stoker.roadmaps.document import Criterion, Roadmap, Status, Task
 from stoker.roadmaps.editing import as_it_is, replacing
 from stoker.roadmaps.findings import Findings, word, words
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.json_spans import Span, spans, written
+from stoker.roadmaps.json_spans import Span, recognised, spans, written
 from stoker.roadmaps.text import Text
 
 _PLACES: Final = ("prd.json", "scripts/ralph/prd.json")
@@ -27,14 +27,8 @@ class Prd:
     def recognises(self, source: Source) -> int:
         """See `format.Format`."""
         path = _file(source)
-        if path is None or path.suffix != ".json":
-            return 0
-        try:
-            value = spans(Text(source.read(path), str(path))).value
-        except NotReadable:
-            return 60 if path.name == "prd.json" else 0
-        stories = value.get("userStories") if isinstance(value, dict) else None
-        return 95 if isinstance(stories, list) else 0
+        named = path is not None and path.name == "prd.json"
+        return recognised(source, path, _has_stories, named=named)
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `format.Format`."""
@@ -135,6 +129,10 @@ def _file(source: Source) -> Path | None:
     if not source.path.is_dir():
         return source.path
     return next((source.path / one for one in _PLACES if (source.path / one).is_file()), None)
+
+
+def _has_stories(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("userStories"), list)
 
 
 def _rank(value: Any) -> float:

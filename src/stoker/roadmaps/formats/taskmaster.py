@@ -20,7 +20,7 @@ from stoker.roadmaps.document import (
 from stoker.roadmaps.editing import as_it_is, replacing
 from stoker.roadmaps.findings import Findings, word
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.json_spans import Span, spans, written
+from stoker.roadmaps.json_spans import Span, recognised, spans, written
 from stoker.roadmaps.text import Text
 
 _STATUSES: Final[dict[str, Status]] = {
@@ -50,14 +50,8 @@ class TaskMaster:
     def recognises(self, source: Source) -> int:
         """See `format.Format`."""
         path = _file(source)
-        if path is None or path.suffix != ".json":
-            return 0
-        try:
-            value = spans(Text(source.read(path), str(path))).value
-        except NotReadable:
-            # So that what is wrong with it is told.
-            return 60 if path.parts[-3:] == (".taskmaster", "tasks", "tasks.json") else 0
-        return 95 if _lists(value) else 0
+        named = path is not None and path.parts[-3:] == (".taskmaster", "tasks", "tasks.json")
+        return recognised(source, path, _lists, named=named)
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `format.Format`."""

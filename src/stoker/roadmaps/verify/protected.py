@@ -132,7 +132,7 @@ def section_restored(path: str, before: bytes | None, now: bytes) -> bytes | Non
     part = {"pyproject.toml": _toml, "setup.cfg": _cfg, "package.json": _json}[name]
     try:
         return part(before, now)
-    except Exception:
+    except Exception:  # whatever was written there: a file that nobody can read configures nothing
         return before or b""
 
 
