@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
+from anyio import CancelScope
+from litestar import Litestar, Request
 from litestar.exceptions import WebSocketDisconnect
-from litestar.response import Stream
+from litestar.response import Stream as LitestarStream
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from stoker.server.guard import subprotocol
 from stoker.server.params import Socket
 from stoker.server.service import Service
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 SSE = "text/event-stream"
 _NORMAL, _UNEXPECTED, _RESTART = 1000, 1008, 1012
@@ -47,11 +51,34 @@ async def alive(items: AsyncIterator[T], service: Service) -> AsyncIterator[T | 
     finally:
         service.streams -= 1
         stopping.cancel()
-        if coming is not None:
-            coming.cancel()
-            await asyncio.wait({coming})
-        if isinstance(items, AsyncGenerator):
-            await items.aclose()
+        with CancelScope(shield=True):  # the response's own scope would cancel each wait anew
+            if coming is not None:
+                coming.cancel()
+                await asyncio.wait({coming})
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
+
+
+async def each(items: AsyncIterator[T], made: Callable[[T], U]) -> AsyncIterator[U]:
+    """What is made of each item. Closes the items with itself, as no generator expression does."""
+    async with aclosing(items) as found:  # type: ignore[type-var]
+        async for item in found:
+            yield made(item)
+
+
+class Stream(LitestarStream):
+    """Closes what it sends, also when its reader goes while a part is on its way."""
+
+    def to_asgi_response(  # type: ignore[override] # nobody asks for more than an ASGI app
+        self, app: Litestar | None, request: Request[Any, Any, Any], **options: Any
+    ) -> ASGIApp:
+        response = super().to_asgi_response(app, request, **options)
+
+        async def closing(scope: Scope, receive: Receive, send: Send) -> None:
+            async with aclosing(self.iterator):  # type: ignore[type-var]
+                await response(scope, receive, send)
+
+        return closing
 
 
 Told = tuple[str, str, Any]

@@ -8,14 +8,13 @@ from typing import Any
 
 from litestar import websocket
 from litestar.params import FromQuery
-from litestar.response import Stream
 
 from stoker.server.forge import drafts, find, process_view, views
 from stoker.server.forge.envelope import get
 from stoker.server.forge.live import Mirror, Op, Touched, changes, frame
 from stoker.server.params import App, Name, Socket
 from stoker.server.service import Service
-from stoker.server.streams import send, sse
+from stoker.server.streams import Stream, each, send, sse
 from stoker.tasks import devserver
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import Attempt
@@ -49,7 +48,7 @@ async def drafts_socket(socket: Socket, service: App, project_id: FromQuery[str]
 
 @get("/api/events")
 async def events(service: App) -> Stream:
-    return sse(([("", "json_patch", ops)] async for ops in _everything(service)), service)
+    return sse(each(_everything(service), lambda ops: [("", "json_patch", ops)]), service)
 
 
 async def _tasks(service: Service, project_id: str) -> AsyncIterator[Sequence[str]]:

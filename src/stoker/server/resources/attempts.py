@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from litestar import delete, get, post, websocket
@@ -22,8 +23,8 @@ from stoker.agents.stream import Put
 from stoker.server.document import streams
 from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, whole
 from stoker.server.streams import Told as Event
+from stoker.server.streams import each, sse
 from stoker.server.streams import send as send_frames
-from stoker.server.streams import sse
 from stoker.tasks.catalog import TaskChange
 from stoker.tasks.following import follow, told
 from stoker.tasks.model import Started
@@ -196,16 +197,18 @@ async def stream(
 async def _numbered(entries: AsyncIterator[Put], after: int) -> AsyncIterator[Sequence[Event]]:
     """The states of entries but the first `after`, which come in the same order each time."""
     number = 0
-    async for one in entries:
-        number += 1
-        if number > after:
-            yield [(str(number), "", one)]
+    async with aclosing(entries) as found:  # type: ignore[type-var]
+        async for one in found:
+            number += 1
+            if number > after:
+                yield [(str(number), "", one)]
 
 
 @websocket("/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream/ws")
 async def stream_socket(socket: Socket, service: App, attempt_id: Name, turn: Turn) -> None:
     entries = await follow(service.tasks, attempt_id, turn, watch=service.watch)
-    await send_frames(socket, ([json.encode(one).decode()] async for one in entries), service)
+    frames = each(entries, lambda one: [json.encode(one).decode()])
+    await send_frames(socket, frames, service)
 
 
 @get(

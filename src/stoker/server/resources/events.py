@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
-import msgspec
 from litestar import get, websocket
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
+from msgspec import json
 
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.server.document import streams
 from stoker.server.params import Accept, App, Asked, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
-from stoker.server.streams import SSE, Told, send, sse
+from stoker.server.streams import SSE, Told, each, send, sse
 from stoker.wire.runs import EventPage
 
 TAG = "events"
@@ -47,9 +47,8 @@ async def of_run(
         start = max(after, whole(last_event))
         if row.status in RUN_OVER and start >= row.last_sequence:
             return Response(None, status_code=204)  # type: ignore[arg-type] # do not come back
-        items = (
-            [(str(e.sequence), "", e) for e in s] async for s in service.hub.events(run_id, start)
-        )
+        live = service.hub.events(run_id, start)
+        items = each(live, lambda some: [(str(one.sequence), "", one) for one in some])
         return sse(items, service)  # type: ignore[return-value]
     found = await service.journal.events(run_id, after=after, limit=limit + 1)
     events = found[:limit]
@@ -66,7 +65,7 @@ async def of_run(
 async def of_run_socket(socket: Socket, service: App, run_id: Name, after: After = 0) -> None:
     await service.journal.run(run_id)
     events = service.hub.events(run_id, after)
-    frames = ([msgspec.json.encode(event).decode() for event in some] async for some in events)
+    frames = each(events, lambda some: [json.encode(event).decode() for event in some])
     await send(socket, frames, service)
 
 
@@ -85,17 +84,18 @@ async def of_all(service: App, request: Asked, last_event: LastEvent = None) -> 
 
 @websocket("/v1/events/ws")
 async def of_all_socket(socket: Socket, service: App, after: FromQuery[str | None] = None) -> None:
-    frames = (
-        [msgspec.json.encode({"id": place, "event": data}).decode() for place, _, data in some]
-        async for some in _all(service, after)
-    )
+
+    def told(some: Sequence[Told]) -> Sequence[str]:
+        return [json.encode({"id": place, "event": data}).decode() for place, _, data in some]
+
+    frames = each(_all(service, after), told)
     await send(socket, frames, service)
 
 
 def _all(service: Service, place: str | None) -> AsyncIterator[Sequence[Told]]:
-    return (
-        [(one.place, _GAP if one.event is None else "", one.event) for one in some]
-        async for some in service.hub.all(place)
+    return each(
+        service.hub.all(place),
+        lambda some: [(one.place, _GAP if one.event is None else "", one.event) for one in some],
     )
 
 

@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from litestar import get, websocket
 from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
-from litestar.response import Response, Stream
+from litestar.response import Response
 
 from stoker.journal.base import AttemptRow
 from stoker.journal.events import ATTEMPT_SETTLED
@@ -23,7 +24,7 @@ from stoker.server.document import streams
 from stoker.server.params import Accept, App, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused, not_found
 from stoker.server.service import Service
-from stoker.server.streams import SSE, Told, send, sse
+from stoker.server.streams import SSE, Stream, Told, each, send, sse
 from stoker.wire.runs import LogPart, Output
 
 _CHUNK = 256 * 1024
@@ -61,7 +62,7 @@ async def log(
         return sse(_texts(chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
     if ranged is not None and (match := _RANGE.fullmatch(ranged.strip())):
         return _part(path, match[1], match[2])
-    content = (chunk.data async for chunk in tail(path, offset=offset, watch=service.watch))
+    content = each(tail(path, offset=offset), attrgetter("data"))
     return Stream(  # type: ignore[return-value]
         content, media_type="text/plain; charset=utf-8", headers={"Accept-Ranges": "bytes"}
     )
@@ -142,12 +143,13 @@ async def _frames(
 ) -> AsyncIterator[Sequence[bytes | str]]:
     """Bytes as they are; what has an offset of its own is told before them, as JSON text."""
     yield [_told(offset=offset)]
-    async for chunk in chunks:
-        if chunk.dropped:
-            yield [_told(offset=chunk.offset, dropped=chunk.dropped)]
-        if chunk.data:
-            yield [chunk.data]
-        offset = chunk.next_offset
+    async with aclosing(chunks) as found:  # type: ignore[type-var]
+        async for chunk in found:
+            if chunk.dropped:
+                yield [_told(offset=chunk.offset, dropped=chunk.dropped)]
+            if chunk.data:
+                yield [chunk.data]
+            offset = chunk.next_offset
     yield [_told(offset=offset, end=True)]
 
 
@@ -160,17 +162,18 @@ async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Sequence[Told]]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     begin = 0
     first = True
-    async for chunk in chunks:
-        if first or chunk.dropped:
-            decoder.reset()
-            begin = chunk.offset
-            first = False
-        text = decoder.decode(chunk.data)
-        end = chunk.next_offset - len(decoder.getstate()[0])
-        if text or chunk.dropped:
-            data = LogPart(offset=begin, length=end - begin, dropped=chunk.dropped, text=text)
-            yield [(str(end), "", data)]
-            begin = end
+    async with aclosing(chunks) as found:  # type: ignore[type-var]
+        async for chunk in found:
+            if first or chunk.dropped:
+                decoder.reset()
+                begin = chunk.offset
+                first = False
+            text = decoder.decode(chunk.data)
+            end = chunk.next_offset - len(decoder.getstate()[0])
+            if text or chunk.dropped:
+                data = LogPart(offset=begin, length=end - begin, dropped=chunk.dropped, text=text)
+                yield [(str(end), "", data)]
+                begin = end
     rest = decoder.decode(b"", final=True)
     if rest:
         yield [(str(begin), "", LogPart(offset=begin, length=0, dropped=0, text=rest))]
