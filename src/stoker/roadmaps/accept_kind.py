@@ -6,15 +6,15 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from stoker.engine.kinds import Attempt, Result, Work
+from stoker.engine.kinds import Attempt, Result
 from stoker.engine.nested import replayed
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.evidence import Evidence, Fault
 from stoker.roadmaps.tries import VERIFY, evidence_of
 from stoker.roadmaps.verify.verdict import accepted
+from stoker.steps.kind import BaseKind, Definition
 
 _VERDICT: Final = re.compile(r"^\W*verdict\W+(accept|refuse)\w*\W*$", re.IGNORECASE | re.MULTILINE)
 _POINT: Final = re.compile(r"^ *[-*] +(.*\S)", re.MULTILINE)
@@ -23,7 +23,7 @@ _MOST: Final = 20
 _TEXT: Final = 2_000
 
 
-class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Accept(Definition, frozen=True):
     """A review."""
 
     said: str
@@ -32,36 +32,23 @@ class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its profile."""
 
 
-class AcceptKind:
+class AcceptKind(BaseKind[Accept]):
     """Outputs: `accepted`, a verdict, and `evidence`, which goes before the verification's."""
 
     name = "roadmap-accept"
     definition = Accept
-    on_interrupt: InterruptPolicy = "rerun"
     takes_slot = False
 
-    def check(self, step: Step, definition: Accept) -> list[str]:
-        """Nothing that the types do not say."""
-        return []
-
-    def tool(self, step: Step, definition: Accept) -> str:
-        """Its name."""
-        return self.name
-
-    def start(self, step: Step, definition: Accept, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Accept, attempt: Attempt) -> Result:
         """A look at the journal."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Accept, attempt: Attempt) -> Result:
-    bench = await attempt.shared(opened)
-    state = await replayed(bench.journal, attempt.run_id)
-    verified = evidence_of(state[VERIFY].outputs.get("evidence"))
-    assert verified is not None  # noqa: S101 - this step comes after it
-    evidence = judged(verified, definition.said, definition.reviewer)
-    attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
-    built = msgspec.to_builtins(evidence)
-    return Result(exit_code=0, outputs={"accepted": evidence.verdict, "evidence": built})
+        bench = await attempt.shared(opened)
+        state = await replayed(bench.journal, attempt.run_id)
+        verified = evidence_of(state[VERIFY].outputs.get("evidence"))
+        assert verified is not None  # noqa: S101 - this step comes after it
+        evidence = judged(verified, definition.said, definition.reviewer)
+        attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
+        built = msgspec.to_builtins(evidence)
+        return Result(exit_code=0, outputs={"accepted": evidence.verdict, "evidence": built})
 
 
 def judged(evidence: Evidence, said: str, reviewer: str) -> Evidence:

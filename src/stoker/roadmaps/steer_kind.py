@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from msgspec import Struct
-
 from stoker.agents.inbox import Interrupt, Say, send
 from stoker.agents.store import newest
 from stoker.engine.creation import nested_run_id
-from stoker.engine.kinds import Attempt, Result, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.engine.kinds import Attempt, Result
+from stoker.plan.model import Step
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.tries import AGENT
+from stoker.steps.kind import BaseKind, Definition
 
 
-class Steer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Steer(Definition, frozen=True):
     """What is said."""
 
     unit: str
@@ -31,12 +30,11 @@ class Steer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     by: str = ""
 
 
-class SteerKind:
+class SteerKind(BaseKind[Steer]):
     """Outputs: `heard`, whether an agent was at work and has been told."""
 
     name = "roadmap-steer"
     definition = Steer
-    on_interrupt: InterruptPolicy = "rerun"
     takes_slot = False
 
     def check(self, step: Step, definition: Steer) -> list[str]:
@@ -44,24 +42,16 @@ class SteerKind:
         says = definition.text.strip() or definition.interrupt
         return [] if says else ["text: expected what to say, found nothing"]
 
-    def tool(self, step: Step, definition: Steer) -> str:
-        """Its name."""
-        return self.name
-
-    def start(self, step: Step, definition: Steer, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Steer, attempt: Attempt) -> Result:
         """A message."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Steer, attempt: Attempt) -> Result:
-    bench = await attempt.shared(opened)
-    step = (await bench.state(attempt.run_id))[definition.unit]
-    heard = False
-    if step.status == "running":
-        run = nested_run_id(attempt.run_id, step.step.id, step.number)
-        heard = await asyncio.to_thread(_tell, bench.directory / "runs" / run, definition)
-    attempt.write("told the agent\n" if heard else "no agent is at work: the next is told\n")
-    return Result(exit_code=0, outputs={"heard": heard})
+        bench = await attempt.shared(opened)
+        unit = (await bench.state(attempt.run_id))[definition.unit]
+        heard = False
+        if unit.status == "running":
+            run = nested_run_id(attempt.run_id, unit.step.id, unit.number)
+            heard = await asyncio.to_thread(_tell, bench.directory / "runs" / run, definition)
+        attempt.write("told the agent\n" if heard else "no agent is at work: the next is told\n")
+        return Result(exit_code=0, outputs={"heard": heard})
 
 
 def _tell(run: Path, said: Steer) -> bool:
