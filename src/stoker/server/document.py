@@ -30,6 +30,11 @@ def completed(schema: dict[str, Any]) -> dict[str, Any]:
             responses.pop("400", None)
             responses["default"] = problem
             _optional(operation.get("requestBody"))
+            taken = {one["name"] for one in operation.get("parameters", ())}
+            if "If-None-Match" in taken:
+                responses["304"] = {"description": "As `If-None-Match` says"}
+            if "Last-Event-ID" in taken:
+                responses["200"].setdefault("content", {})[SSE] = {"schema": {"type": "string"}}
     return schema
 
 
@@ -42,9 +47,3 @@ def _optional(body: dict[str, Any] | None) -> None:
     if len(choice) == 1:
         body["required"] = False
         content["schema"] = choice[0]
-
-
-def streams(operation: dict[str, Any]) -> None:
-    """Say of an operation that it also comes as server-sent events."""
-    content = operation["responses"]["200"].setdefault("content", {})
-    content[SSE] = {"schema": {"type": "string"}}

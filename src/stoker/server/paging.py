@@ -44,10 +44,5 @@ def tagged(document: Any, known: str | None) -> Response[Any]:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def unchanged(operation: dict[str, Any]) -> None:
-    """Say of an operation that it answers 304."""
-    operation["responses"]["304"] = {"description": "As `If-None-Match` says"}
-
-
 def _tags(header: str) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in header.split(",")]

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from litestar import Request, WebSocket
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, PathParameter
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, HeaderParameter, PathParameter
 
 from stoker.server.problems import Refused
 from stoker.server.service import Service
@@ -24,6 +25,11 @@ Key = Annotated[
 ]
 Accept = Annotated[str, HeaderParameter(name="Accept", required=False)]
 LastEvent = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
+
+
+def sent(title: str, /, **example: Any) -> Any:
+    """What marks the type of a body for the OpenAPI document: with an example of it."""
+    return Body(examples=[Example(title, value=example)])
 
 
 def whole(last_event: str | None) -> int:

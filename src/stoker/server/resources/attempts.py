@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import delete, get, post, websocket
-from litestar.openapi.spec import Example
 from litestar.params import (
-    Body,
     FromQuery,
     JSONBody,
     QueryParameter,
@@ -20,8 +18,7 @@ from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
-from stoker.server.document import streams
-from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, whole
+from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, sent, whole
 from stoker.server.streams import Told as Event
 from stoker.server.streams import each, sse
 from stoker.server.streams import send as send_frames
@@ -57,15 +54,7 @@ TAG = "attempts"
 async def create_and_start(
     service: App,
     data: Annotated[
-        AttemptRequest,
-        Body(
-            examples=[
-                Example(
-                    "codex",
-                    value={"project_id": "…", "title": "Fix the build", "executor": "CODEX"},
-                )
-            ]
-        ),
+        AttemptRequest, sent("codex", project_id="…", title="Fix the build", executor="CODEX")
     ],
     key: Key = None,
 ) -> Started:
@@ -259,8 +248,3 @@ async def merge(service: App, attempt_id: Name) -> Merged:
 )
 async def remove_worktree(service: App, attempt_id: Name) -> None:
     await service.tasks.work.remove_worktree(attempt_id)
-
-
-def document(paths: dict[str, Any]) -> None:
-    """See `stoker.server.resources`."""
-    streams(paths["/v1/attempts/{attempt_id}/turns/{turn}/stream"]["get"])

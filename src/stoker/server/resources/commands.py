@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import post
-from litestar.openapi.spec import Example
-from litestar.params import Body, JSONBody
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta, Struct
 
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
 from stoker.plan.errors import PlanError
-from stoker.server.params import App, Asked, Name
+from stoker.server.params import App, Asked, Name, sent
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import in_place
 from stoker.server.service import Service
@@ -99,10 +98,7 @@ async def extend(
     service: App,
     request: Asked,
     run_id: Name,
-    data: Annotated[
-        Extension,
-        Body(examples=[Example("a step", value={"steps": [{"id": "more", "run": "echo more"}]})]),
-    ],
+    data: Annotated[Extension, sent("a step", steps=[{"id": "more", "run": "echo more"}])],
 ) -> Done:
     listed = not isinstance(data.steps, str)
     text = msgspec.json.encode(data.steps).decode() if listed else str(data.steps)

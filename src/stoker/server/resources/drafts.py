@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import delete, get, post, put
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec.structs import asdict
 
-from stoker.server.params import App, Name, Turn
+from stoker.server.params import App, Name, Turn, sent
 from stoker.server.problems import not_found
 from stoker.tasks.model import Draft, DraftKind, Replaced
 from stoker.wire.attempts import DraftRequest, QueueRequest, ReplaceRequest
@@ -38,10 +37,7 @@ async def save(
     service: App,
     attempt_id: Name,
     kind: FromPath[DraftKind],
-    data: Annotated[
-        DraftRequest,
-        Body(examples=[Example("one", value={"prompt": "Also add a test", "expected_version": 0})]),
-    ],
+    data: Annotated[DraftRequest, sent("one", prompt="Also add a test", expected_version=0)],
 ) -> Draft:
     return await service.tasks.turns.save_draft(attempt_id, kind, **asdict(data))
 

@@ -11,7 +11,6 @@ from litestar.response import Response
 from msgspec import json
 
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.server.document import streams
 from stoker.server.params import Accept, App, Asked, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused
 from stoker.server.service import Service
@@ -100,8 +99,6 @@ def _all(service: Service, place: str | None) -> AsyncIterator[Sequence[Told]]:
 
 
 def document(paths: dict[str, Any]) -> None:
-    """What comes as a stream."""
-    one, every = (paths[path]["get"] for path in ("/v1/runs/{run_id}/events", "/v1/events"))
-    streams(one)
-    streams(every)
-    one["responses"]["204"] = {"description": "A stream that is over: do not come back"}
+    """See `stoker.server.resources`."""
+    told = paths["/v1/runs/{run_id}/events"]["get"]["responses"]
+    told["204"] = {"description": "A stream that is over: do not come back"}

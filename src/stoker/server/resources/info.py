@@ -9,13 +9,11 @@ import shutil
 from typing import Annotated, Any
 
 from litestar import get, put
-from litestar.openapi.spec import Example
-from litestar.params import Body
 
 from stoker.agents import mcp_config, profiles
 from stoker.agents.mcp_config import BadMcpConfig, NoMcpConfig
 from stoker.engine.engine import processors
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.server.problems import Refused, not_found
 from stoker.tasks.editor import EDITORS
 from stoker.wire.server import Agents, AgentView, Info, McpRequest, McpServers
@@ -85,10 +83,7 @@ async def mcp_servers(executor: Name) -> McpServers:
 )
 async def set_mcp_servers(
     executor: Name,
-    data: Annotated[
-        McpRequest,
-        Body(examples=[Example("one", value={"servers": {"files": {"command": "mcp-files"}}})]),
-    ],
+    data: Annotated[McpRequest, sent("one", servers={"files": {"command": "mcp-files"}})],
 ) -> McpServers:
     return await asyncio.to_thread(_mcp, executor, data.servers)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import delete, get, patch, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 from litestar.response import Response
 
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.images import LIMIT
 from stoker.tasks.model import Image, Tag, Template
@@ -32,12 +31,7 @@ TAG = "library"
 )
 async def add_image(
     service: App,
-    data: Annotated[
-        ImageRequest,
-        Body(
-            examples=[Example("a header", value={"name": "a.gif", "data": "R0lGODlhAQABAAAAADs="})]
-        ),
-    ],
+    data: Annotated[ImageRequest, sent("a header", name="a.gif", data="R0lGODlhAQABAAAAADs=")],
 ) -> Image:
     return await service.tasks.library.images.add(data.data, data.name)
 
@@ -73,10 +67,7 @@ async def tags(service: App) -> TagList:
 @post("/v1/tags", summary="A text for prompts, by its name")
 async def add_tag(
     service: App,
-    data: Annotated[
-        TagRequest,
-        Body(examples=[Example("one", value={"tag_name": "brief", "content": "Be brief."})]),
-    ],
+    data: Annotated[TagRequest, sent("one", tag_name="brief", content="Be brief.")],
 ) -> Tag:
     return await service.tasks.library.add_tag(data.tag_name, data.content)
 
@@ -105,12 +96,7 @@ async def templates(service: App, project_id: FromQuery[str | None] = None) -> T
 async def add_template(
     service: App,
     data: Annotated[
-        TemplateRequest,
-        Body(
-            examples=[
-                Example("one", value={"template_name": "A bug", "title": "Fix the bug that …"})
-            ]
-        ),
+        TemplateRequest, sent("one", template_name="A bug", title="Fix the bug that …")
     ],
 ) -> Template:
     return await service.tasks.library.add_template(

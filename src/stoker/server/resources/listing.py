@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from litestar import get
 from litestar.params import FromQuery
 from litestar.response import Response
@@ -46,8 +44,3 @@ async def listed(
 @get("/v1/approvals", summary="What agents wait to be allowed")
 async def approvals(service: App) -> Asking:
     return Asking(await asked(service.tasks))
-
-
-def document(paths: dict[str, Any]) -> None:
-    """See `stoker.server.resources`."""
-    paging.unchanged(paths["/v1/attempts"]["get"])

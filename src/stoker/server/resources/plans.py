@@ -7,14 +7,12 @@ from typing import Annotated
 
 import msgspec
 from litestar import post
-from litestar.openapi.spec import Example
-from litestar.params import Body
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Struct
 
 from stoker.plan.errors import PlanError
 from stoker.plan.loader import LoadedPlan
-from stoker.server.params import App, Asked
+from stoker.server.params import App, Asked, sent
 from stoker.server.problems import Refused, faults
 from stoker.server.service import Service
 from stoker.wire.plans import PlanSource, Validation
@@ -62,7 +60,7 @@ def in_place(body: bytes, part: type[Struct]) -> bytes:
 async def validate(
     service: App,
     request: Asked,
-    data: Annotated[PlanSource, Body(examples=[Example("a plan", value={"plan": EXAMPLE})])],
+    data: Annotated[PlanSource, sent("a plan", plan=EXAMPLE)],
 ) -> Validation:
     try:
         loaded, _ = await load(service, request, data)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import delete, get, patch, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 from msgspec.structs import replace
 
 from stoker.server import paging
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.tasks import editor
 from stoker.tasks.changes import ProjectChange, given
 from stoker.tasks.model import Project
@@ -30,10 +29,7 @@ TAG = "projects"
 @post("/v1/projects", opt={"scope": "admin"}, summary="Make a project of a repository")
 async def create(
     service: App,
-    data: Annotated[
-        ProjectRequest,
-        Body(examples=[Example("one", value={"name": "Site", "repository": "/srv/site"})]),
-    ],
+    data: Annotated[ProjectRequest, sent("one", name="Site", repository="/srv/site")],
 ) -> Project:
     fields = given(data)
     name, repository = fields.pop("name"), fields.pop("repository")
@@ -59,10 +55,7 @@ async def show(service: App, project_id: Name) -> Project:
 async def change(
     service: App,
     project_id: Name,
-    data: Annotated[
-        ProjectChange,
-        Body(examples=[Example("a part", value={"directory": "web", "dev_script": "npm start"})]),
-    ],
+    data: Annotated[ProjectChange, sent("a part", directory="web", dev_script="npm start")],
 ) -> Project:
     return await service.tasks.catalog.change_project(project_id, data)
 

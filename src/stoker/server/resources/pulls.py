@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, JSONBody
+from litestar.params import JSONBody
 from msgspec.structs import asdict
 
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.tasks.model import PullRequest, Refreshed
 from stoker.wire.pulls import Proposal, PullRequests, PushRequest, RefreshRequest
 from stoker.workspace.remote import Pushed
@@ -36,9 +35,7 @@ async def pull_requests(service: App, attempt_id: Name) -> PullRequests:
 async def create(
     service: App,
     attempt_id: Name,
-    data: Annotated[
-        Proposal | None, Body(examples=[Example("a draft", value={"draft": True})])
-    ] = None,
+    data: Annotated[Proposal | None, sent("a draft", draft=True)] = None,
 ) -> PullRequest:
     return await service.tasks.pulls.create(attempt_id, **asdict(data or Proposal()))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import delete, get, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
 from litestar.status_codes import HTTP_201_CREATED
 
@@ -16,7 +15,7 @@ from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
 from stoker.server import paging
-from stoker.server.params import App, Asked, Key, Name
+from stoker.server.params import App, Asked, Key, Name, sent
 from stoker.server.problems import Refused, faults
 from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
@@ -35,10 +34,7 @@ TAG = "runs"
 async def begin(
     service: App,
     request: Asked,
-    data: Annotated[
-        RunRequest,
-        Body(examples=[Example("a plan", value={"plan": EXAMPLE, "inputs": {"name": "you"}})]),
-    ],
+    data: Annotated[RunRequest, sent("a plan", plan=EXAMPLE, inputs={"name": "you"})],
     key: Key = None,
 ) -> Response[RunView]:
     token = request.scope["state"]["token"]
@@ -111,7 +107,6 @@ def document(paths: dict[str, Any]) -> None:
     """Answers beside the usual ones."""
     begun = paths["/v1/runs"]["post"]["responses"]
     begun["200"] = {**begun["201"], "description": "An earlier request began it"}
-    paging.unchanged(paths["/v1/runs/{run_id}"]["get"])
 
 
 def _place(row: RunRow) -> str:

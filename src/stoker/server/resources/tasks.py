@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import delete, get, patch, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 from litestar.response import Response
 
 from stoker.server import paging
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.tasks import listing
 from stoker.tasks.changes import TaskChange, given
 from stoker.tasks.model import Task
@@ -23,14 +22,7 @@ TAG = "tasks"
 async def create(
     service: App,
     project_id: Name,
-    data: Annotated[
-        TaskRequest,
-        Body(
-            examples=[
-                Example("begun by itself", value={"title": "Fix the build", "agent": "CODEX"})
-            ]
-        ),
-    ],
+    data: Annotated[TaskRequest, sent("begun by itself", title="Fix the build", agent="CODEX")],
 ) -> Task:
     fields = given(data)
     title, description = fields.pop("title"), fields.pop("description", None)
@@ -68,10 +60,7 @@ async def show(service: App, task_id: Name) -> TaskView:
 async def change(
     service: App,
     task_id: Name,
-    data: Annotated[
-        TaskChange,
-        Body(examples=[Example("labels", value={"labels": ["ui"], "description": None})]),
-    ],
+    data: Annotated[TaskChange, sent("labels", labels=["ui"], description=None)],
 ) -> Task:
     return await service.tasks.catalog.change_task(task_id, data)
 
@@ -87,8 +76,3 @@ async def remove(service: App, task_id: Name) -> None:
 @post("/v1/tasks/{task_id:str}/status", status_code=200, summary="Say how a task stands")
 async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest]) -> Task:
     return await service.tasks.catalog.change_task(task_id, TaskChange(status=data.status))
-
-
-def document(paths: dict[str, Any]) -> None:
-    """See `stoker.server.resources`."""
-    paging.unchanged(paths["/v1/projects/{project_id}/tasks"]["get"])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import delete, get, post
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 from msgspec.structs import asdict
 
 from stoker.server import paging
-from stoker.server.params import App, Name
+from stoker.server.params import App, Name, sent
 from stoker.server.resources.projects import matches, opened
 from stoker.tasks import devserver
 from stoker.wire.attempts import (
@@ -41,9 +40,7 @@ _ONE = "/v1/attempts/{attempt_id:str}"
 async def rebase(
     service: App,
     attempt_id: Name,
-    data: Annotated[
-        RebaseRequest | None, Body(examples=[Example("elsewhere", value={"onto": "main"})])
-    ] = None,
+    data: Annotated[RebaseRequest | None, sent("elsewhere", onto="main")] = None,
 ) -> Backup:
     return await service.tasks.work.rebase(attempt_id, **asdict(data or RebaseRequest()))
 
