@@ -1,8 +1,8 @@
 """The built-in agent: what a step costs beside the model, and how soon it is there.
 
 A step is a request, its answer with one call of a tool, and the tool. The floor is the same
-exchange, as httpx makes it, over and over, with two lines that are made durable: the answer
-and the tool's result.
+exchange, as httpx makes it, over and over, with what the tool does and two lines that are
+written: the answer and the tool's result.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ async def main():
             async with client.stream("POST", sys.argv[1], content=content) as response:
                 async for _ in response.aiter_bytes():
                     pass
+            sorted(os.listdir(sys.argv[4]))
             for _ in range(2):
                 os.write(fd, b"x" * 200 + b"\\n")
-                os.fdatasync(fd)
 
 asyncio.run(main())
 """
@@ -83,20 +83,20 @@ def _floor(folder: Path, steps: int, body: bytes) -> float:
     (folder / "body").write_bytes(body)
     with ModelServer(lambda talk: Say(calls=(Call("ls", {"path": "."}),))) as server:
         url = f"{server.url}/v1/chat/completions"
-        argv = [sys.executable, "-c", _FLOOR, url, folder / "body", str(steps)]
+        argv = [sys.executable, "-c", _FLOOR, url, folder / "body", str(steps), folder]
         subprocess.run(argv, check=True)
         return _step_ms(server)
 
 
 def _many(folder: Path, steps: int) -> tuple[float, float]:
-    """Megabytes of `_MANY` agents at work at once, what they share counted once; the same of as
-    many interpreters that have httpx and do nothing."""
+    """Megabytes of `_MANY` agents at work at once, what they share counted once, without their
+    keepers; the same of as many interpreters that have asyncio and msgspec and do nothing."""
     with ModelServer(_policy(steps)) as server:
         places = [folder / f"{number}" for number in range(_MANY)]
         for place in places:
             place.mkdir()
         ours = _memory([_argv(server, place) for place in places])
-    bare = "import asyncio, time, httpx; httpx.AsyncClient(); time.sleep(2)"
+    bare = "import asyncio, msgspec, time; time.sleep(2)"
     return ours, _memory([[sys.executable, "-c", bare]] * _MANY)
 
 
@@ -154,10 +154,10 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
     many = f"memory of {_MANY} built-in agents at work"
     room, small = at_most("", memory, 150, " MB")
     return [
-        Row(measure=label, who="bare httpx, 2 fsyncs", value=bare, unit="ms"),
+        Row(measure=label, who="bare httpx, listdir", value=bare, unit="ms"),
         Row(measure=label, value=step, unit="ms", floor=slower, goal=goal, met=met),
         Row(measure=first, who="python, import httpx", value=python, unit="ms"),
         Row(measure=first, value=start, unit="ms", floor=ratio),
-        Row(measure=many, who="python, import httpx", value=least, unit="MB"),
+        Row(measure=many, who="python, import asyncio, msgspec", value=least, unit="MB"),
         Row(measure=many, value=memory, unit="MB", floor=memory / least, goal=room, met=small),
     ]

@@ -11,6 +11,9 @@ import pytest
 from agent_process import AgentProcess
 from model_server import Call, Conversation, ModelServer, Reply, Say, by_turn
 
+from stoker.agents.builtin import entries as kinds
+from stoker.agents.builtin.transcript import Transcript
+
 CRASH = str(Path(__file__).with_name("agent_crash_at.py"))
 UNKNOWN = "the agent was killed while this ran"
 POLICY = by_turn(
@@ -185,6 +188,29 @@ def test_a_transcript_that_is_damaged_in_its_middle(tmp_path: Path) -> None:
         agent.again()
         assert agent.process.wait(30) == 2
     assert "transcript.jsonl: line 3: " in agent.errors
+
+
+def test_what_must_not_be_done_twice_is_on_the_disk_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all before it; nothing else is waited for."""
+    file = tmp_path / "transcript.jsonl"
+    lines: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: lines.append(file.read_bytes().count(b"\n")))
+    transcript = Transcript(file)
+    for entry in (
+        kinds.Began("s", "m", "/", ""),
+        kinds.Asked("a", "go"),
+        kinds.Turn("a"),
+        kinds.Answer(calls=(kinds.Call("c", "execute", "{}"),)),
+        kinds.Acting("c"),
+        kinds.Result(call="c", text=""),
+        kinds.Answer(text="done"),
+        kinds.Ended(reason="done"),
+    ):
+        transcript.append(entry)
+    transcript.close()
+    assert lines == [1, 2, 5, 8]
 
 
 def test_a_finished_session_goes_on_with_the_next_question(tmp_path: Path) -> None:

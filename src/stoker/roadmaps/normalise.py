@@ -146,14 +146,17 @@ def openai(model: str, base_url: str | None = None) -> Ask:
             extra={"response_format": {"type": "json_schema", "json_schema": form}},
         )
         key = os.environ.get("OPENAI_API_KEY", "")
-        client = Client(OpenAI(), settings, key, Redactor([key]), lambda *_: None)
+        try:
+            client = Client(OpenAI(), settings, key, Redactor([key]), lambda *_: None)
+        except ValueError as error:
+            raise NotReadable(f"OPENAI_BASE_URL: {error}") from error
         try:
             request = Request(instructions, (Asked("1", text),))
             answer = await client.ask(request, lambda *_: None)
         except ModelError as error:
             raise NotReadable(f"the model {model} gave no normal form: {error}") from error
         finally:
-            await client.close()
+            client.close()
         return answer.text
 
     return ask

@@ -43,11 +43,8 @@ def main() -> int:
 
 
 async def _run(given: argparse.Namespace, settings: Settings, state: Path, id: str) -> int:
-    # Costs more than all else together: not before the arguments are known to be right, and
-    # without httpx's own command line, which would have click and rich along.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    # Costs more than all else together: not before the arguments are known to be right.
     from stoker.agents.builtin.ledger import TranscriptFailed
-    from stoker.agents.builtin.permissions import BadRule
     from stoker.agents.builtin.session import Session
     from stoker.agents.builtin.transcript import SessionInUse, TranscriptDamaged
     from stoker.agents.builtin.worktree import ToolError
@@ -60,7 +57,7 @@ async def _run(given: argparse.Namespace, settings: Settings, state: Path, id: s
             cwd=given.cwd,
             partial=given.include_partial_messages,
         )
-    except (BadRule, OSError, TranscriptDamaged, SessionInUse, ToolError) as error:
+    except (ValueError, OSError, TranscriptDamaged, SessionInUse, ToolError) as error:
         return _wrong(str(error))
     running = asyncio.ensure_future(session.run(given.prompt))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
-import httpx
 import msgspec
 
 from stoker.agents.builtin.entries import Answer, Usage
+from stoker.agents.builtin.http import Http, Response, Unreachable
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.wire import (
     ContextOverflow,
@@ -47,18 +47,13 @@ class Client:
         self._settings = settings
         self._redactor = redactor
         self._on_retry = on_retry
-        self._url = httpx.URL(f"{base.rstrip('/')}{wire.path}")
-        self._http = httpx.AsyncClient(
-            # Reading the system's certificates takes 50 ms, which plain HTTP has no use for.
-            verify=self._url.scheme != "http",
-            timeout=httpx.Timeout(settings.idle_sec, connect=min(settings.idle_sec, 20.0)),
-            headers={"content-type": "application/json", **wire.headers(key)},
-        )
+        headers = {"content-type": "application/json", **wire.headers(key)}
+        self._http = Http(f"{base.rstrip('/')}{wire.path}", headers, seconds=settings.idle_sec)
         self._encoder = msgspec.json.Encoder()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the connections."""
-        await self._http.aclose()
+        self._http.close()
 
     async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
         """The answer, without its cost. What `on_delta` was told of an answer that broke
@@ -91,8 +86,8 @@ class Client:
     async def _once(self, content: bytes, on_delta: OnDelta) -> Answer:
         assembler = self._wire.assembler(on_delta)
         try:
-            async with self._http.stream("POST", self._url, content=content) as response:
-                if response.status_code != 200:
+            async with self._http.post(content) as response:
+                if response.status != 200:
                     await self._refused(response)
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(_DOCUMENTS):
@@ -100,21 +95,19 @@ class Client:
                     raise Unavailable(f"expected a stream of events, found {kind}: {found}")
                 async for data in _events(response):
                     assembler.feed(data)
-        except httpx.UnsupportedProtocol as error:
-            raise ModelError(f"{self._url}: {error}") from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except Unreachable as error:
             # What is complete is complete, also if the connection ends badly.
             if not assembler.complete:
-                raise Unavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+                raise Unavailable(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable(f"the provider sent what is no event: {error}") from error
         if not assembler.complete:
             raise Unavailable("the answer broke off")
         return assembler.answer()
 
-    async def _refused(self, response: httpx.Response) -> None:
+    async def _refused(self, response: Response) -> None:
         text = await _body(response)
-        status = response.status_code
+        status = response.status
         why = self._redactor.text(f"HTTP {status}: {_excerpt(text)}")
         if self._wire.overflowed(status, text):
             raise ContextOverflow(why)
@@ -123,9 +116,9 @@ class Client:
         raise ModelError(why)
 
 
-async def _body(response: httpx.Response) -> str:
+async def _body(response: Response) -> str:
     body = b""
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.body():
         body += chunk
         if len(body) > _MAX_ERROR:
             break
@@ -136,12 +129,12 @@ def _excerpt(text: str) -> str:
     return " ".join(text.split())[:_EXCERPT]
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _events(response: Response) -> AsyncIterator[bytes]:
     """The data of each server-sent event."""
     rest = b""
     data: list[bytes] = []
     size = 0
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.body():
         size += len(chunk)
         if size > _MAX_ANSWER:
             raise ModelError(f"the answer has more than {_MAX_ANSWER} bytes")

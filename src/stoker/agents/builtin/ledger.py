@@ -1,4 +1,4 @@
-"""Where everything that happens goes through: on the disk first, then counted, then told."""
+"""Where everything that happens goes through: kept first, then counted, then told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TranscriptFailed(Exception):
 
 
 class Ledger:
-    """A transcript and what it amounts to. `tell` hears of each entry once it is durable."""
+    """A transcript and what it amounts to. `tell` hears of each entry once it is there."""
 
     def __init__(self, transcript: Transcript, tell: Tell) -> None:
         self.history = History()

@@ -59,7 +59,7 @@ class Session:
         partial: bool = False,
     ) -> None:
         """`partial`: tell of an answer while it comes. Takes the key out of the environment of
-        this process. Raises `BadRule`, `OSError`,
+        this process. Raises `BadRule`, `ValueError` (of the URL), `OSError`,
         `TranscriptDamaged`, `SessionInUse`, `ToolError` (of `cwd`)."""
         self.id = session
         self._settings = settings
@@ -123,7 +123,7 @@ class Session:
             await _end(listening)
             spawner.close()
             watch.close()
-            await self._client.close()
+            self._client.close()
             self._ledger.close()
 
     async def _work(self, spawner: Spawner) -> Ended | None:

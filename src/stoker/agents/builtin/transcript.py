@@ -1,7 +1,8 @@
 """The transcript of a session: an append-only file, an entry a line.
 
-An entry is on the disk when `append` returns. A line that a crash has torn is the last one
-and is cut off when the file is opened again; a damaged line before that is an error.
+An entry survives any kill when `append` returns, and is on the disk, with all before it, when
+what follows must not be done twice. A line that a crash has torn is the last one and is cut off
+when the file is opened again; a damaged line before that is an error.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from stoker.agents.builtin.entries import Entry
+from stoker.agents.builtin.entries import Acting, Asked, Began, Ended, Entry
+
+_AWAITED = (Began, Asked, Acting, Ended)
+"""Until the disk has them. A power cut may take the others that come last: the model is asked
+again then, and of a call that must not run twice its outcome is unknown."""
 
 
 class TranscriptDamaged(Exception):
@@ -66,13 +71,14 @@ class Transcript:
         self._encoder = msgspec.json.Encoder()
 
     def append(self, entry: Entry) -> Line:
-        """Write `entry` through to the disk. Raises `OSError`; then what is in the file is
-        not known, and nothing may be done but to open it anew."""
+        """Write `entry`. Raises `OSError`; then what is in the file is not known, and nothing
+        may be done but to open it anew."""
         line = Line(self._next, time.time(), entry)
         data = memoryview(self._encoder.encode(line) + b"\n")
         while data:
             data = data[os.write(self._fd, data) :]
-        os.fdatasync(self._fd)
+        if isinstance(entry, _AWAITED):
+            os.fdatasync(self._fd)
         self._next += 1
         return line
 
