@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes
 from stoker.engine.commands import CommandRefused
-from stoker.engine.follow import one_error
+from stoker.together import one_error
 
 if TYPE_CHECKING:
     from pathlib import Path

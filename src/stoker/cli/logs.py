@@ -13,7 +13,7 @@ from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.log_printer import LogPrinter
 from stoker.cli.output import plural
 from stoker.cli.show import step_index
-from stoker.engine.follow import batches, one_error
+from stoker.engine.follow import batches
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.view import Standing, activity, read_run
 from stoker.journal.base import AttemptRow, Journal
@@ -26,6 +26,7 @@ from stoker.journal.events import (
     Event,
 )
 from stoker.process.logs import LogWatch
+from stoker.together import one_error
 
 
 def register(parser: argparse.ArgumentParser) -> None:

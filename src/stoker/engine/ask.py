@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from stoker.engine.commands import CommandRefused
-from stoker.engine.follow import one_error
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.view import activity
 from stoker.journal.base import LEASE_SECONDS, Command, CommandKind, Journal, RunRow
 from stoker.journal.events import COMMAND_REFUSED, Event
 from stoker.journal.waits import DeathWatch
+from stoker.together import one_error
 
 
 class Asked(msgspec.Struct, frozen=True):

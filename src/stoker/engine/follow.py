@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.journal.base import Journal
@@ -32,17 +31,3 @@ async def batches(
                 after = events[-1].sequence
             if row.status in RUN_OVER:
                 return
-
-
-@contextmanager
-def one_error() -> Iterator[None]:
-    """Raise the error a group of tasks ended with instead of the group: callers expect it."""
-    try:
-        yield
-    except BaseExceptionGroup as errors:
-        raise _innermost(errors) from None
-
-
-def _innermost(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = errors.exceptions[0]
-    return _innermost(error) if isinstance(error, BaseExceptionGroup) else error

@@ -26,7 +26,6 @@ from stoker.engine.ask import answer, ask
 from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import require_secrets, stand_ins
 from stoker.engine.engine import Engine
-from stoker.engine.follow import one_error
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.retention import forget
@@ -65,6 +64,7 @@ from stoker.server.settings import Settings
 from stoker.server.tokens import Tokens
 from stoker.steps.registry import kinds
 from stoker.tasks.service import Tasks
+from stoker.together import one_error
 from stoker.wire.runs import RUN_ID
 
 log = get_logger(__name__)

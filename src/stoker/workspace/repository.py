@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from stoker.together import both
 from stoker.workspace import hardening, locks, refs
 from stoker.workspace.errors import (
     GitFailed,
@@ -63,16 +63,11 @@ class Repository:
         # Not with our `safe.directory`: whom to trust is the user's to say.
         config = [item for item in hardening.settings(policy) if item[0] != "safe.directory"]
         env |= hardening.as_variables(config)
-        try:
-            async with asyncio.TaskGroup() as group:
-                asked = group.create_task(_facts(directory, env, policy))
-                configured = group.create_task(_person(directory, env, policy))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        git_dir, common_dir, top = asked.result()
+        (git_dir, common_dir, top), (author, excludes) = await both(
+            _facts(directory, env, policy), _person(directory, env, policy)
+        )
         if top is not None and not directory.is_relative_to(top):
             raise NotARepository(str(directory), f"its working tree is elsewhere: {top}")
-        author, excludes = configured.result()
         git = Git(git_dir, common_dir, top, policy, excludes=excludes)
         return cls(top or git_dir, git, policy.author or author or STOKER)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
+from stoker.together import both
 from stoker.workspace.errors import UnknownBranch
 from stoker.workspace.git import Git, decode
 from stoker.workspace.model import BranchStatus, Comparison
@@ -75,10 +74,7 @@ async def status(worktree: Worktree, target: str, *, remote: str = "origin") -> 
     Raises `UnknownBranch` for the target.
     """
     repository = worktree.repository
-    async with asyncio.TaskGroup() as group:
-        listed = group.create_task(entries(worktree.git))
-        branch_name = group.create_task(worktree.branch())
-    found, branch = listed.result(), branch_name.result()
+    found, branch = await both(entries(worktree.git), worktree.branch())
     refs = (f"refs/heads/{target}", f"refs/remotes/{target}", f"refs/remotes/{remote}/{branch}")
     local, elsewhere, theirs = await repository.resolve(*refs)
     goal = local or elsewhere
@@ -87,13 +83,9 @@ async def status(worktree: Worktree, target: str, *, remote: str = "origin") -> 
     ahead = behind = 0
     beyond: tuple[int, int] | tuple[None, None] = (None, None)
     if found.head is not None:
-        async with asyncio.TaskGroup() as group:
-            to_target = group.create_task(repository.ahead_behind(found.head, goal))
-            if theirs is not None:
-                to_remote = group.create_task(repository.ahead_behind(found.head, theirs))
-        ahead, behind = to_target.result()
+        ahead, behind = await repository.ahead_behind(found.head, goal)
         if theirs is not None:
-            beyond = to_remote.result()
+            beyond = await repository.ahead_behind(found.head, theirs)
     return BranchStatus(
         head_oid=found.head,
         branch=branch,

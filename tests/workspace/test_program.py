@@ -1,0 +1,68 @@
+"""Programs that are run to their end: what they are told, what they say, and what is left."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from stoker.workspace import program
+from stoker.workspace.errors import GitTimeout, OutputTooLarge
+from stoker.workspace.program import Output, execute
+
+
+def _run(*argv, stdin=None, timeout=60.0):
+    return asyncio.run(execute(argv, cwd="/", env=dict(os.environ), stdin=stdin, timeout=timeout))
+
+
+def test_much_is_told_and_much_is_said():
+    data = os.urandom(3 << 20)
+    shell = "cat; head -c 100000 /dev/zero | tr '\\0' x >&2; echo end >&2; exit 3"
+    found = _run("sh", "-c", shell, stdin=data)
+    assert found.stdout == data
+    assert found.stderr.endswith("x" * 100 + "end\n")
+    assert len(found.stderr) <= program._STDERR_TAIL
+    assert found.code == 3
+    assert _run("sh", "-c", "kill -9 $$") == Output(-9, b"", "")
+    assert _run("cat").stdout == b""
+
+
+def test_nothing_is_left_of_one_that_is_ended(tmp_path):
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    script = f"sleep 600 & echo $! > {told}; wait"
+
+    async def ended(*, by_time: bool) -> int:
+        began = asyncio.create_task(asyncio.to_thread(told.read_text))
+        env = dict(os.environ)
+        limit = 2.0 if by_time else 600.0
+        argv = ("sh", "-c", script)
+        work = asyncio.create_task(execute(argv, cwd="/", env=env, timeout=limit))
+        child = int(await began)
+        if not by_time:
+            work.cancel()
+        with pytest.raises(GitTimeout if by_time else asyncio.CancelledError):
+            await work
+        return child
+
+    before = len(os.listdir("/proc/self/fd"))
+    for by_time in (True, False):
+        child = asyncio.run(ended(by_time=by_time))
+        status = Path(f"/proc/{child}/stat")
+        assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_more_than_can_be_kept_is_an_end(monkeypatch):
+    monkeypatch.setattr(program, "OUTPUT_LIMIT", 1 << 20)
+    with pytest.raises(OutputTooLarge):
+        _run("cat", "/dev/zero")
+
+
+def test_one_that_is_not_there_is_said():
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(FileNotFoundError):
+        _run("no-such-program", stdin=b"x")
+    assert len(os.listdir("/proc/self/fd")) == before
