@@ -101,3 +101,19 @@ def test_a_branch_that_is_made_is_one_git_would_have_made(bench, packed):
     bench.git("fsck", "--strict")
     (git_dir / "refs" / "heads" / "held.lock").unlink()
     assert not list((git_dir / "refs").rglob("*.lock"))
+
+
+def test_what_is_checked_out_nowhere_is_told_without_git(bench):
+    git_dir = bench.path / ".git"
+    bench.git("branch", "idle")
+    bench.git("worktree", "add", "--quiet", "-b", "deep/busy", str(bench.top / "one"))
+    bench.git("worktree", "add", "--quiet", "--detach", str(bench.top / "two"))
+    listed = bench.git("worktree", "list", "--porcelain")
+    for name in ("main", "idle", "deep/busy", "busy", "none"):
+        assert refs.nowhere(git_dir, name) == (f"branch refs/heads/{name}\n" not in f"{listed}\n")
+    # As where refs are kept in another way, or a worktree is half made.
+    head = git_dir / "worktrees" / "two" / "HEAD"
+    head.write_text("ref: refs/heads/.invalid\n")
+    assert not refs.nowhere(git_dir, "idle")
+    head.unlink()
+    assert not refs.nowhere(git_dir, "idle")

@@ -244,7 +244,8 @@ def test_files_to_be_written_over_by_an_index(bench, run, spoilt):
         commit = bench.git("rev-parse", "main")
         async with stocked(bench) as stock:
             place = bench.top / "place"
-            async with stock.kept.somewhere(stock.repository, commit, place) as index:
+            async with stock.kept.somewhere(stock.repository, commit, place) as (index, there):
+                assert there
                 env = {"GIT_WORK_TREE": str(place), "GIT_INDEX_FILE": str(index)}
                 await stock.repository.git.run("read-tree", "--reset", "-u", "HEAD~1", env=env)
                 assert not (place / ".gitignore").exists()
@@ -261,5 +262,61 @@ def test_files_to_be_written_over_by_an_index(bench, run, spoilt):
                     raise RuntimeError
             await stock.full()
             assert inode not in {(one.files / "a.txt").stat().st_ino for one in stock.pool.ready}
+
+    run(check())
+
+
+async def _still(stock):
+    """All that was expected is done."""
+    while stock.pool.behind or stock.pool.moving.locked() or stock.kept._wake.is_set():
+        await asyncio.sleep(0)
+
+
+def test_what_is_expected_is_there_when_it_is_wanted(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            place = bench.top / "place"
+            work = bench.commit("new.txt", "new")
+            stock.kept.expect(stock.repository, work)
+            await _still(stock)
+            async with stock.kept.somewhere(stock.repository, work, place) as (_, there):
+                assert there
+                assert (place / "new.txt").read_text() == "new"
+            tree = bench.git("rev-parse", "HEAD^{tree}")
+            merged = bench.git("commit-tree", "-p", "HEAD~1", "-m", "merged", tree)
+            bench.git("branch", "merged", merged)
+            stock.kept.expect(stock.repository, merged, same_as=work)
+            async with stock.kept.somewhere(stock.repository, merged, place) as (_, there):
+                assert there
+            await _still(stock)
+            await _like_a_new_one(bench, await stock.create("second", "merged"), "merged")
+
+    run(check())
+
+
+def test_what_is_expected_is_waited_for_while_it_is_made(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            work = bench.commit("new.txt", "new")
+            stock.kept.expect(stock.repository, work)
+            while not stock.pool.moving.locked():
+                await asyncio.sleep(0)
+            place = bench.top / "place"
+            async with stock.kept.somewhere(stock.repository, work, place) as (_, there):
+                assert there
+
+    run(check())
+
+
+def test_what_other_attributes_hold_for_is_not_expected(bench, run):
+    async def check():
+        async with stocked(bench) as stock:
+            work = bench.commit(".gitattributes", "*.txt text eol=crlf\n")
+            stock.kept.expect(stock.repository, work)
+            await _still(stock)
+            place = bench.top / "place"
+            async with stock.kept.somewhere(stock.repository, work, place) as (_, there):
+                assert not there
+            await _like_a_new_one(bench, await stock.create("second"), "main")
 
     run(check())

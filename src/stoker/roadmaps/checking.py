@@ -58,7 +58,7 @@ async def check(
     repository = await bench.repository(job.root)
     async with (
         _place(bench.directory) as place,
-        bench.spares.somewhere(repository, base, place / "files") as index,
+        bench.spares.somewhere(repository, commit, place / "files") as (index, there),
     ):
         directory, scratch = str(place / "files"), str(place / "scratch")
         try:
@@ -75,6 +75,7 @@ async def check(
             runner,
             cache=cache,
             index=index or place / "index",
+            there=there,
         )
 
 

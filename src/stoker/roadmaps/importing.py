@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stoker.roadmaps.context.graph import Graph, file_of
 from stoker.roadmaps.context.imports import named, specs
-from stoker.roadmaps.context.languages import is_code, language, readable
+from stoker.roadmaps.context.languages import MAX_BYTES, is_code, language, readable
 from stoker.roadmaps.context.reading import Checkout
 
 _MANIFESTS = ("go.mod", "Cargo.toml", "package.json")
@@ -22,9 +22,9 @@ def imports(root: Path, paths: Collection[str]) -> Mapping[str, Collection[str]]
     checkout = Checkout(root)
     graph = Graph()
     for number, path in enumerate((*chosen, *around)):
-        stat, kind = checkout.stat(path), language(path)
-        if stat is None or not readable(path, stat[2]):
+        data, kind = checkout.read(path, MAX_BYTES + 1), language(path)
+        if data is None or not readable(path, len(data)):
             continue
-        text = (checkout.read(path) or b"").decode("utf-8", "replace")
+        text = data.decode("utf-8", "replace")
         graph.add(file_of(number, path, kind, (), named(kind, text), specs(kind, text)))
     return {path: found for path in chosen if (found := graph.imports(path))}

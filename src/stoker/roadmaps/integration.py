@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from stoker.roadmaps.unit import Job
 from stoker.workspace import creation, locks, merge, refs, removal, snapshot
@@ -24,7 +24,7 @@ from stoker.workspace.errors import (
     UnknownBranch,
     WorktreeDirty,
 )
-from stoker.workspace.git import Git, decode, joined
+from stoker.workspace.git import Git, decode, encode
 from stoker.workspace.message import Trailers, compose
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
@@ -78,9 +78,14 @@ async def tip(repository: Repository, branch: str) -> str:
 @asynccontextmanager
 async def queue(repository: Repository, branch: str) -> AsyncIterator[None]:
     """Held by whoever moves the branch: merges are one at a time, with what they verify."""
-    name = sha256(branch.encode()).hexdigest()[:16]
-    async with locks.exclusive(repository.common_dir / "stoker-roadmaps" / f"{name}.lock"):
+    async with locks.exclusive(lock_file(repository, branch)):
         yield
+
+
+def lock_file(repository: Repository, branch: str) -> Path:
+    """The file that is locked around changes of the branch; others of it are beside that."""
+    name = sha256(branch.encode()).hexdigest()[:16]
+    return repository.common_dir / "stoker-roadmaps" / f"{name}.lock"
 
 
 # A try's worktree.
@@ -89,7 +94,8 @@ async def queue(repository: Repository, branch: str) -> AsyncIterator[None]:
 async def room(
     repository: Repository, path: Path, branch: str, base: str, spares: Spares
 ) -> Worktree:
-    """The worktree of a try, on a branch of its own: the one that is there, else a new one."""
+    """The worktree of a try, on a branch of its own: the one that is there, else a new one, cut
+    from the branch or commit `base`."""
     try:
         found = Worktree.open(repository, path)
         if await asyncio.to_thread((path / ".git").exists):
@@ -100,7 +106,7 @@ async def room(
         made = await creation.create(repository, path, branch, base, spares=spares)
     except BranchExists:
         return await creation.recreate(repository, path, branch)
-    await spares.lend(made, base)
+    await spares.lend(made, await made.head() or base)
     return made
 
 
@@ -125,14 +131,15 @@ async def leave(
         await repository.git.run("update-ref", "-d", f"refs/heads/{branch}", accept=(0, 1))
 
 
-async def carry(worktree: Worktree, earlier: str) -> tuple[str, ...]:
+async def carry(worktree: Worktree, earlier: str) -> tuple[str, tuple[str, ...]]:
     """Put the work of the commit `earlier` into the files of a new worktree, uncommitted;
-    returns the files in which it conflicts with what is there, which have the usual marks."""
+    returns the tree they are now, and the files in which it conflicts with what is there, which
+    have the usual marks."""
     git = worktree.git
     tree, conflicts = await _merge(git, "HEAD", earlier)
     await git.run("read-tree", "--reset", "-u", tree)
     await git.run("read-tree", "HEAD")
-    return conflicts or ()
+    return tree, conflicts or ()
 
 
 async def _merge(git: Git, ours: str, theirs: str) -> tuple[str, tuple[str, ...] | None]:
@@ -144,34 +151,49 @@ async def _merge(git: Git, ours: str, theirs: str) -> tuple[str, tuple[str, ...]
     return tree.strip(), tuple(found) if output.code == 1 else None
 
 
-async def collect(worktree: Worktree, base: str, plan_files: Sequence[str], title: str) -> str:
+class Work(NamedTuple):
+    """What a try has left."""
+
+    commit: str
+    """On top of the one it began from, on no branch; that itself if nothing was changed."""
+    digest: str
+    """Of what was changed."""
+
+
+async def collect(
+    worktree: Worktree, base: str, plan_files: Sequence[str], title: str, spares: Spares
+) -> Work:
     """Commit all that a try left in its worktree, but what it did to plan files and in directories
-    of this program, on top of the commit `base`, whatever it did with git; returns the commit,
-    `base` if that is all there is."""
+    of this program, on top of the commit `base`, whatever it did with git. `spares`: are told that
+    it is to be wanted next."""
     repository, git = worktree.repository, worktree.repository.git
     tree = (await snapshot.take(worktree)).oid
-    tree = await _without(git, base, tree, (*plan_files, *OURS))
-    if tree == await git.text("rev-parse", f"{base}^{{tree}}"):
-        return base
-    text = compose(f"Try: {title}")
-    made = await commit_tree(git, tree, (base,), text, repository.author)
+    spares.expect(repository, tree)
+    theirs: list[tuple[str, str]] = []
+    ours: list[str] = []
+    records = iter(await git.records("diff-tree", "-r", "-z", "--no-renames", base, tree))
+    for facts in records:
+        path = next(records)
+        if any(f"{path}/".startswith(f"{one}/") for one in (*plan_files, *OURS)):
+            mode, _, oid, *_ = facts[1:].split()
+            ours.append(f"{mode} {oid}\t{path}")
+        else:
+            theirs.append((facts, path))
+    digest = sha256(encode(repr(theirs))).hexdigest()[:16]
+    if not theirs:
+        return Work(base, digest)
+    if ours:
+        tree = await snapshot.edited(git, tree, ours)
+    made = await commit_tree(git, tree, (base,), compose(f"Try: {title}"), repository.author)
+    spares.expect(repository, made, same_as=tree)
+    return Work(made, digest)
+
+
+async def keep(worktree: Worktree, commit: str) -> None:
+    """Have the branch of a try be at what it has left."""
     # Whatever is checked out there now: that may be a branch of the user's.
-    await git.run("update-ref", "-m", "try", f"refs/heads/{_branch(worktree.path)}", made)
-    return made
-
-
-async def _without(git: Git, base: str, tree: str, paths: Sequence[str]) -> str:
-    """`tree` with these paths as in `base`."""
-    args = ("diff-tree", "-r", "-z", "--no-renames", tree, base, "--", *paths)
-    records = iter(await git.records(*args))
-    lines = [f"{facts.split()[1]} {facts.split()[3]}\t{next(records)}" for facts in records]
-    if not lines:
-        return tree
-    with TemporaryDirectory(prefix="stoker-index-") as private:
-        env = {"GIT_INDEX_FILE": f"{private}/index"}
-        await git.run("read-tree", tree, env=env)
-        await git.run("update-index", "-z", "--index-info", stdin=joined(lines), env=env)
-        return await git.text("write-tree", env=env)
+    branch = f"refs/heads/{_branch(worktree.path)}"
+    await worktree.repository.git.run("update-ref", "-m", "try", branch, commit)
 
 
 async def patch(repository: Repository, base: str, commit_: str) -> str:

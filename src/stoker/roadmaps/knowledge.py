@@ -50,13 +50,14 @@ async def context(
     unit: Unit,
     run_id: str,
     worktree: Worktree,
+    tree: str,
     past: tuple[Try, ...],
     *,
     budget: int,
     conflicts: tuple[str, ...],
 ) -> str:
     """What to tell an agent of all that, at most `budget` tokens; empty if there is no telling,
-    which keeps nobody from working."""
+    which keeps nobody from working. `tree`: what is in `worktree`."""
     if not budget:
         return ""
     try:
@@ -76,7 +77,7 @@ async def context(
     name = sha256(job.root.encode()).hexdigest()[:16]
     try:
         async with bench.index(bench.directory / "roadmaps" / "index" / f"{name}.db") as index:
-            found = await assemble(index, worktree.git, request)
+            found = await assemble(index, worktree.git, tree, request)
     except (sqlite3.Error, OSError) as error:
         log.warning("context left out", error=str(error))
         return ""

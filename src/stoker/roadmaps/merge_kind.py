@@ -78,8 +78,10 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
     async with integration.queue(repository, job.branch):
         if definition.run in bench.given_up:
             raise StepFailed("what the run has done is being taken back")
-        if (before := await integration.merged(repository, job, definition.token)) is not None:
-            return {"checkpoint": before}
+        if attempt.number > 1:  # one that was killed may have merged it
+            before = await integration.merged(repository, job, definition.token)
+            if before is not None:
+                return {"checkpoint": before}
         onto = await integration.tip(repository, job.branch)
         if unit.gate:
             return {"checkpoint": onto}
@@ -90,6 +92,8 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
         if conflicts:
             attempt.write(f"conflicts in {', '.join(conflicts)}\n", error=True)
             return {"conflicts": list(conflicts)}
+        alike = definition.work if onto == definition.base else ""
+        bench.spares.expect(repository, made, same_as=alike)
         outputs: dict[str, Any] = {}
         if onto != definition.base:
             attempt.write("the branch has moved: verifying what comes of both\n")

@@ -25,6 +25,7 @@ from stoker.roadmaps.suggest import Suggestion, apply
 from stoker.roadmaps.tries import Next, Try
 from stoker.roadmaps.unit import Unit
 from stoker.roadmaps.writeback import decided_by_hand, take_up, write_back
+from stoker.together import both
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
 
@@ -106,7 +107,8 @@ class _Try:
     async def _begin(self, past: tuple[Try, ...]) -> Plan | Result:
         job, unit = self.job, self.unit
         path, branch = self.place(self.attempt.number)
-        await integration.leave(self.repository, path, branch)  # half made before a crash
+        if self.attempt.resumed:  # half made before a crash
+            await integration.leave(self.repository, path, branch)
         reason = await overspent(self.bench, self.attempt.run_id, self.budget)
         if (reason := reason or spent_on(past, unit.options)) is not None:
             return Result(exit_code=1, error=f"deferred: {reason}")
@@ -117,8 +119,11 @@ class _Try:
             return Result(exit_code=0, outputs={"status": status, "reason": why})
         next_ = tries.decide(past, unit.options)
         await self._wait(next_)
-        base = await integration.tip(self.repository, job.branch)
-        told = "" if unit.gate else await self._told(past, next_, base, path, branch)
+        told, base = "", ""
+        if unit.gate:
+            base = await integration.tip(self.repository, job.branch)
+        else:
+            told, base = await self._told(past, next_, path, branch)
         return try_plan(
             job,
             unit,
@@ -134,14 +139,16 @@ class _Try:
         )
 
     async def _told(
-        self, past: tuple[Try, ...], next_: Next, base: str, path: Path, branch: str
-    ) -> str:
-        """Make the worktree of this try; what its agent is told."""
+        self, past: tuple[Try, ...], next_: Next, path: Path, branch: str
+    ) -> tuple[str, str]:
+        """Make the worktree of this try; what its agent is told, and the commit it begins from."""
         last = next((one for one in reversed(past) if one.commit), None)
-        worktree = await integration.room(self.repository, path, branch, base, self.bench.spares)
+        spares = self.bench.spares
+        worktree = await integration.room(self.repository, path, branch, self.job.branch, spares)
+        tree = base = await worktree.head() or ""
         conflicts: tuple[str, ...] = ()
         if last is not None and next_.carry:
-            conflicts = await integration.carry(worktree, last.commit)
+            tree, conflicts = await integration.carry(worktree, last.commit)
         budget = self.unit.options.context // (3 if next_.trim else 1)
         known = await knowledge.context(
             self.bench,
@@ -149,6 +156,7 @@ class _Try:
             self.unit,
             self.attempt.run_id,
             worktree,
+            tree,
             past,
             budget=budget,
             conflicts=conflicts,
@@ -157,7 +165,7 @@ class _Try:
         if last is not None and self.unit.options.adapt == "auto_fix":
             applied = await asyncio.to_thread(apply, last.suggestions, path)
         diff = await integration.patch(self.repository, last.base, last.commit) if last else ""
-        return prompt(
+        told = prompt(
             self.job,
             self.unit,
             past,
@@ -169,6 +177,7 @@ class _Try:
             applied=applied,
             said=said_of(await self.bench.state(self.attempt.run_id), self.attempt.step_id),
         )
+        return told, base
 
     async def _pending(self) -> dict[str, tuple[str, ...]] | None:
         """Files that other tasks are still to make; None: nothing is to be suggested."""
@@ -192,10 +201,7 @@ class _Try:
         verdict = done.evidence.verdict if done.evidence else "unverified"
         waived = self.unit.options.verify == "skip"
         status = "done" if verdict == "verified" else "done-unverified"
-        if status == "done" or waived:
-            run = self.attempt.run_id
-            await write_back(self.bench, self.job, run, self.unit, self.attempt.write)
-        await self._clear(all_)
+        await both(self._write(mark=status == "done" or waived), self._leave(all_))
         return Result(
             exit_code=0,
             outputs={
@@ -226,7 +232,7 @@ class _Try:
             kept = f"{self.job.branch}-{integration.slug(self.unit.id)}"
             await self.repository.git.run("branch", "--force", "--", kept, last.commit)
             error += f" (its work is on the branch {kept})"
-        await self._clear(all_)
+        await both(self._write(mark=False), self._leave(all_))
         if self.unit.options.strategy == "rollback_all":
             run = await self.bench.standing(self.attempt.run_id)
             self.bench.given_up.add(run.run_id)
@@ -235,8 +241,14 @@ class _Try:
             error += " (all that the run had done is taken back)"
         return Result(exit_code=1, error=error)
 
-    async def _clear(self, all_: tuple[Try, ...]) -> None:
-        await take_up(self.bench, self.attempt.run_id, self.attempt.write)
+    async def _write(self, *, mark: bool) -> None:
+        """Tick the boxes, and see what was added beside them."""
+        run, say = self.attempt.run_id, self.attempt.write
+        if mark:
+            await write_back(self.bench, self.job, run, self.unit, say)
+        await take_up(self.bench, run, say)
+
+    async def _leave(self, all_: tuple[Try, ...]) -> None:
         for one in all_:
             spares = self.bench.spares if one.commit else None
             await integration.leave(self.repository, *self.place(one.number), spares=spares)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 import msgspec
 from msgspec import Struct
 
@@ -14,6 +12,7 @@ from stoker.roadmaps.bench import opened
 from stoker.roadmaps.checking import check
 from stoker.roadmaps.suggest import Suggestion, suggest
 from stoker.roadmaps.unit import Job, Unit
+from stoker.together import both
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.worktree import Worktree
 
@@ -67,10 +66,10 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
         commit, digest = base, ""
         if not unit.gate:
             worktree = Worktree.open(repository, attempt.cwd)
-            commit = await integration.collect(worktree, base, job.plan_files, unit.title)
-            changed = await integration.patch(repository, base, commit)
-            digest = sha256(changed.encode()).hexdigest()[:16]
-        evidence = await check(
+            commit, digest = await integration.collect(
+                worktree, base, job.plan_files, unit.title, bench.spares
+            )
+        checked = check(
             attempt,
             bench,
             job,
@@ -80,6 +79,10 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
             commit=commit,
             last=definition.last,
         )
+        if commit == base:
+            evidence = await checked
+        else:
+            evidence, _ = await both(checked, integration.keep(worktree, commit))
         suggestions: tuple[Suggestion, ...] = ()
         if definition.pending is not None and evidence.faults:
             tree = await repository.git.records("ls-tree", "-r", "-z", "--name-only", commit)

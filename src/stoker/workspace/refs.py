@@ -92,6 +92,15 @@ def head(git_dir: Path, common_dir: Path) -> str | None:
     return _oid(_said(git_dir / "HEAD"))
 
 
+def nowhere(common_dir: Path, name: str) -> bool:
+    """True: the branch is checked out in no worktree. False: git has to be asked."""
+    for git_dir in (common_dir, *common_dir.glob("worktrees/*")):
+        on = current(git_dir)
+        if on == name or (on is None and _oid(_said(git_dir / "HEAD")) is None):
+            return False
+    return True
+
+
 def _oid(said: str | None) -> str | None:
     return said if said and _OID.fullmatch(said) else None
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
+from stoker.together import both
 from stoker.workspace.errors import GitFailed
 from stoker.workspace.git import Git, decode, joined
 from stoker.workspace.worktree import Worktree
 
-_SCAN = ("ls-files", "-z", "-t", "--modified", "--deleted", "--others", "--exclude-standard")
+_CHANGED = ("ls-files", "-z", "-t", "--modified", "--deleted")
+_NEW = ("ls-files", "-z", "-t", "--others", "--exclude-standard")
 _REMOVE = ("update-index", "-z", "--force-remove", "--stdin")
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 _PREFIX = "stoker-index-"
@@ -63,7 +66,9 @@ async def stage(git: Git, *, env: Mapping[str, str] | None = None, fd: int) -> t
     new: dict[str, None] = {}
     skipped: list[str] = []
     linked = _Links(git.work_tree or Path())
-    for record in await git.records(*_SCAN, env=env):
+    # As long again if one git did both.
+    changed, others = await both(git.records(*_CHANGED, env=env), git.records(*_NEW, env=env))
+    for record in (*others, *changed):
         tag, path = record[0], record[2:]
         if tag == "R" or (tag != "?" and linked.leads_through(path)):
             removed[path] = None
@@ -79,6 +84,15 @@ async def stage(git: Git, *, env: Mapping[str, str] | None = None, fd: int) -> t
     if added:
         await git.run(*_ADD, stdin=joined(added), env=env, fds=(fd,))
     return tuple(skipped)
+
+
+async def edited(git: Git, tree: str, entries: Iterable[str]) -> str:
+    """`tree` with other entries, each `MODE OID<tab>PATH`; mode 0: without it."""
+    with TemporaryDirectory(prefix=_PREFIX) as private:
+        env = {"GIT_INDEX_FILE": f"{private}/index"}
+        await git.run("read-tree", tree, env=env)
+        await git.run("update-index", "-z", "--index-info", stdin=joined(entries), env=env)
+        return await git.text("write-tree", env=env)
 
 
 async def index_tree(worktree: Worktree, fd: int) -> str | None:

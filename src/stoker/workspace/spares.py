@@ -61,7 +61,13 @@ class _Pool:
         self.spent: list[Spare] = []
         self.worthwhile = False
         self.commit = ""
-        """What was wanted last."""
+        """What was wanted last, or is to be wanted next."""
+        self.same: frozenset[str] = frozenset()
+        """What is expected, by all names: commits and trees of the same files."""
+        self.awaited = 0
+        """How many are still to be wanted at that."""
+        self.moving = asyncio.Lock()
+        """Held while a spare is made one of what is expected."""
         self.wanted = 0
         """How often, since there were enough."""
 
@@ -70,6 +76,20 @@ class _Pool:
         """Fewer are ready than were wanted before there was time to make others."""
         goal = min(max(self.wanted, _FEWEST), _MOST)
         return self.worthwhile and self.wanted > 0 and len(self.ready) + len(self.used) < goal
+
+    @property
+    def behind(self) -> Spare | None:
+        """One that is to be at what is expected, as too few are."""
+        if self.commit not in self.same:
+            return None
+        others = [spare for spare in self.ready if spare.commit not in self.same]
+        return others[0] if others and len(self.ready) - len(others) < self.awaited else None
+
+    def take(self, spare: Spare, commit: str) -> Spare:
+        """One that is ready, for `commit`."""
+        self.ready.remove(spare)
+        self.awaited -= commit in self.same
+        return replace(spare, commit=commit) if {spare.commit, commit} <= self.same else spare
 
 
 class Spares:
@@ -122,6 +142,15 @@ class Spares:
                 (pool.ready if spare.whole else pool.spent).append(spare)
             self._wake.set()
 
+    def expect(self, repository: Repository, commit: str, *, same_as: str = "") -> None:
+        """Have some be at `commit`, or a tree, which is to be wanted next. `same_as`: it has the
+        files of that one, which was expected."""
+        pool = self._pool(repository)
+        if same_as not in pool.same:
+            pool.same, pool.awaited = frozenset(), _FEWEST
+        pool.commit, pool.same = commit, pool.same | {commit}
+        self._wake.set()
+
     def learn(self, repository: Repository, index: Path) -> None:
         """See from the index of a new worktree whether spares are worth while."""
         with index.open("rb") as file:
@@ -156,25 +185,25 @@ class Spares:
     @asynccontextmanager
     async def somewhere(
         self, repository: Repository, commit: str, path: Path
-    ) -> AsyncIterator[Path | None]:
-        """Files of some commit at `path`, where nothing is, to be made others by the index that
-        is yielded, which knows what is there, if there is anything yet. They are taken back unless
-        this ends with an error. None: there is no index, and an empty directory at `path`."""
+    ) -> AsyncIterator[tuple[Path | None, bool]]:
+        """Files at `path`, where nothing is, and their index, by which to make others of them;
+        whether they are those of `commit` already. They are taken back unless this ends with an
+        error. There may be no index, and an empty directory at `path`."""
         pool = self._pool(repository)
         rules = _rules(repository)
         if not pool.worthwhile or rules is None:
             path.mkdir()  # noqa: ASYNC240
-            yield None
+            yield None, False
             return
         pool.wanted += 1
         spare = await _fitting(pool, commit) or await _new(pool, commit, rules)
         left = pool.spent
         try:
-            if spare.whole:
+            if whole := spare.whole:
                 spare.files.rename(path)
             else:
                 path.mkdir()  # noqa: ASYNC240
-            yield spare.index
+            yield spare.index, whole and spare.commit == commit
             path.rename(spare.files)  # noqa: ASYNC240
             left = pool.used
         finally:
@@ -212,6 +241,9 @@ class Spares:
         kept = fit[:_FEWEST] if idle else fit
         pool.spent += [spare for spare in pool.ready if spare not in kept]
         pool.ready = kept
+        while (spare := pool.behind) is not None:
+            async with pool.moving:
+                await _move(pool, spare)
         while pool.used:
             await _renew(pool, pool.used.pop())
         while pool.spent and pool.record is not None:
@@ -225,10 +257,14 @@ class Spares:
 
 async def _fitting(pool: _Pool, commit: str) -> Spare | None:
     repository, rules = pool.repository, _rules(pool.repository)
-    for spare in sorted(pool.ready, key=lambda spare: spare.commit != commit):
-        if spare.rules != rules or spare not in pool.ready or not spare.whole:
+    fit = {commit, *(pool.same if commit in pool.same else ())}
+    if commit in pool.same and not any(spare.commit in fit for spare in pool.ready):
+        async with pool.moving:
+            pass  # one may be there in a moment
+    for one in sorted(pool.ready, key=lambda one: one.commit not in fit):
+        if one.rules != rules or one not in pool.ready or not one.whole:
             continue
-        pool.ready.remove(spare)
+        spare = pool.take(one, commit)
         if spare.commit == commit or await _same_attributes(repository, spare.commit, commit):
             return spare
         pool.spent.append(spare)
@@ -273,6 +309,18 @@ async def _make(pool: _Pool, rules: Signature) -> None:
         pool.spent.append(spare)
         raise
     pool.ready.append(spare)
+
+
+async def _move(pool: _Pool, spare: Spare) -> None:
+    """Make one that is ready one of what is expected."""
+    pool.ready.remove(spare)
+    goal, left = pool.commit, pool.spent
+    try:
+        if await _same_attributes(pool.repository, spare.commit, goal):
+            await _git(pool, spare, "read-tree", "-m", "-u", spare.commit, goal)
+            spare, left = replace(spare, commit=goal), pool.ready
+    finally:
+        left.append(spare)
 
 
 async def _renew(pool: _Pool, spare: Spare) -> None:

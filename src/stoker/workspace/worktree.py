@@ -144,6 +144,8 @@ def _there(path: str) -> bool:
 
 async def checked_out(repository: Repository, branch: str) -> Worktree | None:
     """The worktree in which `branch` is checked out."""
+    if refs.nowhere(repository.common_dir, branch):
+        return None
     for entry in await listing(repository):
         if entry.branch == branch and not entry.missing:
             path = Path(entry.path)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from stoker.roadmaps.context.index import Index
+from stoker.workspace import snapshot
 from stoker.workspace.repository import Repository
+from stoker.workspace.worktree import Worktree
 
 FILES = {
     "src/shop/__init__.py": "",
@@ -75,11 +79,20 @@ class Bench:
     async def repository(self) -> Repository:
         return await Repository.open(self.path)
 
+    async def tree(self) -> str:
+        """All there is that git does not ignore."""
+        return (await snapshot.take(Worktree.main(await self.repository()))).oid
+
     def update(self):
         async def work():
-            return await self.index.update((await self.repository()).git)
+            return await self.index.update((await self.repository()).git, await self.tree())
 
         return asyncio.run(work())
+
+    def take(self, paths: Iterable[str]):
+        """The files at these paths, of those the index knows no others."""
+        found = {path: named(self.path / path) for path in paths}
+        return self.index.take(self.path, dict.fromkeys(self.index.paths, b"") | found)
 
     def fresh(self) -> Index:
         """Another index of the same files, made from nothing."""
@@ -88,8 +101,14 @@ class Bench:
             name.unlink()
         index.close()
         index = Index.open(self.top / "fresh" / "index.db")
-        index.take(self.path, self.index.paths)
+        index.take(self.path, {path: named(self.path / path) for path in self.index.paths})
         return index
+
+
+def named(file: Path) -> bytes:
+    """The name that git gives the content of a file."""
+    data = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).digest()
 
 
 @pytest.fixture

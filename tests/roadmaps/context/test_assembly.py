@@ -149,7 +149,7 @@ def test_it_is_the_same_from_a_new_index_and_from_one_kept_up(shop):
 def test_assembling_sees_the_tree_as_it_is(shop):
     async def told():
         repository = await shop.repository()
-        return await assemble(shop.index, repository.git, request())
+        return await assemble(shop.index, repository.git, await shop.tree(), request())
 
     before = asyncio.run(told())
     shop.write("src/shop/cart.py", "class ShoppingCart:\n    def total_price(self): return 42\n")
@@ -208,7 +208,7 @@ def test_tasks_that_run_side_by_side_may_share_an_index(shop):
         if number % 2:
             shop.write(f"src/shop/new{number % 8}.py", f"from shop import cart\nN = {number}\n")
             names = [str(file.relative_to(shop.path)) for file in shop.path.glob("src/**/*.py")]
-            return shop.index.take(shop.path, names)
+            return shop.take(names)
         return context(shop.index, request())
 
     with ThreadPoolExecutor(4) as pool:

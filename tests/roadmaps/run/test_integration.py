@@ -41,11 +41,15 @@ def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
         worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
         git(path, "checkout", "-q", "mine")  # the agent
         (path / "new.py").write_text("C = 1\n")
-        work = await integration.collect(worktree, base, (), "t")
+        work, digest = await integration.collect(worktree, base, (), "t", Spares(tmp_path))
+        await integration.keep(worktree, work)
         assert git(world.root, "rev-parse", branch) == work
         made, conflicts = await integration.candidate(repository, base, base, work, "m", ())
         assert not conflicts
-        assert await integration.collect(worktree, base, (), "t")  # once more, after a crash
+        again = await integration.collect(
+            worktree, base, (), "t", Spares(tmp_path)
+        )  # once more, after a crash
+        assert again.digest == digest
         return work, made
 
     work, made = asyncio.run(scenario())
@@ -69,9 +73,10 @@ def test_plan_files_are_as_they_were(world: World, tmp_path: Path) -> None:
         worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
         (path / "PLAN.md").write_text("- [x] one\n")
         (path / "MORE.md").write_text("- [x] more\n")
-        nothing = await integration.collect(worktree, base, ("PLAN.md", "MORE.md"), "t")
+        plans, spares = ("PLAN.md", "MORE.md"), Spares(tmp_path)
+        nothing, _ = await integration.collect(worktree, base, plans, "t", spares)
         (path / "kept.py").write_text("A = 2\n")
-        return nothing, await integration.collect(worktree, base, ("PLAN.md", "MORE.md"), "t")
+        return nothing, (await integration.collect(worktree, base, plans, "t", spares)).commit
 
     nothing, work = asyncio.run(scenario())
     assert nothing == base
@@ -167,7 +172,7 @@ def test_settings_and_sidecars_are_not_the_agents_to_write(world: World, tmp_pat
             file = tmp_path / "try" / path
             file.parent.mkdir(exist_ok=True)
             file.write_text('verify = "skip"\n')
-        return await integration.collect(worktree, base, (), "t")
+        return (await integration.collect(worktree, base, (), "t", Spares(tmp_path))).commit
 
     made = asyncio.run(scenario())
     assert git(world.root, "diff", "--name-only", base, made) == "new.py"

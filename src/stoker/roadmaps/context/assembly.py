@@ -68,10 +68,10 @@ class _Repository(Struct, frozen=True):
     files: tuple[str, ...]
 
 
-async def assemble(index: Index, git: Git, request: Request) -> Context:
-    """The context for a request, after bringing the index up to date with the working tree of
-    `git`, the checkout that the work begins from. Raises `GitFailed`, `sqlite3.Error`."""
-    await index.update(git)
+async def assemble(index: Index, git: Git, tree: str, request: Request) -> Context:
+    """The context for a request, with the index of the tree or commit that is checked out in the
+    working tree of `git`, which the work begins from. Raises `GitFailed`, `sqlite3.Error`."""
+    await index.update(git, tree)
     return await asyncio.to_thread(context, index, request)
 
 

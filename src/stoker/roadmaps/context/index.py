@@ -1,28 +1,27 @@
 """The index of a repository: what its files define, import and speak of, kept up to date.
 
-A file of SQLite's, private to its user, that may be deleted at any time: it is made anew from
-the working tree. A file is known by the name git gives its content: what git's own index says
-is unchanged is not looked at, also in another worktree of the repository.
+A file of SQLite's, private to its user, that may be deleted at any time: it is made anew. A file
+is known by the name git gives its content: what is the same in the tree that was indexed before is
+not looked at, whichever worktree that was checked out in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
 import threading
-import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from stoker.roadmaps.context.graph import Graph, file_of
 from stoker.roadmaps.context.imports import named, specs
-from stoker.roadmaps.context.languages import language, prior, readable
+from stoker.roadmaps.context.languages import MAX_BYTES, language, prior, readable
 from stoker.roadmaps.context.outline import outline
-from stoker.roadmaps.context.reading import Checkout, Stat
+from stoker.roadmaps.context.reading import Checkout
 from stoker.roadmaps.context.symbols import Symbol, names
 from stoker.roadmaps.context.words import WORD, all_parts, parts, vocabulary
+from stoker.workspace.errors import GitFailed
 from stoker.workspace.git import Git
 
 _VERSION: Final = 1
@@ -39,8 +38,6 @@ _SEARCH: Final = (  # with the weights of the columns
 )
 _PLAIN: Final = ("100644", "100755")
 """Modes of git's that are neither links nor other repositories."""
-_RACY_NS: Final = 20_000_000
-"""What changed so shortly before it was read may change again without its times telling."""
 _CANDIDATES: Final = 100
 _COMMON: Final = 0.15
 _FEW: Final = 50
@@ -65,23 +62,22 @@ class Hit(NamedTuple):
 
 class _Known(NamedTuple):
     id: int
-    stat: Stat | None
     digest: bytes
 
 
 class Index:
-    """The index of one repository's working tree. One at a time for a file of it; its methods
-    may be called from any thread."""
+    """The index of one repository. One at a time for a file of it; its methods may be called from
+    any thread."""
 
     def __init__(self, file: Path) -> None:
         """Use `open`."""
         self.file = file
         self.graph = Graph()
-        self.generation = 0
-        """Another number whenever anything changed."""
         self.checkout = Checkout(file.parent)
         self.cache: dict[Hashable, Any] = {}
         """What was found out from it, by what was asked; forgotten when it changes."""
+        self._tree = ""
+        """What it is of; empty: that is still to be seen."""
         self._known: dict[str, _Known] = {}
         self._outlines: dict[str, tuple[Symbol, ...]] = {}
         self.lock = threading.RLock()
@@ -107,65 +103,67 @@ class Index:
         with self.lock:
             self._connection.close()
 
-    async def update(self, git: Git) -> Changes:
-        """Look at what git tracks or does not ignore in the working tree of `git`, and take in
-        what changed. Raises `GitFailed`, `sqlite3.Error`."""
+    async def update(self, git: Git, tree: str) -> Changes:
+        """Make it that of a tree or commit, which is what is checked out in the working tree of
+        `git`. Raises `GitFailed`, `sqlite3.Error`."""
         if git.work_tree is None:
             raise NotADirectoryError(
                 f"{git.git_dir}: expected a working tree, found a bare repository"
             )
-        staged, dirty = await asyncio.gather(
-            git.records("ls-files", "-z", "--stage"),
-            git.records("ls-files", "-z", "--modified", "--others", "--exclude-standard"),
-        )
-        changed = set(dirty)
-        clean = {}
-        for record in staged:
-            facts, _, path = record.partition("\t")
-            mode, name, stage = facts.split(" ")
-            if stage != "0":
-                changed.add(path)
-            elif mode in _PLAIN and path not in changed:
-                clean[path] = bytes.fromhex(name)
-        return await asyncio.to_thread(self.take, git.work_tree, sorted(changed), clean)
+        found = await self._changed(git, tree)
+        if found is None:
+            found = dict.fromkeys(self._known, b"")
+            for record in await git.records("ls-tree", "-r", "-z", tree):
+                facts, _, path = record.partition("\t")
+                mode, _, name = facts.split(" ")
+                found[path] = bytes.fromhex(name) if mode in _PLAIN else b""
+        self._tree = ""
+        changes = await asyncio.to_thread(self.take, git.work_tree, found)
+        self._tree = tree
+        return changes
 
-    def take(
-        self, root: Path, paths: Iterable[str], clean: Mapping[str, bytes] | None = None
-    ) -> Changes:
-        """Make the index that of the files at `paths` beneath `root`, which are looked at, and
-        of `clean`, whose content has these names as git's blobs."""
-        clean = {path: name for path, name in (clean or {}).items() if _tellable(path)}
+    async def _changed(self, git: Git, tree: str) -> dict[str, bytes] | None:
+        """What `take` is told of a tree; None: it is not known what has changed."""
+        if not self._tree:
+            return None
+        args = ("diff-tree", "-r", "-z", "--no-renames", self._tree, tree)
+        try:
+            records = iter(await git.records(*args))
+        except GitFailed:  # the tree before is gone
+            return None
+        found = {}
+        for facts in records:
+            _, mode, _, name, _ = facts.split(" ")
+            found[next(records)] = bytes.fromhex(name) if mode in _PLAIN else b""
+        return found
+
+    def take(self, root: Path, changed: Mapping[str, bytes]) -> Changes:
+        """Take in files beneath `root`, by their paths the names git has for their contents;
+        empty: it is there no more."""
         with self.lock:
-            self.checkout = checkout = Checkout(root)
-            now = time.time_ns()
+            self.checkout = Checkout(root)
             known = self._known
-            found = {
-                path: stat for path in paths if _tellable(path) if (stat := checkout.stat(path))
-            }
-            gone = [path for path in known if path not in found and path not in clean]
-            new = [path for path, stat in found.items() if _differs(known.get(path), stat)]
-            renewed = [
-                path
-                for path, name in clean.items()
+            gone = [path for path, name in changed.items() if not name and path in known]
+            new = {
+                path: name
+                for path, name in changed.items()
+                if name and _tellable(path)
                 if (before := known.get(path)) is None or before.digest != name
-            ]
-            changed = 0
-            if gone or new or renewed:
+            }
+            count = 0
+            if gone or new:
                 try:
                     with self._connection as connection:
                         self._forget(connection, gone)
-                        for path in new:
-                            changed += self._read(connection, path, found[path], now)
-                        for path in renewed:
-                            changed += self._replace(connection, path, clean[path])
+                        for path, name in new.items():
+                            count += self._replace(connection, path, name)
                 except BaseException:
                     self._load(self._connection)  # as it stands in the file
                     raise
-                if gone or changed:
-                    self.generation += 1
+                if gone or count:
                     self.cache.clear()
             self.graph.settle()
-            return Changes(changed, len(gone), len(self._known))
+            return Changes(count, len(gone), len(known))
 
     def search(self, terms: Iterable[str], limit: int = 20) -> list[Hit]:
         """Files that speak of any of `terms`, the best first."""
@@ -244,7 +242,7 @@ class Index:
     def _learn(
         self, number: int, path: str, digest: bytes, defines: str, name: str, wanted: str
     ) -> None:
-        self._known[path] = _Known(number, None, digest)
+        self._known[path] = _Known(number, digest)
         defined = tuple(defines.split("\n")) if defines else ()
         imported = wanted.split("\n") if wanted else ()
         self.graph.add(file_of(number, path, language(path), defined, name, imported))
@@ -257,26 +255,15 @@ class Index:
             connection.execute("DELETE FROM text WHERE rowid = ?", (number,))
             self.graph.remove(path)
 
-    def _read(self, connection: sqlite3.Connection, path: str, stat: Stat, now: int) -> bool:
-        """Take in a file that may have changed; whether it has."""
-        data = self.checkout.read(path) or b""
-        name = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).digest()
-        known = self._known.get(path)
-        changed = (known is None or known.digest != name) and self._replace(connection, path, name)
-        racy = now - max(stat[0], stat[1]) < _RACY_NS
-        if path in self._known:
-            self._known[path] = self._known[path]._replace(stat=None if racy else stat)
-        return changed
-
     def _replace(self, connection: sqlite3.Connection, path: str, digest: bytes) -> bool:
         """Take in a file that is another; whether there was or is one."""
-        stat = self.checkout.stat(path)
-        data = self.checkout.read(path) if stat and readable(path, stat[2]) else b""
+        data = self.checkout.read(path, MAX_BYTES + 1)
         there = path in self._known
         self._forget(connection, [path] if there else ())
-        if stat is None or data is None:
+        if data is None:
             return there
-        self._add(connection, path, digest, b"" if _unreadable(data) else data)
+        shown = readable(path, len(data)) and not _unreadable(data)
+        self._add(connection, path, digest, data if shown else b"")
         return True
 
     def _add(self, connection: sqlite3.Connection, path: str, digest: bytes, data: bytes) -> None:
@@ -311,10 +298,6 @@ def _spoken(words: Iterable[str]) -> Iterator[str]:
 def _tellable(path: str) -> bool:
     """A name that is no UTF-8 cannot be told to anybody."""
     return path.isascii() or path.isprintable()
-
-
-def _differs(known: _Known | None, stat: Stat) -> bool:
-    return known is None or known.stat != stat
 
 
 def _unreadable(data: bytes) -> bool:

@@ -9,8 +9,6 @@ from typing import Final
 
 from stoker.roadmaps.context.languages import MAX_BYTES
 
-Stat = tuple[int, int, int, int]
-"""Of a file: time of change of its content and of its node, size, inode."""
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -19,16 +17,6 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = os.path.realpath(root)
-
-    def stat(self, path: str) -> Stat | None:
-        """None: there is no plain file."""
-        try:
-            found = os.lstat(f"{self.root}/{path}")
-        except (OSError, ValueError):
-            return None
-        if not modes.S_ISREG(found.st_mode):
-            return None
-        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
     def read(self, path: str, limit: int = MAX_BYTES) -> bytes | None:
         """At most `limit` bytes; None if it is no plain file beneath the root, also by a link

@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.workspace import diff
-from stoker.workspace.git import Git, decode, encode, split
+from stoker.together import both
+from stoker.workspace import diff, snapshot
+from stoker.workspace.git import Git, split
 from stoker.workspace.model import FileDiff
 from stoker.workspace.repository import Repository
 
@@ -68,7 +69,6 @@ class Checkout:
             base.common_dir, base.common_dir, Path(directory), base.policy, excludes=base.excludes
         )
         self._index = {"GIT_INDEX_FILE": str(index)}
-        self._other = {"GIT_INDEX_FILE": f"{index}.made"}
 
     async def tree(self, oid: str) -> Tree:
         """A tree, by its object id."""
@@ -83,9 +83,11 @@ class Checkout:
 
     async def both(self, base: str, commit: str) -> tuple[Tree, Tree, list[FileDiff]]:
         """The trees of two commits, and what they differ in."""
-        oids = await self._git.text("rev-parse", f"{base}^{{tree}}", f"{commit}^{{tree}}")
+        oids, changed = await both(
+            self._git.text("rev-parse", f"{base}^{{tree}}", f"{commit}^{{tree}}"),
+            diff.between(self._repository, base, commit, content_limit=None),
+        )
         first, second = oids.split()
-        changed = await diff.between(self._repository, first, second, content_limit=None)
         before = await self.tree(first)
         news = {one.new_path: one for one in changed if one.new_path is not None}
         sizes = await diff.sizes(self._git, {one.new_oid or "" for one in news.values()})
@@ -112,16 +114,11 @@ class Checkout:
         """`tree` with other files; None: without it."""
         if not changes:
             return tree
-        await self._git.run("read-tree", tree.oid, env=self._other)
-        lines = [
+        lines = (
             f"{entry.mode} {entry.oid}\t{path}" if entry else f"0 {'0' * len(tree.oid)}\t{path}"
             for path, entry in changes.items()
-        ]
-        stdin = b"".join(encode(line) + b"\0" for line in lines)
-        await self._git.run("update-index", "-z", "--index-info", stdin=stdin, env=self._other)
-        return await self.tree(
-            decode((await self._git.run("write-tree", env=self._other)).stdout).strip()
         )
+        return await self.tree(await snapshot.edited(self._git, tree.oid, lines))
 
     async def write(self, tree: Tree) -> None:
         """Make the directory hold the files of `tree`."""

@@ -45,13 +45,14 @@ async def verify(
     *,
     cache: Path,
     index: Path,
+    there: bool = False,
 ) -> Evidence:
     """What is to be said of `work`. `cache`: a directory, of this project alone, where results
     are kept from one verification to the next; made if it is missing. `index`: of git's, of what
-    is in the runner's directory; none if that is empty. Both are out of reach of `runner`. Raises
-    `GitFailed`, OSError."""
+    is in the runner's directory; none if that is empty. Both are out of reach of `runner`. `there`:
+    the commit's files are in that directory. Raises `GitFailed`, OSError."""
     checkout = Checkout(repository, runner.directory, index)
-    return await _Verification(work, settings, runner, checkout, cache).evidence()
+    return await _Verification(work, settings, runner, checkout, cache).evidence(there=there)
 
 
 class _Verification:
@@ -83,9 +84,10 @@ class _Verification:
         """The tree in the runner's directory, until something of the project's is run there."""
         self._ran = False
 
-    async def evidence(self) -> Evidence:
+    async def evidence(self, *, there: bool) -> Evidence:
         work, mode = self.work, self.settings.mode
         base, tree, changed = await self.checkout.both(work.base, work.commit)
+        self._there = tree.oid if there else ""
         paths = list(dict.fromkeys(p for one in changed for p in (one.old_path, one.new_path) if p))
         self.levels.append("files")
         self.faults, self.notes = promises.check(work, base, tree, paths)
