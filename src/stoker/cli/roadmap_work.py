@@ -256,7 +256,6 @@ async def rollback(args: Namespace, context: Context) -> int:
 
 async def reset(args: Namespace, context: Context) -> int:
     """Leave nothing of a run but its journal, and, unless told otherwise, its branch."""
-    from pathlib import Path
 
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.roadmaps import integration
@@ -273,7 +272,7 @@ async def reset(args: Namespace, context: Context) -> int:
             await integration.leave(repository, path, branch)
     if args.branch:
         await repository.git.run("branch", "-D", "--", job.branch, accept=(0, 1))
-    forget(Path(job.root))
+    forget(job)
     context.output.line(f"gave run {run.run_id} up")
     return exit_codes.SUCCEEDED
 

@@ -16,6 +16,7 @@ from stoker.plan.errors import PlanError, Problem
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import detect, integration, plan, settings, sidecar
+from stoker.roadmaps.claims import holder
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.order import Placed
@@ -105,11 +106,14 @@ async def prepare(
 
 async def open_branch(prepared: Prepared) -> None:
     """Make the roadmap's branch, or move it on to what it was cut from if it has nothing of its
-    own. Raises `PlanError`, also if an agent is not there."""
+    own. Raises `PlanError`, also if an agent is not there, or an engine works at the branch."""
     job = prepared.job
     _check_agents(prepared.units)
     try:
         repository = await Repository.open(job.root)
+        if (other := holder(repository, job.branch)) is not None:
+            message = f"{other} works at the branch {job.branch}: wait for it, or cancel it"
+            raise PlanError([Problem(message=f"{message} (--branch NAME takes another branch)")])
         async with integration.queue(repository, job.branch):
             if await integration.prepare(repository, job.branch, job.base) != job.base:
                 await integration.advance(repository, job.branch, job.base)

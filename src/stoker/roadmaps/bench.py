@@ -4,7 +4,7 @@ runs began from, pauses that providers ask for; and who keeps the sidecars."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from stoker.journal.base import Journal, RunExists, RunOver
 from stoker.journal.events import RUN_SETTLED, STEP_SETTLED
 from stoker.roadmaps import sidecar
 from stoker.roadmaps.begun import Begun
+from stoker.roadmaps.claims import Claims
 from stoker.roadmaps.context.index import Index
 from stoker.roadmaps.standing import RunStanding, Standings
 from stoker.roadmaps.unit import Job
@@ -38,6 +39,7 @@ class Bench:
         self._standings = Standings(engine.journal)
         self._paused: dict[str, float] = {}
         self._followed: set[str] = set()
+        self._claims = Claims(engine.directory)
         self.given_up: set[str] = set()
         """Runs that are being taken back: nothing more is merged for them."""
         self._indexes: dict[Path, Index] = {}
@@ -95,6 +97,7 @@ class Bench:
 
     def close(self) -> None:
         """Give files up."""
+        self._claims.close()
         for index in self._indexes.values():
             index.close()
 
@@ -124,8 +127,10 @@ class Bench:
         if outcome.status != "succeeded":
             raise StepFailed(f"what was done could not be taken back: {outcome.reason}")
 
-    def follow(self, run_id: str, job: Job) -> None:
-        """Keep the sidecars of a run up to date for as long as this engine drives it."""
+    async def follow(self, run_id: str, job: Job, say: Callable[[str], None]) -> None:
+        """Have the branch of a run for this engine alone, and keep the run's sidecars up to date,
+        for as long as this engine drives it. `say`: told what that has to wait for."""
+        await self._claims.take(await self.repository(job.root), job.branch, run_id, say)
         handle = self._engine.handle(run_id)
         if handle is not None and run_id not in self._followed:
             self._followed.add(run_id)
@@ -143,6 +148,7 @@ class Bench:
             if event.type == RUN_SETTLED:
                 await knowledge.remember(await self.standing(run_id), job)
         self._followed.discard(run_id)
+        self._claims.leave(run_id)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """`.executor/state.json` and `todos.json`: what other tools read, projected from the journal.
 
-Nothing here is ever read back, but for a state of the older executor, which is imported.
+They are those of the plan file whose run was written last; each plan file has its own beside
+them. Nothing here is ever read back, but for a state of the older executor, which is imported.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from asyncio import to_thread
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,6 +29,7 @@ log = get_logger(__name__)
 FOLDER: Final = ".executor"
 NAMES: Final = ("state.json", "todos.json")
 VERSION: Final = "1.0"
+_LONGEST: Final = 200
 _STATUSES: Final = {"done": "completed"}
 _DONE: Final = ("completed", "done", "complete")
 
@@ -34,7 +38,7 @@ async def project(found: RunStanding, job: Job) -> None:
     """Write the sidecars of a run, each whole. That they cannot be written keeps nobody from
     working: the journal has it all."""
     try:
-        await to_thread(_write, Path(job.root), state(found, job), todos(found, job))
+        await to_thread(_write, job, state(found, job), todos(found, job))
     except OSError as error:
         log.warning("sidecars not written", error=str(error))
 
@@ -117,19 +121,30 @@ def completed_before(root: Path) -> frozenset[str]:
     )
 
 
-def forget(root: Path) -> None:
+def forget(job: Job) -> None:
     """Remove them; what the project remembers stays."""
-    if not (root / FOLDER).is_symlink():
+    folder = Path(job.root, FOLDER)
+    if not folder.is_symlink():
         for name in NAMES:
-            (root / FOLDER / name).unlink(missing_ok=True)
+            for written in _names(name, job):
+                (folder / written).unlink(missing_ok=True)
 
 
-def _write(root: Path, *documents: dict[str, Any]) -> None:
-    folder = make_folder(root)
+def _write(job: Job, *documents: dict[str, Any]) -> None:
+    folder = make_folder(Path(job.root))
     whole_file.replace(folder / ".stoker", b"")
     for name, document in zip(NAMES, documents, strict=True):
         content = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-        whole_file.replace(folder / name, content)
+        for written in _names(name, job):
+            whole_file.replace(folder / written, content)
+
+
+def _names(name: str, job: Job) -> tuple[str, str]:
+    """Where a sidecar is: the plan file's own has another name for each."""
+    plan = quote(_relative(job), safe="")
+    if len(plan) > _LONGEST:
+        plan = f"{plan[:100]}-{sha256(plan.encode()).hexdigest()}"
+    return name, f"{name.removesuffix('.json')}-{plan}.json"
 
 
 def _relative(job: Job) -> str:

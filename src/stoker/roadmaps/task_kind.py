@@ -79,7 +79,7 @@ class _Try:
         return integration.place(self.bench.directory, self.unit.id, run)
 
     async def carry_out(self) -> Result:
-        self.bench.follow(self.attempt.run_id, self.job)
+        await self.bench.follow(self.attempt.run_id, self.job, self.attempt.write)
         past = await tries.history(
             self.bench.journal, self.attempt.run_id, self.attempt.step_id, self.attempt.number
         )

@@ -43,9 +43,7 @@ class Record:
 
     def write(self, intent: Intent) -> None:
         """Replace what it says."""
-        data = msgspec.json.encode(intent)
-        os.pwrite(self.fd, data, 0)
-        os.ftruncate(self.fd, len(data))
+        locks.write(self.fd, msgspec.json.encode(intent))
 
     def done(self) -> None:
         """There is nothing left to do."""

@@ -39,7 +39,7 @@ async def exclusive(path: Path) -> AsyncIterator[int]:
     async with mine:
         fd = open_file(path)
         if not try_lock(fd):
-            await _wait(fd)  # closes it when cancelled
+            await wait(fd)  # closes it when cancelled
         try:
             yield fd
         finally:
@@ -52,6 +52,12 @@ def open_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def write(fd: int, data: bytes) -> None:
+    """Replace what the file says."""
+    os.pwrite(fd, data, 0)
+    os.ftruncate(fd, len(data))
+
+
 def try_lock(fd: int) -> bool:
     """Take the lock, if nobody has it."""
     try:
@@ -61,7 +67,7 @@ def try_lock(fd: int) -> bool:
     return True
 
 
-async def _wait(fd: int) -> None:
+async def wait(fd: int) -> None:
     """Wait for the lock in a thread, which does not keep the program from ending. Cancelled, the
     descriptor is closed by whoever is the last to use it."""
     loop = asyncio.get_running_loop()
