@@ -7,6 +7,7 @@ import argparse
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, find_open
 from stoker.cli.context import Context, UsageError
 from stoker.cli.show import step_index
+from stoker.cli.standing import one_question
 from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
 
 _EXAMPLES = {
@@ -42,32 +43,47 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     async with context.journal() as journal:
         row = await find_open(context, journal, args.run)
         done = f"run {row.run_id} goes on"
-        if args.command != "unpause":
-            done = _checked(await read_run(journal, row.run_id), args)
         given = {name: getattr(args, name, None) for name in ("step", "outcome", "comment")}
+        to = row
+        if args.command != "unpause":
+            asked, step_id = _meant(await read_run(journal, row.run_id), args)
+            done, to = _checked(asked, step_id, args), asked.row
+            given["step"] = step_id
         return await ask_and_go_on(
             args,
             context,
             journal,
             row,
+            to=to,
             kind=args.command,
             payload={name: value for name, value in given.items() if value is not None},
             done=done,
         )
 
 
-def _checked(standing: Standing, args: argparse.Namespace) -> str:
-    """What to say once it is done. Raises `UsageError` if it does not wait for that."""
+def _meant(standing: Standing, args: argparse.Namespace) -> tuple[Standing, str]:
+    """The run and the step that a person means by a step: if what is nested in it asks one thing,
+    that. Raises `UsageError`."""
     step = standing.state.steps[step_index(standing, args.step)]
+    inner = standing.nested.get(args.step)
+    if args.command == "resolve" or asks_a_person(step) or inner is None or not one_question(inner):
+        return standing, args.step
+    ((run, asking),) = inner.asking
+    return run, asking.step.id
+
+
+def _checked(standing: Standing, step_id: str, args: argparse.Namespace) -> str:
+    """What to say once it is done. Raises `UsageError` if it does not wait for that."""
+    step = standing.state.steps[step_index(standing, step_id)]
     if args.command == "resolve":
         if step.status != "quarantined":
-            raise UsageError(f"step {args.step!r} is not quarantined (it is {step.status})")
-        return f"{args.step!r} of run {standing.row.run_id}: {args.outcome}"
+            raise UsageError(f"step {step_id!r} is not quarantined (it is {step.status})")
+        return f"{step_id!r} of run {standing.row.run_id}: {args.outcome}"
     if not asks_a_person(step):
         asking = asked_of(standing)
         hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
         raise UsageError(
-            f"step {args.step!r} is not waiting for approval (it is {step.status}){hint}"
+            f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}"
         )
     done = "approved" if args.command == "approve" else "rejected"
-    return f"{done} {args.step!r} of run {standing.row.run_id}"
+    return f"{done} {step_id!r} of run {standing.row.run_id}"

@@ -69,19 +69,21 @@ async def ask_and_go_on(
     *,
     kind: CommandKind,
     payload: dict[str, Any],
+    to: RunRow | None = None,
     done: str | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> int:
-    """Ask, and go on with the run here if nobody drives it (unless `--no-resume`). `done` is
-    what to say once the run's engine has done it; `on_event` hears of every event since.
-    Raises what `ask` raises, and `UsageError` and `PlanError` for the inputs given."""
+    """Ask, and go on with the run here if nobody drives it (unless `--no-resume`). `to`: the run
+    that is asked, if it is one nested in that. `done` is what to say once the run's engine has
+    done it; `on_event` hears of every event since. Raises what `ask` raises, and `UsageError` and
+    `PlanError` for the inputs given."""
     values: dict[str, Any] = {}
     if not args.no_resume and activity(row) in ("parked", "interrupted"):
         # Before the request is durable: one that cannot be gone on with is not left behind.
         plan = await stored_plan(journal, row.run_id)
         values = given.inputs_again(args, plan, context, row)
         resolve(plan, {**row.inputs, **values})
-    asked = await ask(journal, row, kind, payload, by=person())
+    asked = await ask(journal, to or row, kind, payload, by=person())
     output = context.output
     if asked.events is not None:
         for event in asked.events:

@@ -112,7 +112,7 @@ class PlainView:
     def _decided(self, event: Event) -> None:
         data = event.data
         comment = f": {one_line(data['comment'])}" if data.get("comment") else ""
-        word = {"approve": "approved", "reject": "rejected"}[data["decision"]]
+        word = {"approve": "approved", "reject": "rejected"}.get(data["decision"], "withdrawn")
         self._say(event.time, f"{event.step} {word} by {one_line(data.get('by') or '?')}{comment}")
 
     def _run(self, event: Event) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stoker.cli.context import Context
 from stoker.cli.output import one_line
 from stoker.engine.lifecycle import RUN_OVER
@@ -44,7 +46,8 @@ def hints(standing: Standing, document: RunView, context: Context) -> list[str]:
         return [f"go on with it: {context.hint('resume', run_id)}"]
     else:
         found = []
-    found += [_approval(*asked, context) for asked in standing.asking[:_SHOWN]]
+    asking = [_approval(*asked, context) for asked in _asking(standing)]
+    found += asking[:_SHOWN]
     decide = [step for step in document.steps if step.status == "quarantined"]
     for step in decide[:_SHOWN]:
         words = context.hint("resolve", run_id, step.id, "rerun")
@@ -84,8 +87,22 @@ def _waits(standing: Standing) -> bool:
     return bool(standing.asking or standing.nested or standing.row.options.get("manual"))
 
 
-def _approval(standing: Standing, step: StepState, context: Context) -> str:
-    step_id = step.step.id
-    prompt = one_line(standing.approvals[step_id].get("prompt") or "")
+def _asking(standing: Standing) -> Iterator[tuple[Standing, str, str]]:
+    """The run and the step to approve, and what is asked there. Of a nested run that asks one
+    thing, the step that it is nested in stands for it."""
+    for run, step in standing.asking:
+        step_id = step.step.id
+        prompt = run.approvals[step_id].get("prompt") or ""
+        homes = (name for name, inner in standing.nested.items() if one_question(inner) is step)
+        home = next(homes, None)
+        yield (run, step_id, prompt) if home is None else (standing, home, prompt)
+
+
+def one_question(standing: Standing) -> StepState | None:
+    """The step of a nested run that waits for approval, if it is one."""
+    return standing.asking[0][1] if len(standing.asking) == 1 else None
+
+
+def _approval(standing: Standing, step_id: str, prompt: str, context: Context) -> str:
     words = context.hint("approve", standing.row.run_id, step_id)
-    return f"{prompt or f'{one_line(step_id)} waits for approval'}: {words}"
+    return f"{one_line(prompt) or f'{one_line(step_id)} waits for approval'}: {words}"

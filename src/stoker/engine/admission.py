@@ -28,6 +28,10 @@ class Admission:
         self._weightless: list[int] = []
         """Queued steps that take no slot: they only wait for others."""
         self._slotless: set[int] = set()
+        self._lent: set[int] = set()
+        """Active steps whose slot others have, which they wait for."""
+        self._resting: set[int] = set()
+        """Those of them that leave their place in the run's width to others, too."""
         self._holding: dict[int, Demand] = {}
         self._fresh: dict[int, None] = {}
         """Queued for resources, and nobody has been told that they wait."""
@@ -68,7 +72,7 @@ class Admission:
             return index
         if not (self._queue or self._demands):
             return None
-        busy = len(self.active) - len(self._slotless)
+        busy = len(self.active) - len(self._slotless) - len(self._resting)
         if self._width is not None and busy >= self._width:
             return None
         if not self._capacity.take_slot(self._wake):
@@ -105,6 +109,7 @@ class Admission:
     def release(self, index: int) -> None:
         """An active step's attempt is over."""
         self.active.discard(index)
+        self.take_again(index)
         if index in self._slotless:
             self._slotless.discard(index)
         else:
@@ -112,6 +117,22 @@ class Admission:
         demand = self._holding.pop(index, None)
         if demand:
             self._capacity.give(demand)
+
+    def lend(self, index: int, *, rest: bool = False) -> None:
+        """Let others have an active step's slot until it takes one again, and with `rest` its
+        place in the run's width."""
+        if index in self.active and index not in self._slotless | self._lent:
+            self._lent.add(index)
+            if rest:
+                self._resting.add(index)
+            self._capacity.give_slot()
+
+    def take_again(self, index: int) -> None:
+        """Take a slot for a step that lent its own, whether there is one or not."""
+        if index in self._lent:
+            self._lent.discard(index)
+            self._resting.discard(index)
+            self._capacity.force_slot()
 
     def discard(self, index: int) -> None:
         """Take a step out of the queue."""

@@ -6,19 +6,22 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import finalize
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.engine.kinds import Kept, Opener, StepFailed
+from stoker.engine.kinds import Answer, Kept, Opener, StepFailed
 from stoker.engine.outputs import artefact
 from stoker.plan.model import Plan
 from stoker.plan.template import as_text
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
 from stoker.process.spread import spread
+
+if TYPE_CHECKING:
+    from stoker.engine.run import Run
 
 MAX_ENV_VALUE = 100 * 1024
 """Longer values go through a file: Linux takes 128 KiB in one environment string."""
@@ -144,6 +147,7 @@ class LiveAttempt(Struct, kw_only=True, eq=False):
     outlives: bool
     """Its processes run under a keeper."""
     nested: RunPlan
+    run: Callable[[], Run]
     keeper: Keep
     common: Shared
     helper: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]]
@@ -197,6 +201,12 @@ class LiveAttempt(Struct, kw_only=True, eq=False):
         self, plan: Plan, inputs: Mapping[str, Any], *, plan_dir: str | None = None
     ) -> Mapping[str, Any]:
         return await self.nested(self, plan, inputs, plan_dir)
+
+    async def ask(self, key: str, prompt: str) -> Answer:
+        return await self.run().ask(self.step_id, key, prompt)
+
+    async def others(self, step_id: str) -> None:
+        await self.run().others(self.step_id, step_id)
 
 
 def consumed_env(

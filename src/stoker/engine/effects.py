@@ -47,6 +47,12 @@ class ReportTool(Struct, frozen=True):
     succeeded: bool
 
 
+class Answered(Struct, frozen=True):
+    """A question of the attempt under way has its answer."""
+
+    step: int
+
+
 class SetTimer(Struct, frozen=True):
     kind: TimerKind
     step: int
@@ -65,4 +71,6 @@ class RecordFiles(Struct, frozen=True):
     step: int
 
 
-Effect = Start | Stop | Ask | ReleaseLocks | ReportTool | SetTimer | ClearTimers | RecordFiles
+Effect = (
+    Start | Stop | Ask | Answered | ReleaseLocks | ReportTool | SetTimer | ClearTimers | RecordFiles
+)

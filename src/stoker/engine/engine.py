@@ -306,6 +306,7 @@ class Engine:
             keep=partial(keep, self),
             shared=self.shared,
             execute=self._execute,
+            run=lambda: self._runs[state.run_id].run,
         )
 
     async def _launch(

@@ -44,6 +44,14 @@ class Result(Struct, frozen=True, kw_only=True):
     """Beside what the step wrote to `$STOKER_OUTPUT`."""
 
 
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a person said to a question of an attempt."""
+
+    allowed: bool
+    comment: str = ""
+    by: str = ""
+
+
 class ProcessWork(Struct, frozen=True, kw_only=True):
     """A process to run, and how to read its end."""
 
@@ -126,6 +134,15 @@ class Attempt(Protocol):
         """Run a nested plan as a run of its own under this attempt, or go on with it if a
         crash cut it short; returns its outputs. `plan_dir`: its `run.plan_dir`; default: the
         attempt's directory. Raises `StepFailed` if it does not succeed."""
+
+    async def ask(self, key: str, prompt: str) -> Answer:
+        """What a person says to `prompt`, by `stoker approve` or `reject`; if nothing else is to
+        be done, the run waits for it without an engine. One question at a time; after a crash
+        the last with its `key` is the same question. Cancelled, it is taken back."""
+
+    async def others(self, step_id: str) -> None:
+        """Until another step of the run is over. Meanwhile this attempt takes no place of the
+        run's width, and no slot."""
 
 
 D = TypeVar("D", bound=Struct)

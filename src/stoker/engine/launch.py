@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,9 @@ from stoker.plan.references import has_template
 from stoker.plan.template import as_text, compile_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
+
+if TYPE_CHECKING:
+    from stoker.engine.run import Run
 
 log = get_logger(__name__)
 
@@ -44,6 +47,7 @@ class Launcher:
         keep: Keep,
         shared: Shared,
         execute: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
+        run: Callable[[], Run],
     ) -> None:
         self._state = state
         self._files = files
@@ -53,6 +57,7 @@ class Launcher:
         self._keep = keep
         self._shared = shared
         self._execute = execute
+        self._run = run
         globals_ = state.plan.globals
         names = {"inputs": inputs, "env": env, "run": scope.of_run(state)}
         self.env: Mapping[str, str] = {
@@ -137,6 +142,7 @@ class Launcher:
             redactor=self.redactor,
             outlives=profile.on_interrupt == "adopt",
             nested=self._run_plan,
+            run=self._run,
             keeper=self._keep,
             common=self._shared,
             helper=self._execute,

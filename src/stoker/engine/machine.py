@@ -21,12 +21,12 @@ from stoker.engine import foreach, policy, scope
 from stoker.engine.admission import Admission
 from stoker.engine.capacity import Capacity
 from stoker.engine.decisions import Decisions
-from stoker.engine.effects import Effect, Gate, ReleaseLocks, TimerKind
+from stoker.engine.effects import Answered, Effect, Gate, ReleaseLocks, TimerKind
 from stoker.engine.kinds import Result
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.profile import Profile
 from stoker.engine.recorder import Recorder
-from stoker.engine.state import RunState, StepState
+from stoker.engine.state import RunState, StepState, asks
 from stoker.journal import events as ev
 from stoker.journal.events import Event
 from stoker.plan.expand import ExpansionError
@@ -91,7 +91,9 @@ class RunMachine(Decisions):
         self._inputs = inputs
         self._env = env
         self.dormant: dict[int, str] = {}
-        """Active steps whose nested run waits for a person, and that run's id."""
+        """Active steps that wait for a person, themselves or in their nested run, and how."""
+        self._others: dict[int, int] = {}
+        """Active steps that wait for another step to be over."""
         self._manual = manual
         self._durations = durations or {}
         self._blockers: list[int] = []
@@ -112,11 +114,15 @@ class RunMachine(Decisions):
     @property
     def parked(self) -> bool:
         """Nothing will happen until a person acts."""
-        if self.over or len(self.active) > len(self.dormant) or self._asked:
+        waiting = len(self.dormant) + sum(
+            self.state.steps[other].status not in STEP_OVER for other in self._others.values()
+        )
+        if self.over or len(self.active) > waiting or self._asked:
             return False
         if self._record.expects_timer:
             return False
-        return self.state.status == "paused" or not self._admission
+        # What is queued behind those who wait for a person has no place before they have theirs.
+        return self.state.status == "paused" or bool(self.dormant) or not self._admission
 
     @property
     def active(self) -> set[int]:
@@ -177,6 +183,7 @@ class RunMachine(Decisions):
         """The attempt under way has ended, by itself or because it was stopped."""
         self._record.now = now
         self.dormant.pop(index, None)
+        self._others.pop(index, None)
         self._ended(index, result, lost=lost)
         self._propagate()
 
@@ -271,12 +278,58 @@ class RunMachine(Decisions):
         """A person's answer to an approval; returns why it is refused, or None."""
         self._record.now = now
         step = self.state.steps[index]
+        if asks(step):
+            self._answer(index, decision, comment, by)
+            return None
         if step.approval is None or step.approved or step.status != "waiting":
             return f"step {step.step.id!r} is not waiting for approval (it is {step.status})"
         self._record.clear_timers(index, "approval")
         self._decide(index, decision, comment, by)
         self._propagate()
         return None
+
+    def ask(self, index: int, key: str, prompt: str, now: float) -> None:
+        """A question of the attempt under way to a person; one it asked before a crash is the
+        same."""
+        self._record.now = now
+        step = self.state.steps[index]
+        if step.question is None or step.question.key != key:
+            data = {"key": key, "prompt": prompt}
+            self._record.emit(ev.APPROVAL_REQUESTED, step.step.id, step.number, data)
+        elif step.question.answer is not None:
+            self._record.act(Answered(index))
+            return
+        self.dormant[index] = "for approval"
+
+    def withdraw(self, index: int, key: str, now: float) -> None:
+        """The attempt does not want to know any more."""
+        self._record.now = now
+        step = self.state.steps[index]
+        if asks(step) and step.question is not None and step.question.key == key:
+            self._answer(index, "withdraw", "", f"step {step.step.id}")
+
+    def _answer(self, index: int, decision: str, comment: str, by: str) -> None:
+        step = self.state.steps[index]
+        data = {"decision": decision, "comment": comment, "by": by}
+        self._record.emit(ev.APPROVAL_DECIDED, step.step.id, step.number, data)
+        self._record.act(Answered(index))
+        self.dormant.pop(index, None)
+
+    def wait_for(self, index: int, other: int | None) -> None:
+        """The attempt under way has nothing to do until another step is over; None: it has."""
+        if other is None:
+            self._others.pop(index, None)
+            self._admission.take_again(index)
+        elif index in self.active:
+            self._others[index] = other
+            self._admission.lend(index, rest=True)
+
+    def lend(self, index: int, *, lent: bool) -> None:
+        """The steps of its nested run have the slot of the attempt under way; or not any more."""
+        if lent:
+            self._admission.lend(index)
+        else:
+            self._admission.take_again(index)
 
     def resolve(self, index: int, outcome: str, comment: str, by: str, now: float) -> str | None:
         """A person settles a quarantined step: `rerun`, `succeeded` or `failed`."""

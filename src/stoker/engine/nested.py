@@ -44,6 +44,7 @@ async def run_nested(
     attempt.write(f"nested run {run_id}\n")
     parent = engine.handle(attempt.run_id)
     assert parent is not None  # noqa: S101 - the attempt is its
+    parent.run.lend(attempt.step_id, lent=True)
     try:
         state = await _carry_out(
             _begin(engine, attempt, parent.run, run_id, plan, inputs, plan_dir),
@@ -52,6 +53,8 @@ async def run_nested(
         )
     except RunOver:
         state = await replayed(engine.journal, run_id)
+    finally:
+        parent.run.lend(attempt.step_id, lent=False)
     if state.status != "succeeded":
         raise StepFailed(f"nested run {run_id} {state.status}: {state.reason}")
     return {

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from stoker.engine.commands import CommandRefused, ReadSteps, obey
 from stoker.engine.effects import (
+    Answered,
     Ask,
     ClearTimers,
     Effect,
@@ -34,8 +35,9 @@ from stoker.engine.effects import (
 from stoker.engine.fault import broke
 from stoker.engine.feed import Feed
 from stoker.engine.gatekeeper import Gatekeeper
-from stoker.engine.kinds import ProcessWork, Result
+from stoker.engine.kinds import Answer, ProcessWork, Result
 from stoker.engine.launch import Launcher
+from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.machine import RunMachine
 from stoker.engine.outputs import OutputError
 from stoker.engine.pids import FreshPids
@@ -125,6 +127,8 @@ class Run:
             fact=self._fact,
         )
         self._timers: dict[tuple[TimerKind, int], asyncio.TimerHandle] = {}
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        """By step: what its attempt has asked."""
         self._inbox = True
         self._applied: list[int] = []
         self._replies: list[Callable[[], None]] = []
@@ -174,10 +178,41 @@ class Run:
         """A run nested in a step can, or can no longer, go on only with a person's help."""
         index = self.machine.state.graph.index[step_id]
         if parked:
-            self.machine.dormant[index] = run_id
+            self.machine.dormant[index] = f"for nested run {run_id}"
         else:
             self.machine.dormant.pop(index, None)
         self._signal.set()
+
+    async def ask(self, step_id: str, key: str, prompt: str) -> Answer:
+        """See `Attempt.ask`."""
+        index = self.machine.state.graph.index[step_id]
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[index] = answer
+        try:
+            await self.call(lambda now: self.machine.ask(index, key, prompt, now))
+            return await answer
+        except asyncio.CancelledError:
+            if not self._suspended:
+                self._fact(lambda now: self.machine.withdraw(index, key, now))
+            raise
+
+    async def others(self, step_id: str, other: str) -> None:
+        """See `Attempt.others`."""
+        index = self.machine.state.graph.index
+        mine, theirs = index[step_id], index[other]
+        self._fact(lambda _: self.machine.wait_for(mine, theirs))
+        try:
+            state = self.machine.state
+            async for _ in self.feed.read(state.sequence - 1):
+                if state.steps[theirs].status in STEP_OVER:
+                    return
+        finally:
+            self._fact(lambda _: self.machine.wait_for(mine, None))
+
+    def lend(self, step_id: str, *, lent: bool) -> None:
+        """A nested run's steps have the slot of the attempt that it is under, or not any more."""
+        index = self.machine.state.graph.index[step_id]
+        self._fact(lambda _: self.machine.lend(index, lent=lent))
 
     async def call(self, decide: Callable[[float], T]) -> T:
         """Have the machine decide something; returns once the decision is durable."""
@@ -284,8 +319,8 @@ class Run:
         waiting = [
             f"{step.step.id} ({step.reason})" for step in state.steps if step.status == "waiting"
         ]
-        for index, run_id in self.machine.dormant.items():
-            waiting.append(f"{state.steps[index].step.id} (for nested run {run_id})")
+        for index, what in self.machine.dormant.items():
+            waiting.append(f"{state.steps[index].step.id} ({what})")
         return Outcome(state.run_id, "waiting", ", ".join(waiting) or "for the next batch")
 
     async def _tick(self) -> None:
@@ -424,6 +459,12 @@ class Run:
             self._works.start(effect)
         elif isinstance(effect, Stop):
             self._works.stop(effect.step)
+        elif isinstance(effect, Answered):
+            question = self.machine.state.steps[effect.step].question
+            waiting = self._answers.pop(effect.step, None)
+            answer = question.answer if question is not None else None
+            if waiting is not None and answer is not None and not waiting.done():
+                waiting.set_result(answer)
         elif isinstance(effect, SetTimer):
             self._set_timer(effect)
         elif isinstance(effect, ClearTimers):

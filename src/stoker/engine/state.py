@@ -10,12 +10,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.engine import lifecycle
+from stoker.engine.kinds import Answer
 from stoker.journal import events as ev
 from stoker.journal.events import Event
 from stoker.plan.graph import Graph
 from stoker.plan.model import Plan, Step
+
+
+class Question(Struct, frozen=True):
+    """What the attempt under way has asked a person."""
+
+    key: str
+    answer: Answer | None = None
 
 
 class StepState:
@@ -34,6 +44,7 @@ class StepState:
         "number",
         "outputs",
         "parent",
+        "question",
         "reason",
         "satisfied",
         "status",
@@ -63,6 +74,8 @@ class StepState:
         self.approval: float | None = None
         """When approval was asked for."""
         self.approved = False
+        self.question: Question | None = None
+        """The last of the attempt under way."""
 
 
 class RunState:
@@ -262,6 +275,7 @@ class RunState:
         self._advance_attempt(state, "starting")
         state.number = event.attempt or 1
         state.reason = None
+        state.question = None
         state.last_started = event.time
         if state.first_started is None:
             state.first_started = event.time
@@ -285,13 +299,27 @@ class RunState:
         state.attempt_status = status
 
     def _approval_requested(self, event: Event) -> None:
-        state = self._step(event, "waiting")
-        state.reason = "approval"
+        state = self._step(event, "running" if event.attempt else "waiting")
         state.approval = event.time
+        if event.attempt:
+            state.question = Question(event.data["key"])
+        else:
+            state.reason = "approval"
 
     def _approval_decided(self, event: Event) -> None:
-        state = self._step(event, "waiting")
-        state.approved = event.data["decision"] == "approve"
+        state = self._step(event, "running" if event.attempt else "waiting")
+        data, approved = event.data, event.data["decision"] == "approve"
+        if not event.attempt:
+            state.approved = approved
+        elif state.question is not None:
+            answer = Answer(allowed=approved, comment=data["comment"], by=data["by"])
+            state.question = replace(state.question, answer=answer)
+
+
+def asks(step: StepState) -> bool:
+    """Whether the attempt under way waits for a person's answer."""
+    question = step.question
+    return step.status == "running" and question is not None and question.answer is None
 
 
 def _stands_in(fallback: StepState) -> bool:

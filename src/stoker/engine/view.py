@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.engine.state import RunState, StepState
+from stoker.engine.state import RunState, StepState, asks
 from stoker.journal import rows
 from stoker.journal.base import AttemptRow, Journal, RunRow, UnknownRun
 from stoker.journal.events import (
@@ -203,7 +203,7 @@ def view(standing: Standing) -> RunView:
     row, state = standing.row, standing.state
     acts = activity(row)
     if acts == "parked" and not all(
-        _parked(standing.nested.get(step.step.id))
+        asks(step) or _parked(standing.nested.get(step.step.id))
         for step in state.steps
         if step.status == "running"
     ):
@@ -245,8 +245,9 @@ def asked_of(standing: Standing) -> list[str]:
 
 
 def asks_a_person(step: StepState) -> bool:
-    """Whether the step waits for somebody to approve it."""
-    return step.status == "waiting" and step.reason == "approval" and not step.approved
+    """Whether the step waits for somebody to approve it, or what its attempt is about to do."""
+    waits = step.status == "waiting" and step.reason == "approval" and not step.approved
+    return waits or asks(step)
 
 
 def _parked(nested: Standing | None) -> bool:

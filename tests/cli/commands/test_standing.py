@@ -34,26 +34,36 @@ def test_one_whose_nested_run_waits_for_approval(stoker) -> None:
     (stoker.path / "middle.json").write_text(json.dumps({"plan_id": "middle", "steps": [middle]}))
     plan = stoker.plan({"id": "sub", "step_def": {"type": "plan", "path": "middle.json"}})
     outer, nested = f"{run_id}.sub.1", f"{run_id}.sub.1.in.1"
-    approve = f"stoker approve {nested} ship"
+    approve = f"stoker approve {run_id} sub"
     done = stoker("run", plan, "--run-id", run_id, status=3).stdout
     assert approve in done
     assert "release" not in done
-    for one in (run_id, outer):
+    for one, hint in ((run_id, approve), (outer, f"stoker approve {outer} in")):
         (row,) = [li for li in stoker("list").stdout.splitlines() if li.split()[0] == one]
         assert row.split()[1] == "waiting"
-        assert approve in row
+        assert hint in row
     shown = stoker("show", run_id).stdout
     assert shown.startswith(f"run {run_id} waiting\n")
     assert f"reason: approval of ship in run {nested}\n" in shown
     assert f"run {outer} waits for approval of ship in run {nested}\n" in shown
     assert shown.endswith(f"{approve}\n")
     assert stoker.show(run_id)["activity"] == "parked"
-    refused = stoker("approve", run_id, "sub", status=2).stderr
-    assert f"waiting are ship in run {nested}" in refused
     said = stoker("approve", nested, "ship").stderr
     assert f"go on with the run it is part of: stoker resume {outer}" in said
     told(stoker, "suspended", f"stoker resume {run_id}", f"{run_id} ")
     assert f"{run_id} succeeded" in stoker("resume", run_id).stdout
+
+
+def test_what_a_step_asks_is_answered_by_the_step_it_is_nested_in(stoker) -> None:
+    run_id = stoker.run_id
+    steps = [{"id": "ship", "step_def": APPROVAL}, {"id": "sell", "step_def": APPROVAL}]
+    (stoker.path / "inner.json").write_text(json.dumps({"plan_id": "inner", "steps": steps}))
+    plan = stoker.plan({"id": "sub", "step_def": {"type": "plan", "path": "inner.json"}})
+    stoker("run", plan, "--run-id", run_id, status=3)
+    refused = stoker("approve", run_id, "sub", status=2).stderr
+    assert f"waiting are ship in run {run_id}.sub.1, sell in run {run_id}.sub.1" in refused
+    stoker("approve", f"{run_id}.sub.1", "sell", status=3)
+    assert f"run {run_id} succeeded" in stoker("approve", run_id, "sub").stdout
 
 
 def test_a_manual_one(stoker) -> None:
