@@ -154,6 +154,7 @@ class Adapter(ABC):
         return [
             *assignment.profile.command,
             *(settings.args or ()),
+            *(settings.asking or () if assignment.profile.policy.pause is not None else ()),
             *(word for word in model if word and all(model)),
             *more,
             *(settings.additional_params or ()),
@@ -415,6 +416,21 @@ class Adapter(ABC):
         if allowed is not None:
             reason = "" if allowed else "the profile's policy denies it"
             self._answer(Reply(approval=approval, allowed=allowed, by="policy", reason=reason))
+
+    @property
+    def asking(self) -> tuple[int, Approval] | None:
+        """The request that has waited for a person the longest, and its entry."""
+        for key in self.state.pending:
+            found = self.state.open.get(f"approval:{key}")
+            if found is not None and isinstance(found.content, Approval):
+                return found.index, found.content
+        return None
+
+    def question(self, request: Approval) -> str:
+        """A request, as a person is asked."""
+        why = self.profile.policy.why(request.kind, request.command)
+        destroys = f" (it may destroy something: {why})" if why else ""
+        return f"{self.profile.executor} asks{destroys}: {request.command or request.title}"
 
     def _answer(self, reply: Reply) -> None:
         entry = self.state.open.get(f"approval:{reply.approval}")

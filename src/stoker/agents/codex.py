@@ -105,8 +105,10 @@ class CodexAdapter(JsonRpcAdapter):
 
     def _open_thread(self, *, resume: bool) -> None:
         settings = self.profile.settings
-        asks = self.profile.policy.mode != "allow"
-        approval = settings.ask_for_approval or ("untrusted" if asks else "never")
+        policy = self.profile.policy
+        approval = settings.ask_for_approval or ("never" if policy.mode == "allow" else "untrusted")
+        if policy.pause is not None:
+            approval = "untrusted"
         sandbox = settings.sandbox or "auto"
         if sandbox == "auto":  # one within the other does not work
             sandbox = "danger-full-access" if self.assignment.confined else "workspace-write"

@@ -32,6 +32,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             command=("claude",),
             args=(*_STREAM, "--include-partial-messages"),
             model_option="--model",
+            asking=("--settings", '{"permissions":{"ask":["Bash"]}}'),
             writable=("~/.claude/", "~/.claude.json"),
             guarded=(
                 *("settings.json", "settings.local.json", "CLAUDE.md", "plugins/", "rules/"),
@@ -48,6 +49,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             driver="codex",
             command=("codex",),
             args=("app-server",),
+            asking=(),
             writable=("~/.codex/",),
             guarded=(
                 *("config.toml", "managed_config.toml", "requirements.toml", "hooks.json"),
@@ -63,6 +65,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             command=("gemini",),
             args=("--acp", "--skip-trust"),
             model_option="--model",
+            asking=("--approval-mode", "default"),
             writable=("~/.gemini/",),
             guarded=("GEMINI.md", *_GEMINI),
         ),
@@ -74,6 +77,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             command=("qwen",),
             args=("--acp",),
             model_option="--model",
+            asking=("--approval-mode", "default"),
             writable=("~/.qwen/",),
             guarded=("QWEN.md", *_GEMINI),
         ),
@@ -96,6 +100,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
             command=(sys.executable, "-m", "stoker.agents.builtin"),
             args=("--include-partial-messages",),
             model_option="--model",
+            asking=("--ask", "execute"),
             env={"XDG_STATE_HOME": None},
             readable=(_PACKAGES,),
             writable=("~/.local/state/stoker/agents/",),
@@ -104,7 +109,7 @@ EXECUTORS: Final[dict[str, dict[str, Settings]]] = {
     },
     "COMMAND": {"DEFAULT": Settings(driver="command", command=("cat",))},
     "SCRIPTED": {
-        "DEFAULT": Settings(driver="stream-json", command=(sys.executable, _SCRIPTED)),
+        "DEFAULT": Settings(driver="stream-json", command=(sys.executable, _SCRIPTED), asking=()),
         "APPROVALS": Settings(approvals="ask"),
     },
 }

@@ -20,7 +20,7 @@ from stoker.agents.store import Checkpoint, Store
 from stoker.agents.stream import TurnEnded, Usage
 from stoker.agents.warm import Idle, Lodging
 from stoker.agents.watching import shared_watch
-from stoker.engine.kinds import Kept
+from stoker.engine.kinds import Answer, Kept
 from stoker.process.spec import Exit
 from stoker.process.tail import last_lines, read_chunk
 
@@ -39,6 +39,10 @@ _LAST_WORDS: Final = 20
 Start = Callable[[str, bool], Awaitable[Kept]]
 """Starts the agent's process under a keeper in that directory, or finds it running there; True:
 without a session."""
+
+
+Ask = Callable[[str, str], Awaitable[Answer]]
+"""Has a person asked, see `stoker.engine.kinds.Attempt.ask`."""
 
 
 class Driven(Struct, frozen=True, kw_only=True):
@@ -61,13 +65,18 @@ class Driver:
         *,
         stdout_path: str,
         stderr_path: str,
+        ask: Ask | None = None,
         lodging: Lodging | None = None,
     ) -> None:
-        """`lodging`: the process may be one that waits, and is to wait when it is done."""
+        """`ask`: what no policy answers goes there, beside the inbox. `lodging`: the process may
+        be one that waits, and is to wait when it is done."""
         self.adapter = adapter
         self._store = store
         self._logs = (stdout_path, stderr_path)
         self._lodging = lodging
+        self._ask = ask
+        self._question: tuple[str, asyncio.Task[Answer]] | None = None
+        """What a person is asked just now, by the id of the agent's request."""
         self._wake = asyncio.Event()
         self._told = b""
         """The beginning of a line of the inbox."""
@@ -203,6 +212,7 @@ class Driver:
             return end
         finally:
             kept.ended.remove_done_callback(self._rouse)
+            await self._unask()
             if lingering is not None:
                 lingering.cancel()
             os.close(self._stdout)
@@ -228,6 +238,7 @@ class Driver:
                 self._arm()
             busy = self._hear_inbox()
             busy = self._hear_stdout() or busy
+            busy = self._consult() or busy
             if until():
                 return
             if busy:
@@ -246,6 +257,41 @@ class Driver:
 
     def _rouse(self, _: Any = None) -> None:
         self._wake.set()
+
+    # What a person says.
+
+    def _consult(self) -> bool:
+        """Have a person asked what the agent waits for, one thing after the other, and tell it
+        what was answered; whether it was told something."""
+        found = self.adapter.asking
+        id = found[1].id if found is not None else ""
+        if self._question is not None:
+            asked, answer = self._question
+            if asked != id:
+                answer.cancel()  # it was answered otherwise, or is not wanted any more
+            elif not answer.done():
+                return False
+            self._question = None
+            if asked == id:
+                said = answer.result()
+                reply = inbox.Reply(
+                    approval=id, allowed=said.allowed, by=said.by, reason=said.comment
+                )
+                self._step(lambda: self._tell(reply))
+                return True
+        if found is not None and self._ask is not None:
+            index, request = found
+            task = asyncio.ensure_future(self._ask(str(index), self.adapter.question(request)))
+            task.add_done_callback(self._rouse)
+            self._question = id, task
+        return False
+
+    async def _unask(self) -> None:
+        if self._question is not None:
+            _, task = self._question
+            self._question = None
+            task.cancel()
+            await asyncio.wait((task,))
 
     # Steps.
 

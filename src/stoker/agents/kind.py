@@ -59,6 +59,13 @@ class Agent(Definition, frozen=True, kw_only=True):
     """Default: the profile's."""
     approvals: Literal["ask", "allow", "deny"] | None = None
     """What becomes of the agent's requests; default: the profile's."""
+    asks: Literal["inbox", "run"] = "inbox"
+    """What becomes of requests that a person is to answer. `inbox`: they wait for a `Reply`.
+    `run`: also for `stoker approve` of the step, without an engine if nothing else is to do."""
+    pause_destructive: bool | None = None
+    """Commands that destroy something wait for a person; default: the profile's."""
+    destructive: tuple[str, ...] | None = None
+    """Patterns of commands that do, beside those that are known."""
 
 
 class AgentKind(BaseKind[Agent]):
@@ -127,6 +134,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         store,
         stdout_path=attempt.stdout_path,
         stderr_path=attempt.stderr_path,
+        ask=attempt.ask if definition.asks == "run" else None,
         lodging=warm.lodging(profile, env, attempt.directory, definition.continues)
         if stays
         else None,
@@ -187,7 +195,12 @@ def _profile(definition: Agent, attempt: Attempt) -> Profile:
     try:
         known = profiles.load(profiles.place(attempt.env))
         return known.profile(
-            executor, variant, model=definition.model, approvals=definition.approvals
+            executor,
+            variant,
+            model=definition.model,
+            approvals=definition.approvals,
+            pause_destructive=definition.pause_destructive,
+            destructive=definition.destructive,
         )
     except (PlanError, UnknownProfile) as error:
         raise StepFailed(str(error)) from error

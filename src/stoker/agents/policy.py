@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from stoker.agents.destructive import destructive
 from stoker.agents.stream import ToolKind
 
 _SHELL = frozenset(";&|<>`$(){}\n\\")
@@ -28,9 +29,23 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Patterns of paths within the worktree that may be edited, such as `docs/*`; `*` matches
     `/` too."""
 
+    pause: tuple[str, ...] | None = None
+    """Commands that destroy something (`stoker.agents.destructive`), and those that these
+    patterns are for, wait for a person, whatever else is allowed; None: they do not."""
+
     def decide(self, kind: ToolKind, command: str | None, paths: tuple[str, ...]) -> bool | None:
         """Whether the agent may; None: a person is to say. `paths` are relative to the
         worktree; one that is not in it is absolute, and matched by no pattern."""
+        allowed = self._decide(kind, command, paths)
+        return None if allowed and self.why(kind, command) else allowed
+
+    def why(self, kind: ToolKind, command: str | None) -> str | None:
+        """What a command destroys, for which it waits; None: it does not wait for that."""
+        if self.pause is None or (command is None and kind != "execute"):
+            return None
+        return "it does not say what" if command is None else destructive(command, self.pause)
+
+    def _decide(self, kind: ToolKind, command: str | None, paths: tuple[str, ...]) -> bool | None:
         if self.mode == "allow":
             return True
         if kind == "execute":

@@ -65,6 +65,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """See `Policy.commands`."""
     allow_paths: tuple[str, ...] | None = None
     """See `Policy.paths`."""
+    pause_destructive: bool | None = None
+    """See `Policy.pause`; whatever else is said, the agent is told to ask before commands."""
+    destructive: tuple[str, ...] | None = None
+    """Patterns of commands that wait as well; see `stoker.agents.destructive`."""
+    asking: tuple[str, ...] | None = None
+    """Arguments by which it asks before each command; empty: it does by itself."""
     dangerously_skip_permissions: bool | None = None
     """`true`: approvals `allow`, and the agent is told not to ask at all."""
     yolo: bool | None = None
@@ -314,6 +320,13 @@ def _profile(executor: str, variant: str, settings: Settings) -> Profile:
     if settings.driver is None or not command:
         raise UnknownProfile(f"executor {executor} {variant} has no driver or no command")
     unasked = bool(settings.dangerously_skip_permissions or settings.yolo or settings.auto_approve)
+    pause = bool(settings.pause_destructive)
+    if pause and settings.asking is None:
+        raise UnknownProfile(
+            f"executor {executor} {variant} cannot be made to ask before commands, so that those "
+            "that destroy something cannot wait for a person; if it can, say by which arguments: "
+            "'asking' of its profile"
+        )
     asked = settings.approvals
     mode = asked if isinstance(asked, str) else "ask" if asked else "allow"
     return Profile(
@@ -326,8 +339,9 @@ def _profile(executor: str, variant: str, settings: Settings) -> Profile:
             mode="allow" if unasked else mode,
             commands=settings.allow_commands or (),
             paths=settings.allow_paths or (),
+            pause=(settings.destructive or ()) if pause else None,
         ),
-        unasked=unasked,
+        unasked=unasked and not pause,
         confine=settings.confine or "auto",
         network="on" if settings.network is None else settings.network,
         warm_sec=_WARM_SEC if settings.warm_sec is None else settings.warm_sec,

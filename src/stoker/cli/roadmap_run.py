@@ -125,6 +125,12 @@ def _settings(parser: ArgumentParser) -> None:
     add("--max-tasks", type=many, metavar="N", help="at most so many")
     add("--require-approval", type=many, metavar="N", help="a person's yes after every N tasks")
     add("--checkpoint", type=many, metavar="N", help="a tag after every N tasks")
+    add(
+        "--pause-destructive",
+        action="store_const",
+        const=True,
+        help="commands of agents that destroy something wait for `stoker approve`",
+    )
     add("--ignore-gates", action="store_const", const=True, help="whatever checklists are open")
     add("--optional", action="store_const", const=True, help="optional tasks, too")
     add("--land", action="store_const", const=True, help="merge the work at the end")
@@ -169,6 +175,7 @@ _OPTIONS: Final = (
     *(
         "memory_budget",
         "require_approval",
+        "pause_destructive",
         "checkpoint",
         "ignore_gates",
         "optional",

@@ -126,11 +126,12 @@ def _check_agents(units: Iterable[Placed]) -> None:
     """That there are the agents, which is better known before anything is begun. Raises
     `PlanError`."""
     profiles = load(place())
-    asked = ((one.unit.options.agent, one.unit.options.reviewer) for one in units)
-    for name in dict.fromkeys(name for names in asked for name in names if name):
+    said = [one.unit.options for one in units]
+    asked = [(name, one.pause_destructive) for one in said for name in (one.agent, one.reviewer)]
+    for name, pause in dict.fromkeys((name, pause) for name, pause in asked if name):
         executor, _, variant = name.partition(":")
         try:
-            profile = profiles.profile(executor, variant or None)
+            profile = profiles.profile(executor, variant or None, pause_destructive=pause or None)
         except UnknownProfile as error:
             raise PlanError([Problem(message=str(error))]) from error
         if profile.command and shutil.which(profile.command[0]) is None:

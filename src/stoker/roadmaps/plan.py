@@ -26,7 +26,7 @@ from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
 from stoker.roadmaps.prompt import review_prompt
-from stoker.roadmaps.settings import Settings
+from stoker.roadmaps.settings import Options, Settings
 from stoker.roadmaps.tries import ACCEPT, AGENT, ASK, JUDGE, MERGE, REVIEW, VERIFY, Next
 from stoker.roadmaps.unit import Job, Unit, family
 
@@ -190,13 +190,7 @@ def try_plan(
         asked = f"{next_.reason[:1500]}\n\nTry {unit.id} again?"
         steps.append(_step(ASK, {"type": "approval", "prompt": _text(asked)}))
     if not unit.gate:
-        agent: dict[str, Any] = {
-            "type": "agent",
-            "profile": _text(said.agent),
-            "prompt": _text(prompt),
-        }
-        if said.model:
-            agent["model"] = _text(said.model)
+        agent = _agent(said, said.agent, prompt, model=said.model)
         steps.append(_step(AGENT, agent, **limit))
     verify: dict[str, Any] = {"type": "roadmap-verify", **work}
     if pending is not None:
@@ -205,11 +199,7 @@ def try_plan(
     good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
     reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)
     if reviewer and not unit.gate:
-        judge = {
-            "type": "agent",
-            "profile": _text(reviewer),
-            "prompt": _text(review_prompt(job, unit, base)),
-        }
+        judge = _agent(said, reviewer, review_prompt(job, unit, base))
         steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **limit))
         accept = {
             "type": "roadmap-accept",
@@ -240,6 +230,20 @@ def try_plan(
         "steps": steps,
     }
     return loads(msgspec.json.encode(document), kinds=kinds).plan
+
+
+def _agent(said: Options, profile: str, prompt: str, model: str | None = None) -> dict[str, Any]:
+    agent: dict[str, Any] = {
+        "type": "agent",
+        "profile": _text(profile),
+        "prompt": _text(prompt),
+        "asks": "run",
+    }
+    if model:
+        agent["model"] = _text(model)
+    if said.pause_destructive:
+        agent |= {"pause_destructive": True, "destructive": _written(said.destructive)}
+    return agent
 
 
 def _quoted(text: str) -> str:

@@ -69,6 +69,10 @@ class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """`free`: the task is to change tests, and may."""
     context: int | None = None
     """Tokens of what an agent is told beside the task; 0: nothing."""
+    pause_destructive: bool | None = None
+    """Commands that destroy something wait for a person; see `stoker.agents.destructive`."""
+    destructive: tuple[str, ...] | None = None
+    """Patterns of commands that do, beside those that are known."""
 
 
 class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,6 +92,8 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     adapt: Adapt = "suggest"
     tests: Literal["protected", "free"] = "protected"
     context: int = 12_000
+    pause_destructive: bool = False
+    destructive: tuple[str, ...] = ()
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -86,10 +86,10 @@ class Shop(World):
         others = sorted(line.strip() for line in lines if self.plan not in line)
         return (git(self.root, "rev-parse", "HEAD"), git(self.root, "branch", "--show"), *others)
 
-    def stoker(self, *words: str, code: int = 0) -> str:
-        """`stoker roadmap ...` in the repository; what it prints."""
+    def stoker(self, *words: str, code: int = 0, door: str = "roadmap") -> str:
+        """`stoker DOOR ...` in the repository; what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "stoker.cli", "roadmap", *words],
+            [sys.executable, "-m", "stoker.cli", *filter(None, (door,)), *words],
             cwd=self.root,
             capture_output=True,
             text=True,

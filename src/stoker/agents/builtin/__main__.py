@@ -89,6 +89,7 @@ def _arguments() -> argparse.Namespace:
     add("--prompt", help="the first turn's; ignored when a session goes on")
     add("--include-partial-messages", action="store_true")
     add("--permission-mode", choices=_MODES, default="default")
+    add("--ask", action="append", default=[], metavar="RULE", help="ask for these, too")
     add("--dangerously-skip-permissions", action="store_true", help="ask for nothing")
     return parser.parse_args()
 
@@ -120,7 +121,9 @@ def _settings(given: argparse.Namespace) -> Settings:
     if settings.limits.cost_usd is not None and price_of(settings) is None:
         raise ValueError(f"limits.cost_usd needs a price of {settings.model} in `prices`")
     mode = "bypassPermissions" if given.dangerously_skip_permissions else given.permission_mode
-    permissions = replace(settings.permissions, **_MODES[mode])
+    permissions = replace(
+        settings.permissions, **_MODES[mode], ask=(*settings.permissions.ask, *given.ask)
+    )
     return replace(settings, permissions=permissions)
 
 
