@@ -28,10 +28,7 @@ def transcript(run_directory: str, steps: Sequence[str]) -> str | None:
     None if there are none."""
     parts: list[str] = []
     for step in steps:
-        for number in count(1):
-            file = place(run_directory, step, number) / STREAM
-            if not file.exists():
-                break
+        for file in _streams(run_directory, step):
             parts += filter(None, map(_told, _entries(file)))
     if not parts:
         return None
@@ -44,6 +41,29 @@ def transcript(run_directory: str, steps: Sequence[str]) -> str | None:
             break
         kept.append(part)
     return _BEGIN + "\n\n".join(reversed(kept)) + _END
+
+
+def used(run_directory: str | Path, step: str) -> tuple[int, float]:
+    """Tokens read and written and dollars spent by all attempts of a step, also those that a crash
+    has cut short, as their agents tell it. Raises `OSError`."""
+    tokens, cost = 0, 0.0
+    for file in _streams(run_directory, step):
+        with file.open("rb") as lines:
+            whole = (line for line in lines if b'"type":"usage"' in line and line.endswith(b"\n"))
+            told = [stream.decode(line) for line in whole]
+        found = [one.content for one in told if isinstance(one, stream.Put)]
+        if usage := [one for one in found if isinstance(one, stream.Usage)]:
+            tokens += usage[-1].tokens.input + usage[-1].tokens.output
+            cost += usage[-1].cost_usd or 0.0
+    return tokens, cost
+
+
+def _streams(run_directory: str | Path, step: str) -> Iterator[Path]:
+    for number in count(1):
+        file = place(run_directory, step, number) / STREAM
+        if not file.exists():
+            return
+        yield file
 
 
 def _entries(file: Path) -> Iterator[AnyContent]:

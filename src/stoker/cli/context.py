@@ -80,6 +80,15 @@ class Context:
         finally:
             await journal.close()
 
+    @asynccontextmanager
+    async def journal_if_any(self) -> AsyncIterator[Journal | None]:
+        """The journal, open; None if there is none yet. Raises `JournalError`."""
+        if self.is_fresh():
+            yield None
+            return
+        async with self.journal() as journal:
+            yield journal
+
     def engine(
         self,
         journal: Journal,

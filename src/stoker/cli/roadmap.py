@@ -24,9 +24,9 @@ def register(parser: ArgumentParser) -> None:
 async def run(args: Namespace, context: Context) -> int:
     """Carry out an action. Raises `UsageError`, `PlanError`, `JournalError`."""
     action = next(part.ACTIONS[args.action] for part in _PARTS if args.action in part.ACTIONS)
-    if args.action in ("parse", "status") and roadmap_workspace.is_workspace(args.file):
+    if args.action in ("parse", "status", "sync") and roadmap_workspace.is_workspace(args.file):
         return await roadmap_workspace.of_files(action, args, context)
     status: int | None = None
-    if args.action in ("review", "rollback", "reset"):
+    if args.action in ("review", "suggest", "rollback", "reset"):
         status = await roadmap_workspace.of_each(action, args, context)
     return await action(args, context) if status is None else status

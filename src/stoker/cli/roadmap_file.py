@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output, one_line
+from stoker.cli.roadmap_runs import carry_out, tell
 from stoker.roadmaps.document import Status
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from stoker.roadmaps.document import Roadmap, Task
     from stoker.roadmaps.format import Edit, Reading, Source
+    from stoker.roadmaps.standing import Differing
 
 _STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 _SIGNS: Final[dict[Status, str]] = {
@@ -43,11 +45,12 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         "  stoker roadmap parse NOTES.md --normalize-with-llm --model gpt-5-mini"
     )
     status = actions.add_parser(
-        "status", help="how far a plan file is by what it says itself, phase by phase"
+        "status", help="how far a plan file is, and what its runs say otherwise", parents=[common]
     )
-    sync = actions.add_parser("sync", help="write tasks' status into a plan file")
+    sync = actions.add_parser("sync", help="write tasks' status into a plan file", parents=[common])
     sync.epilog = (
-        "Only the bytes that say the status change; all of them or none.\n\n"
+        "Only the bytes that say the status change; all of them or none. Without tasks: what\n"
+        "runs have done and could not, or were not to, write.\n\n"
         "examples:\n  stoker roadmap sync specs/001-login/tasks.md T012 T013\n"
         "  stoker roadmap sync .taskmaster 5.2 --status in_progress --dry-run"
     )
@@ -122,8 +125,14 @@ async def _parse(args: Namespace, context: Context) -> int:
 
 
 async def _how_far(args: Namespace, context: Context) -> int:
+    from stoker.roadmaps.standing import differing, stands
+
     with _told():
         roadmap = _source_and_roadmap(args, context)[1]
+    async with context.journal_if_any() as journal:
+        found = await differing(journal, roadmap) if journal else None
+    if found is not None:
+        roadmap = stands(roadmap, found)
     output = context.output
     total = Counter(task.status for task in roadmap.walk())
     names = {phase.id: phase.name for phase in roadmap.phases}
@@ -142,6 +151,7 @@ async def _how_far(args: Namespace, context: Context) -> int:
                     {"id": id, "name": names.get(id, ""), "tasks": of.total(), "counts": of}
                     for id, of in counts.items()
                 ],
+                "runs": [] if found is None else list(_of_runs(found)),
                 "problems": [_plain(problem) for problem in roadmap.problems],
             }
         )
@@ -151,12 +161,26 @@ async def _how_far(args: Namespace, context: Context) -> int:
         for id, of in counts.items():
             output.line(f"  {_summary(of)}  {one_line(names.get(id, '') or '(no phase)')}")
     _tell(roadmap, output)
+    tell(context, args.file, found)
     return _status(roadmap)
+
+
+def _of_runs(found: Differing) -> Iterator[dict[str, Any]]:
+    for name, one in found.known.items():
+        yield {
+            "id": name,
+            "run_id": one.run_id,
+            "status": one.standing.status,
+            "reason": one.standing.reason,
+            "to_review": name in found.review,
+            "ticked_without_evidence": name in found.ticked,
+            "not_written": one.standing.unmarked if name in found.owed else {},
+        }
 
 
 async def _sync(args: Namespace, context: Context) -> int:
     if not args.task and not args.into_source:
-        raise UsageError("name the tasks to give a status, as `stoker roadmap parse` tells them")
+        return await _settle(args, context)
     with _told():
         source, roadmap = _source_and_roadmap(args, context)
         edits, unchanged = _edits(args, source, roadmap)
@@ -175,6 +199,43 @@ async def _sync(args: Namespace, context: Context) -> int:
     for task in unchanged:
         context.output.line(f"{one_line(task.id)}: {task.status} already")
     return exit_codes.SUCCEEDED
+
+
+async def _settle(args: Namespace, context: Context) -> int:
+    """Write what runs owe the file, as the journal then says."""
+    from msgspec.structs import replace
+
+    from stoker.roadmaps.review_kind import plan
+    from stoker.roadmaps.standing import differing
+    from stoker.steps.registry import kinds
+
+    with _told():
+        roadmap = _source_and_roadmap(args, context)[1]
+    async with context.journal_if_any() as journal:
+        if journal is None:
+            raise UsageError("no run has done any of its tasks yet; name those to give a status")
+        owed = (await differing(journal, roadmap)).owed
+    runs: dict[str, set[str]] = {}
+    for one in owed.values():
+        runs.setdefault(one.run_id, set()).update(one.standing.unit.ids)
+    if not runs:
+        context.output.line(f"{one_line(roadmap.source)} says what the runs have done")
+    status = exit_codes.SUCCEEDED
+    for run_id, ids in runs.items():
+        tasks = sorted(ids)
+        if args.dry_run:
+            context.output.line(one_line(f"{', '.join(tasks)}: of run {run_id}"))
+            continue
+        made = plan(run_id, tasks, kinds=kinds(), decision="mark")
+        status = await carry_out(args, context, made) or status
+    if not args.dry_run and runs:
+        async with context.journal() as journal:
+            left = await differing(journal, _source_and_roadmap(args, context)[1])
+        written = [name for name in owed if name not in left.owed]
+        context.output.line(one_line(f"written: {', '.join(written) or 'nothing'}"))
+        tell(context, args.file, replace(left, review={}, ticked={}))
+        status = status or (exit_codes.FAILED if left.owed else exit_codes.SUCCEEDED)
+    return status
 
 
 ACTIONS: Final[dict[str, Callable[[Namespace, Context], Awaitable[int]]]] = {

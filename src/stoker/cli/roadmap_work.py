@@ -4,24 +4,25 @@ led and taken back."""
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from stoker.cli import exit_codes, given, roadmap_memory
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
-from stoker.cli.progress import add_progress, choose_view
-from stoker.cli.roadmap_run import add_run, find
+from stoker.cli.progress import add_progress
+from stoker.cli.roadmap_runs import add_run, carry_out, find, now_differing
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from stoker.engine.engine import Engine
-    from stoker.engine.handle import RunHandle
+    from stoker.roadmaps.review_kind import Decision
     from stoker.roadmaps.standing import RunStanding, Standing
     from stoker.roadmaps.unit import Job
 
 _FAULTS: Final = 5
+_DIFF: Final = 40
+"""Lines of a diff that are shown without being asked for."""
 
 
 def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -32,6 +33,10 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
     review.add_argument(
         "--accept", action="append", default=[], metavar="ID", help="take it for done, and tick it"
     )
+    review.add_argument(
+        "--reject", action="append", default=[], metavar="ID", help="revert it, and open its box"
+    )
+    review.add_argument("--comment", default="", metavar="TEXT", help="why")
     review.add_argument("--json", action="store_true", help="as JSON")
 
     suggest = actions.add_parser(
@@ -71,44 +76,69 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
     )
 
 
-async def _standing(args: Namespace, context: Context) -> tuple[RunStanding, Job]:
+async def _standing(
+    args: Namespace, context: Context
+) -> tuple[RunStanding, Job, list[tuple[str, Standing]]]:
+    """The run that is meant; and its units, and if no run was named what earlier ones have done
+    of the same plan file, each with the run it is of. Raises `UsageError`."""
     from stoker.roadmaps.standing import standing
 
     async with context.journal() as journal:
         row = await find(args, context, journal)
-        run = await standing(journal, row.run_id)
-    if run.job is None:
-        raise UsageError(f"run {row.run_id} is no roadmap's")
-    return run, run.job
+        run = await standing(journal, row.run_id, context.directory / "runs")
+        if run.job is None:
+            raise UsageError(f"run {row.run_id} is no roadmap's")
+        stand = [(run.run_id, one) for one in run.units]
+        if not args.run_id:
+            known = (await now_differing(journal, run, run.job)).known.values()
+            earlier = {(one.run_id, one.standing.unit.id): one.standing for one in known}
+            stand += [(name, one) for (name, _), one in earlier.items() if name != run.run_id]
+    return run, run.job, stand
+
+
+def _unit(stand: Sequence[tuple[str, Standing]], task: str) -> tuple[str, Standing]:
+    """The run that a task is of, and how it stands; what waits for review before the rest."""
+    found = [one for one in stand if task in one[1].unit.ids]
+    if found:
+        return next((one for one in found if one[1].to_review), found[0])
+    known = ", ".join(name for _, one in stand for name in one.unit.ids)
+    raise UsageError(f"there is no task {task!r} in it; it has {known}")
 
 
 async def review(args: Namespace, context: Context) -> int:
-    """Print how a run's tasks stand; accept what nothing could verify."""
+    """Print how a run's tasks stand; decide of what nothing could verify."""
     from stoker.cli.standing import hints
     from stoker.engine.view import read_run, view
-    from stoker.roadmaps import integration
+    from stoker.roadmaps.integration import patch
+    from stoker.roadmaps.standing import standing
     from stoker.workspace.repository import Repository
 
-    run, job = await _standing(args, context)
-    output = context.output
-    if args.accept:
-        await _accept(args.accept, run, job, context)
-        return exit_codes.SUCCEEDED
-    chosen = run.units if args.task is None else (_unit(run, args.task),)
-    if args.json:
-        output.json({"run_id": run.run_id, "branch": job.branch, "tasks": list(map(_view, chosen))})
-        return exit_codes.SUCCEEDED
-    for one in chosen:
-        _print(one, context)
-    if args.task is not None and (span := _span(chosen[0])):
-        repository = await Repository.open(job.root)
-        output.line("")
-        for line in (await integration.patch(repository, *span)).splitlines():
-            output.line(printable(line))
+    run, job, stand = await _standing(args, context)
+    if args.accept or args.reject:
+        return await _decide(args, context, job, stand, args.accept, args.reject)
+    if args.task is not None:
+        stand = [_unit(stand, args.task)]
+    else:
+        stand = [one for one in stand if one[0] == run.run_id or one[1].to_review]
+    repository = await Repository.open(job.root)
+    told = []
     async with context.journal() as journal:
+        for name, brief in stand:
+            one = brief
+            if name != run.run_id:  # with its tries
+                units = (await standing(journal, name, context.directory / "runs")).units
+                one = next(unit for unit in units if unit.unit.id == brief.unit.id)
+            span = _span(one) if args.task is not None or one.to_review else None
+            diff = await patch(repository, *span) if span else ""
+            told.append(_view(one, name, diff))
+            if not args.json:
+                _print(one, args, context, diff.splitlines())
         there = await read_run(journal, run.run_id)
+    if args.json:
+        context.output.json({"run_id": run.run_id, "branch": job.branch, "tasks": told})
+        return exit_codes.SUCCEEDED
     for hint in hints(there, view(there), context):
-        output.line(hint)
+        context.output.line(hint)
     return exit_codes.SUCCEEDED
 
 
@@ -120,71 +150,120 @@ def _span(one: Standing) -> tuple[str, str] | None:
     return (last.base, last.commit) if last and last.commit else None
 
 
-def _unit(run: RunStanding, task: str) -> Standing:
-    for one in run.units:
-        if task in one.unit.ids:
-            return one
-    known = ", ".join(name for one in run.units for name in one.unit.ids)
-    raise UsageError(f"run {run.run_id} has no task {task!r}; it has {known}")
-
-
-def _view(one: Standing) -> dict[str, Any]:
+def _view(one: Standing, run_id: str, diff: str) -> dict[str, Any]:
     last = one.last
     return {
+        "run_id": run_id,
         "tasks": one.unit.ids,
         "title": one.unit.title,
         "status": one.status,
+        "to_review": one.to_review,
         "reason": one.reason,
         "commit": one.commit or None,
+        "unmarked": one.unmarked,
         "tries": len(one.tries),
         "tokens": sum(t.tokens for t in one.tries),
         "cost_usd": sum(t.cost_usd for t in one.tries),
         "evidence": last.evidence if last else None,
+        **({"diff": diff} if diff else {}),
     }
 
 
-def _print(one: Standing, context: Context) -> None:
-    output, last = context.output, one.last
+def _print(one: Standing, args: Namespace, context: Context, diff: Sequence[str]) -> None:
+    lines, last, whole = list[str](), one.last, args.task is not None
     commit = f"  {one.commit[:10]}" if one.commit else ""
     tried = f"  ({len(one.tries)} tries)" if len(one.tries) > 1 else ""
-    output.line(
-        one_line(f"{one.status:16}{', '.join(one.unit.ids)}: {one.unit.title}{commit}{tried}")
-    )
+    ids = ", ".join(one.unit.ids)
+    context.output.line(one_line(f"{one.status:16}{ids}: {one.unit.title}{commit}{tried}"))
     if one.reason:
-        output.line(f"    {one_line(one.reason)}")
-    if one.status == "done-unverified":
-        output.line(
-            f"    if it is good: stoker roadmap review --accept {one_line(one.unit.ids[0])}"
-        )
-    evidence = last.evidence if last else None
-    if evidence is None:
-        return
-    if evidence.files:
-        output.line(f"    changed {one_line(', '.join(evidence.files))}")
-    for command in evidence.commands:
-        ended = "no end in time" if command.exit_code is None else f"exit {command.exit_code}"
-        output.line(f"    {one_line(command.argv[-1])}: {ended} in {command.seconds:.1f} s")
-    if not one.status.startswith("done"):
-        for fault in evidence.faults[:_FAULTS]:
-            output.line(f"    {fault.category}: {one_line(fault.message.partition(chr(10))[0])}")
-    for note in evidence.notes:
-        output.line(f"    note: {one_line(note)}")
+        lines.append(one.reason)
+    lines += [f"{name} is not marked in the file: {why}" for name, why in one.unmarked.items()]
+    if last is not None and (evidence := last.evidence) is not None:
+        if evidence.files:
+            lines.append(f"changed {', '.join(evidence.files)}")
+        for command in evidence.commands:
+            ended = "no end in time" if command.exit_code is None else f"exit {command.exit_code}"
+            lines.append(f"{command.argv[-1]}: {ended} in {command.seconds:.1f} s")
+        if not one.status.startswith("done"):
+            for fault in evidence.faults[:_FAULTS]:
+                lines.append(f"{fault.category}: {fault.message.partition(chr(10))[0]}")
+        lines += [f"note: {note}" for note in evidence.notes]
+    words = ("roadmap", "review", *filter(None, (args.run_id,)))
+    lines += diff if whole else diff[:_DIFF]
+    if len(diff) > _DIFF and not whole:
+        more = context.hint(*words, "--task", one.unit.ids[0])
+        lines.append(f"... {len(diff) - _DIFF} lines more: {more}")
+    if one.to_review:
+        lines.append(f"if it is good: {context.hint(*words, '--accept', one.unit.ids[0])}")
+        lines.append(f"if it is not: {context.hint(*words, '--reject', one.unit.ids[0])}")
+    for line in lines:
+        context.output.line(f"    {printable(line)}".rstrip())
 
 
-async def _accept(names: list[str], run: RunStanding, job: Job, context: Context) -> None:
-    from stoker.roadmaps.writeback import mark
+async def _decide(
+    args: Namespace,
+    context: Context,
+    job: Job,
+    stand: Sequence[tuple[str, Standing]],
+    accept: Sequence[str],
+    take_back: Sequence[str],
+) -> int:
+    """Accept tasks, and take others back, each in the run that it is of."""
+    from stoker.cli.ask import person
+    from stoker.roadmaps.review_kind import plan
+    from stoker.roadmaps.rollback import checkpoints, dependents
+    from stoker.roadmaps.standing import standing
+    from stoker.steps.registry import kinds
+    from stoker.workspace.repository import Repository
 
-    for name in names:
-        one = _unit(run, name)
-        if not one.commit:
+    decided: dict[tuple[str, Decision], list[str]] = {}
+    for name in accept:
+        run_id, one = _unit(stand, name)
+        if not (one.to_review or one.commit):
             raise UsageError(f"{name} cannot be accepted: it is {one.status}, nothing was merged")
-        marked = await mark(job, run.document, one.unit, "done")
-        context.output.line(f"ticked {', '.join(marked) or 'nothing'}")
+        decided.setdefault((run_id, "accept"), []).extend(one.unit.ids)
+    for name in take_back:
+        run_id, one = _unit(stand, name)
+        decided.setdefault((run_id, "take_back"), []).extend(one.unit.ids)
+    repository = await Repository.open(job.root)
+    async with context.journal() as journal:
+        for (run_id, decision), tasks in decided.items():
+            if decision == "accept":
+                continue
+            run = await standing(journal, run_id)
+            done = await checkpoints(repository, job.branch, run_id)
+            known = {task for one in done for task in one.tasks}
+            known |= {task for one in run.units if one.to_review for task in one.unit.ids}
+            if missing := [name for name in tasks if name not in known]:
+                what = f"nothing was done for {', '.join(missing)} that could be taken back"
+                raise UsageError(what)
+            if above := dependents(run, tasks, done):
+                if "cascade" not in args or not args.cascade:
+                    names = ", ".join(above)
+                    raise UsageError(
+                        f"{names} depend on {', '.join(tasks)}: "
+                        "--cascade of `stoker roadmap rollback` takes them back, too"
+                    )
+                tasks.extend(above)
+    status = exit_codes.SUCCEEDED
+    for (run_id, decision), tasks in decided.items():
+        reason = vars(args).get("comment", "")
+        made = plan(run_id, tasks, kinds=kinds(), decision=decision, reason=reason, by=person())
+        status = await carry_out(args, context, made) or status
+        async with context.journal() as journal:
+            run = await standing(journal, run_id)
+        for one in run.units:
+            if not set(tasks).isdisjoint(one.unit.ids):
+                context.output.line(one_line(f"{', '.join(one.unit.ids)}: {one.status}"))
+                for name, why in one.unmarked.items():
+                    context.output.note(one_line(f"{name} is not marked in the file: {why}"))
+                    status = status or exit_codes.FAILED
+    return status
 
 
 async def suggest(args: Namespace, context: Context) -> int:
     """Print what was suggested after the last try of each task that is not done."""
-    run, _ = await _standing(args, context)
+    run, _, _ = await _standing(args, context)
     open_ = [one for one in run.units if one.last and not one.status.startswith("done")]
     found = [(one.unit.id, each) for one in open_ if one.last for each in one.last.suggestions]
     if args.json:
@@ -213,7 +292,8 @@ async def steer(args: Namespace, context: Context) -> int:
         raise UsageError("nothing is said: expected a text, --interrupt or both")
     async with context.journal() as journal:
         row = await find_open(context, journal, args.run)
-        one = _unit(await standing(journal, row.run_id), args.task)
+        run = await standing(journal, row.run_id, context.directory / "runs")
+        _, one = _unit([(run.run_id, unit) for unit in run.units], args.task)
         text = steering(
             one.unit.id, args.text, interrupt=args.interrupt, by=person(), token=token_hex(4)
         )
@@ -225,33 +305,8 @@ async def steer(args: Namespace, context: Context) -> int:
 
 async def rollback(args: Namespace, context: Context) -> int:
     """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
-    from stoker.cli.drive import drive
-    from stoker.engine.options import RunOptions
-    from stoker.roadmaps.rollback import checkpoints, dependents
-    from stoker.roadmaps.rollback_kind import plan as rollback_plan
-    from stoker.steps.registry import kinds
-    from stoker.workspace.repository import Repository
-
-    run, job = await _standing(args, context)
-    done = await checkpoints(await Repository.open(job.root), job.branch, run.run_id)
-    tasks = [name for task in args.task for name in _unit(run, task).unit.ids]
-    known = {task for one in done for task in one.tasks}
-    if missing := [name for name in tasks if name not in known]:
-        raise UsageError(f"nothing was done for {', '.join(missing)} that could be taken back")
-    if above := dependents(run, tasks, done):
-        if not args.cascade:
-            raise UsageError(
-                f"{', '.join(above)} depend on {', '.join(tasks)}: --cascade takes them back, too"
-            )
-        tasks += above
-    plan = rollback_plan(run.run_id, tasks, kinds=kinds())
-    async with context.journal(durability=args.durability) as journal:
-        view = await choose_view(args, context, journal, plan.plan_id)
-
-        async def begin(engine: Engine) -> RunHandle:
-            return await engine.start(plan, options=RunOptions(cwd=job.root))
-
-        return await drive(context, journal, begin, view)
+    _, job, stand = await _standing(args, context)
+    return await _decide(args, context, job, stand, (), args.task)
 
 
 async def reset(args: Namespace, context: Context) -> int:
@@ -262,7 +317,7 @@ async def reset(args: Namespace, context: Context) -> int:
     from stoker.roadmaps.sidecar import forget
     from stoker.workspace.repository import Repository
 
-    run, job = await _standing(args, context)
+    run, job, _ = await _standing(args, context)
     if run.status not in RUN_OVER:
         raise UsageError(f"run {run.run_id} is not over: {context.hint('cancel', run.run_id)}")
     repository = await Repository.open(job.root)

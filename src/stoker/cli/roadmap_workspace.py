@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
-from stoker.cli.output import one_line, printable
+from stoker.cli.output import one_line
+from stoker.cli.roadmap_runs import carry_out, find
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from stoker.plan.model import Plan
-    from stoker.roadmaps.begin import Prepared
 
 Action = Callable[[Namespace, Context], Awaitable[int]]
 
@@ -22,38 +20,6 @@ Action = Callable[[Namespace, Context], Awaitable[int]]
 def is_workspace(file: Path) -> bool:
     """No plan file is TOML."""
     return file.suffix == ".toml"
-
-
-async def prepared(
-    args: Namespace,
-    context: Context,
-    over: dict[str, Any],
-    show: Callable[[Context, Prepared], None],
-) -> Plan | None:
-    """The plan of all projects, their branches made; None if there is nothing to do, or it was
-    only to be shown, which `show` does of each. Raises `PlanError`, `UsageError`."""
-    from stoker.roadmaps.begin import open_branch
-    from stoker.roadmaps.workspace import prepare
-    from stoker.steps.registry import kinds
-
-    wrong = {"--task": args.task, "--retry-failed": args.retry_failed, "--branch": args.branch}
-    if given := [name for name, value in {**wrong, "--land": args.land}.items() if value]:
-        raise UsageError(f"{given[0]} is for one project, not for a workspace")
-    ready = await prepare(args.file.absolute(), context.directory, over, kinds=kinds())
-    for name, one in ready.projects.items():
-        for note in one.notes:
-            context.output.note(printable(f"{name}: {note}"))
-        if args.dry_run:
-            context.output.line(one_line(f"{name}:"))
-            show(context, one)
-    if args.dry_run:
-        return None
-    if ready.plan is None:
-        context.output.line("nothing is to be done")
-        return None
-    for one in ready.projects.values():
-        await open_branch(one)
-    return ready.plan
 
 
 async def of_files(action: Action, args: Namespace, context: Context) -> int:
@@ -64,6 +30,10 @@ async def of_files(action: Action, args: Namespace, context: Context) -> int:
     for name, project in read(args.file).project.items():
         file = args.file.parent / project.path / project.roadmap
         own = {"file": file, "format": args.format or project.format}
+        if asked := getattr(args, "task", ()):  # of `sync`
+            own["task"] = _own(name, asked)
+            if not own["task"]:
+                continue
         _title(name, args, context)
         worst = max(worst, await action(Namespace(**{**vars(args), **own}), context))
     return worst
@@ -71,8 +41,7 @@ async def of_files(action: Action, args: Namespace, context: Context) -> int:
 
 async def of_each(action: Action, args: Namespace, context: Context) -> int | None:
     """Carry out an action on a run for each project of it, or for those that the tasks named by
-    `--task` and `--accept` are of; None if the run is no workspace's."""
-    from stoker.cli.roadmap_run import find
+    `--task`, `--accept` and `--reject` are of; None if the run is no workspace's."""
     from stoker.roadmaps.workspace import dependents, moving, parts
 
     async with context.journal() as journal:
@@ -80,7 +49,7 @@ async def of_each(action: Action, args: Namespace, context: Context) -> int | No
         runs = await parts(journal, row.run_id)
         if not runs:
             return None
-        named = {name: getattr(args, name) for name in ("task", "accept") if name in args}
+        named = {name: getattr(args, name) for name in ("task", "accept", "reject") if name in args}
         asked = [one for value in named.values() for one in _listed(value)]
         for one in asked:
             if one.partition(":")[0] not in runs or ":" not in one:
@@ -103,18 +72,8 @@ async def of_each(action: Action, args: Namespace, context: Context) -> int | No
     if args.action == "rollback" and worst == exit_codes.SUCCEEDED:
         async with context.journal() as journal:
             plan = await moving(journal, row.run_id)
-        return await drive_plan(args, context, plan)
+        return await carry_out(args, context, plan)
     return worst
-
-
-async def drive_plan(args: Namespace, context: Context, plan: Plan) -> int:
-    """Run a plan of this program's own."""
-    from stoker.cli.drive import drive
-    from stoker.cli.progress import choose_view
-
-    async with context.journal(durability=args.durability) as journal:
-        view = await choose_view(args, context, journal, plan.plan_id)
-        return await drive(context, journal, lambda engine: engine.start(plan), view)
 
 
 def _title(name: str, args: Namespace, context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.agents.profiles import UnknownProfile, load, place
+from stoker.journal.base import Journal
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
@@ -21,6 +22,7 @@ from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
+from stoker.roadmaps.standing import Differing, differing
 from stoker.roadmaps.unit import Job, is_open
 from stoker.workspace.errors import NotARepository, WorkspaceError
 from stoker.workspace.repository import Repository
@@ -39,6 +41,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     """In an order they can be done in."""
     notes: tuple[str, ...]
     """What a person should know."""
+    differing: Differing | None = None
+    """None: there is no journal."""
 
 
 async def prepare(
@@ -49,9 +53,13 @@ async def prepare(
     kinds: Kinds,
     format: str | None = None,
     reading: Reading | None = None,
+    journal: Journal | None = None,
+    retry_failed: bool = False,
 ) -> Prepared:
-    """Read a plan file and its settings, which `over` goes before. Changes nothing; the branch is
-    made by `open_branch`. Raises `PlanError`."""
+    """Read a plan file and its settings, which `over` goes before. What earlier runs in `journal`
+    have done or left for review is not to be done again; `retry_failed`: only what has failed in
+    them, or is left for review. Changes nothing; the branch is made by `open_branch`. Raises
+    `PlanError`."""
     reading = reading or Reading()
     try:
         repository = await Repository.open(file.parent, discover=True)
@@ -87,12 +95,18 @@ async def prepare(
     )
     if finished := sidecar.completed_before(root) & {t.id for t in roadmap.walk() if is_open(t)}:
         notes.append(f"done by the older executor's state: {', '.join(sorted(finished))}")
-        roadmap = replace(roadmap, tasks=tuple(_done(task, finished) for task in roadmap.tasks))
+        roadmap = _done(roadmap, finished)
     dirty = [path for path in (*seen.tracked, *seen.untracked) if path not in job.plan_files]
     if dirty:
         shown = ", ".join(dirty[:3]) + (", ..." if len(dirty) > 3 else "")
         notes.append(f"not committed, so not seen by the agents: {shown}")
-    units = tuple(plan.units_of(roadmap, chosen))
+    by_runs = await differing(journal, roadmap, job.plan_id) if journal else None
+    if by_runs:
+        if retry_failed:
+            chosen = replace(chosen, only=_failed(roadmap, by_runs))
+        roadmap = _done(roadmap, await _finished(repository, base, by_runs, chosen.only))
+    nothing = retry_failed and not chosen.only
+    units = () if nothing else tuple(plan.units_of(roadmap, chosen))
     made = plan.plan(roadmap, units, job, chosen, kinds=kinds)
     return Prepared(
         roadmap=roadmap,
@@ -101,6 +115,7 @@ async def prepare(
         plan=made,
         units=units,
         notes=tuple(notes),
+        differing=by_runs,
     )
 
 
@@ -160,8 +175,37 @@ def _plan_files(roadmap: Roadmap) -> tuple[str, ...]:
     return tuple(sorted(filter(None, paths)))
 
 
-def _done(task: Task, finished: frozenset[str]) -> Task:
-    status = "done" if task.id in finished else task.status
-    return replace(
-        task, status=status, subtasks=tuple(_done(one, finished) for one in task.subtasks)
+def _failed(roadmap: Roadmap, by_runs: Differing) -> tuple[str, ...]:
+    again = ("failed", "blocked", "deferred")
+    return tuple(
+        task.id
+        for task in roadmap.walk()
+        if is_open(task)
+        and (found := by_runs.known.get(task.id)) is not None
+        and (found.standing.status in again or found.standing.to_review)
     )
+
+
+async def _finished(
+    repository: Repository, base: str, by_runs: Differing, only: Sequence[str]
+) -> frozenset[str]:
+    """The tasks that are not to be done again, because the commit `base` has what earlier runs
+    did for them, unless they are named by `only`."""
+    named = [found.standing for name, found in by_runs.known.items() if name in only]
+    finished = set()
+    for name, found in ({**by_runs.review, **by_runs.owed}).items():
+        if (commit := found.standing.commit) and found.standing not in named:
+            args = ("merge-base", "--is-ancestor", commit, base)
+            if (await repository.git.run(*args, accept=(0, 1, 128))).code == 0:
+                finished.add(name)
+    return frozenset(finished)
+
+
+def _done(roadmap: Roadmap, finished: frozenset[str]) -> Roadmap:
+    """With these tasks done."""
+
+    def changed(task: Task) -> Task:
+        status = "done" if task.id in finished else task.status
+        return replace(task, status=status, subtasks=tuple(map(changed, task.subtasks)))
+
+    return replace(roadmap, tasks=tuple(map(changed, roadmap.tasks))) if finished else roadmap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.plan.model import Plan
+from stoker.plan.template import escape
 from stoker.plan.variables import literal
 from stoker.roadmaps import grouping
 from stoker.roadmaps.document import Roadmap, Task
@@ -59,7 +60,7 @@ def begun(roadmap: Roadmap, job: Job, settings: Settings) -> Begun:
 def metadata(one: Begun, settings: Settings) -> dict[str, Any]:
     """Of the run's plan."""
     said = {"job": one.job, "settings": changed(settings), "document": one.document}
-    found: dict[str, Any] = each(literal, msgspec.to_builtins(said))
+    found: dict[str, Any] = _each(literal, msgspec.to_builtins(said))
     return found
 
 
@@ -81,12 +82,16 @@ def settings_of(plan: Plan) -> Settings:
     return msgspec.convert(plan.metadata.get("settings", {}), Settings)
 
 
-def each(change: Any, value: Any) -> Any:
-    """The same change of all texts in a value."""
+def written(value: Any) -> Any:
+    """What stands for a value in a plan, whatever people have written in its texts."""
+    return _each(lambda text: literal(escape(text)), value)
+
+
+def _each(change: Callable[[str], str], value: Any) -> Any:
     if isinstance(value, str):
         return change(value)
-    if isinstance(value, dict):
-        return {key: each(change, item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {key: _each(change, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [each(change, item) for item in value]
+        return [_each(change, item) for item in value]
     return value

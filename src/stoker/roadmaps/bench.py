@@ -21,6 +21,7 @@ from stoker.roadmaps.begun import Begun
 from stoker.roadmaps.claims import Claims
 from stoker.roadmaps.context.index import Index
 from stoker.roadmaps.standing import RunStanding, Standings
+from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
@@ -36,7 +37,7 @@ class Bench:
         self.writing = asyncio.Lock()
         """Held by whoever writes to a plan file."""
         self._repositories: dict[str, Repository] = {}
-        self._standings = Standings(engine.journal)
+        self._standings = Standings(engine.journal, engine.directory / "runs")
         self._paused: dict[str, float] = {}
         self._followed: set[str] = set()
         self._claims = Claims(engine.directory)
@@ -75,6 +76,10 @@ class Bench:
         """How the tasks of a run stand."""
         return await self._standings.of(run_id, await self.state(run_id))
 
+    async def tries(self, run_id: str, step_id: str, before: int) -> tuple[Try, ...]:
+        """The tries of a step of a run with numbers below `before`. Raises `OSError`."""
+        return await self._standings.tries(run_id, step_id, before)
+
     async def extend(self, run_id: str, steps: str) -> None:
         """Give a run that this engine drives more steps. Raises `PlanError`, `CommandRefused`."""
         handle = self._engine.handle(run_id)
@@ -111,7 +116,7 @@ class Bench:
 
     async def take_back(self, run_id: str, root: str, tasks: Sequence[str]) -> None:
         """Have a run of its own revert all that was merged for `tasks`. Raises `StepFailed`."""
-        from stoker.roadmaps.rollback_kind import plan
+        from stoker.roadmaps.review_kind import plan
 
         nested = f"{run_id}.rollback"
         try:

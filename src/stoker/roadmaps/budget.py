@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.settings import Budget, Options
+from stoker.roadmaps.standing import of_roadmaps
 from stoker.roadmaps.tries import Try
 
-_RECENT = 1_000
 _DAY_SEC = 86_400.0
 
 
@@ -18,8 +18,7 @@ async def overspent(bench: Bench, run_id: str, budget: Budget) -> str | None:
     if budget == Budget():
         return None
     run = await bench.standing(run_id)
-    # What a crash cut short, or is only beginning, has come to nothing yet.
-    tries = [one for unit in run.units for one in unit.tries if one.outcome != "lost"]
+    tries = [one for unit in run.units for one in unit.tries if one.began]
     if budget.iterations is not None and len(tries) >= budget.iterations:
         return f"the run's budget of {budget.iterations} tries is used up"
     if budget.seconds is not None and time.time() - run.created >= budget.seconds:
@@ -29,7 +28,7 @@ async def overspent(bench: Bench, run_id: str, budget: Budget) -> str | None:
     if budget.day_tokens is None and budget.day_cost_usd is None:
         return None
     today = time.time() // _DAY_SEC * _DAY_SEC
-    of_day = [one for one in await _recent(bench, today) if one.ended >= today]
+    of_day = [one for one in await _recent(bench, today) if (one.ended or one.began) >= today]
     return _over(of_day, budget.day_tokens, budget.day_cost_usd, "day")
 
 
@@ -40,10 +39,8 @@ def spent_on(tries: Sequence[Try], options: Options) -> str | None:
 
 async def _recent(bench: Bench, since: float) -> list[Try]:
     found: list[Try] = []
-    for row in await bench.journal.runs(limit=_RECENT):
-        if row.plan_id.startswith("roadmap-") and (
-            row.finished_at is None or row.finished_at >= since
-        ):
+    async for row in of_roadmaps(bench.journal):
+        if row.finished_at is None or row.finished_at >= since:
             run = await bench.standing(row.run_id)
             found += (one for unit in run.units for one in unit.tries)
     return found

@@ -14,14 +14,13 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from stoker.plan import template
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
-from stoker.roadmaps.begun import Begun, each
+from stoker.roadmaps.begun import Begun, written
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
@@ -89,7 +88,7 @@ def plan(
         return None
     began = begun.begun(roadmap, job, settings)
     document = {
-        "plan_id": f"roadmap-{job.branch.rpartition('/')[2]}",
+        "plan_id": job.plan_id,
         "description": literal(roadmap.title),
         "metadata": begun.metadata(began, settings),
         "globals": {
@@ -113,11 +112,11 @@ def _steps(
             "name": literal(unit.title[:200]),
             "step_def": {
                 "type": "roadmap-task",
-                **_written(msgspec.to_builtins(began.planned(unit))),
+                **written(msgspec.to_builtins(began.planned(unit))),
             },
             "depends_on": list(dict.fromkeys(names[other] for other in placed.waits)),
             # Another run of the same file waits here, and finds the box ticked.
-            "locks": [_text(f"{began.job.branch}/{unit.id}")],
+            "locks": [written(f"{began.job.branch}/{unit.id}")],
             "retries": _ENDLESS,
             "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
             "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
@@ -131,7 +130,7 @@ def _steps(
             step |= {"critical": False, "on_failure": "skip_dependents"}
         every = settings.approve_every
         if unit.options.approve == "before" or (every and place and place % every == 0):
-            step["approval"] = {"prompt": _text(f"Begin {unit.id}: {unit.title}?"[:500])}
+            step["approval"] = {"prompt": written(f"Begin {unit.id}: {unit.title}?"[:500])}
         steps.append(step)
     return steps
 
@@ -154,7 +153,7 @@ def extension(
 def steering(unit: str, text: str, *, interrupt: bool, by: str, token: str) -> str:
     """The step, as a run is extended by it, that says something of a unit. `token`: another for
     each time."""
-    told = {"unit": _text(unit), "text": _text(text), "interrupt": interrupt, "by": _text(by)}
+    told = {"unit": written(unit), "text": written(text), "interrupt": interrupt, "by": written(by)}
     step = _step(f"steer-{token}", {"type": "roadmap-steer", **told})
     return msgspec.json.encode({"steps": [step]}).decode()
 
@@ -178,23 +177,23 @@ def try_plan(
     `roadmap-verify`; `last`: if it fails, there is no other."""
     said = unit.options
     work = {
-        "job": _written(msgspec.to_builtins(job)),
-        "unit": _written(msgspec.to_builtins(unit)),
+        "job": written(msgspec.to_builtins(job)),
+        "unit": written(msgspec.to_builtins(unit)),
         "base": base,
-        "run": _text(step[0]),
+        "run": written(step[0]),
         "last": last,
     }
     limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
     steps: list[dict[str, Any]] = []
     if next_.ask:
         asked = f"{next_.reason[:1500]}\n\nTry {unit.id} again?"
-        steps.append(_step(ASK, {"type": "approval", "prompt": _text(asked)}))
+        steps.append(_step(ASK, {"type": "approval", "prompt": written(asked)}))
     if not unit.gate:
         agent = _agent(said, said.agent, prompt, model=said.model)
         steps.append(_step(AGENT, agent, **limit))
     verify: dict[str, Any] = {"type": "roadmap-verify", **work}
     if pending is not None:
-        verify["pending"] = _written(pending)
+        verify["pending"] = written(pending)
     steps.append(_step(VERIFY, verify, provides=["verdict"]))
     good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
     reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)
@@ -203,21 +202,21 @@ def try_plan(
         steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **limit))
         accept = {
             "type": "roadmap-accept",
-            "reviewer": _text(reviewer),
+            "reviewer": written(reviewer),
             "said": f"${{{{ prev.{JUDGE}.outputs.summary }}}}",
         }
         steps.append(_step(ACCEPT, accept, condition=good, provides=["accepted"]))
         good += f" && prev.{ACCEPT}.outputs.accepted != 'failed'"
     if said.approve == "after" and not unit.gate:
         asked = f"Take over what was done for {unit.id}: {unit.title}?"
-        review = {"type": "approval", "prompt": _text(asked)}
+        review = {"type": "approval", "prompt": written(asked)}
         steps.append(_step(REVIEW, review, condition=good))
     merge = {
         "type": "roadmap-merge",
         **work,
         "work": f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
-        "token": _text(token),
-        "step": _text(step[1]),
+        "token": written(token),
+        "step": written(step[1]),
     }
     if not unit.gate:
         merge["tokens"] = f"${{{{ prev.{AGENT}.outputs.tokens }}}}"
@@ -226,7 +225,7 @@ def try_plan(
         later["depends_on"] = [earlier["id"]]
     document = {
         "plan_id": literal(f"try-{unit.id}"[:200]),
-        "globals": {"max_concurrency": 1, "cwd": _text(cwd)},
+        "globals": {"max_concurrency": 1, "cwd": written(cwd)},
         "steps": steps,
     }
     return loads(msgspec.json.encode(document), kinds=kinds).plan
@@ -235,14 +234,14 @@ def try_plan(
 def _agent(said: Options, profile: str, prompt: str, model: str | None = None) -> dict[str, Any]:
     agent: dict[str, Any] = {
         "type": "agent",
-        "profile": _text(profile),
-        "prompt": _text(prompt),
+        "profile": written(profile),
+        "prompt": written(prompt),
         "asks": "run",
     }
     if model:
-        agent["model"] = _text(model)
+        agent["model"] = written(model)
     if said.pause_destructive:
-        agent |= {"pause_destructive": True, "destructive": _written(said.destructive)}
+        agent |= {"pause_destructive": True, "destructive": written(said.destructive)}
     return agent
 
 
@@ -252,13 +251,3 @@ def _quoted(text: str) -> str:
 
 def _step(step_id: str, definition: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": step_id, "step_def": definition, **more}
-
-
-def _text(text: str) -> str:
-    """What stands for `text` in a plan, whatever people have written."""
-    return literal(template.escape(text))
-
-
-def _written(value: Any) -> Any:
-    """The same for all texts in a value."""
-    return each(_text, value)

@@ -1,8 +1,11 @@
-"""How the tasks of a run stand, as its journal has it."""
+"""How the tasks of a run stand, and those of a plan file by all of its runs, as the journal
+has it: what people have decided since, too."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -10,13 +13,14 @@ from msgspec.structs import replace
 
 from stoker.engine.nested import replayed
 from stoker.engine.state import RunState, StepState
-from stoker.journal.base import Journal
+from stoker.journal.base import Journal, RunRow
 from stoker.plan.template import render_value
 from stoker.roadmaps import tries
 from stoker.roadmaps.begun import Begun, Planned, of
 from stoker.roadmaps.document import Roadmap, Task
+from stoker.roadmaps.matching import match
 from stoker.roadmaps.tries import Try, keep_under
-from stoker.roadmaps.unit import Job, Unit
+from stoker.roadmaps.unit import Job, Unit, family, is_open
 
 Outcome = Literal[
     "pending",
@@ -30,8 +34,10 @@ Outcome = Literal[
 ]
 
 
-_RECENT = 1_000
+_PAGE = 1_000
 _MOST_RUNS = 20
+NO_SYNC = "--no-sync"
+"""Why a status was not written: nobody wants it to be."""
 _NOTHING = {"source": "", "root": "", "format": "", "sha256": ""}
 
 
@@ -44,10 +50,23 @@ class Standing(Struct, frozen=True, kw_only=True):
     tries: tuple[Try, ...]
     commit: str = ""
     """On the roadmap's branch; empty: none."""
+    unmarked: Mapping[str, str] = {}
+    """Tasks whose status is to be written into the plan file, and why it was not."""
     waits: tuple[str, ...] = ()
     """Ids of tasks it waits for."""
     started: float | None = None
     ended: float | None = None
+
+    @property
+    def done(self) -> bool:
+        """Verified, or accepted, or nobody wanted it verified: the file is to say so."""
+        waived = self.status == "done-unverified" and self.unit.options.verify == "skip"
+        return self.status == "done" or (waived and bool(self.commit))
+
+    @property
+    def to_review(self) -> bool:
+        """It waits for a person to accept it, or to reject it."""
+        return self.status == "done-unverified" and not self.done
 
     @property
     def last(self) -> Try | None:
@@ -71,8 +90,9 @@ class RunStanding(Struct, frozen=True, kw_only=True):
 class Standings:
     """Asks a journal. Tries that are over, and what runs began with, are read from it once."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, runs: Path | None = None) -> None:
+        """`runs`: where the files of runs are, for what agents have used that were cut short."""
+        self._journal, self._runs = journal, runs
         self._tries: dict[str, Try] = {}
         self._begun: dict[str, tuple[int, Begun | None, dict[str, Unit]]] = {}
 
@@ -91,22 +111,27 @@ class Standings:
             self._begun[state.run_id] = (len(state.steps), began, units)
         return began, units
 
-    async def of(self, run_id: str, state: RunState | None = None) -> RunStanding:
-        """`state`: if it is known. Raises `UnknownRun`."""
+    async def tries(self, run_id: str, step_id: str, before: int) -> tuple[Try, ...]:
+        """Those of a step with numbers below `before`. Raises `OSError`."""
+        known, runs = self._tries, self._runs
+        return await tries.history(self._journal, run_id, step_id, before, known, runs)
+
+    async def of(
+        self, run_id: str, state: RunState | None = None, *, briefly: bool = False
+    ) -> RunStanding:
+        """`state`: if it is known; `briefly`: without tries. Raises `UnknownRun`."""
         state = state or await replayed(self._journal, run_id)
         began, known = self._known(state)
         steps = [state[name] for name in known]
         homes = {name: unit.ids for name, unit in known.items()}
         units = []
-        reverted = await self._reverted(run_id) if steps else frozenset()
         for step in steps:
             unit = known[step.step.id]
-            number = step.number + 1
-            past = await tries.history(self._journal, run_id, unit.id, number, self._tries)
-            told = _unit(step, unit, past)
-            if told.commit and told.commit in reverted:
-                told = replace(told, status="pending", reason="rolled back", commit="")
-            units.append(told)
+            number = 0 if briefly else step.number + 1
+            past = await self.tries(run_id, unit.id, number)
+            units.append(_unit(step, unit, past, sync=began is None or began.job.sync))
+        if steps:
+            units = await self._decided(run_id, units)
         for place, step in enumerate(steps):
             waits = tuple(name for one in step.step.depends_on for name in homes.get(one, ()))
             units[place] = replace(units[place], waits=waits)
@@ -119,18 +144,101 @@ class Standings:
             units=tuple(units),
         )
 
-    async def _reverted(self, run_id: str) -> frozenset[str]:
-        """Checkpoints that were taken back."""
-        found: set[str] = set()
-        for row in await self._journal.runs(limit=_RECENT, plan_id=f"rollback-{run_id}"):
+    async def _decided(self, run_id: str, units: list[Standing]) -> list[Standing]:
+        """With what people have said of them afterwards, in runs of their own."""
+        for row in reversed(await self._journal.runs(limit=_PAGE, plan_id=f"review-{run_id}")):
             for step in (await replayed(self._journal, row.run_id)).steps:
-                found.update(step.outputs.get("reverted", ()))
-        return frozenset(found)
+                if step.outputs:
+                    units = [told(one, step.outputs) for one in units]
+        return units
 
 
-async def standing(journal: Journal, run_id: str) -> RunStanding:
+async def standing(journal: Journal, run_id: str, runs: Path | None = None) -> RunStanding:
     """Once. Raises `UnknownRun`."""
-    return await Standings(journal).of(run_id)
+    return await Standings(journal, runs).of(run_id)
+
+
+async def of_roadmaps(journal: Journal, plan_id: str | None = None) -> AsyncIterator[RunRow]:
+    """The runs of roadmaps, the newest first, also those of a workspace's projects; `plan_id`:
+    only those of this plan."""
+    before = None
+    while rows := await journal.runs(limit=_PAGE, plan_id=plan_id, before=before):
+        for row in rows:
+            if row.plan_id.startswith("roadmap-"):
+                yield row
+        before = (rows[-1].created_at, rows[-1].run_id)
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What the newest run that has worked at a task says of it."""
+
+    run_id: str
+    standing: Standing
+
+
+class Differing(Struct, frozen=True, kw_only=True):
+    """Tasks of which a plan file does not say what its runs do, by their ids there."""
+
+    known: Mapping[str, Known]
+    """All that a run has begun."""
+    review: Mapping[str, Known]
+    """Merged, or ticked during a run, and not verified."""
+    owed: Mapping[str, Known]
+    """Of which the file is to say what the run came to, and could not be written."""
+    ticked: Mapping[str, Known]
+    """Ticked, and no run has shown that they are done."""
+
+
+async def differing(journal: Journal, roadmap: Roadmap, plan_id: str | None = None) -> Differing:
+    """`plan_id`: by the runs of this plan only."""
+    found: dict[str, Known] = {}
+    place = Path(roadmap.root, roadmap.source)
+    standings = Standings(journal)
+    async for row in of_roadmaps(journal, plan_id):
+        run = await standings.of(row.run_id, briefly=True)
+        if run.job is None or Path(run.document.root, run.document.source) != place:
+            continue
+        same = match(run.document, roadmap).same
+        for one in run.units:
+            for task in family(one.unit.tasks) if one.status != "pending" or one.unmarked else ():
+                if is_open(task) and (name := same.get(task.id)) is not None:
+                    found.setdefault(name, Known(run_id=run.run_id, standing=one))
+    tasks = [(task, found[task.id]) for task in roadmap.walk() if task.id in found]
+    review = {task.id: one for task, one in tasks if one.standing.to_review}
+    return Differing(
+        known=found,
+        review=review,
+        owed={
+            task.id: one
+            for task, one in tasks
+            if one.standing.unmarked and (task.status == "done") != one.standing.done
+        },
+        ticked={
+            task.id: one
+            for task, one in tasks
+            if task.status == "done"
+            and task.id not in review
+            and not (one.standing.done or one.standing.unmarked)
+        },
+    )
+
+
+def stands(roadmap: Roadmap, found: Differing) -> Roadmap:
+    """A plan file as its runs have it."""
+
+    def changed(task: Task) -> Task:
+        status = task.status
+        if (one := found.known.get(task.id)) is None:
+            pass
+        elif task.id in found.review or task.id in found.ticked:
+            status = "review"
+        elif task.id in found.owed:
+            status = "done" if one.standing.done else "pending"
+        elif one.standing.status == "in_progress":
+            status = "in_progress"
+        return replace(task, status=status, subtasks=tuple(map(changed, task.subtasks)))
+
+    return replace(roadmap, tasks=tuple(map(changed, roadmap.tasks)))
 
 
 def is_unit(step: StepState) -> bool:
@@ -166,19 +274,38 @@ def _planned(step: StepState) -> Planned:
     return msgspec.convert(render_value(definition, {}), Planned)
 
 
-def _unit(step: StepState, unit: Unit, past: tuple[Try, ...]) -> Standing:
+def _unit(step: StepState, unit: Unit, past: tuple[Try, ...], *, sync: bool) -> Standing:
     status, reason = _status(step)
-    return Standing(
+    over = past and status not in ("pending", "in_progress")
+    found = Standing(
         unit=unit,
         status=status,
         reason=reason,
         tries=past,
         commit=str(step.outputs.get("commit", "")),
+        unmarked=step.outputs.get("unmarked", {}),
         started=step.first_started,
-        ended=max(one.ended for one in past)
-        if past and status not in ("pending", "in_progress")
-        else None,
+        ended=max(one.ended for one in past) if over else None,
     )
+    return (
+        found
+        if sync or not found.done
+        else replace(found, unmarked=dict.fromkeys(unit.ids, NO_SYNC))
+    )
+
+
+def told(one: Standing, said: Mapping[str, Any]) -> Standing:
+    """As it stands after a `roadmap-review` said this."""
+    ids = {task.id for task in family(one.unit.tasks)}
+    left = {name: why for name, why in one.unmarked.items() if name not in said["marked"]}
+    left |= {name: why for name, why in said["unmarked"].items() if name in ids}
+    one = replace(one, unmarked=left)
+    because = f": {said['reason']}" if said["reason"] else ""
+    if ids.isdisjoint(said["tasks"]) or not one.status.startswith("done"):
+        return one
+    if said["decision"] == "accept":
+        return replace(one, status="done", reason=f"accepted by {said['by']}{because}")
+    return replace(one, status="pending", reason=f"rolled back{because}", commit="")
 
 
 def _status(step: StepState) -> tuple[Outcome, str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.engine.nested import replayed
 from stoker.journal.base import UnknownRun
 from stoker.plan.model import InterruptPolicy, Plan, Step
 from stoker.roadmaps import integration, knowledge, tries
@@ -32,7 +31,7 @@ from stoker.workspace.repository import Repository
 
 class RoadmapTaskKind:
     """Outputs: `status` (`done`, or `done-unverified` with the `reason`), `commit`, `files`,
-    `tries`, `tokens`, `cost_usd`."""
+    `tries`, `tokens`, `cost_usd`, `unmarked` (why tasks are not ticked)."""
 
     name = "roadmap-task"
     definition = Planned
@@ -80,9 +79,8 @@ class _Try:
 
     async def carry_out(self) -> Result:
         await self.bench.follow(self.attempt.run_id, self.job, self.attempt.write)
-        past = await tries.history(
-            self.bench.journal, self.attempt.run_id, self.attempt.step_id, self.attempt.number
-        )
+        run, step, number = self.attempt.run_id, self.attempt.step_id, self.attempt.number
+        past = await self.bench.tries(run, step, number)
         plan = await self._begun() or await self._begin(past)
         if isinstance(plan, Result):
             return plan
@@ -90,10 +88,8 @@ class _Try:
             await self.attempt.run_plan(plan, {})
         except StepFailed as error:
             self.attempt.write(f"{error}\n", error=True)
-        done = tries.read(self.attempt.number, await replayed(self.bench.journal, self.run))
-        if done.outcome == "merged":
-            return await self._finish((*past, done))
-        return await self._failed((*past, done))
+        all_ = await self.bench.tries(run, step, number + 1)
+        return await (self._finish if all_[-1].outcome == "merged" else self._failed)(all_)
 
     async def _begun(self) -> Plan | None:
         """The plan of this very try, if a crash cut it short after it had begun."""
@@ -112,11 +108,13 @@ class _Try:
         reason = await overspent(self.bench, self.attempt.run_id, self.budget)
         if (reason := reason or spent_on(past, unit.options)) is not None:
             return Result(exit_code=1, error=f"deferred: {reason}")
-        by_hand = await decided_by_hand(self.bench, job, self.attempt.run_id, unit)
-        if by_hand is not None:
-            status = "done" if by_hand == "done" else "skipped"
+        by_hand = await decided_by_hand(self.bench, self.attempt.run_id, unit)
+        if by_hand == "ticked" and not past:  # else its agent may have done that
+            why = "ticked by hand, or by an agent, during the run: nothing shows that it is done"
+            return Result(exit_code=0, outputs={"status": "done-unverified", "reason": why})
+        if by_hand in ("skipped", "removed"):
             why = f"{by_hand} in the file, by hand"
-            return Result(exit_code=0, outputs={"status": status, "reason": why})
+            return Result(exit_code=0, outputs={"status": "skipped", "reason": why})
         next_ = tries.decide(past, unit.options)
         await self._wait(next_)
         told, base = "", ""
@@ -201,7 +199,8 @@ class _Try:
         verdict = done.evidence.verdict if done.evidence else "unverified"
         waived = self.unit.options.verify == "skip"
         status = "done" if verdict == "verified" else "done-unverified"
-        await both(self._write(mark=status == "done" or waived), self._leave(all_))
+        mark = status == "done" or waived
+        unmarked, _ = await both(self._write(mark=mark), self._leave(all_))
         return Result(
             exit_code=0,
             outputs={
@@ -212,6 +211,7 @@ class _Try:
                 "tries": len(all_),
                 "tokens": sum(one.tokens for one in all_),
                 "cost_usd": sum(one.cost_usd for one in all_),
+                "unmarked": unmarked,
             },
         )
 
@@ -241,12 +241,12 @@ class _Try:
             error += " (all that the run had done is taken back)"
         return Result(exit_code=1, error=error)
 
-    async def _write(self, *, mark: bool) -> None:
-        """Tick the boxes, and see what was added beside them."""
+    async def _write(self, *, mark: bool) -> dict[str, str]:
+        """Tick the boxes, and see what was added beside them. Returns what could not be."""
         run, say = self.attempt.run_id, self.attempt.write
-        if mark:
-            await write_back(self.bench, self.job, run, self.unit, say)
+        unmarked = await write_back(self.bench, run, self.unit, say) if mark else {}
         await take_up(self.bench, run, say)
+        return unmarked
 
     async def _leave(self, all_: tuple[Try, ...]) -> None:
         for one in all_:

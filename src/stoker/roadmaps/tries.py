@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from stoker.agents.transcript import used
 from stoker.engine.creation import nested_run_id
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.nested import replayed
@@ -95,9 +96,11 @@ async def history(
     step_id: str,
     before: int,
     known: dict[str, Try] | None = None,
+    runs: Path | None = None,
 ) -> tuple[Try, ...]:
     """The tries of a step with numbers below `before`. `known`: those that are over, which are
-    not read again, by their runs; kept up."""
+    not read again, by their runs; kept up. `runs`: where the files of runs are. Raises
+    `OSError`."""
     known = {} if known is None else known
     found = []
     for number in range(1, before):
@@ -108,7 +111,7 @@ async def history(
             except UnknownRun:  # it could not be begun
                 one = Try(number=number, run_id=nested, outcome="lost")
             else:
-                one = read(number, state)
+                one = read(number, state, runs)
                 if state.status in RUN_OVER:
                     keep_under(_MOST_KNOWN, known)
                     known[nested] = one
@@ -122,8 +125,9 @@ def keep_under(most: int, known: dict[str, Any]) -> None:
         del known[next(iter(known))]
 
 
-def read(number: int, state: RunState) -> Try:
-    """A try, from its run."""
+def read(number: int, state: RunState, runs: Path | None = None) -> Try:
+    """A try, from its run, and from what its agents tell that did not live to say what they have
+    used. Raises `OSError`."""
     steps = {step.step.id: step for step in state.steps}
     agent, verify, accept = (steps.get(name) for name in (AGENT, VERIFY, ACCEPT))
     told = {
@@ -133,7 +137,8 @@ def read(number: int, state: RunState) -> Try:
     if accept is not None and evidence is not None and evidence.verdict == "unverified":
         evidence = evidence_of(accept.outputs.get("evidence"))  # merging has looked at tests only
     outcome, failure, error = _outcome(state, steps, evidence, told)
-    paid = [steps[name] for name in (AGENT, JUDGE) if name in steps]
+    directory = runs / state.run_id if runs else None
+    paid = [_used(steps[name], directory) for name in (AGENT, JUDGE) if name in steps]
     definition = (verify.step.step_def if verify else None) or {}
     return Try(
         number=number,
@@ -148,8 +153,8 @@ def read(number: int, state: RunState) -> Try:
         suggestions=msgspec.convert(told.get("suggestions", ()), tuple[Suggestion, ...]),
         conflicts=tuple(told.get("conflicts", ())),
         summary=str(agent.outputs.get("summary") or "") if agent else "",
-        tokens=sum(map(_tokens, paid)),
-        cost_usd=sum(float(one.outputs.get("cost_usd") or 0.0) for one in paid),
+        tokens=sum(tokens for tokens, _ in paid),
+        cost_usd=sum(cost for _, cost in paid),
         began=state.started_at or state.created_at or 0.0,
         ended=state.finished_at or 0.0,
     )
@@ -255,11 +260,13 @@ def _streak(tries: Sequence[Try]) -> int:
     return count
 
 
-def _tokens(agent: StepState) -> int:
+def _used(agent: StepState, run: Path | None) -> tuple[int, float]:
+    """Tokens and dollars of all attempts of a step."""
     counted = agent.outputs.get("tokens")
-    if not isinstance(counted, dict):
-        return 0
-    return sum(counted.get(name, 0) for name in ("input", "output"))
+    if run is not None and (agent.number > 1 or not isinstance(counted, dict)):
+        return used(run, agent.step.id)
+    tokens = sum(counted.get(name, 0) for name in ("input", "output")) if counted else 0
+    return tokens, float(agent.outputs.get("cost_usd") or 0.0)
 
 
 def evidence_of(value: Any) -> Evidence | None:

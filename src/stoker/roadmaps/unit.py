@@ -72,6 +72,11 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tag_every: int | None = None
     """A tag after so many checkpoints."""
 
+    @property
+    def plan_id(self) -> str:
+        """Of the runs that gather their work there."""
+        return f"roadmap-{self.branch.rpartition('/')[2]}"
+
 
 def family(tasks: Sequence[Task]) -> Iterator[Task]:
     """Tasks and their subtasks, parents first."""

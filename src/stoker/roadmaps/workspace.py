@@ -36,11 +36,11 @@ from stoker.journal.base import Journal, UnknownRun
 from stoker.plan.errors import PlanError, Problem
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan, Step
-from stoker.plan.template import escape
+from stoker.plan.template import escape, render_value
 from stoker.plan.validate import Kinds
-from stoker.plan.variables import literal
 from stoker.roadmaps import begin, integration
 from stoker.roadmaps.begin import Prepared
+from stoker.roadmaps.begun import written
 from stoker.roadmaps.checkpoint_kind import Ref
 from stoker.roadmaps.standing import standing
 from stoker.roadmaps.unit import family
@@ -102,22 +102,53 @@ def read(file: Path) -> Workspace:
     return found
 
 
-async def prepare(file: Path, state: Path, over: Mapping[str, Any], *, kinds: Kinds) -> Ready:
-    """Read all of its roadmaps, with `over` before all settings. Raises `PlanError`."""
+async def prepare(
+    file: Path,
+    state: Path,
+    over: Mapping[str, Any],
+    *,
+    kinds: Kinds,
+    journal: Journal | None = None,
+    retry_failed: bool = False,
+) -> Ready:
+    """Read all of its roadmaps, with `over` before all settings: what it has as `only` are tasks
+    as `PROJECT:ID`, its `max_tasks` are those of all projects. The rest: see `begin.prepare`."""
     workspace = read(file)
     ready: dict[str, Prepared] = {}
     refs: dict[str, Ref] = {}
+    over = dict(over)
+    only, most = over.pop("only", ()), over.pop("max_tasks", None)
+    if unknown := [one for one in only if one.partition(":")[0] not in workspace.project]:
+        names = ", ".join(workspace.project)
+        message = f"{file}: {unknown[0]}: expected PROJECT:ID, with a project of {names}"
+        raise PlanError([Problem(message=message)])
     for name, project in workspace.project.items():
         said = {**workspace.settings, **project.settings, **over}
         branch = said.pop("branch", f"roadmap/{integration.slug(name)}")
         said["branch"] = f"roadmap-work/{integration.slug(name)}"
-        source = Path(file.parent, project.path, project.roadmap)
-        ready[name] = await begin.prepare(source, state, said, kinds=kinds, format=project.format)
-        job = ready[name].job
-        refs[name] = Ref(root=job.root, work=job.branch, branch=branch)
-    if len({(ref.root, ref.work) for ref in refs.values()}) < len(refs):
-        raise PlanError([Problem(message=f"{file}: projects of one repository need other names")])
-    waits = _waits(file, workspace, ready)
+        own = [one.partition(":")[2] for one in only if one.startswith(f"{name}:")]
+        one = await begin.prepare(
+            Path(file.parent, project.path, project.roadmap),
+            state,
+            said | ({"only": own} if own else {}),
+            kinds=kinds,
+            format=project.format,
+            journal=journal,
+            retry_failed=retry_failed,
+        )
+        ready[name] = replace(one, units=(), plan=None) if only and not own else one
+        refs[name] = Ref(root=one.job.root, work=one.job.branch, branch=branch)
+    for places in (
+        [(r.root, r.work) for r in refs.values()],
+        [(r.root, r.branch) for r in refs.values()],
+    ):
+        if len(set(places)) < len(places):
+            message = f"{file}: projects of one repository need other names and branches"
+            raise PlanError([Problem(message=message)])
+    waits, line = _waits(file, workspace, ready)
+    if most is not None and len(line) > most:
+        first = [one for ids in line[:most] for one in ids]
+        return await prepare(file, state, {**over, "only": first}, kinds=kinds, journal=journal)
     if not any(one.units for one in ready.values()):
         return Ready(projects=ready, plan=None)
     steps: list[dict[str, Any]] = []
@@ -126,7 +157,7 @@ async def prepare(file: Path, state: Path, over: Mapping[str, Any], *, kinds: Ki
             continue
         text = msgspec.json.encode(_awaiting(one.plan, waits[name])).decode()
         before = [other for other in workspace.project[name].depends_on if ready[other].plan]
-        definition = {"type": "roadmap-project", "plan": literal(escape(text))}
+        definition = {"type": "roadmap-project", "plan": written(text)}
         steps.append({"id": name, "step_def": definition, "depends_on": before})
     for number, group in enumerate(workspace.groups, 1):
         steps += checkpoint_steps(
@@ -142,7 +173,7 @@ def checkpoint_steps(number: int, refs: list[Ref], after: list[str]) -> list[dic
     """Steps by which branches move together: what is to be done is in the journal first."""
     common = {
         "type": "roadmap-checkpoint",
-        "refs": [{k: literal(escape(v)) for k, v in msgspec.to_builtins(r).items()} for r in refs],
+        "refs": written(msgspec.to_builtins(refs)),
     }
     intent, done = f"intent:{number}", f"checkpoint:{number}"
     moves = f"${{{{ prev['{intent}'].outputs.moves }}}}"
@@ -150,6 +181,17 @@ def checkpoint_steps(number: int, refs: list[Ref], after: list[str]) -> list[dic
         {"id": intent, "step_def": common, "depends_on": after},
         {"id": done, "step_def": {**common, "moves": moves}, "depends_on": [intent]},
     ]
+
+
+def branches(plan: Plan) -> dict[tuple[str, str], str]:
+    """By repository and branch with a project's work, the branch that moves on to it at a
+    checkpoint of a workspace's run."""
+    refs = [
+        msgspec.convert(render_value((one.step_def or {})["refs"], {}), tuple[Ref, ...])
+        for one in plan.steps
+        if _type(one) == "roadmap-checkpoint"
+    ]
+    return {(ref.root, ref.work): ref.branch for group in refs for ref in group}
 
 
 async def parts(journal: Journal, run_id: str) -> dict[str, str]:
@@ -213,9 +255,10 @@ def _type(step: Step) -> str:
 
 def _waits(
     file: Path, workspace: Workspace, ready: Mapping[str, Prepared]
-) -> dict[str, dict[str, list[str]]]:
-    """Of each project's steps, those of others that they wait for, as `PROJECT:STEP`. Raises
-    `PlanError`: there is no such task, or tasks wait for each other."""
+) -> tuple[dict[str, dict[str, list[str]]], list[list[str]]]:
+    """Of each project's steps, those of others that they wait for, as `PROJECT:STEP`; and the
+    tasks of all steps, as `PROJECT:ID`, in an order they can be done in. Raises `PlanError`: there
+    is no such task, or tasks wait for each other."""
     homes = {
         (name, task.id): placed.unit.id
         for name, one in ready.items()
@@ -235,21 +278,24 @@ def _waits(
                 others = [f"{key[0]}:{homes[key]}" for key in homely if key in homes]
                 found[name].setdefault(step, []).extend(others)
     graph: dict[str, set[str]] = {}
+    tasks: dict[str, list[str]] = {}
     for name, prepared in ready.items():
         ends = {f"all of {other}" for other in workspace.project[name].depends_on}
         ids = [f"{name}:{placed.unit.id}" for placed in prepared.units]
         for key, placed in zip(ids, prepared.units, strict=True):
             earlier = {ids[index] for index in (*placed.waits, *placed.follows)}
+            tasks[key] = [f"{name}:{task}" for task in placed.unit.ids]
             graph[key] = earlier | ends | set(found[name].get(placed.unit.id, ()))
         graph[f"all of {name}"] = {*ids, *ends}
+    line: list[str] = []
     try:
-        TopologicalSorter(graph).prepare()
+        line += TopologicalSorter(graph).static_order()
     except CycleError as error:
         path = " -> ".join(reversed(error.args[1]))
         problems.append(f"{file}: projects wait for each other: {path}")
     if problems:
         raise PlanError([Problem(message=one) for one in dict.fromkeys(problems)])
-    return found
+    return found, [tasks[key] for key in line if key in tasks]
 
 
 def _awaiting(plan: Plan, waits: Mapping[str, list[str]]) -> Plan:

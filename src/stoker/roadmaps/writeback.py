@@ -39,33 +39,27 @@ def read_again(job: Job) -> Roadmap:
 
 async def write_back(
     bench: Bench,
-    job: Job,
     run_id: str,
     unit: Unit,
     say: Callable[[str], None],
     status: Status = "done",
-) -> None:
+    *,
+    anyway: bool = False,
+) -> dict[str, str]:
     """Give a unit's tasks and their subtasks a status in the file, unless they have been given
-    another one there since the run began. What cannot be written is told by `say`: the journal
-    has it."""
-    if not job.sync:
-        return
-    before = (await bench.begun(run_id)).document
+    another one there since the run began; `anyway`: though the run is not to. Returns which of
+    the unit's tasks could not be marked, and why: the journal has it."""
+    began = await bench.begun(run_id)
+    if not (began.job.sync or anyway):
+        return {}
     async with bench.writing:
         try:
-            written = await mark(job, before, unit, status)
+            left = await to_thread(mark, began.job, began.document, unit, status)
         except (NotReadable, writing.Changed, OSError) as error:
-            say(f"the plan file was not marked: {error}\n")
-            return
-    say(f"marked {status}: {', '.join(written) or 'nothing'}\n")
-
-
-async def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> list[str]:
-    """The same, told what the file was when the run began; the ids of what was marked. Raises
-    `NotReadable`, `Changed`, `OSError`."""
-    open_then = {task.id for task in before.walk() if is_open(task)}
-    ids = {task.id for task in family(unit.tasks)} & open_then
-    return await to_thread(_mark, job, before, ids, status)
+            left = dict.fromkeys(unit.ids, str(error))
+    for name in unit.ids:
+        say(f"{name} not marked {status}: {left[name]}\n" if name in left else f"{name} {status}\n")
+    return left
 
 
 async def take_up(bench: Bench, run_id: str, say: Callable[[str], None]) -> None:
@@ -90,12 +84,13 @@ async def take_up(bench: Bench, run_id: str, say: Callable[[str], None]) -> None
         say(f"added to the plan file meanwhile: {', '.join(task.id for task in new)}\n")
 
 
-async def decided_by_hand(bench: Bench, job: Job, run_id: str, unit: Unit) -> str | None:
-    """What people have said of a unit in the file since the run began, which leaves nothing to be
-    done: `done`, `skipped`, or `removed`."""
-    before = (await bench.begun(run_id)).document
+async def decided_by_hand(bench: Bench, run_id: str, unit: Unit) -> str | None:
+    """What the file says of a unit since the run began, which leaves nothing to be done: `ticked`,
+    by whoever could write to it; `skipped`; or `removed`."""
+    began = await bench.begun(run_id)
+    before = began.document
     try:
-        now = await to_thread(read_again, job)
+        now = await to_thread(read_again, began.job)
     except NotReadable:
         return None  # what the run began with holds
     if now.sha256 == before.sha256:
@@ -107,10 +102,14 @@ async def decided_by_hand(bench: Bench, job: Job, run_id: str, unit: Unit) -> st
         return "removed"
     if any(is_open(task) for task in found):
         return None
-    return "done" if any(task.status == "done" for task in found) else "skipped"
+    return "ticked" if any(task.status == "done" for task in found) else "skipped"
 
 
-def _mark(job: Job, before: Roadmap, ids: Collection[str], status: Status) -> list[str]:
+def mark(job: Job, before: Roadmap, unit: Unit, status: Status) -> dict[str, str]:
+    """The same, told what the file was when the run began. Raises `NotReadable`, `Changed`,
+    `OSError`."""
+    open_then = {task.id for task in before.walk() if is_open(task)}
+    ids = {task.id for task in family(unit.tasks)} & open_then
     for races in range(_RACES):
         now = read_again(job)
         same = match(before, now).same
@@ -120,18 +119,21 @@ def _mark(job: Job, before: Roadmap, ids: Collection[str], status: Status) -> li
             for task in now.walk()
             if task.id in wanted and (is_open(task) if status == "done" else task.status != status)
         ]
-        if status == "done":
-            tasks += _completed(now, wanted)
+        more = _completed(now, wanted) if status == "done" else []
         source = detect.source_of(Path(job.source), Path(job.root))
         form = detect.find(source, job.format)
-        edits = {edit: None for task in tasks for edit in form.edits(source, now, task, status)}
+        edits = {task.id: form.edits(source, now, task, status) for task in (*tasks, *more)}
         try:
-            writing.apply(Path(job.root), edits)
+            chosen = dict.fromkeys(edit for found in edits.values() for edit in found)
+            writing.apply(Path(job.root), chosen)
         except writing.Changed:
             if races == _RACES - 1:
                 raise
             continue
-        return [task.id for task in tasks]
+        left = dict.fromkeys(ids.intersection(unit.ids) - set(same), "it is not in the file now")
+        own = {task.id for task in tasks if not edits[task.id]}
+        nowhere = (name for name in unit.ids if same.get(name) in own)
+        return left | dict.fromkeys(nowhere, "the file has no place for it")
     raise AssertionError("unreachable")
 
 

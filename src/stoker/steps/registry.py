@@ -23,7 +23,7 @@ BUILT_IN: Final = {
     "roadmap-steer": "stoker.roadmaps.steer_kind:KIND",
     "roadmap-task": "stoker.roadmaps.task_kind:KIND",
     "roadmap-verify": "stoker.roadmaps.verify_kind:KIND",
-    "roadmap-rollback": "stoker.roadmaps.rollback_kind:KIND",
+    "roadmap-review": "stoker.roadmaps.review_kind:KIND",
     "roadmap-accept": "stoker.roadmaps.accept_kind:KIND",
     "roadmap-project": "stoker.roadmaps.project_kind:KIND",
     "roadmap-await": "stoker.roadmaps.await_kind:KIND",

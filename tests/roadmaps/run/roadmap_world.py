@@ -51,6 +51,8 @@ class World:
         self.prompts: list[tuple[str, int, str]] = []
         """Task, try and prompt, of each turn that began."""
         self.on_request: Callable[[str, int], None] = lambda task, number: None
+        self.on_end: Callable[[str, int], Reply | None] = lambda task, number: None
+        """Before a try's last answer; may answer something else."""
         profiles = directory / "profiles.json"
         self.server = ModelServer(self._policy)
         self._profiles = profiles
@@ -91,7 +93,7 @@ class World:
         if not talk.tools:
             return Say("a title")
         if talk.turns:
-            return Say("It is all done, and every test passes.")
+            return self.on_end(task, number) or Say("It is all done, and every test passes.")
         self.prompts.append((task, number, asked))
         self.on_request(task, number)
         tries = self.script[task]
@@ -147,14 +149,16 @@ class World:
             if act is not None:
                 await act(handle)
             await handle.wait()
-            return await standing(engine.journal, handle.run_id)
+            return await standing(engine.journal, handle.run_id, self.state / "runs")
 
         return self.engine(scenario)
 
 
-async def begin(engine: Engine, world: World, file: str, **over: Any) -> RunHandle:
+async def begin(
+    engine: Engine, world: World, file: str, run_id: str = "r", **over: Any
+) -> RunHandle:
     prepared = await prepare(world.root / file, world.state, over, kinds=kinds())
     assert prepared.plan is not None
     await open_branch(prepared)
     options = RunOptions(cwd=str(world.root))
-    return await engine.start(prepared.plan, options=options, run_id="r")
+    return await engine.start(prepared.plan, options=options, run_id=run_id)

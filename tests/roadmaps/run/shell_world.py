@@ -39,6 +39,8 @@ class Shell:
         self.root = directory / "repository"
         self.root.mkdir()
         self.script: dict[str, Mapping[str, str]] = {}
+        self.agent = AGENT
+        self.confine = "auto"
         self.env = {
             "STOKER_PROFILES": str(directory / "profiles.json"),
             "HOME": str(directory),
@@ -77,8 +79,9 @@ class Shell:
             f"{name}) {'; '.join(f'put {shlex.quote(p)} {shlex.quote(t)}' for p, t in f.items())};;"
             for name, f in self.script.items()
         )
-        command = ["sh", "-c", AGENT.replace("CASES", cases)]
-        document = {"executors": {"COMMAND": {"SHELL": {"command": command}}}}
+        command = ["sh", "-c", self.agent.replace("CASES", cases)]
+        shell = {"command": command, "confine": self.confine}
+        document = {"executors": {"COMMAND": {"SHELL": shell}}}
         Path(self.env["STOKER_PROFILES"]).write_text(json.dumps(document))
         self.capfd.readouterr()
         status = main(list(words))

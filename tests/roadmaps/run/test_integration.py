@@ -11,7 +11,7 @@ import pytest
 from roadmap_world import World, git
 
 from stoker.cli.main import main
-from stoker.cli.roadmap_run import find
+from stoker.cli.roadmap_runs import find
 from stoker.roadmaps import integration
 from stoker.roadmaps.checking import promised
 from stoker.roadmaps.detect import read
@@ -139,7 +139,7 @@ def test_only_what_was_verified_is_ticked(tmp_path: Path, ids: tuple[str, ...]) 
     before = read(file, root=tmp_path)
     job = Job(root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40)
     tasks = tuple(task for task in before.walk() if task.title in ids)
-    asyncio.run(mark(job, before, Unit(tasks=tasks), "done"))
+    assert mark(job, before, Unit(tasks=tasks), "done") == {}
     text = file.read_text()
     assert "- [ ] Open" in text
     assert "- [-] not to be done" in text
@@ -152,9 +152,9 @@ def test_what_was_done_before_stays_ticked_when_its_task_is_taken_back(tmp_path:
     before = read(file, root=tmp_path)
     job = Job(root=str(tmp_path), source=str(file), format=before.format, branch="b", base="0" * 40)
     unit = Unit(tasks=before.tasks)
-    asyncio.run(mark(job, before, unit, "done"))
+    assert mark(job, before, unit, "done") == {}
     assert file.read_text().count("[x]") == 3
-    asyncio.run(mark(job, before, unit, "pending"))
+    assert mark(job, before, unit, "pending") == {}
     assert file.read_text() == "- [ ] Above\n  - [x] long done\n  - [ ] new\n"
 
 
@@ -237,7 +237,7 @@ def test_the_newest_roadmap_is_found_behind_all_of_its_tries() -> None:
         ]
 
         async def runs(
-            self, *, limit: int, before: tuple[float, str] | None = None
+            self, *, limit: int, plan_id: str | None, before: tuple[float, str] | None = None
         ) -> list[object]:
             left = [r for r in self.rows if before is None or (r.created_at, r.run_id) < before]
             return list(left[:limit])
