@@ -94,3 +94,23 @@ def test_run_where_a_loop_runs_already(tmp_path) -> None:
         warnings.simplefilter("error")
         asyncio.run(main())
     assert not list(tmp_path.iterdir())
+
+
+def test_examples_of_every_command_stand_in_lines_of_their_own() -> None:
+    import argparse
+
+    from stoker.cli.main import parser
+
+    def below(found: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+        inner = [
+            one
+            for action in found._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for one in action.choices.values()
+        ]
+        return [found, *(deeper for one in inner for deeper in below(one))]
+
+    shown = [one for one in below(parser()) if one.epilog]
+    assert any(one.prog == "stoker roadmap memory" for one in shown)
+    for one in shown:
+        assert (one.epilog or "").strip() in one.format_help()

@@ -160,7 +160,6 @@ def parser(
         prog="stoker",
         description="Run plans: parallel, durable, resumable.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action=_Version, help="print the version and exit")
@@ -172,7 +171,6 @@ def parser(
             name,
             help=entry.help,
             description=entry.help[0].upper() + entry.help[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         if filled:
@@ -192,6 +190,9 @@ class _Parser(argparse.ArgumentParser):
     told with that command's usage."""
 
     commands: Mapping[str, argparse.ArgumentParser] = {}
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **given})
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, unknown = self.parse_known_args(args, namespace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,7 +55,6 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         "  stoker roadmap sync .taskmaster 5.2 --status in_progress --dry-run"
     )
     for action in (parse, status, sync):
-        action.formatter_class = RawDescriptionHelpFormatter
         action.add_argument(
             "file", metavar="FILE", type=Path, help="plan file, or a directory of them"
         )

@@ -7,6 +7,7 @@ import shutil
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from glob import escape
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -49,7 +50,7 @@ async def check(
         verify=tuple(shells) or None,
         gate=unit.gate,
         may_change_tests=("*",) if said.tests == "free" else (),
-        forbidden=job.plan_files,
+        forbidden=tuple(map(escape, job.plan_files)),
         names=_names(family(unit.tasks)),
         others=_names(one for one in document.walk() if is_open(one) and one.id not in unit.ids),
         last=last,

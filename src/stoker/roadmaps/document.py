@@ -8,13 +8,16 @@ changed without touching anything else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 Status = Literal["pending", "in_progress", "review", "done", "blocked", "deferred", "skipped"]
 """What a task's author says of it. `skipped`: it shall not be done (cancelled, N/A)."""
 Priority = Literal["low", "medium", "high", "critical"]
+DEEPEST: Final = 16
+"""So deep tasks may nest: each holds the text of what is below it. What is deeper is taken as of
+this level, which is a problem `deep-nesting`."""
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-
-from msgspec import Struct
 
 _BOXES = re.compile(r"\[[ \txX~/\-]\]")
 _MARKUP = "*_`~"
 
+Said = tuple[str, tuple[str, ...], str]
+"""What tells a task without an id from others: its title; the tasks and headings above it,
+innermost first; what else is written with it."""
 
-class Naming(Struct, frozen=True, gc=False):
-    """What is known of a task when it is named."""
 
-    title: str
-    ancestry: tuple[str, ...] = ()
-    """The headings and tasks above it, outermost first."""
-    detail: str = ""
-    """What else is written with it: tells tasks of one title apart."""
-    explicit: str = ""
-    """The id its author gave it."""
+class Names:
+    """Names that are given out once."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def take(self, wanted: str) -> str:
+        """A name that nobody has: the one that is wanted, or the next one with a number."""
+        found, number = wanted, self._numbers.get(wanted, 2)
+        while found in self._taken:
+            found, number = f"{wanted}-{number}", number + 1
+        self._numbers[wanted] = number
+        self._taken.add(found)
+        return found
+
+
+def slug(text: str) -> str:
+    """A short id out of a heading."""
+    return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")[:40].rstrip("-") or "part"
 
 
 def fingerprint(title: str, ancestry: Iterable[str] = (), detail: str = "") -> str:
@@ -46,34 +61,27 @@ def _above(ancestry: tuple[str, ...]) -> str:
     return "".join(f"\n{_words(_BOXES.sub('[ ]', text))}" for text in ancestry)
 
 
-def name(tasks: Sequence[Naming]) -> tuple[list[str], list[int]]:
+def name(written: Sequence[str], said: Callable[[int], Said]) -> tuple[list[str], list[int]]:
     """An id for each task, unique; and the indices of those whose written id is another's, which
     are told apart by their content, as all tasks of one title are. Of tasks that are the same
-    word for word, all but the first have a number."""
-    ids = [task.explicit or fingerprint(task.title, task.ancestry) for task in tasks]
+    word for word, all but the first have a number. `written`: the ids that authors gave, or ""."""
+    ids = [one or fingerprint(*said(index)[:2]) for index, one in enumerate(written)]
+    if len(set(ids)) == len(ids):
+        return ids, []
     groups: dict[str, list[int]] = {}
     for index, found in enumerate(ids):
         groups.setdefault(found, []).append(index)
-    if len(groups) == len(ids):
-        return ids, []
-    taken = set(groups)
+    names = Names(groups)
     twins: list[int] = []
     for found, group in groups.items():
         if len(group) == 1:
             continue
-        written = [index for index in group if tasks[index].explicit]
-        keep = written[0] if written else None  # the first of a written id has it
-        twins += written[1:]
+        own = [index for index in group if written[index]]
+        twins += own[1:]
+        keep = own[0] if own else -1  # the first of a written id has it
         for index in group:
-            if index == keep:
-                continue
-            task = tasks[index]
-            own = fingerprint(task.title, task.ancestry, task.detail or " ")
-            candidate = base = f"{found}-{own[:4]}"
-            number = 2
-            while candidate in taken:
-                candidate = f"{base}-{number}"
-                number += 1
-            taken.add(candidate)
-            ids[index] = candidate
+            if index != keep:
+                title, ancestry, detail = said(index)
+                mark = fingerprint(title, ancestry, detail or " ")[:4]
+                ids[index] = names.take(f"{found}-{mark}")
     return ids, twins

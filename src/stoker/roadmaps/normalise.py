@@ -21,7 +21,7 @@ from stoker.roadmaps.document import Roadmap, Status, Task
 from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.normalised import FORMAT, VERSION, Kept, Todo, kept_at, load
-from stoker.roadmaps.identity import Naming, name
+from stoker.roadmaps.identity import name
 from stoker.roadmaps.matching import match
 from stoker.roadmaps.text import Text
 
@@ -99,7 +99,10 @@ async def normalise(source: Source, ask: Ask, model: str) -> Roadmap:
     problems = Findings(relative)
     found = [todo async for todo in _all(lines, ask, problems)]
     found.sort(key=lambda todo: todo.line)
-    ids, _ = name([Naming(one.title, (one.phase,), lines[one.line - 1]) for one in found])
+    ids, _ = name(
+        [""] * len(found),
+        lambda n: (found[n].title, (found[n].phase,), lines[found[n].line - 1]),
+    )
     kept = Kept(
         version=VERSION,
         source=relative,

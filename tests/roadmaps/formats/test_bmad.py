@@ -99,7 +99,7 @@ def test_a_directory_of_stories_in_their_order(plan, tmp_path):
         },
     )
     source = Source(root=tmp_path, path=tmp_path / "docs/stories")
-    assert FORMAT.recognises(source) == 80
+    assert FORMAT.recognises(source) == 90
     document = FORMAT.read(source, Reading())
     assert [phase.id for phase in document.phases] == ["2.9", "2.10", "10.1"]
     assert [task.id for task in document.tasks] == ["2.9-T1", "2.10-T1", "10.1-T1"]

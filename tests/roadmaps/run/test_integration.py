@@ -83,6 +83,24 @@ def test_plan_files_are_as_they_were(world: World, tmp_path: Path) -> None:
     assert git(world.root, "diff", "--name-only", base, work) == "kept.py"
 
 
+def test_names_of_plan_files_are_names_and_no_patterns(world: World, tmp_path: Path) -> None:
+    plan = "plan [1] *?.md"
+    world.write(plan, "- [ ] one\n")
+    world.commit()
+    base = git(world.root, "rev-parse", "HEAD")
+
+    async def scenario() -> str:
+        repository = await Repository.open(world.root)
+        path, branch = integration.place(tmp_path, "x", "run")
+        worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
+        (path / plan).write_text("- [x] one\n")
+        (path / "plan 1 for ours.md").write_text("made\n")
+        return await integration.collect(worktree, base, (plan,), "t")
+
+    work = asyncio.run(scenario())
+    assert git(world.root, "diff", "--name-only", base, work) == "plan 1 for ours.md"
+
+
 def test_a_checked_out_branch_moves_on_beside_what_is_uncommitted(world: World) -> None:
     world.write("ROADMAP.md", "- [ ] a\n")
     world.commit()

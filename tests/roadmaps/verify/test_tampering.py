@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from stoker.roadmaps.verify.protected import is_config, is_test, section_restored
+from stoker.roadmaps.verify.protected import is_config, is_test, matches, section_restored
 from stoker.roadmaps.verify.tampering import weakened
 
 GO = 'func TestA(t *testing.T) {\n\tif f() != 1 {\n\t\tt.Fatal("x")\n\t}\n}\n'
@@ -93,3 +93,12 @@ def test_only_what_configures_tests_is_restored():
     # What cannot be read is as it was.
     assert section_restored("pyproject.toml", b"a = 1\n", b"a = \n") == b"a = 1\n"
     assert section_restored("pyproject.toml", None, b"a = \n") == b""
+
+
+def test_names_with_signs_of_patterns_are_names_as_well() -> None:
+    assert matches("src/app/[id]/page.tsx", ["src/app/[id]/page.tsx"])
+    assert matches("src/app/[id]/page.tsx", ["src/app/[id]/"])
+    assert matches("src/a.py", ["src/*.py"])
+    assert matches("src/app/page.tsx", ["src/"])
+    assert not matches("src/app/id/page.tsx", ["src/app/[id]/page.tsx"])
+    assert not matches("src/app.py", ["src/ap"])

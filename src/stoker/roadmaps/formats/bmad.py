@@ -7,23 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stoker.roadmaps.document import Criterion, Phase, Problem, Roadmap, Task
+from stoker.roadmaps.document import Criterion, Phase, Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
 from stoker.roadmaps.formats.scanner import TEXT, Heading
-from stoker.roadmaps.formats.words import paths
+from stoker.roadmaps.formats.words import ticked
 
 _FILE = re.compile(r"(?:story-)?(\d+)[.-](\d+)(?=[.-]|$)")
 _STATUS = re.compile(
-    r"(?:[*_#\s]*)status[*_]*\s*:[*_]*\s*[*_`]*([A-Za-z][A-Za-z -]*)", re.IGNORECASE
+    r"[*_#\s]*+status[*_]*+\s*+:[*_]*+\s*+[*_`]*+([A-Za-z][A-Za-z -]*)", re.IGNORECASE
 )
 _STORY = re.compile(r"story\s+[\d.]+\s*[:.–—-]\s*(.*)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"\s*(?:[-*]\s+)?(?:\*\*)?(?:AC\s*#?)?(\d+)(?:\*\*)?[.):](?:\*\*)?\s*(.*)$")
-_AC = re.compile(r"\s*\((?:AC|ACs)\b\s*:?\s*([^()]*)\)", re.IGNORECASE)
+_AC = re.compile(r"(?<!\s)\s*+\((?:AC|ACs)\b\s*+:?\s*+([^()]*)\)", re.IGNORECASE)
 _TASK = re.compile(r"(?:Sub-?)?Task\s+(\d+(?:\.\d+)*)\s*[:.–—-]?\s*(.*)$", re.IGNORECASE)
 _PLAIN = re.compile(r"(\d+(?:\.\d+)*)[.):]?\s+(.*)$")
 _SHAPE = re.compile(rb"^##+ +Tasks\b", re.MULTILINE)
-_STATED = re.compile(rb"^(?:[*_#]*\s*)?status[*_]*\s*:|^## Status", re.MULTILINE | re.IGNORECASE)
+_STATED = re.compile(
+    rb"^[*_#]*+[ \t]*+status[*_]*+[ \t]*+:|^## Status", re.MULTILINE | re.IGNORECASE
+)
 _NOT_READY = {"draft", "backlog", "drafted", "todo"}
 
 
@@ -33,20 +35,15 @@ class Bmad(Markdown):
     name = "bmad"
     title = "BMAD: stories in docs/stories/"
 
-    def recognises(self, source: Source) -> int:
-        """See `Format`."""
-        if source.path.is_dir():
-            files = _stories(source.path)
-            return 80 if files and self.recognises(Source(root=source.root, path=files[0])) else 0
-        if source.path.suffix.lower() != ".md":
-            return 0
-        try:
-            data = source.read(source.path)
-        except NotReadable:
-            return 0
+    def file(self, path: Path) -> Path:
+        """The first story of a directory."""
+        return next(iter(_stories(path)), path) if path.is_dir() else path
+
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
         if not _SHAPE.search(data) or b"## Acceptance Criteria" not in data:
             return 0
-        return 90 if _STATED.search(data) else 70 if _FILE.match(source.path.name) else 0
+        return 90 if _STATED.search(data) else 70 if _FILE.match(path.name) else 0
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
@@ -55,33 +52,29 @@ class Bmad(Markdown):
             where = source.relative(source.path)
             raise NotReadable(f"{where}: expected stories such as 1.2.name.md in it, found none")
         sprint = _sprint(source, files[0].parent)
-        phases: list[Phase] = []
+        phases: dict[str, Phase] = {}
         tasks: list[Task] = []
         acceptance: list[Criterion] = []
-        problems: list[Problem] = []
-        readers = [Reader.open(source, path, reading) for path in files]
+        readers = [Reader(source, path, reading) for path in files]
         for reader in readers:
             story = _story_id(reader)
-            if story in {phase.id for phase in phases}:
+            if story in phases:
                 story = reader.path.stem
-            phase, found = _phase(reader, story)
-            phases.append(phase)
-            problems += found
-            wanted = _criteria(reader)
-            drafts, others = _drafts(reader, story, wanted)
+            reader.above = (story,)
+            phases[story] = _phase(reader, story)
+            drafts, others = _drafts(reader, story, _criteria(reader))
             built = reader.tasks(drafts)
-            tasks += built.tasks
+            tasks += built
             acceptance += reader.divide(dict.fromkeys(others, -1)).general
-            problems += (*built.problems, *_judge(reader, built.tasks, sprint))
-        return document(
-            self.name,
+            _judge(reader, built, sprint)
+        return self.document(
             source,
             readers,
+            tuple(tasks),
             title=readers[0].title() if len(readers) == 1 else source.path.name,
-            phases=tuple(phases),
-            tasks=tuple(tasks),
+            text="",
+            phases=tuple(phases.values()),
             acceptance=tuple(acceptance),
-            problems=problems,
         )
 
 
@@ -108,13 +101,17 @@ def _part(reader: Reader, name: str) -> tuple[Heading | None, int]:
     return None, 0
 
 
-def _phase(reader: Reader, story: str) -> tuple[Phase, list[Problem]]:
+def _phase(reader: Reader, story: str) -> Phase:
     heading = next((head for head in reader.scanned.headings if head.level == 1), None)
     text = heading.text if heading else story
     named = _STORY.match(text)
     part, end = _part(reader, "story")
     goal = reader.text(part.line + 1, end) if part else ""
-    phase = Phase(
+    status = _status(reader)
+    if status and status.casefold() in _NOT_READY:
+        said = f"the story's status is {status}, expected ready-for-dev or in-progress"
+        reader.tell("not-ready", said, heading or 0)
+    return Phase(
         id=story,
         name=named[1] if named else text,
         line=heading.line + 1 if heading else 1,
@@ -122,11 +119,6 @@ def _phase(reader: Reader, story: str) -> tuple[Phase, list[Problem]]:
         goal=" ".join(goal.replace("**", "").split()),
         barrier=True,
     )
-    status = _status(reader)
-    if status and status.casefold() in _NOT_READY:
-        said = f"the story's status is {status}, expected ready-for-dev or in-progress"
-        return phase, [reader.problem("not-ready", said, heading or Heading(0, 1, ""))]
-    return phase, []
 
 
 def _status(reader: Reader) -> str:
@@ -156,15 +148,12 @@ def _criteria(reader: Reader) -> dict[str, str]:
 def _drafts(reader: Reader, story: str, wanted: Mapping[str, str]) -> tuple[list[Draft], list[int]]:
     """The tasks, and the boxes that are none because they stand elsewhere."""
     part, end = _part(reader, "tasks")
-    sections = reader.sections()
-    trails = trail(reader.scanned.headings)
     drafts: list[Draft] = []
     others: list[int] = []
     for index, box in enumerate(reader.scanned.boxes):
         if part is None or not part.line < box.line < end:
             others.append(index)
             continue
-        section = sections[index]
         named = _AC.search(box.text)
         text = _AC.sub("", box.text).strip()
         found = _TASK.match(text) or _PLAIN.match(text)
@@ -179,35 +168,23 @@ def _drafts(reader: Reader, story: str, wanted: Mapping[str, str]) -> tuple[list
             text = found[2]
         if named and named.end() < len(box.text.rstrip()):
             text = box.text  # named in its midst
-        if files := paths(text, ticked_only=True):
-            fields["files"] = files
+        explicit = f"{story}-T{found[1]}" if found else ""
         drafts.append(
-            Draft(
-                index,
-                text,
-                explicit=f"{story}-T{found[1]}" if found else "",
-                phase=story,
-                section=section.text if section else None,
-                ancestry=(*(trails.get(section.line, ()) if section else ()), story),
-                fields=fields,
-            )
+            Draft(index, text, explicit=explicit, phase=story, fields=fields | ticked(text))
         )
     return drafts, others
 
 
-def _judge(reader: Reader, tasks: tuple[Task, ...], sprint: Mapping[str, str]) -> list[Problem]:
-    """Where the story, its boxes and sprint-status.yaml say different things."""
+def _judge(reader: Reader, tasks: tuple[Task, ...], sprint: Mapping[str, str]) -> None:
+    """Tell where the story, its boxes and sprint-status.yaml say different things."""
     status = _status(reader).casefold().replace(" ", "-")
-    at = Heading(0, 1, "")
-    found = []
     if status == "done" and (left := sum(task.status != "done" for task in tasks)):
         said = f"the story's status is done, but {left} of its tasks are not"
-        found.append(reader.problem("status-mismatch", said, at))
+        reader.tell("status-mismatch", said, 0)
     key = reader.path.stem.replace(".", "-")
     if status and key in sprint and sprint[key] != status:
         said = f"the story's status is {status}, in sprint-status.yaml it is {sprint[key]}"
-        found.append(reader.problem("status-mismatch", said, at, "note"))
-    return found
+        reader.tell("status-mismatch", said, 0, "note")
 
 
 def _sprint(source: Source, folder: Path) -> dict[str, str]:

@@ -1,25 +1,27 @@
-"""Any Markdown file with boxes: GFM task lists, Ralph's fix_plan.md, Codex' ExecPlans."""
+"""Any Markdown file with boxes: GFM task lists, Ralph's fix_plan.md, ExecPlans of Codex."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from stoker.roadmaps.document import Phase, Priority, Roadmap
-from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
-from stoker.roadmaps.formats.scanner import Heading
-from stoker.roadmaps.formats.words import paths, slug
+from stoker.roadmaps.format import Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
+from stoker.roadmaps.formats.words import ticked
+from stoker.roadmaps.identity import Names, slug
 
 _PRIORITY = re.compile(r"priority\s+(\d+)\b|\bP(\d)\b|\b(critical|high|medium|low)\s+priority\b",
                        re.IGNORECASE)  # fmt: skip
 _NUMBERED: dict[str, Priority] = {"0": "critical", "1": "high", "2": "medium"}
-_STAMP = re.compile(r"\((\d{4}-\d\d-\d\d[^)]*)\)\s*")
+_STAMP = re.compile(r"\((\d{4}-\d\d-\d\d[^()]*)\)\s*")
 _BOLD = re.compile(r"\*\*(.+?)\*\*[:.]?$")
 _EXEC_PLAN = {"progress", "decision log", "outcomes & retrospective", "context and orientation",
               "plan of work", "concrete steps", "validation and acceptance",
               "surprises & discoveries", "idempotence and recovery"}  # fmt: skip
 _ANY = re.compile(rb"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX~/-]\][ \t]+\S", re.MULTILINE)
+_USUAL = ("fix_plan.md", "plans.md", "todo.md", "@fix_plan.md")
 
 
 class Checklist(Markdown):
@@ -28,109 +30,85 @@ class Checklist(Markdown):
 
     name = "checklist"
     title = "Task lists of GitHub Markdown; Ralph's fix_plan.md, ExecPlans of Codex"
+    suffixes = (".md", ".markdown", ".mdx", ".txt", "")
 
-    def recognises(self, source: Source) -> int:
-        """See `Format`."""
-        if source.path.suffix.lower() not in (".md", ".markdown", ".mdx", ".txt", ""):
-            return 0
-        try:
-            data = source.read(source.path)
-        except NotReadable:
-            return 0
-        if not _ANY.search(data):
-            return 0
-        known = source.path.name.lower() in ("fix_plan.md", "plans.md", "todo.md", "@fix_plan.md")
-        return 30 if known else 20
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
+        return (30 if path.name.lower() in _USUAL else 20) if _ANY.search(data) else 0
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
-        reader = Reader.open(source, source.path, reading)
-        scanned = reader.scanned
-        sections = reader.sections()
-        trails = trail(scanned.headings)
-        criteria = reader.criteria(sections)
-        names = {heading.text.casefold() for heading in scanned.headings}
+        reader = Reader(source, source.path, reading)
+        names = {heading.text.casefold() for heading in reader.scanned.headings}
         exec_plan = "progress" in names and len(names & _EXEC_PLAN) >= 4
+        criteria = reader.criteria
         if exec_plan:  # only its progress is work
             others = [
                 index
-                for index, section in enumerate(sections)
-                if "progress" not in map(str.casefold, trails[section.line] if section else ())
+                for index, section in enumerate(reader.sections)
+                if "progress"
+                not in map(str.casefold, reader.trails[section.line] if section else ())
             ]
             criteria = reader.divide(dict.fromkeys(others, -1))
+        places, phases = _places(reader)
         drafts: list[Draft] = []
-        phases: dict[int, Phase] = {}
-        groups: dict[int, Heading] = {}
-        for heading in scanned.headings:
-            if len(trails[heading.line]) == 1:
-                group = heading
-            if trails[heading.line]:
-                groups[heading.line] = group
-        known: dict[int, _Place] = {}
-        for index, box in enumerate(scanned.boxes):
-            section = sections[index]
-            line = section.line if section else -1
-            if line not in known:
-                known[line] = _place(reader, groups.get(line), trails.get(line, ()), phases)
-            where = known[line]
-            if index in criteria.boxes:
-                continue
-            fields: dict[str, Any] = {"priority": where.priority} if where.priority else {}
-            if "`" in box.text and (files := paths(box.text, ticked_only=True)):
-                fields["files"] = files
-            if index in criteria.of:
-                fields["acceptance"] = criteria.of[index]
+        for index, box, line in reader.tasks_of(criteria):
+            where = places[line]
+            fields: dict[str, Any] = ticked(box.text)
+            if where.priority:
+                fields["priority"] = where.priority
             if box.star:
                 fields["optional"] = True
             text = _STAMP.sub("", box.text, count=1) if exec_plan else box.text
-            title = bold[1] if (bold := _BOLD.match(text)) else text
-            drafts.append(
-                Draft(
-                    index,
-                    title.removeprefix("~~").removesuffix("~~"),
-                    phase=where.phase,
-                    section=section.text if section else None,
-                    ancestry=where.above,
-                    fields=fields,
-                )
-            )
-        built = reader.tasks(drafts)
-        return document(
-            self.name,
+            title = bold[1] if text[:1] == "*" and (bold := _BOLD.match(text)) else text
+            if "~~" in title:
+                title = title.removeprefix("~~").removesuffix("~~")
+            drafts.append(Draft(index, title, "", "", None, where.phase, -1, fields))
+        return self.document(
             source,
             [reader],
-            text=reader.intro(),
-            phases=tuple(phases.values()),
-            tasks=built.tasks,
+            reader.tasks(drafts, criteria),
+            phases=tuple(phases),
             acceptance=criteria.general,
             documents=_beside(source),
-            problems=built.problems,
         )
 
 
 class _Place(NamedTuple):
     """What a heading says of the tasks below it."""
 
-    above: tuple[str, ...]
     priority: Priority | None
     phase: str | None
 
 
-def _place(
-    reader: Reader, group: Heading | None, above: tuple[str, ...], phases: dict[int, Phase]
-) -> _Place:
-    priority = next((found for text in above if (found := _priority(text))), None)
-    if group is None:
-        return _Place(above, priority, None)
-    if group.line not in phases:
-        phases[group.line] = Phase(
-            id=slug(group.text, {phase.id for phase in phases.values()}),
-            name=group.text,
-            line=group.line + 1,
-            priority=priority or "medium",
-            text=reader.before_tasks(group),
-        )
-    return _Place(above, priority, phases[group.line].id)
+def _places(reader: Reader) -> tuple[dict[int, _Place], list[Phase]]:
+    """By the lines of headings that have boxes, and -1 for none; and the outermost of these
+    headings as phases."""
+    used = {section.line for section in reader.sections if section}
+    names = Names()
+    found = {-1: _Place(None, None)}
+    phases: list[Phase] = []
+    phase = None
+    for heading in reader.scanned.headings:
+        above = reader.trails[heading.line]
+        if len(above) == 1:
+            group, phase = heading, None
+        if heading.line not in used:
+            continue
+        priority = next((one for text in above if (one := _priority(text))), None)
+        if above and phase is None:
+            phase = names.take(slug(group.text))
+            phases.append(
+                Phase(
+                    id=phase,
+                    name=group.text,
+                    line=group.line + 1,
+                    priority=priority or "medium",
+                    text=reader.before_tasks(group),
+                )
+            )
+        found[heading.line] = _Place(priority, phase if above else None)
+    return found, phases
 
 
 def _priority(text: str) -> Priority | None:

@@ -14,8 +14,7 @@ from stoker.roadmaps.editing import as_it_is, replacing
 from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
 from stoker.roadmaps.formats.scanner import BOXED, TEXT, scan
-from stoker.roadmaps.formats.words import slug
-from stoker.roadmaps.identity import Naming, name
+from stoker.roadmaps.identity import name, slug
 from stoker.roadmaps.text import Text
 
 _SUFFIXES: Final = (".md", ".markdown", ".mdx", ".txt", "")
@@ -63,7 +62,7 @@ class Glyphs:
                 found.append((number, at, sign, section))
             at += len(line) + 1
         phases: dict[str, Phase] = {}
-        ids, _ = name([Naming(sign.text, (above or "",)) for *_, sign, above in found])
+        ids, _ = name([""] * len(found), lambda n: (found[n][2].text, (found[n][3] or "",), ""))
         tasks = []
         for identity, (number, at, sign, above) in zip(ids, found, strict=True):
             tasks.append(
@@ -109,7 +108,7 @@ def _phase(section: str | None, phases: dict[str, Phase], number: int) -> str | 
         return None
     known = next((phase.id for phase in phases.values() if phase.name == section), None)
     if known is None:
-        known = slug(section, phases)
+        known = slug(section)
         phases[known] = Phase(id=known, name=section, line=number + 1)
     return known
 

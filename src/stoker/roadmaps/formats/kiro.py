@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from stoker.roadmaps.document import Problem, Roadmap
+import msgspec
+
+from stoker.roadmaps.document import Roadmap, Status
+from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import STATES, Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.outline import STATES, Draft, Markdown, Reader
 from stoker.roadmaps.formats.words import paths
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)[.)]?\s+(.*)$")
-_LINE = re.compile(rb"^\s*[-*] \[[ xX~-]\]\*? \d+(?:\.\d+)*\.? ", re.MULTILINE)
+_LINE = re.compile(rb"^[ \t]*[-*] \[[ xX~-]\]\*? \d+(?:\.\d+)*\.? ", re.MULTILINE)
 _DIALECT = re.compile(
     rb"_\s*(?:Requirements|Depends|Boundary|Contracts)\s*:|^[ \t]*- \[.\]\* ", re.MULTILINE
 )
-_KEYED = re.compile(r"_\s*(Requirements?|Depends(?: on)?|Boundary|Contracts?|Files?)\s*[:：]\s*"
-                    r"(.*?)\s*_\s*$", re.IGNORECASE | re.MULTILINE)  # fmt: skip
+_KEYED = re.compile(r"_\s*(Requirements?|Depends(?: on)?|Boundary|Contracts?|Files?)\s*[:：](.*)_$",
+                    re.IGNORECASE)  # fmt: skip
 _PROPERTY = re.compile(r"\*\*(Property\s+\d+[^*]*?)\*\*", re.IGNORECASE)
 _VALIDATES = re.compile(r"\*\*Validates:\s*(?:Requirements?\s*)?([^*]+)\*\*", re.IGNORECASE)
-_PARALLEL = re.compile(r"\s*\(P\)\s*")
 _ID = re.compile(r"\d+(?:\.\d+)*")
 
 
@@ -30,76 +33,46 @@ class Kiro(Markdown):
 
     name = "kiro"
     title = "Kiro and cc-sdd: .kiro/specs/<name>/tasks.md"
-    marks = {"done": "x", "pending": " ", "in_progress": "-"}  # noqa: RUF012
+    marks: ClassVar[Mapping[Status, str]] = {"done": "x", "pending": " ", "in_progress": "-"}
+    inside = "tasks.md"
 
-    def recognises(self, source: Source) -> int:
-        """See `Format`."""
-        path = _tasks(source.path)
-        try:
-            data = source.read(path)
-        except NotReadable:
-            return 0
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
         known = len(_LINE.findall(data))
         if ".kiro" in path.parts and path.name == "tasks.md":
             return 95 if known else 60
-        return 70 if known > 1 and path.suffix == ".md" and _DIALECT.search(data) else 0
+        return 70 if known > 1 and _DIALECT.search(data) else 0
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
-        path = _tasks(source.path)
-        reader = Reader.open(source, path, reading, {**STATES, "-": "in_progress"})
-        sections = reader.sections()
-        trails = trail(reader.scanned.headings)
-        criteria = reader.criteria(sections)
+        path = self.file(source.path)
+        reader = Reader(source, path, reading, {**STATES, "-": "in_progress"})
+        criteria = reader.criteria
         drafts: list[Draft] = []
-        boxes = reader.scanned.boxes
         numbered: dict[str, int] = {}
-        for index, box in enumerate(boxes):
-            if index in criteria.boxes:
-                continue
-            section = sections[index]
+        for index, box, _ in reader.tasks_of(criteria):
             found = _NUMBER.match(box.text)
             number, text = (found[1], found[2]) if found else ("", box.text)
-            detail = reader.text(box.line + 1, _first(reader, index))
-            fields = _fields(detail)
-            if _PARALLEL.search(text):
+            fields = _fields(reader.text(box.line + 1, _first(reader, index)))
+            if "(P)" in text:
                 fields["parallel"] = True
-                text = _PARALLEL.sub(" ", text).strip()
+                text = " ".join(part.strip() for part in text.split("(P)")).strip()
             fields["optional"] = box.star
             fields["gate"] = text.lower().startswith("checkpoint")
-            if index in criteria.of:
-                fields["acceptance"] = criteria.of[index]
             under = -1
             if number:
                 under = numbered.get(number.rpartition(".")[0], -1) if box.parent < 0 else -1
                 numbered.setdefault(number, index)
-            drafts.append(
-                Draft(
-                    index,
-                    text,
-                    explicit=number,
-                    section=section.text if section else None,
-                    ancestry=trails.get(section.line, ()) if section else (),
-                    under=under,
-                    fields=fields,
-                )
-            )
-        problems = reader.resolve(drafts)
-        built = reader.tasks(drafts)
-        return document(
-            self.name,
+            drafts.append(Draft(index, text, explicit=number, under=under, fields=fields))
+        tasks = reader.tasks(drafts, criteria)
+        _approvals(reader)
+        return self.document(
             source,
             [reader],
-            text=reader.intro(),
-            tasks=built.tasks,
+            tasks,
             acceptance=criteria.general,
             documents=_documents(source, path),
-            problems=(*problems, *built.problems, *_approvals(source, path)),
         )
-
-
-def _tasks(path: Path) -> Path:
-    return path / "tasks.md" if path.is_dir() else path
 
 
 def _first(reader: Reader, index: int) -> int:
@@ -116,7 +89,11 @@ def _fields(detail: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     references: dict[str, None] = {}
     files = dict.fromkeys(paths(detail, ticked_only=True))
-    for key, value in _KEYED.findall(detail):
+    keyed = (
+        _KEYED.search(line) for line in map(str.rstrip, detail.split("\n")) if line[-1:] == "_"
+    )
+    for said in filter(None, keyed):
+        key, value = said[1], said[2].strip()
         word = key.lower()
         if word.startswith("requirement"):
             references |= dict.fromkeys(_parts(value))
@@ -143,31 +120,23 @@ def _documents(source: Source, path: Path) -> tuple[str, ...]:
     return tuple(source.relative(file) for file in (*beside, *steering) if file.is_file())
 
 
-def _approvals(source: Source, path: Path) -> list[Problem]:
-    """What spec.json of cc-sdd says is not approved yet."""
-    import msgspec
-
-    file = path.parent / "spec.json"
+def _approvals(reader: Reader) -> None:
+    """Tell what spec.json of cc-sdd says is not approved yet."""
+    file = reader.path.parent / "spec.json"
     if not file.is_file():
-        return []
-
-    def warn(code: str, message: str) -> Problem:
-        return Problem(
-            severity="warning", code=code, message=message, path=source.relative(file), line=1
-        )
-
+        return
+    problems = Findings(reader.source.relative(file))
     try:
-        spec = msgspec.json.decode(source.read(file))
-    except msgspec.DecodeError as error:
-        return [warn("bad-json", f"expected JSON: {error}")]
+        spec = msgspec.json.decode(reader.source.read(file))
+    except (NotReadable, UnicodeError, msgspec.DecodeError) as error:
+        problems.tell((1, 1), "bad-json", f"expected JSON: {error}", "warning")
+        spec = None
     approvals = spec.get("approvals") if isinstance(spec, dict) else None
-    if not isinstance(approvals, dict):
-        return []
-    return [
-        warn("not-approved", f"its {name} are not approved yet")
-        for name, said in approvals.items()
-        if isinstance(said, dict) and said.get("approved") is False
-    ]
+    for name, said in approvals.items() if isinstance(approvals, dict) else ():
+        if isinstance(said, dict) and said.get("approved") is False:
+            message = f"its {name} are not approved yet"
+            problems.tell((1, 1), "not-approved", message, "warning")
+    reader.problems += problems
 
 
 FORMAT = Kiro()

@@ -20,7 +20,7 @@ from stoker.roadmaps import glyphs
 from stoker.roadmaps.document import Phase, Problem, Roadmap, Status, Task
 from stoker.roadmaps.editing import as_it_is, replacing
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.formats.words import slug
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.json_spans import spans
 from stoker.roadmaps.text import Text
 from stoker.roadmaps.writing import edited
@@ -174,6 +174,6 @@ def _phase(todo: Todo, phases: dict[str, Phase]) -> str | None:
         return None
     known = next((phase.id for phase in phases.values() if phase.name == todo.phase), None)
     if known is None:
-        known = slug(todo.phase, phases)
+        known = slug(todo.phase)
         phases[known] = Phase(id=known, name=todo.phase, line=todo.line)
     return known

@@ -6,18 +6,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from stoker.roadmaps.document import Phase, Problem, Roadmap, Task
+from stoker.roadmaps.document import DEEPEST, Phase, Problem, Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
 from stoker.roadmaps.formats.scanner import BOXED, FENCE, Box, Scan, starts
-from stoker.roadmaps.formats.words import paths, slug, verification
+from stoker.roadmaps.formats.words import ticked, verification
+from stoker.roadmaps.identity import Names, slug
 
 # Its own pattern, applied to every line, in fences and comments too: a task that is not counted
 # is one that nobody misses.
 _BOX = re.compile(r"(\s*)(?:[-*+]|\d{1,9}[.)])\s*\[([\sxX])\]\s*(.*)", re.DOTALL)
 _NUMBER = re.compile(r"(\d+(?:\.\d+)+)[.):]?\s+(.*)$", re.DOTALL)
 _GROUP = re.compile(r"(\d+)[.):]\s*(.*)$")
-_VERIFY = re.compile(r"\s+[-–—]\s+verify:\s*(.*)$", re.IGNORECASE)
+_VERIFY = re.compile(r"(?<!\s)\s++[-–—]\s++verify:\s*+(.*)$", re.IGNORECASE)
 _LINE = re.compile(rb"^[ \t]*[-*] \[[ xX]\] \d+\.\d+ ", re.MULTILINE)
 _HEAD = re.compile(rb"^## \d+\. ", re.MULTILINE)
 
@@ -28,21 +29,19 @@ class OpenSpec(Markdown):
     name = "openspec"
     title = "OpenSpec: openspec/changes/<id>/tasks.md"
 
+    inside = "tasks.md"
+
     def recognises(self, source: Source) -> int:
         """See `Format`."""
-        change = source.path if source.path.is_dir() else source.path.parent
-        parts = change.parts
-        placed = "openspec" in parts and "changes" in parts[parts.index("openspec") :]
-        if source.path.is_dir():
-            proposal = (change / "proposal.md").is_file() and (change / "tasks.md").is_file()
-            return 95 if placed and proposal else 0
-        if source.path.suffix != ".md":
+        if source.path.is_dir() and not (
+            _placed(source.path) and (source.path / "proposal.md").is_file()
+        ):
             return 0
-        try:
-            data = source.read(source.path)
-        except NotReadable:
-            return 0
-        if placed and source.path.name == "tasks.md":
+        return super().recognises(source)
+
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
+        if _placed(path) and path.name == "tasks.md":
             return 95
         return 65 if _HEAD.search(data) and _LINE.search(data) else 0
 
@@ -51,35 +50,36 @@ class OpenSpec(Markdown):
         files = _files(source)
         archived = "archive" in files[0].parts
         phases: list[Phase] = []
-        drafted: list[tuple[Reader, list[Draft]]] = []
-        problems: list[Problem] = []
-        for path in files:
-            reader = Reader.open(source, path, reading)
-            reader.scanned = _every(reader.scanned, reader.data, reader.relative)
-            drafted.append((reader, _drafts(reader, phases, archived)))
+        names = Names()
+        readers: list[Reader] = []
         tasks: list[Task] = []
         taken: set[str] = set()
-        for reader, drafts in drafted:
+        for path in files:
+            reader = Reader(source, path, reading)
+            reader.scanned = _every(reader.scanned, reader.data, reader.relative)
+            readers.append(reader)
+            drafts = _drafts(reader, phases, names, archived)
             for draft in drafts:
                 if draft.explicit in taken:  # of another file of the change
-                    draft.explicit, draft.given = "", f"{reader.path.parent.name}-{draft.explicit}"
-            built = reader.tasks(drafts)
+                    draft.explicit, draft.given = "", f"{path.parent.name}-{draft.explicit}"
+            tasks += reader.tasks(drafts)
             taken |= {draft.explicit for draft in drafts}
-            tasks += built.tasks
-            problems += built.problems
         change = source.path if source.path.is_dir() else source.path.parent
-        title = drafted[0][0].title()
-        return document(
-            self.name,
+        title = readers[0].title()
+        return self.document(
             source,
-            [reader for reader, _ in drafted],
+            readers,
+            tuple(tasks),
             title=title if title.lower() not in ("", "tasks") else change.name,
-            text=drafted[0][0].intro(),
             phases=tuple(phases),
-            tasks=tuple(tasks),
             documents=_documents(source, change),
-            problems=problems,
         )
+
+
+def _placed(path: Path) -> bool:
+    """Whether it lies below `openspec/changes`."""
+    parts = path.parts
+    return "openspec" in parts and "changes" in parts[parts.index("openspec") :]
 
 
 def _every(scanned: Scan, data: bytes, path: str) -> Scan:
@@ -99,7 +99,7 @@ def _every(scanned: Scan, data: bytes, path: str) -> Scan:
                 open_ = []
             continue
         indent = len(found[1].expandtabs(4))
-        while open_ and open_[-1][0] >= indent:
+        while open_ and (open_[-1][0] >= indent or len(open_) > DEEPEST):
             ends[open_.pop()[1]] = number
         parent = open_[-1][1] if open_ else -1
         start = begins[number] + len(line[: found.start(2)].encode())
@@ -130,51 +130,42 @@ def _every(scanned: Scan, data: bytes, path: str) -> Scan:
     return scanned._replace(boxes=boxes, ends=ends, kinds=kinds, hidden=[], problems=problems)
 
 
-def _drafts(reader: Reader, phases: list[Phase], archived: bool) -> list[Draft]:
+def _drafts(reader: Reader, phases: list[Phase], names: Names, archived: bool) -> list[Draft]:
     """The tasks of one file; its groups are added to `phases`."""
-    sections = reader.sections()
-    trails = trail(reader.scanned.headings)
-    groups: dict[int, str] = {}
+    groups: dict[int, str | None] = {-1: None}
+    group = None
     for heading in reader.scanned.headings:
-        if heading.level != 2:
-            continue
-        found = _GROUP.match(heading.text)
-        known = {phase.id for phase in phases}
-        identity = found[1] if found and found[1] not in known else slug(heading.text, known)
-        groups[heading.line] = identity
-        phases.append(
-            Phase(
-                id=identity,
-                name=found[2] if found else heading.text,
-                line=heading.line + 1,
-                path="" if reader.main else reader.relative,
-                text=reader.before_tasks(heading),
+        if heading.level == 2:
+            found = _GROUP.match(heading.text)
+            free = found and found[1] not in names
+            group = names.take(found[1] if found and free else slug(heading.text))
+            phases.append(
+                Phase(
+                    id=group,
+                    name=found[2] if found else heading.text,
+                    line=heading.line + 1,
+                    path="" if reader.main else reader.relative,
+                    text=reader.before_tasks(heading),
+                )
             )
-        )
+        groups[heading.line] = group
     drafts = []
-    for index, box in enumerate(reader.scanned.boxes):
-        section = sections[index]
-        line = section.line if section else -1
+    for index, (box, section) in enumerate(zip(reader.scanned.boxes, reader.sections, strict=True)):
         found = _NUMBER.match(box.text)
         text = found[2] if found else box.text
         fields: dict[str, Any] = {}
-        if said := _VERIFY.search(text):
+        if said := _VERIFY.search(text) if "erify" in text else None:
             text = text[: said.start()]
             command = verification(f"verify: {said[1]}")
             fields = {"verify": command} if command else {"test_strategy": said[1]}
-        if files := paths(text, ticked_only=True):
-            fields["files"] = files
-        group = max((at for at in groups if at <= line), default=None)
         drafts.append(
             Draft(
                 index,
                 text,
                 explicit=found[1] if found else "",
                 status="done" if archived else None,
-                phase=groups[group] if group is not None else None,
-                section=section.text if section else None,
-                ancestry=trails.get(line, ()),
-                fields=fields,
+                phase=groups[section.line if section else -1],
+                fields=fields | ticked(text),
             )
         )
     return drafts

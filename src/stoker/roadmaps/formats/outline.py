@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
+from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path
-from textwrap import dedent
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from msgspec import Struct
 
 from stoker.roadmaps.document import (
+    DEEPEST,
     CodeBlock,
     Criterion,
     Mark,
@@ -23,19 +24,21 @@ from stoker.roadmaps.document import (
     Status,
     Task,
 )
-from stoker.roadmaps.format import Edit, Reading, Source
-from stoker.roadmaps.formats.scanner import BOXED, FENCE, TEXT, Box, Heading, Scan, scan
+from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.formats.nesting import shallow
+from stoker.roadmaps.formats.scanner import BOXED, FENCE, TEXT, Box, Heading, scan
+from stoker.roadmaps.formats.waiting import resolve
 from stoker.roadmaps.formats.words import verification
-from stoker.roadmaps.identity import Naming, name
+from stoker.roadmaps.identity import Said, name
 
 _CRITERIA = re.compile(
     r"[\s#*_>\-+]*(?:acceptance(?: criteria)?|definition of done|success criteria|exit criteria|"
-    r"done when|completion criteria)\b[\s*_:.]*(?:\([^)]*\))?[\s*_:]*$",
+    r"done when|completion criteria)\b[\s*_:.]*+(?:\([^)]*\))?[\s*_:]*$",
     re.IGNORECASE,
 )
 _WORDS = (b"acceptance", b" of done", b" criteria", b"done when")
 _STRUCK = re.compile(r"~~.+~~[\s.]*$")
-_BLOCKED = re.compile(r"\(\s*blocked\b[^)]*\)", re.IGNORECASE)
+_BLOCKED = re.compile(r"\(\s*blocked\b[^()]*\)", re.IGNORECASE)
 STATES: dict[str, Status] = {
     "x": "done", "X": "done", "✓": "done", "✔": "done", "✅": "done",
     "~": "in_progress", "/": "in_progress", "-": "skipped", "⏭": "skipped",
@@ -54,12 +57,10 @@ class Draft(Struct, gc=False):
     status: Status | None = None
     """None: what its box says."""
     phase: str | None = None
-    section: str | None = None
-    ancestry: tuple[str, ...] = ()
     under: int = -1
     """The box of the task it is a part of, where its indentation does not say so."""
     fields: dict[str, Any] = {}
-    """Further fields of `Task`."""
+    """Further fields of `Task`. `depends_on` is as its author says it."""
 
 
 class Criteria(NamedTuple):
@@ -68,40 +69,71 @@ class Criteria(NamedTuple):
     boxes: frozenset[int]
     general: tuple[Criterion, ...]
     """Those of the whole."""
-    of: Mapping[int, tuple[Criterion, ...]]
+    of: Mapping[int, Sequence[Criterion]]
     """Those of a task, by its box."""
 
 
-class Reader(Struct):
+class Reader:
     """One file, scanned, and what its format adds to it."""
 
-    source: Source
-    path: Path
-    data: bytes
-    scanned: Scan
-    relative: str
-    main: bool
-    """It is the document's source, which tasks need not name."""
-    states: Mapping[str, Status]
-    """What the characters in boxes mean."""
+    above: tuple[str, ...] = ()
+    """What its outermost headings stand under."""
 
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         source: Source,
         path: Path,
         reading: Reading,
         states: Mapping[str, Status] = STATES,
-    ) -> Reader:
-        """Raises `NotReadable`."""
-        data = source.read(path)
-        relative = source.relative(path)
-        scanned = scan(data, relative, include_fenced=reading.include_fenced)
-        return cls(source, path, data, scanned, relative, path == source.path, states)
+    ) -> None:
+        """`states`: what the characters in boxes mean. Raises `NotReadable`."""
+        self.source = source
+        self.path = path
+        self.data = source.read(path)
+        self.relative = source.relative(path)
+        self.scanned = scan(self.data, self.relative, include_fenced=reading.include_fenced)
+        self.main = path == source.path
+        """It is the document's source, which tasks need not name."""
+        self.problems: list[Problem] = []
+        self._states = states
 
+    @cached_property
     def sections(self) -> list[Heading | None]:
-        """For each box the heading it stands under."""
-        return place(self.scanned.boxes, self.scanned.headings)
+        """For each box the last heading before it."""
+        found: list[Heading | None] = []
+        current: Heading | None = None
+        upcoming = iter((*self.scanned.headings, None))
+        following = next(upcoming)
+        for box in self.scanned.boxes:
+            while following is not None and following.line < box.line:
+                current, following = following, next(upcoming)
+            found.append(current)
+        return found
+
+    @cached_property
+    def trails(self) -> dict[int, tuple[str, ...]]:
+        """For each heading, by its line, itself and the headings it stands under, innermost
+        first; without the title, which is the only heading of level 1."""
+        headings = self.scanned.headings
+        found: dict[int, tuple[str, ...]] = {}
+        stack: list[Heading] = []
+        titled = sum(heading.level == 1 for heading in headings) == 1
+        for heading in headings:
+            if titled and heading.level == 1:
+                found[heading.line] = ()
+                continue
+            while stack and stack[-1].level >= heading.level:
+                stack.pop()
+            stack.append(heading)
+            found[heading.line] = tuple(open_.text for open_ in reversed(stack))
+        return found
+
+    def tasks_of(self, criteria: Criteria) -> Iterator[tuple[int, Box, int]]:
+        """The boxes that are not `criteria`, by their indices, each with the line of the heading
+        it stands under, or -1."""
+        for index, (box, section) in enumerate(zip(self.scanned.boxes, self.sections, strict=True)):
+            if index not in criteria.boxes:
+                yield index, box, section.line if section else -1
 
     def text(self, first: int, last: int) -> str:
         """Lines as they stand in the file, without empty ones around them."""
@@ -129,66 +161,44 @@ class Reader(Struct):
 
     def status(self, box: Box) -> Status:
         """What a box and its text say; a tick says more than any word."""
-        found = self.states.get(box.state, "pending")
-        if found in ("pending", "skipped"):
-            if "~~" in box.text and _STRUCK.match(box.text):
+        found = self._states.get(box.state, "pending")
+        if found == "pending" or found == "skipped":  # noqa: PLR1714 - twice as fast
+            text = box.text
+            if "~~" in text and _STRUCK.match(text):
                 return "skipped"
-            if found == "pending" and "(" in box.text and _BLOCKED.search(box.text):
+            if "(" in text and found == "pending" and _BLOCKED.search(text):
                 return "blocked"
         return found
 
-    def mark(self, box: Box) -> Mark:
-        return Mark(path=self.relative, start=box.start, end=box.end, text=box.state)
-
     def criterion(self, box: Box) -> Criterion:
-        done = self.states.get(box.state) == "done"
-        return Criterion(text=box.text, done=done, line=box.line + 1, mark=self.mark(box))
+        mark = Mark(path=self.relative, start=box.start, end=box.end, text=box.state)
+        done = self._states.get(box.state) == "done"
+        return Criterion(text=box.text, done=done, line=box.line + 1, mark=mark)
 
-    def problem(
+    def tell(
         self,
         code: str,
         message: str,
-        at: Box | Heading,
+        at: Box | Heading | int,
         severity: Literal["error", "warning", "note"] = "warning",
-    ) -> Problem:
-        """A problem with a place."""
-        column = at.column + 1 if isinstance(at, Box) else 1
-        return Problem(
-            severity=severity,
-            code=code,
-            message=message,
-            path=self.relative,
-            line=at.line + 1,
-            column=column,
+    ) -> None:
+        """Note a problem with its place, or line."""
+        self.problems.append(
+            Problem(
+                severity=severity,
+                code=code,
+                message=message,
+                path=self.relative,
+                line=(at if isinstance(at, int) else at.line) + 1,
+                column=at.column + 1 if isinstance(at, Box) else 1,
+            )
         )
 
-    def resolve(self, drafts: Sequence[Draft]) -> list[Problem]:
-        """Take dependencies on what is not there away, and say so; on an id that two tasks have
-        is an error."""
-        ids = Counter(draft.explicit for draft in drafts if draft.explicit)
-        problems: list[Problem] = []
-        for draft in drafts:
-            wanted = draft.fields.get("depends_on", ())
-            box = self.scanned.boxes[draft.box]
-            for other in wanted:
-                if other == draft.explicit or not ids[other]:
-                    said = "itself" if other == draft.explicit else f"{other}, which is not there"
-                    problems.append(
-                        self.problem("unknown-dependency", f"depends on {said}: not observed", box)
-                    )
-                elif ids[other] > 1:
-                    said = f"depends on {other}, which is the id of {ids[other]} tasks"
-                    problems.append(self.problem("ambiguous-dependency", said, box, "error"))
-            if wanted:
-                draft.fields["depends_on"] = tuple(
-                    other for other in wanted if ids[other] and other != draft.explicit
-                )
-        return problems
-
-    def criteria(self, sections: Sequence[Heading | None]) -> Criteria:
+    @cached_property
+    def criteria(self) -> Criteria:
         """The boxes that are no tasks but say what must hold, by the words above them. They
         belong to the task before them under the same heading, or to the whole."""
-        lines, boxes = self.scanned.lines, self.scanned.boxes
+        lines, boxes, sections = self.scanned.lines, self.scanned.boxes, self.sections
         found: dict[int, int] = {}
         small = self.data.lower()
         last = -1  # the last task under this heading
@@ -228,75 +238,96 @@ class Reader(Struct):
 
     def divide(self, owners: Mapping[int, int]) -> Criteria:
         """Criteria out of the boxes that are some, by box, and the boxes they belong to, or -1."""
-        of: dict[int, tuple[Criterion, ...]] = {}
+        of: dict[int, list[Criterion]] = {}
         for index, owner in owners.items():
-            of[owner] = (*of.get(owner, ()), self.criterion(self.scanned.boxes[index]))
-        return Criteria(frozenset(owners), of.pop(-1, ()), of)
+            of.setdefault(owner, []).append(self.criterion(self.scanned.boxes[index]))
+        return Criteria(frozenset(owners), tuple(of.pop(-1, ())), of)
 
-    def tasks(self, drafts: Sequence[Draft], ends: Sequence[int] | None = None) -> Built:
+    def tasks(
+        self,
+        drafts: Sequence[Draft],
+        criteria: Criteria | None = None,
+        ends: Sequence[int] | None = None,
+    ) -> tuple[Task, ...]:
         """Build the tasks. Boxes without a draft are no tasks: what is nested under them belongs
         to the next task above. `ends`: where what is written with each box ends, if that is not
         where its list item does."""
-        boxes = self.scanned.boxes
+        boxes, sections = self.scanned.boxes, self.sections
         limits = ends if ends is not None else self.scanned.ends
-        of_box = {draft.box: number for number, draft in enumerate(drafts)}
-        parents = [
-            of_box[draft.under]
-            if draft.under in of_box
-            else _above(boxes, of_box, boxes[draft.box].parent)
-            for draft in drafts
-        ]
-        contexts = [
-            "" if limits[draft.box] == boxes[draft.box].line + 1
-            else self.text(boxes[draft.box].line + 1, limits[draft.box])
-            for draft in drafts
-        ]  # fmt: skip
-        above: list[tuple[str, ...]] = []
-        namings = []
-        for draft, parent, context in zip(drafts, parents, contexts, strict=True):
-            ancestry = draft.ancestry if parent < 0 else (drafts[parent].title, *above[parent])
-            above.append(ancestry)
-            namings.append(Naming(draft.title, ancestry, context, draft.explicit or draft.given))
-        ids, twins = name(namings)
-        problems = [
-            self.problem(
-                "duplicate-id",
-                f"the id {drafts[twin].explicit} is another task's already: it is {ids[twin]} here",
-                boxes[drafts[twin].box],
-            )
-            for twin in twins
-        ]
-        inner: dict[int, list[Task]] = {}
+        parents = self._parents(drafts)
+        contexts = []
+        for draft in drafts:
+            first, last = boxes[draft.box].line + 1, limits[draft.box]
+            contexts.append(self.text(first, last) if first < last else "")
+
+        def said(number: int) -> Said:
+            title, context, above = drafts[number].title, contexts[number], []
+            while parents[number] >= 0:
+                number = parents[number]
+                above.append(drafts[number].title)
+            section = sections[drafts[number].box]
+            trail = self.trails[section.line] if section else ()
+            return title, (*above, *trail, *self.above), context
+
+        ids, twins = name([draft.explicit or draft.given for draft in drafts], said)
+        for twin in twins:
+            draft = drafts[twin]
+            message = f"the id {draft.explicit} is another task's already: it is {ids[twin]} here"
+            self.tell("duplicate-id", message, boxes[draft.box])
+        resolve(self, drafts, ids, limits)
+        inner: dict[int, list[Task]] = {parent: [] for parent in (-1, *parents)}
         path = "" if self.main else self.relative
+        acceptance = criteria.of if criteria is not None else {}
         for number in range(len(drafts) - 1, -1, -1):
             draft, context = drafts[number], contexts[number]
-            box = boxes[draft.box]
+            at = draft.box
+            box, section = boxes[at], sections[at]
             fields = draft.fields
             if context:
-                prose, code = self._prose(box.line + 1, limits[draft.box])
+                prose, code = self._prose(box.line + 1, limits[at])
                 if prose and "description" in fields:
                     prose = f"{fields['description']}\n{prose}"
                 fields = {**fields, "description": prose, "code": code}
                 if "verify" not in fields and (command := verification(f"{box.text}\n{prose}")):
                     fields["verify"] = command
-            children = inner.pop(number, None)
-            task = Task(
-                id=ids[number],
-                title=draft.title,
-                line=box.line + 1,
-                column=box.column + 1,
-                path=path,
-                context=context,
-                status=draft.status or self.status(box),
-                mark=self.mark(box),
-                explicit=bool(draft.explicit),
-                phase=draft.phase,
-                section=draft.section,
-                subtasks=tuple(reversed(children)) if children else (),
-                **fields,
+            if at in acceptance:
+                fields = {**fields, "acceptance": tuple(acceptance[at])}
+            inner[parents[number]].append(
+                Task(
+                    id=ids[number],
+                    title=draft.title,
+                    line=box.line + 1,
+                    column=box.column + 1,
+                    path=path,
+                    context=context,
+                    status=draft.status or self.status(box),
+                    mark=Mark(path=self.relative, start=box.start, end=box.end, text=box.state),
+                    explicit=draft.explicit != "",
+                    phase=draft.phase,
+                    section=section.text if section else None,
+                    subtasks=tuple(reversed(inner[number])) if number in inner else (),
+                    **fields,
+                )
             )
-            inner.setdefault(parents[number], []).append(task)
-        return Built(tuple(reversed(inner.get(-1, []))), problems, ids)
+        return tuple(reversed(inner[-1]))
+
+    def _parents(self, drafts: Sequence[Draft]) -> list[int]:
+        """For each draft the index of the one it is a part of, or -1."""
+        boxes = self.scanned.boxes
+        of_box = {draft.box: number for number, draft in enumerate(drafts)}
+        found = []
+        for draft in drafts:
+            above = draft.under if draft.under in of_box else boxes[draft.box].parent
+            while above >= 0 and above not in of_box:
+                above = boxes[above].parent
+            found.append(of_box.get(above, -1))
+        deep = -1
+        if any(draft.under >= 0 for draft in drafts):  # boxes alone are never too deep
+            found, deep = shallow(found)
+        if deep >= 0:
+            message = f"task nested too deep: taken as of the {DEEPEST}th level"
+            self.tell("deep-nesting", message, boxes[drafts[deep].box])
+        return found
 
     def _prose(self, first: int, last: int) -> tuple[str, tuple[CodeBlock, ...]]:
         """The text before the first code block and the first box, and all code blocks."""
@@ -315,25 +346,49 @@ class Reader(Struct):
             for block in scanned.blocks[at:]:
                 if block.line >= last:
                     break
-                text = dedent("\n".join(lines[block.line + 1 : block.end]))
+                text = _outdented(lines[block.line + 1 : block.end])
                 code.append(CodeBlock(language=block.language, text=text, line=block.line + 1))
-        said = dedent("\n".join(prose)) if len(prose) > 1 else "".join(prose)
-        return said.strip(), tuple(code)
+        return _outdented(prose).strip(), tuple(code)
 
 
-class Built(Struct, frozen=True):
-    """Tasks, and what was found while they were built."""
-
-    tasks: tuple[Task, ...]
-    problems: list[Problem]
-    ids: list[str]
-    """Of the drafts, in their order."""
+def _outdented(lines: Sequence[str]) -> str:
+    """Without the indentation that all of them have."""
+    if len(lines) == 1:
+        return lines[0].lstrip()
+    indents = [line[: len(line) - len(line.lstrip())] for line in lines if line.strip()]
+    least, most = min(indents, default=""), max(indents, default="")
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
+    margin = sum(1 for _ in same)
+    return "\n".join(line[margin:] if line.strip() else "" for line in lines)
 
 
 class Markdown:
-    """What formats of Markdown files share: how a status is written."""
+    """What formats of Markdown files share: how they are known and how a status is written."""
 
-    marks: Mapping[Status, str] = {"done": "x", "pending": " "}
+    name: str
+    title: str
+    marks: ClassVar[Mapping[Status, str]] = {"done": "x", "pending": " "}
+    suffixes: ClassVar[Sequence[str]] = (".md",)
+    inside: ClassVar[str] = ""
+    """The file that a directory is read by."""
+
+    def file(self, path: Path) -> Path:
+        """The file with the tasks."""
+        return path / self.inside if self.inside and path.is_dir() else path
+
+    def recognises(self, source: Source) -> int:
+        """See `Format`."""
+        path = self.file(source.path)
+        if path.suffix.lower() not in self.suffixes:
+            return 0
+        try:
+            return self.sure(path, source.read(path))
+        except NotReadable:
+            return 0
+
+    def sure(self, path: Path, data: bytes) -> int:
+        """How sure it is of this content."""
+        raise NotImplementedError
 
     def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> list[Edit]:
         """See `Format`."""
@@ -352,68 +407,32 @@ class Markdown:
             )
         ]
 
-
-def document(
-    name: str, source: Source, readers: Sequence[Reader], title: str = "", **fields: Any
-) -> Roadmap:
-    """A roadmap of what was read. `problems` among `fields` come after the scanner's."""
-    problems = [problem for reader in readers for problem in reader.scanned.problems]
-    problems += fields.pop("problems", ())
-    if not fields.get("tasks"):
-        problems.append(
-            Problem(
-                severity="warning",
-                code="no-tasks",
-                message="expected at least one task, found none",
-                path=source.relative(source.path),
-                line=1,
-            )
+    def document(
+        self, source: Source, readers: Sequence[Reader], tasks: tuple[Task, ...], **fields: Any
+    ) -> Roadmap:
+        """A roadmap of what was read."""
+        path = source.relative(source.path)
+        problems = [
+            one for reader in readers for one in (*reader.scanned.problems, *reader.problems)
+        ]
+        if not tasks:
+            problems.append(no_tasks(path))
+        digest = sha256()
+        for reader in readers:
+            digest.update(reader.data)
+        fields = {"title": readers[0].title(), "text": readers[0].intro(), **fields}
+        return Roadmap(
+            source=path,
+            root=str(source.root),
+            format=self.name,
+            sha256=digest.hexdigest(),
+            tasks=tasks,
+            problems=tuple(sorted(problems, key=attrgetter("path", "line"))),
+            **fields,
         )
-    digest = sha256()
-    for reader in readers:
-        digest.update(reader.data)
-    return Roadmap(
-        source=source.relative(source.path),
-        root=str(source.root),
-        format=name,
-        sha256=digest.hexdigest(),
-        title=title or (readers[0].title() if readers else ""),
-        problems=tuple(sorted(problems, key=lambda problem: (problem.path, problem.line))),
-        **fields,
-    )
 
 
-def place(boxes: Sequence[Box], headings: Sequence[Heading]) -> list[Heading | None]:
-    """For each box the last heading before it."""
-    found: list[Heading | None] = []
-    current: Heading | None = None
-    upcoming = iter((*headings, None))
-    following = next(upcoming)
-    for box in boxes:
-        while following is not None and following.line < box.line:
-            current, following = following, next(upcoming)
-        found.append(current)
-    return found
-
-
-def trail(headings: Sequence[Heading]) -> dict[int, tuple[str, ...]]:
-    """For each heading, by its line, itself and the headings it stands under, innermost first;
-    without the title, which is the only heading of level 1."""
-    found: dict[int, tuple[str, ...]] = {}
-    stack: list[Heading] = []
-    titled = sum(heading.level == 1 for heading in headings) == 1
-    for heading in headings:
-        if titled and heading.level == 1:
-            found[heading.line] = ()
-            continue
-        while stack and stack[-1].level >= heading.level:
-            stack.pop()
-        stack.append(heading)
-        found[heading.line] = tuple(open_.text for open_ in reversed(stack))
-    return found
-
-
-def _above(boxes: Sequence[Box], of_box: Mapping[int, int], box: int) -> int:
-    while box >= 0 and box not in of_box:
-        box = boxes[box].parent
-    return of_box.get(box, -1)
+def no_tasks(path: str) -> Problem:
+    """A plan file without a task."""
+    message = "expected at least one task, found none"
+    return Problem(severity="warning", code="no-tasks", message=message, path=path, line=1)

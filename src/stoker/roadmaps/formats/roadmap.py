@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from stoker.roadmaps.document import Phase, Problem, Roadmap
-from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
-from stoker.roadmaps.formats.scanner import BOXED, QUOTE, TEXT, Box, Heading
-from stoker.roadmaps.formats.words import paths, slug
+from stoker.roadmaps.document import Phase, Roadmap
+from stoker.roadmaps.format import Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
+from stoker.roadmaps.formats.scanner import BOXED, QUOTE, TEXT, Heading
+from stoker.roadmaps.formats.words import paths
+from stoker.roadmaps.identity import Names, slug
 
 _PHASE = re.compile(r"phase\s+([\w.-]*\w)\s*(?:(?::|[-–—](?=\s))\s*(.*))?$", re.IGNORECASE)
 _SECTION = re.compile(r"(\d+(?:\.\d+)*|[A-Z]\.\d+(?:\.\d+)*)[.):]?(?:\s+|$)")
-_META = re.compile(r"[>\s]*\*\*(Goal|Priority|Effort|Prerequisites?):?\*\*:?\s*(.*?)\s*$",
-                   re.IGNORECASE)  # fmt: skip
-_FILES = re.compile(r"[\s*+-]*\*\*Files?:?\*\*:?\s*(.*?)\s*$", re.IGNORECASE)
+_META = re.compile(r"[>\s]*\*\*(Goal|Priority|Effort|Prerequisites?):?\*\*:?(.*)$", re.IGNORECASE)
+_FILES = re.compile(r"[\s*+-]*\*\*Files?:?\*\*:?(.*)$", re.IGNORECASE)
 _TICKED = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"(?:\*\*|__)(.+?)(?:\*\*|__)\s*(?:[:.–—-]\s*)?(.*)$", re.DOTALL)
 _NAMED_PHASE = re.compile(r"phases?\s+([\w.-]*\w)", re.IGNORECASE)
 _SHAPE = re.compile(rb"^##[ \t]+phase[ \t]+\S", re.MULTILINE | re.IGNORECASE)
 _DETAIL = re.compile(rb"^(>[ \t]*\*\*(goal|priority|effort|prerequisite)|###[ \t]+\d|\*\*files?)",
                      re.MULTILINE | re.IGNORECASE)  # fmt: skip
-_SPEC_KIT = re.compile(rb"^\s*[-*] \[[ xX]\] T\d{3,}", re.MULTILINE)
+_SPEC_KIT = re.compile(rb"^[ \t]*[-*] \[[ xX]\] T\d{3,}", re.MULTILINE)
 
 
 class RoadmapV1(Markdown):
@@ -33,85 +34,41 @@ class RoadmapV1(Markdown):
 
     name = "roadmap"
     title = "ROADMAP v1.0: phases, sections and tasks with their context"
+    suffixes = (".md", ".markdown")
 
-    def recognises(self, source: Source) -> int:
-        """See `Format`."""
-        if source.path.suffix.lower() not in (".md", ".markdown"):
-            return 0
-        try:
-            data = source.read(source.path)
-        except NotReadable:
-            return 0
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
         if not _SHAPE.search(data) or _SPEC_KIT.search(data):
             return 0
         return 80 if _DETAIL.search(data) else 60
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
-        reader = Reader.open(source, source.path, reading)
-        scanned = reader.scanned
-        sections = reader.sections()
-        criteria = reader.criteria(sections)
-        trails = trail(scanned.headings)
-        phases: list[Phase] = []
-        problems: list[Problem] = []
-        places = {-1: _NOWHERE}
-        place = _NOWHERE
-        for heading in scanned.headings:
-            phase, number = place.phase, _SECTION.match(heading.text)
-            if heading.level <= 2:
-                found = _PHASE.match(heading.text) if heading.level == 2 else None
-                phase = None
-                if found:
-                    phases.append(_phase(reader, heading, found, phases, problems))
-                    phase = phases[-1].id
-                place = _Place(phase, "", -1, "", trails[heading.line])
-            elif number:
-                name = heading.text[number.end() :]
-                place = _Place(phase, number[1], heading.line, name, trails[heading.line])
-            else:
-                place = place._replace(above=trails[heading.line])
-                if heading.level == 3:
-                    place = place._replace(number="", start=-1)
-            places[heading.line] = place
-        located = [places[section.line if section else -1] for section in sections]
-        ends = _ends(reader)
+        reader = Reader(source, source.path, reading)
+        criteria = reader.criteria
+        phases, places = _places(reader)
         hints = _hints(reader)
-        named = _legacy(scanned.boxes, located, criteria.boxes)
+        ids = _Ids()
+        given: dict[int, str] = {}
         drafts: list[Draft] = []
-        for index, box in enumerate(scanned.boxes):
-            if index in criteria.boxes:
-                continue
-            section = sections[index]
+        for index, box, line in reader.tasks_of(criteria):
+            place = places[line]
+            if box.parent < 0:
+                given[index] = ids.of(place)
+            else:
+                given[index] = ids.below(given.get(box.parent, ""))
             bold = _BOLD.match(box.text) if box.text[:1] in "*_" else None
-            fields: dict[str, Any] = {}
-            if index in criteria.of:
-                fields["acceptance"] = criteria.of[index]
-            if bold and bold[2]:
-                fields["description"] = bold[2]
-            if files := _files(reader, index, hints, section.line if section else -1):
+            title = bold[1] if bold else box.text.removeprefix("~~").removesuffix("~~")
+            fields: dict[str, Any] = {"description": bold[2]} if bold and bold[2] else {}
+            if files := _files(reader, index, hints, line):
                 fields["files"] = files
-            drafts.append(
-                Draft(
-                    index,
-                    bold[1] if bold else box.text.removeprefix("~~").removesuffix("~~"),
-                    given=named.get(index, ""),
-                    phase=located[index].phase,
-                    section=section.text if section else None,
-                    ancestry=located[index].above,
-                    fields=fields,
-                )
-            )
-        built = reader.tasks(drafts, ends)
-        return document(
-            self.name,
+            drafts.append(Draft(index, title, given=given[index], phase=place.phase, fields=fields))
+        return self.document(
             source,
             [reader],
-            text=reader.intro(),
+            reader.tasks(drafts, criteria, _ends(reader)),
             phases=tuple(phases),
-            tasks=built.tasks,
             acceptance=criteria.general,
-            problems=(*problems, *built.problems),
         )
 
 
@@ -119,96 +76,109 @@ class _Place(NamedTuple):
     """What a heading says of the tasks below it."""
 
     phase: str | None
-    number: str
+    number: str = ""
     """Of the numbered section it is in or begins."""
-    start: int
+    start: int = -1
     """The line of that section's heading."""
-    name: str
-    above: tuple[str, ...]
+    name: str = ""
 
 
-_NOWHERE = _Place(None, "", -1, "", ())
+def _places(reader: Reader) -> tuple[list[Phase], dict[int, _Place]]:
+    """The phases, and the places by the lines of headings, -1 for none."""
+    phases: list[Phase] = []
+    names = Names()
+    place = _Place(None)
+    places = {-1: place}
+    for heading in reader.scanned.headings:
+        number = _SECTION.match(heading.text)
+        if heading.level <= 2:
+            found = _PHASE.match(heading.text) if heading.level == 2 else None
+            if found:
+                phases.append(_phase(reader, heading, found, names))
+            place = _Place(phases[-1].id if found else None)
+        elif number:
+            place = _Place(place.phase, number[1], heading.line, heading.text[number.end() :])
+        elif heading.level == 3:
+            place = _Place(place.phase, name=place.name)
+        places[heading.line] = place
+    return phases, places
 
 
-def _phase(
-    reader: Reader,
-    heading: Heading,
-    found: re.Match[str],
-    phases: list[Phase],
-    problems: list[Problem],
-) -> Phase:
+def _phase(reader: Reader, heading: Heading, found: re.Match[str], names: Names) -> Phase:
     """A phase with its metadata."""
-    named, ids = (found[2] or "").strip(), {phase.id for phase in phases}
-
-    def warn(code: str, message: str, line: int) -> None:
-        problems.append(
-            Problem(
-                severity="warning", code=code, message=message, path=reader.relative, line=line + 1
-            )
-        )
-
-    identity = found[1]
-    if identity in ids:
-        identity = slug(f"{identity}-{named}", ids)
-        warn("duplicate-phase", f"phase {found[1]} was there before; this one is {identity}",
-             heading.line)  # fmt: skip
-    text = reader.before_tasks(heading)
+    identity, named = found[1], (found[2] or "").strip()
+    if identity in names:
+        identity = slug(f"{identity}-{named}")
+    own = names.take(identity)
+    if own != found[1]:
+        message = f"phase {found[1]} was there before; this one is {own}"
+        reader.tell("duplicate-phase", message, heading)
+    scanned = reader.scanned
     fields: dict[str, Any] = {}
-    for offset, line in enumerate(reader.scanned.lines[heading.line + 1 :], heading.line + 1):
-        kind = reader.scanned.kinds[offset]
-        if kind == BOXED or (kind == TEXT and line.startswith("#")):
+    for line in range(heading.line + 1, len(scanned.lines)):
+        kind = scanned.kinds[line]
+        if kind == BOXED or (kind == TEXT and scanned.lines[line].startswith("#")):
             break
-        meta = _META.match(line) if kind in (TEXT, QUOTE) else None
+        meta = _META.match(scanned.lines[line]) if kind in (TEXT, QUOTE) else None
         if meta is None:
             continue
-        key, value = meta[1].lower(), meta[2]
+        key, value = meta[1].lower(), meta[2].strip()
         if key == "priority":
             if value.lower() in ("critical", "high", "medium", "low"):
                 fields[key] = value.lower()
             else:
-                warn("bad-priority", f"expected HIGH, MEDIUM or LOW, found {value!r}", offset)
+                message = f"expected HIGH, MEDIUM or LOW, found {value!r}"
+                reader.tell("bad-priority", message, line)
         elif key in ("goal", "effort"):
             fields[key] = value
         else:
             wanted = _NAMED_PHASE.findall(value)
-            fields["depends_on"] = tuple(part for part in wanted if part in ids)
-            for part in wanted:
-                if part not in ids:
-                    warn("unknown-dependency", f"there is no phase {part} before this one", offset)
-    return Phase(id=identity, name=named, line=heading.line + 1, text=text, **fields)
+            fields["depends_on"] = tuple(one for one in wanted if one in names and one != own)
+            for one in wanted:
+                if one not in fields["depends_on"]:
+                    message = f"there is no phase {one} before this one"
+                    reader.tell("unknown-dependency", message, line)
+    text = reader.before_tasks(heading)
+    return Phase(id=own, name=named, line=heading.line + 1, text=text, **fields)
 
 
-def _hints(reader: Reader) -> list[tuple[int, tuple[str, ...]]]:
-    """The lines `**Files**: ...` and what they name."""
-    return [
-        (number, tuple(dict.fromkeys(_TICKED.findall(found[1]))))
-        for number, line in enumerate(reader.scanned.lines)
-        if "**F" in line or "**f" in line
-        if reader.scanned.kinds[number] == TEXT and (found := _FILES.match(line))
-    ]
+class _Hint(NamedTuple):
+    """A line `**Files**: ...`."""
+
+    line: int
+    files: tuple[str, ...]
+    outer: tuple[int, tuple[str, ...]]
+    """The last such line that belongs to no list item, up to this one."""
 
 
-def _files(
-    reader: Reader, index: int, hints: list[tuple[int, tuple[str, ...]]], section: int
-) -> tuple[str, ...]:
+def _hints(reader: Reader) -> list[_Hint]:
+    found: list[_Hint] = []
+    outer: tuple[int, tuple[str, ...]] = (-1, ())
+    for number, line in enumerate(reader.scanned.lines):
+        if (
+            ("**F" in line or "**f" in line)
+            and reader.scanned.kinds[number] == TEXT
+            and (said := _FILES.match(line))
+        ):
+            files = tuple(dict.fromkeys(_TICKED.findall(said[1])))
+            outer = outer if line[0] in " \t" else (number, files)
+            found.append(_Hint(number, files, outer))
+    return found
+
+
+def _files(reader: Reader, index: int, hints: Sequence[_Hint], section: int) -> tuple[str, ...]:
     """What a task names itself, and what its section names before it. A line that belongs to a
     task's list item is that task's own."""
     box, end = reader.scanned.boxes[index], reader.scanned.ends[index]
     found = paths(box.text, ticked_only=True) if "`" in box.text else ()
-    at = bisect_right(hints, (box.line, ()))
-    following = at
-    while following < len(hints) and hints[following][0] < end:
-        found += hints[following][1]
-        following += 1
-    while box.depth == 0 and at and hints[at - 1][0] > section:
-        at -= 1
-        if not _indented(reader, hints[at][0]):
-            return tuple(dict.fromkeys(found + hints[at][1]))
-    return tuple(dict.fromkeys(found))
-
-
-def _indented(reader: Reader, line: int) -> bool:
-    return reader.scanned.lines[line][:1] in (" ", "\t")
+    if not hints:
+        return found
+    at = bisect_left(hints, (box.line,))
+    for hint in hints[at : bisect_left(hints, (end,), at)]:
+        found += hint.files
+    if box.depth == 0 and at and hints[at - 1].outer[0] > section:
+        found += hints[at - 1].outer[1]
+    return tuple(dict.fromkeys(found)) if len(found) > 1 else found
 
 
 def _ends(reader: Reader) -> list[int]:
@@ -230,40 +200,35 @@ def _ends(reader: Reader) -> list[int]:
     return ends
 
 
-def _legacy(boxes: list[Box], places: list[_Place], criteria: Container[int]) -> dict[int, str]:
+class _Ids:
     """The ids of the older executor, `<phase>.<last part of the section's number>.<n>`, for the
     boxes that had one. Where they would collide, the section's part says more."""
-    prefixes: dict[int, str] = {}
-    counts: Counter[str] = Counter()
-    found: dict[int, str] = {}
-    for index, box in enumerate(boxes):
-        if index in criteria:
-            continue
-        if box.parent >= 0:
-            parent = found.get(box.parent)
-            if parent is not None:
-                counts[parent] += 1
-                found[index] = f"{parent}.{counts[parent]}"
-            continue
-        place = places[index]
+
+    def __init__(self) -> None:
+        self._names = Names()
+        self._prefixes: dict[int, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def of(self, place: _Place) -> str:
+        """Of the next task of a section; empty if it had none."""
         if place.phase is None or not place.number:
-            continue
-        if place.start not in prefixes:
-            taken = set(prefixes.values())
-            parts = place.number.split(".")
-            prefix = f"{place.phase}.{parts[-1]}"
-            if prefix in taken:
-                prefix = f"{place.phase}.{'-'.join(parts[1:])}"
-            if prefix in taken:
-                prefix = f"{place.phase}.{slug(f'{parts[-1]}-{place.name}')}"
-            number, base = 2, prefix
-            while prefix in taken:
-                prefix, number = f"{base}-{number}", number + 1
-            prefixes[place.start] = prefix
-        prefix = prefixes[place.start]
-        counts[prefix] += 1
-        found[index] = f"{prefix}.{counts[prefix]}"
-    return found
+            return ""
+        prefix = self._prefixes.get(place.start)
+        if prefix is None:
+            first, *rest = place.number.split(".")
+            last = rest[-1] if rest else first
+            wanted = [*filter(None, (last, "-".join(rest))), slug(f"{last}-{place.name}")]
+            free = (one for part in wanted if (one := f"{place.phase}.{part}") not in self._names)
+            prefix = self._names.take(next(free, f"{place.phase}.{wanted[-1]}"))
+            self._prefixes[place.start] = prefix
+        return self.below(prefix)
+
+    def below(self, above: str) -> str:
+        """Of the next part of a task or section."""
+        if not above:
+            return ""
+        self._counts[above] += 1
+        return f"{above}.{self._counts[above]}"
 
 
 FORMAT = RoadmapV1()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from stoker.roadmaps.document import Problem
+from stoker.roadmaps.document import DEEPEST, Problem
 from stoker.roadmaps.format import NotReadable
 
 TEXT, FENCE, HTML, QUOTE, CODE, BOXED = range(6)
@@ -81,10 +81,12 @@ class Scan(NamedTuple):
     problems: list[Problem]
 
 
-BOX = re.compile(r"\[([ \t\u00a0xX~/\-✓✔✅⏭])\](\*?)(?:[ \t\u00a0]+(.*))?$", re.DOTALL)
-ANY_BOX = re.compile(r"(?:>[ \t]*)*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX]\]\s")
-_ITEM = re.compile(r"([-*+]|(\d{1,9})[.)])(?:([ \t]+)(?=\S)|[ \t]*$|(?=\[[ xX~/\-]\]\*?[ \t]))")
-_HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
+_ANY_BOX = re.compile(r"(?:>[ \t]*)*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX]\]\s")
+_ITEM = re.compile(
+    r"([-*+]|(\d{1,9})[.)])(?:([ \t]+)(?=\S)|[ \t]*$|(?=\[[ xX~/\-]\]\*?[ \t]))"
+    r"(?:\[([ \t\u00a0xX~/\-✓✔✅⏭])\](\*?)[ \t\u00a0]+([^ \t\u00a0].*)$)?",
+    re.DOTALL,
+)
 _FENCE = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
 _SETEXT = re.compile(r"(=+|-+)[ \t]*$")
 _RAW = re.compile(r"<(script|pre|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
@@ -102,11 +104,11 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _LISTS = frozenset("-*+0123456789")
-_LIMIT = 64
-"""Deeper lists are taken as of this depth."""
+_HEADS = _LISTS | frozenset("=#`~<>_")
+"""What anything but text begins with."""
 
 
-class _Item(NamedTuple):
+class _Item(Struct, gc=False):
     """An open list item."""
 
     content: int
@@ -147,6 +149,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
     ends: list[int] = []
     blocks: list[Block] = []
     hidden: list[int] = []
+    deep: list[int] = []
     problems: list[Problem] = []
     stack: list[_Item] = []
     paragraph = -1  # the line an open paragraph begins in
@@ -161,28 +164,19 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if item.box >= 0:
                 ends[item.box] = number
 
-    def add(number: int, line: str, at: int, indent: int, found: re.Match[str]) -> int:
+    def add(number: int, line: str, at: int, found: re.Match[str]) -> int:
         parent = stack[-1].box if stack else -1
         group = -1
         if stack and parent < 0:
             group = stack[-1].line
             parent = next((item.box for item in reversed(stack) if item.box >= 0), -1)
-        state, star, rest = found.groups()
-        mark = at + found.start(1)
+        state, star, rest = found.group(4, 5, 6)
+        mark = at + found.start(4)
         start = begins[number] + (mark if line.isascii() else len(line[:mark].encode()))
+        end = start + len(state.encode())
+        depth = boxes[parent].depth + 1 if parent >= 0 else 0
         boxes.append(
-            Box(
-                number,
-                indent,
-                parent,
-                group,
-                boxes[parent].depth + 1 if parent >= 0 else 0,
-                state,
-                start,
-                start + len(state.encode()),
-                rest.strip(),
-                star == "*",
-            )
+            Box(number, at, parent, group, depth, state, start, end, rest.strip(), star == "*")
         )
         ends.append(count)
         kinds[number] = BOXED
@@ -227,15 +221,16 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                             column=at + 1,
                         )
                     )
-                if ANY_BOX.match(rest):
+                if _ANY_BOX.match(rest):
                     item = _ITEM.match(rest)
-                    found = item and BOX.match(rest, item.end())
-                    if include_fenced and found and found[3]:
+                    if include_fenced and item and item[4]:
                         while stack and stack[-1].line > fence_line and indent < stack[-1].least:
                             close(len(stack) - 1, number)
-                        stack.append(
-                            _Item(indent + 2, indent + 2, add(number, line, at, at, found), number)
-                        )
+                        if len(stack) > DEEPEST:
+                            close(DEEPEST, number)
+                            deep.append(number)
+                        box = add(number, line, at, item)
+                        stack.append(_Item(indent + 2, indent + 2, box, number))
                     else:
                         hidden.append(number)
                 continue
@@ -244,14 +239,23 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
         if html is not None:
             if indent >= html_content:
                 kinds[number] = HTML
-                if ANY_BOX.match(rest):
+                if _ANY_BOX.match(rest):
                     hidden.append(number)
                 if html and (html in rest if isinstance(html, str) else html.search(rest)):
                     html = None
                 continue
             html = None
-        while True:  # more than once if a list marker is followed by another block
+        for _ in range(DEEPEST):  # more than once if a list marker is followed by another block
             head = rest[0]
+            if head not in _HEADS:
+                if paragraph < 0:
+                    if stack and indent < stack[-1].content:
+                        close(_depth(stack, indent), number)
+                    if indent - (stack[-1].content if stack else 0) >= 4:
+                        kinds[number] = CODE
+                    else:
+                        paragraph = number
+                break
             content = stack[-1].content if stack else 0
             if (
                 paragraph >= 0
@@ -286,17 +290,18 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 if paragraph < 0 and indent - base >= 4:
                     close(depth, number)
                     kinds[number] = CODE
-                    if ANY_BOX.match(rest):
+                    if _ANY_BOX.match(rest):
                         hidden.append(number)
                     break
                 close(depth, number)
                 if stack and indent < stack[-1].block:
                     outer = stack[-2].block if len(stack) > 1 else 0
-                    stack[-1] = stack[-1]._replace(block=outer)
+                    stack[-1].block = outer
                 paragraph = -1
-                if len(stack) > _LIMIT:
-                    close(_LIMIT, number)
-                width = item.end()
+                if len(stack) > DEEPEST:
+                    close(DEEPEST, number)
+                    deep.append(number)
+                width = item.end(3) if item[3] else item.end(1)
                 space = item[3] or ""
                 if "\t" in space:
                     space = " " * (
@@ -305,14 +310,13 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                         - len(item[1])
                     )
                 inside = indent + len(item[1]) + (len(space) if 0 < len(space) < 5 else 1)
-                found = BOX.match(rest, width) if len(space) < 5 else None
-                if found and found[3]:
-                    box = add(number, line, at, at, found)
+                if item[4] and len(space) < 5:
+                    box = add(number, line, at, item)
                     stack.append(_Item(inside, min(inside, indent + 2), box, number, inside))
                     paragraph = number
                     break
                 stack.append(_Item(inside, min(inside, indent + 2), -1, number, inside))
-                rest = rest[width:]
+                rest = rest[width:].lstrip(" \t")
                 if not rest or len(space) > 4:
                     break
                 at += width
@@ -331,10 +335,10 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 break
             if indent - content >= 4:
                 break  # goes on with the paragraph
-            if head == "#" and (title := _HEADING.match(rest)):
+            if head == "#" and (title := _heading(rest)):
                 paragraph = -1
                 if not stack:
-                    headings.append(Heading(number, len(title[1]), (title[2] or "").strip()))
+                    headings.append(Heading(number, *title))
                 break
             if head in "`~" and (opened := _FENCE.match(rest)):
                 paragraph = -1
@@ -354,7 +358,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 kinds[number] = QUOTE
                 quoted = rest.lstrip("> \t")
                 paragraph = number if quoted and not _starts_block(quoted) else -1
-                if ANY_BOX.match(rest):
+                if _ANY_BOX.match(rest):
                     hidden.append(number)
                 break
             if head in "-*_" and _rule(rest):
@@ -364,6 +368,8 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if paragraph < 0:
                 paragraph = number
             break
+        else:
+            deep.append(number)
     close(0, last)
     if fence:
         blocks.append(_block(lines, fence_line, last))
@@ -379,6 +385,16 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
         )
     if wrapped:
         kinds[first - 1] = FENCE
+    if deep:
+        problems.append(
+            Problem(
+                severity="warning",
+                code="deep-nesting",
+                message=f"lists nest deeper than {DEEPEST} levels: taken as of that level",
+                path=path,
+                line=deep[0] + 1,
+            )
+        )
     problems.extend(_reports(hidden, kinds, path))
     return Scan(lines, kinds, headings, boxes, ends, blocks, hidden, problems)
 
@@ -427,11 +443,21 @@ def _starts_block(rest: str) -> bool:
     head = rest[0]
     return bool(
         head == ">"
-        or (head == "#" and _HEADING.match(rest))
+        or (head == "#" and _heading(rest))
         or (head in "`~" and _FENCE.match(rest))
         or (head == "<" and _html(rest, 0) is not None)
         or (head in "-*_" and _rule(rest))
     )
+
+
+def _heading(rest: str) -> tuple[int, str] | None:
+    """Level and text of the heading that this is."""
+    level = len(rest) - len(rest.lstrip("#"))
+    text = rest[level:].rstrip(" \t")
+    if level > 6 or text[:1] not in ("", " ", "\t"):
+        return None
+    bare = text.rstrip("#")
+    return level, (bare if bare[-1:] in ("", " ", "\t") else text).strip()
 
 
 def _rule(rest: str) -> bool:

@@ -8,23 +8,24 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from stoker.roadmaps.document import Gate, Phase, Priority, Problem, Roadmap
-from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader, document, trail
-from stoker.roadmaps.formats.scanner import BOXED, FENCE, Heading
-from stoker.roadmaps.formats.words import paths, slug
+from stoker.roadmaps.document import Gate, Phase, Priority, Roadmap
+from stoker.roadmaps.format import Reading, Source
+from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
+from stoker.roadmaps.formats.scanner import BOXED, FENCE
+from stoker.roadmaps.formats.words import paths
+from stoker.roadmaps.identity import Names, slug
 
 _TASK = re.compile(r"(?:\*\*)?(T\d{3,}[a-z]?)\b[:.]?(?:\*\*)?:?\s*((?:\[[^\]]+\]\s*)*)(.+)$")
-_LINE = re.compile(rb"^\s*[-*] \[[ xX]\] (?:\*\*)?T\d{3,}[a-z]?\b", re.MULTILINE)
+_LINE = re.compile(rb"^[ \t]*[-*] \[[ xX]\] (?:\*\*)?T\d{3,}[a-z]?\b", re.MULTILINE)
 _LABEL = re.compile(r"\[([^\]]+)\]")
-_ID = r"T\d{3,}[a-z]?"
+_ID = r"T\d{3,9}[a-z]?"
 _IDS = re.compile(_ID)
 _DEPENDS = re.compile(
     rf"\b(?:depends?|depending|blocked)\s+(?:on|by):?\s+"
     rf"({_ID}(?:(?:\s*(?:,|&|and|-|–|to|,\s*and)\s*){_ID})*)",
     re.IGNORECASE,
 )
-_RANGE = re.compile(r"T(\d{3,})[a-z]?\s*(?:-|–|to)\s*T(\d{3,})")
+_RANGE = re.compile(r"T(\d{3,9})[a-z]?\s*(?:-|–|to)\s*T(\d{3,9})")
 _PHASE = re.compile(r"phase\s+([\w.]+)\s*(?:[:–—-]\s*(.*))?$", re.IGNORECASE)
 _PRIORITY = re.compile(r"\(\s*priority:\s*P(\d)\s*\)|\bP(\d)\b", re.IGNORECASE)
 _PRIORITIES: dict[str, Priority] = {"0": "critical", "1": "high", "2": "medium"}
@@ -41,109 +42,84 @@ class SpecKit(Markdown):
     name = "spec-kit"
     title = "spec-kit (GitHub): specs/NNN-slug/tasks.md"
 
-    def recognises(self, source: Source) -> int:
-        """See `Format`."""
-        path = _tasks(source.path)
-        if path.suffix.lower() != ".md" or "templates" in path.parts:
-            return 0
-        try:
-            known = len(_LINE.findall(source.read(path)))
-        except NotReadable:
-            return 0
+    inside = "tasks.md"
+
+    def sure(self, path: Path, data: bytes) -> int:
+        """See `Markdown`."""
+        known = len(_LINE.findall(data)) if "templates" not in path.parts else 0
         if not known:
             return 0
         return 95 if (path.parent / "spec.md").exists() or known > 2 else 75
 
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
-        path = _tasks(source.path)
-        reader = Reader.open(source, path, reading)
-        sections = reader.sections()
-        trails = trail(reader.scanned.headings)
+        path = self.file(source.path)
+        reader = Reader(source, path, reading)
         phases = _phases(reader)
-        of_section: dict[int, Phase | None] = {}
+        of_section: dict[int, Phase | None] = {-1: None}
         phase: Phase | None = None
         for heading in reader.scanned.headings:
             if heading.level <= 2:
                 phase = phases.get(heading.line)
             of_section[heading.line] = phase
-        criteria = reader.criteria(sections)
-        problems: list[Problem] = []
+        criteria = reader.criteria
         drafts: list[Draft] = []
         others: dict[int, int] = {}
         matches = [_TASK.match(box.text) for box in reader.scanned.boxes]
         known = {found[1] for found in matches if found}
-        for index, box in enumerate(reader.scanned.boxes):
-            if index in criteria.boxes:
-                continue
-            section = sections[index]
-            line = section.line if section else -1
-            phase = of_section.get(line)
-            found = matches[index]
+        for index, box, line in reader.tasks_of(criteria):
+            phase, found = of_section[line], matches[index]
             if found is None and box.parent < 0:
                 if phase is None:
                     others[index] = -1
                     continue
                 said = f"expected an id such as T012 before {box.text[:40]!r}"
-                problems.append(reader.problem("box-without-id", said, box))
+                reader.tell("box-without-id", said, box)
             fields: dict[str, Any] = {}
             text = box.text
             if found:
-                labels = _LABEL.findall(found[2])
                 text = found[3]
-                fields["parallel"] = "P" in labels
-                fields["references"] = tuple(label for label in labels if label != "P")
+                if labels := _LABEL.findall(found[2]):
+                    fields["parallel"] = "P" in labels
+                    fields["references"] = tuple(label for label in labels if label != "P")
                 if "T" in text and (depends := _depends(text, known)):
                     fields["depends_on"] = depends
             if files := paths(text):
                 fields["files"] = files
-            if index in criteria.of:
-                fields["acceptance"] = criteria.of[index]
+            explicit = found[1] if found else ""
             drafts.append(
                 Draft(
-                    index,
-                    text,
-                    explicit=found[1] if found else "",
-                    phase=phase.id if phase else None,
-                    section=section.text if section else None,
-                    ancestry=trails.get(line, ()),
-                    fields=fields,
+                    index, text, explicit=explicit, phase=phase.id if phase else None, fields=fields
                 )
             )
-        problems += reader.resolve(drafts)
-        built = reader.tasks(drafts, _ends(reader))
+        tasks = reader.tasks(drafts, criteria, _ends(reader))
         lists = _checklists(source, path, reading)
-        return document(
-            self.name,
+        return self.document(
             source,
             [reader, *(checklist for _, checklist in lists)],
-            text=reader.intro(),
+            tasks,
             phases=tuple(phases.values()),
-            tasks=built.tasks,
             gates=tuple(gate for gate, _ in lists),
             acceptance=(*criteria.general, *reader.divide(others).general),
             documents=_documents(source, path),
-            problems=(*problems, *built.problems),
         )
-
-
-def _tasks(path: Path) -> Path:
-    return path / "tasks.md" if path.is_dir() else path
 
 
 def _phases(reader: Reader) -> dict[int, Phase]:
     """The phases, by the lines of their headings."""
     found: dict[int, Phase] = {}
-    for heading in reader.scanned.headings:
+    names = Names()
+    outer = [heading for heading in reader.scanned.headings if heading.level <= 2]
+    ends = [*(heading.line for heading in outer[1:]), len(reader.scanned.lines)]
+    for heading, end in zip(outer, ends, strict=False):
         match = _PHASE.match(heading.text) if heading.level == 2 else None
         if match is None:
             continue
-        ids = {phase.id for phase in found.values()}
-        words = _words(reader, heading)
+        words = _words(reader, heading.line + 1, end)
         tests = (words.get("independent test"), words.get("checkpoint"))
         priority = _PRIORITY.search(heading.text)
         found[heading.line] = Phase(
-            id=match[1] if match[1] not in ids else slug(heading.text, ids),
+            id=names.take(match[1] if match[1] not in names else slug(heading.text)),
             name=(match[2] or "").strip(),
             line=heading.line + 1,
             path="" if reader.main else reader.relative,
@@ -156,25 +132,21 @@ def _phases(reader: Reader) -> dict[int, Phase]:
     return found
 
 
-def _words(reader: Reader, heading: Heading) -> dict[str, str]:
+def _words(reader: Reader, first: int, last: int) -> dict[str, str]:
     """What a phase's paragraphs `**Goal**: ...` say, with the lists below them."""
     scanned = reader.scanned
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     key = ""
-    last = next(
-        (head.line for head in scanned.headings if head.line > heading.line and head.level <= 2),
-        len(scanned.lines),
-    )
-    for number in range(heading.line + 1, last):
+    for number in range(first, last):
         line = scanned.lines[number].strip()
         if match := _WORD.match(line):
             key = match[1].lower()
-            found[key] = match[2]
+            found[key] = [match[2]]
         elif not line or scanned.kinds[number] in (BOXED, FENCE) or line == "---":
             key = ""
         elif key:
-            found[key] += f"\n{line}"
-    return found
+            found[key].append(line)
+    return {key: "\n".join(said) for key, said in found.items()}
 
 
 def _ends(reader: Reader) -> list[int]:
@@ -192,10 +164,15 @@ def _ends(reader: Reader) -> list[int]:
 
 def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
     """The ids of `(depends on T010, T012-T014)`; of a range those that are `known`."""
+    small = text.lower()
+    begin = min((at for word in ("depend", "blocked") if (at := small.find(word)) >= 0), default=-1)
+    if begin < 0:
+        return ()
     found: dict[str, None] = {}
-    for named in _DEPENDS.findall(text):
-        found |= dict.fromkeys(_IDS.findall(named))
-        for first, last in _RANGE.findall(named) if named.count("T") > 1 else ():
+    for named in _DEPENDS.findall(text, begin):
+        ids = _IDS.findall(named)
+        found |= dict.fromkeys(ids)
+        for first, last in _RANGE.findall(named) if len(ids) > 1 else ():
             numbers = range(int(first), min(int(last), int(first) + 1000) + 1)
             inside = (f"T{number:0{len(first)}}" for number in numbers)
             found |= dict.fromkeys(task for task in inside if task in known)
@@ -205,7 +182,7 @@ def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
 def _checklists(source: Source, path: Path, reading: Reading) -> list[tuple[Gate, Reader]]:
     found = []
     for file in sorted((path.parent / "checklists").glob("*.md")):
-        reader = Reader.open(source, file, reading)
+        reader = Reader(source, file, reading)
         items = tuple(reader.criterion(box) for box in reader.scanned.boxes)
         found.append((Gate(name=file.stem, path=reader.relative, items=items), reader))
     return found

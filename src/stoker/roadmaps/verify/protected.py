@@ -80,9 +80,11 @@ def has_section(path: str) -> bool:
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """A directory stands for all in it."""
+    """A directory stands for all in it; a file of just this name, as `[id].tsx`, is meant, too."""
     return any(
-        fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*")
+        fnmatchcase(path, pattern)
+        or fnmatchcase(path, pattern.rstrip("/") + "/*")
+        or f"{path}/".startswith(pattern.rstrip("/") + "/")
         for pattern in patterns
     )
 
