@@ -1,22 +1,67 @@
-"""Edits of plan files whose tasks have ids of their own, such as JSON."""
+"""What formats share whose tasks have ids of their own, such as those of JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
-from stoker.roadmaps.document import Mark, Roadmap, Task
-from stoker.roadmaps.format import Edit, NotReadable, Source
+from stoker.roadmaps.document import Mark, Roadmap, Status, Task
+from stoker.roadmaps.findings import Findings
+from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
 
 _PREFIX = 200
 
 
-def as_it_is(now: Roadmap, task: Task) -> Task:
-    """A task in its document as it is by now, wherever it has moved to. Raises `NotReadable` if
-    it is no longer there."""
-    found = [one for one in now.walk() if one.id == task.id]
-    if not found:
-        raise NotReadable(f"{now.source}: expected a task {task.id}, found none")
-    return next((one for one in found if one.line == task.line), found[0])
+class Structured:
+    """How their documents are made and their statuses written."""
+
+    name: str
+    title: str
+
+    def read(self, source: Source, reading: Reading) -> Roadmap:
+        """See `Format`."""
+        raise NotImplementedError
+
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
+        """What takes the place of a task's mark; None if the format has no word for it."""
+        raise NotImplementedError
+
+    def document(
+        self,
+        source: Source,
+        path: str,
+        data: bytes,
+        tasks: Sequence[Task],
+        problems: Findings,
+        **fields: Any,
+    ) -> Roadmap:
+        """A roadmap of the file `path`."""
+        return Roadmap(
+            source=path,
+            root=str(source.root),
+            format=self.name,
+            sha256=sha256(data).hexdigest(),
+            tasks=tuple(tasks),
+            problems=tuple(problems),
+            **fields,
+        )
+
+    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
+        """See `Format`. Of the task where it is by now. Raises `NotReadable`."""
+        now = self.again(source, task)
+        found = [one for one in now.walk() if one.id == task.id]
+        if not found:
+            raise NotReadable(f"{now.source}: expected a task {task.id}, found none")
+        one = next((one for one in found if one.line == task.line), found[0])
+        if one.mark is None or one.status == status:
+            return ()
+        after = self.says(source, one, one.mark, status)
+        return replacing(source, one.mark, after) if after is not None else ()
+
+    def again(self, source: Source, task: Task) -> Roadmap:
+        """The document with a task, as it is by now. Raises `NotReadable`."""
+        return self.read(source, Reading(tag=task.phase))
 
 
 def replacing(source: Source, mark: Mark, after: str) -> Sequence[Edit]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from reprlib import repr as short
 from typing import Any, Literal
 
 from stoker.roadmaps.document import Problem, Task
@@ -11,8 +12,8 @@ from stoker.roadmaps.document import Problem, Task
 class Findings(list[Problem]):
     """The problems of one document."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__()
+    def __init__(self, path: str, found: Iterable[Problem] = ()) -> None:
+        super().__init__(found)
         self._path = path
 
     def tell(
@@ -34,6 +35,10 @@ class Findings(list[Problem]):
                 column=place[1],
             )
         )
+
+    def no_id(self, place: tuple[int, int], what: str, found: Any) -> None:
+        """Note that this, which should have one, has no id."""
+        self.tell(place, "no-id", f"expected a {what} with an `id`, found {short(found)[:80]}")
 
     def check(self, tasks: Sequence[Task], *, fold: bool = False) -> None:
         """Note ids that stand twice and dependencies that lead nowhere. `fold`: ids that differ

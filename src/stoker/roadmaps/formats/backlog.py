@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from stoker.roadmaps.document import Criterion, Phase, Priority, Roadmap, Status, Task
-from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.document import Criterion, Mark, Phase, Priority, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings, word, words
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.formats.nesting import nested
 from stoker.roadmaps.front_matter import FrontMatter, front_matter, written
 from stoker.roadmaps.text import Text
 
@@ -49,21 +48,21 @@ _KNOWN: Final[dict[str, Status]] = {
 _PRIORITIES: Final[dict[str, Priority]] = {
     one: one for one in ("low", "medium", "high", "critical")
 }
-_SECTION: Final = re.compile(
-    r"<!-- SECTION:DESCRIPTION:BEGIN -->\s*(.*?)\s*<!-- SECTION:DESCRIPTION:END -->", re.DOTALL
+_SECTION: Final = "<!-- SECTION:DESCRIPTION:{} -->"
+_OLD_SECTION: Final = re.compile(
+    r"^## Description[ \t\r]*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE
 )
-_OLD_SECTION: Final = re.compile(r"^## Description\s*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-_CHECKLISTS: Final = (
-    re.compile(r"<!-- (AC|DOD):BEGIN -->(.*?)<!-- \1:END -->", re.DOTALL),
-    re.compile(
-        r"^## (Acceptance Criteria|Definition of Done)[^\n]*\n(.*?)(?=^## |\Z)",
-        re.DOTALL | re.MULTILINE,
-    ),
+_LISTS: Final = re.compile(
+    r"<!-- (AC|DOD):BEGIN -->(.*?)<!-- (?:AC|DOD):(?:END|BEGIN) -->", re.DOTALL
 )
-_BOX: Final = re.compile(r"^\s*[-*] \[([ xX])\] (?:#\d+ )?([^\r\n]+)", re.MULTILINE)
+_OLD_LISTS: Final = re.compile(
+    r"^## (Acceptance Criteria|Definition of Done)[^\n]*\n(.*?)(?=^## |\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_BOX: Final = re.compile(r"^[ \t]*[-*] \[([ xX])\] (?:#\d+ )?([^\r\n]+)", re.MULTILINE)
 
 
-class Backlog:
+class Backlog(Structured):
     """See `format.Format`."""
 
     name = "backlog"
@@ -92,30 +91,26 @@ class Backlog:
         files = [source.path] if alone else _files(home)
         reader = _Reader(source, _config(source, home))
         tasks = reader.tasks(files)
-        return Roadmap(
-            source=source.relative(source.path if alone else home),
-            root=str(source.root),
-            format=self.name,
-            sha256=reader.digest.hexdigest(),
+        return self.document(
+            source,
+            source.relative(source.path if alone else home),
+            b"".join(reader.data),
+            nested(tasks, reader.parents(tasks)),
+            reader.problems,
             title=word(reader.config.get("project_name")) or home.parent.name,
             phases=_milestones(source, home, tasks),
-            tasks=_nested(tasks, reader.parents),
-            problems=tuple(reader.problems),
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. The word is the one of `config.yml` that means `status`. Raises
-        `NotReadable`."""
-        path = source.root / task.path
-        home = _home_of(path)
-        now = as_it_is(self.read(Source(root=source.root, path=path), Reading()), task)
-        if home is None or now.mark is None or now.status == status:
-            return ()
-        statuses = _statuses(_config(source, home))
+    def again(self, source: Source, task: Task) -> Roadmap:
+        """See `Structured`. The task's file alone."""
+        return self.read(Source(root=source.root, path=source.root / task.path), Reading())
+
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
+        """See `Structured`. The word is the one of `config.yml` that means `status`."""
+        home = _home_of(source.root / mark.path)
+        statuses = _statuses(_config(source, home) if home else {})
         name = next((one for one in statuses if _meaning(one, statuses) == status), None)
-        if name is None:
-            return ()
-        return replacing(source, now.mark, written(now.mark, "status", name))
+        return written(mark, "status", name) if name is not None else None
 
 
 FORMAT: Final = Backlog()
@@ -136,8 +131,8 @@ class _Reader:
         self.config = config
         self._statuses = _statuses(config)
         self.problems = Findings("")
-        self.digest = sha256()
-        self.parents: dict[str, str] = {}
+        self.data: list[bytes] = []
+        self._parents: dict[str, str] = {}
         """Of each task that has one, by id."""
 
     def tasks(self, files: Iterable[Path]) -> list[Task]:
@@ -161,11 +156,16 @@ class _Reader:
             self.problems.check(tasks, fold=True)
         return tasks
 
+    def parents(self, tasks: Sequence[Task]) -> list[int]:
+        """For each task the index of the one it is below, or -1."""
+        places = {task.id: index for index, task in enumerate(tasks)}
+        return [places.get(self._parents.get(task.id, ""), -1) for task in tasks]
+
     def _read(self, path: Path) -> _File | None:
         relative = self._source.relative(path)
         try:
             data = self._source.read(path)
-            self.digest.update(data)
+            self.data.append(data)
             text = Text(data, relative)
             head = front_matter(text)
         except NotReadable as error:
@@ -187,18 +187,17 @@ class _Reader:
             place = head.line(head.node)
             self.problems.tell(place, "unknown-status", message, "warning", text.path)
         body = text.text[head.body :]
-        description = _SECTION.search(body) or _OLD_SECTION.search(body)
         identity = value["id"]
         parent = word(value.get("parent_task_id"))
         if parent:
-            self.parents[identity] = canonical(parent)
+            self._parents[identity] = canonical(parent)
         return Task(
             id=identity,
             title=word(value.get("title")) or identity,
             line=1,
             column=1,
             path=text.path,
-            description=description[1].replace("\r\n", "\n").strip() if description else "",
+            description=_description(body),
             context=body.strip(),
             status=_meaning(state, self._statuses),
             mark=head.place_of(head.node, "status"),
@@ -212,9 +211,18 @@ class _Reader:
         )
 
 
+def _description(body: str) -> str:
+    """What stands between its sentinels; of files from before there were any, its section."""
+    begin, end = (_SECTION.format(word) for word in ("BEGIN", "END"))
+    _, _, rest = body.partition(begin)
+    said, met, _ = rest.partition(end)
+    old = None if met else _OLD_SECTION.search(body)
+    return (old[1] if old else said if met else "").replace("\r\n", "\n").strip()
+
+
 def _criteria(text: Text, start: int) -> Iterable[Criterion]:
     """The boxes between the sentinels; of files from before there were any, of the sections."""
-    for pattern in _CHECKLISTS:
+    for pattern in (_LISTS, _OLD_LISTS):
         found = list(pattern.finditer(text.text, start))
         for part in found:
             for box in _BOX.finditer(text.text, part.start(2), part.end(2)):
@@ -239,29 +247,6 @@ def _milestones(source: Source, home: Path, tasks: Sequence[Task]) -> tuple[Phas
         title, path = titles.get(name.casefold(), (name, home))
         phases[name] = Phase(id=name, name=title, line=1, path=source.relative(path))
     return tuple(phases.values())
-
-
-def _nested(tasks: Sequence[Task], parents: dict[str, str]) -> tuple[Task, ...]:
-    """Tasks with those whose parent they are below them; what would be its own parent is not."""
-    children: dict[str, list[Task]] = {}
-    known = {task.id for task in tasks}
-    tops = []
-    for task in tasks:
-        parent = parents.get(task.id)
-        seen = {task.id}
-        while parent in known and parent not in seen:
-            seen.add(parent)
-            parent = parents.get(parent)
-        if parent in seen or parents.get(task.id) not in known:
-            tops.append(task)
-        else:
-            children.setdefault(parents[task.id], []).append(task)
-
-    def whole(task: Task) -> Task:
-        below = tuple(map(whole, children.get(task.id, ())))
-        return replace(task, subtasks=below) if below else task
-
-    return tuple(map(whole, tops))
 
 
 def _home(directory: Path) -> Path | None:

@@ -3,14 +3,12 @@ it are prose."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, Final
 
-from stoker.roadmaps.document import Roadmap, Status, Task
-from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.document import Mark, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings, word, words
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.front_matter import FrontMatter, front_matter, member, written
 from stoker.roadmaps.text import Text
 
@@ -23,7 +21,7 @@ _STATUSES: Final[dict[str, Status]] = {
 _WORDS: Final = {status: word for word, status in _STATUSES.items()}
 
 
-class Cursor:
+class Cursor(Structured):
     """See `format.Format`."""
 
     name = "cursor"
@@ -52,24 +50,19 @@ class Cursor:
             raise NotReadable(f"{relative}:1: expected front matter with a list `todos`")
         problems = Findings(relative)
         overview = word(head.value.get("overview"))
-        return Roadmap(
-            source=relative,
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
+        return self.document(
+            source,
+            relative,
+            data,
+            _todos(head, problems),
+            problems,
             title=word(head.value.get("name")) or source.path.name.removesuffix(".plan.md"),
             text="\n\n".join(filter(None, (overview, text.text[head.body :].strip()))),
-            tasks=_todos(head, problems),
-            problems=tuple(problems),
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. There are no words for blocked, deferred and in review. Raises
-        `NotReadable`."""
-        now = as_it_is(self.read(source, Reading()), task)
-        if now.mark is None or now.status == status or status not in _WORDS:
-            return ()
-        return replacing(source, now.mark, written(now.mark, "status", _WORDS[status]))
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
+        """See `Structured`. There are no words for blocked, deferred and in review."""
+        return written(mark, "status", _WORDS[status]) if status in _WORDS else None
 
 
 FORMAT: Final = Cursor()
@@ -81,8 +74,7 @@ def _todos(head: FrontMatter, problems: Findings) -> tuple[Task, ...]:
     for node, value in zip(listed.value, head.value["todos"], strict=True):
         place = head.line(node)
         if not isinstance(value, dict) or not word(value.get("id")):
-            found = repr(value)[:80]
-            problems.tell(place, "no-id", f"expected a to-do with an `id`, found {found}")
+            problems.no_id(place, "to-do", value)
             continue
         identity = value["id"]
         state = word(value.get("status")) or "pending"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
-from msgspec.structs import replace
-
 from stoker.roadmaps import glyphs
-from stoker.roadmaps.document import Phase, Roadmap, Status, Task
-from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.document import Mark, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.formats.nesting import Phases, nested
 from stoker.roadmaps.formats.scanner import BOXED, TEXT, scan
-from stoker.roadmaps.identity import name, slug
+from stoker.roadmaps.identity import name
 from stoker.roadmaps.text import Text
 
 _SUFFIXES: Final = (".md", ".markdown", ".mdx", ".txt", "")
 
 
-class Glyphs:
+class Glyphs(Structured):
     """See `format.Format`."""
 
     name = "glyphs"
@@ -61,69 +59,52 @@ class Glyphs:
             elif kinds[number] in (TEXT, BOXED) and (sign := glyphs.sign_of(line.rstrip("\r"))):
                 found.append((number, at, sign, section))
             at += len(line) + 1
-        phases: dict[str, Phase] = {}
+        phases = Phases()
         ids, _ = name([""] * len(found), lambda n: (found[n][2].text, (found[n][3] or "",), ""))
-        tasks = []
-        for identity, (number, at, sign, above) in zip(ids, found, strict=True):
-            tasks.append(
-                Task(
-                    id=identity,
-                    title=sign.text,
-                    line=number + 1,
-                    column=sign.indent + 1,
-                    status=sign.status,
-                    mark=text.mark(at + sign.start, at + sign.end) if sign.end else None,
-                    phase=_phase(above, phases, number),
-                    section=above,
-                )
+        tasks = [
+            Task(
+                id=identity,
+                title=sign.text,
+                line=number + 1,
+                column=sign.indent + 1,
+                status=sign.status,
+                mark=text.mark(at + sign.start, at + sign.end) if sign.end else None,
+                phase=phases.of(above, number + 1),
+                section=above,
             )
+            for identity, (number, at, sign, above) in zip(ids, found, strict=True)
+        ]
         problems = Findings(relative)
+        problems += scanned.problems
         if not tasks:
             problems.tell((1, 1), "no-tasks", "expected a list with signs, found none", "warning")
-        return Roadmap(
-            source=relative,
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
+        return self.document(
+            source,
+            relative,
+            data,
+            nested(tasks, _parents(found)),
+            problems,
             title=title,
             phases=tuple(phases.values()),
-            tasks=_nested(tasks, [sign.indent for _, _, sign, _ in found]),
-            problems=(*scanned.problems, *problems),
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. A line through stays. Raises `NotReadable`."""
-        now = as_it_is(self.read(source, Reading()), task)
-        if now.mark is None or now.status == status:
-            return ()
-        after = glyphs.written(now.mark.text, status)
-        return replacing(source, now.mark, after) if after is not None else ()
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
+        """See `Structured`. A line through stays."""
+        return glyphs.written(mark.text, status)
 
 
 FORMAT: Final = Glyphs()
 
 
-def _phase(section: str | None, phases: dict[str, Phase], number: int) -> str | None:
-    if section is None:
-        return None
-    known = next((phase.id for phase in phases.values() if phase.name == section), None)
-    if known is None:
-        known = slug(section)
-        phases[known] = Phase(id=known, name=section, line=number + 1)
-    return known
-
-
-def _nested(tasks: list[Task], indents: list[int]) -> tuple[Task, ...]:
+def _parents(found: Sequence[tuple[int, int, glyphs.Sign, str | None]]) -> list[int]:
     """Those indented further than the one above, of the same section, are its subtasks."""
-    open_: list[tuple[int, str | None, list[Task]]] = [(-1, None, [])]
-    for task, indent in zip(reversed(tasks), reversed(indents), strict=True):
-        # From the end: what is deeper and comes after a task waits for it on the stack.
-        below: list[Task] = []
-        while open_[-1][0] > indent and open_[-1][1] == task.section:
-            below += reversed(open_.pop()[2])
-        found = replace(task, subtasks=tuple(below)) if below else task
-        if open_[-1][:2] == (indent, task.section):
-            open_[-1][2].append(found)
-        else:
-            open_.append((indent, task.section, [found]))
-    return tuple(task for *_, level in reversed(open_) for task in reversed(level))
+    parents: list[int] = []
+    open_: list[int] = []
+    for index, (_, _, sign, section) in enumerate(found):
+        while open_ and (
+            found[open_[-1]][2].indent >= sign.indent or found[open_[-1]][3] != section
+        ):
+            open_.pop()
+        parents.append(open_[-1] if open_ else -1)
+        open_.append(index)
+    return parents

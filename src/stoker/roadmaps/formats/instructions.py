@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
-from stoker.roadmaps.document import Problem, Roadmap, Status, Task
-from stoker.roadmaps.format import Edit, Reading, Source
+from stoker.roadmaps.document import Roadmap
+from stoker.roadmaps.editing import Structured
+from stoker.roadmaps.findings import Findings
+from stoker.roadmaps.format import Reading, Source
 from stoker.roadmaps.instructions import is_instruction
 from stoker.roadmaps.text import Text
 
 
-class Instructions:
+class Instructions(Structured):
     """See `format.Format`."""
 
     name = "instructions"
@@ -26,28 +26,20 @@ class Instructions:
         """See `format.Format`."""
         data = source.read(source.path)
         relative = source.relative(source.path)
-        return Roadmap(
-            source=relative,
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
+        problems = Findings(relative)
+        message = "instructions for agents are context; nothing in them is a task"
+        problems.tell((1, 1), "no-tasks", message, "warning")
+        text = Text(data, relative).text
+        return self.document(
+            source,
+            relative,
+            data,
+            (),
+            problems,
             title=source.path.name,
-            text=Text(data, relative).text,
+            text=text,
             documents=(relative,),
-            problems=(
-                Problem(
-                    severity="warning",
-                    code="no-tasks",
-                    message="instructions for agents are context; nothing in them is a task",
-                    path=relative,
-                    line=1,
-                ),
-            ),
         )
-
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. Nothing."""
-        return ()
 
 
 FORMAT: Final = Instructions()

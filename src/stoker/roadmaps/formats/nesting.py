@@ -6,7 +6,25 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from stoker.roadmaps.document import DEEPEST, Task
+from stoker.roadmaps.document import DEEPEST, Phase, Task
+from stoker.roadmaps.identity import Names, slug
+
+
+class Phases(dict[str, Phase]):
+    """Phases out of the names of sections, by these names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids = Names()
+
+    def of(self, section: str | None, line: int) -> str | None:
+        """The id of a section's phase, which begins at this line if there was none yet."""
+        if not section:
+            return None
+        if section not in self:
+            identity = self._ids.take(slug(section))
+            self[section] = Phase(id=identity, name=section, line=line)
+        return self[section].id
 
 
 def shallow(parents: Sequence[int]) -> tuple[list[int], int]:

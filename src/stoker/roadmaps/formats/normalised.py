@@ -17,11 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from stoker.roadmaps import glyphs
-from stoker.roadmaps.document import Phase, Problem, Roadmap, Status, Task
-from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.document import Mark, Problem, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured, replacing
+from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.identity import slug
-from stoker.roadmaps.json_spans import spans
+from stoker.roadmaps.formats.nesting import Phases
+from stoker.roadmaps.json_spans import Json
 from stoker.roadmaps.text import Text
 from stoker.roadmaps.writing import edited
 
@@ -55,7 +56,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-class Normalised:
+class Normalised(Structured):
     """See `format.Format`."""
 
     name = "normalised"
@@ -73,19 +74,19 @@ class Normalised:
         """See `format.Format`. Raises `NotReadable` if the plan file has changed since."""
         relative = source.relative(source.path)
         kept = load(source)
-        digest = sha256(source.read(source.path)).hexdigest()
-        if kept is None or kept.sha256 != digest:
+        data = source.read(source.path)
+        if kept is None or kept.sha256 != sha256(data).hexdigest():
             found = "none" if kept is None else "that of an earlier content"
             raise NotReadable(
                 f"{relative}: expected its normal form, found {found}; "
                 "`stoker roadmap parse --normalize-with-llm` makes it"
             )
         path = kept_at(source)
-        document = spans(Text(source.read(path), source.relative(path)))
-        lines = source.read(source.path).decode(errors="replace").split("\n")
-        phases: dict[str, Phase] = {}
+        document = Json(Text(source.read(path), source.relative(path)), "status")
+        lines = data.decode(errors="replace").split("\n")
+        phases = Phases()
         tasks = []
-        for todo, span in zip(kept.todos, document.members()["todos"].items(), strict=True):
+        for todo, said in zip(kept.todos, document.value["todos"], strict=True):
             line = lines[todo.line - 1].rstrip("\r") if todo.line <= len(lines) else ""
             tasks.append(
                 Task(
@@ -95,29 +96,25 @@ class Normalised:
                     column=len(line) - len(line.lstrip()) + 1,
                     context=line.strip(),
                     status=todo.status,
-                    mark=span.place_of("status"),
-                    phase=_phase(todo, phases),
+                    mark=document.mark(said, "status"),
+                    phase=phases.of(todo.phase, todo.line),
                     section=todo.phase or None,
                 )
             )
-        return Roadmap(
-            source=relative,
-            root=str(source.root),
-            format=self.name,
-            sha256=digest,
+        return self.document(
+            source,
+            relative,
+            data,
+            tasks,
+            Findings(relative, kept.problems),
             title=kept.title,
             phases=tuple(phases.values()),
-            tasks=tuple(tasks),
             documents=(relative,),
-            problems=kept.problems,
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. Of the normal form; the plan file stays. Raises `NotReadable`."""
-        now = as_it_is(self.read(source, Reading()), task)
-        if now.mark is None or now.status == status:
-            return ()
-        return replacing(source, now.mark, f'"{status}"')
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str:
+        """See `Structured`. Of the normal form; the plan file stays."""
+        return f'"{status}"'
 
 
 FORMAT: Final = Normalised()
@@ -164,16 +161,7 @@ def back(source: Source, roadmap: Roadmap) -> Sequence[Edit]:
     if edits:
         digest = sha256(edited(data, roadmap.source, edits)).hexdigest()
         path = kept_at(source)
-        document = spans(Text(source.read(path), source.relative(path)))
-        edits += replacing(source, document.place_of("sha256"), f'"{digest}"')
+        document = Json(Text(source.read(path), source.relative(path)), "sha256")
+        if (place := document.mark(document.value, "sha256")) is not None:
+            edits += replacing(source, place, f'"{digest}"')
     return edits
-
-
-def _phase(todo: Todo, phases: dict[str, Phase]) -> str | None:
-    if not todo.phase:
-        return None
-    known = next((phase.id for phase in phases.values() if phase.name == todo.phase), None)
-    if known is None:
-        known = slug(todo.phase)
-        phases[known] = Phase(id=known, name=todo.phase, line=todo.line)
-    return known

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from stoker.roadmaps.document import Criterion, Roadmap, Status, Task
-from stoker.roadmaps.editing import as_it_is, replacing
+from msgspec.structs import replace
+
+from stoker.roadmaps.document import Criterion, Mark, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings, word, words
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.json_spans import Span, recognised, spans, written
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.json_spans import Json, Object, recognised, written
 from stoker.roadmaps.text import Text
 
 _PLACES: Final = ("prd.json", "scripts/ralph/prd.json")
 
 
-class Prd:
+class Prd(Structured):
     """See `format.Format`. Stories are worked at by `priority`, 1 first; those of a number
     depend on those of the number before, unless dependencies are written."""
 
@@ -37,80 +38,65 @@ class Prd:
             raise NotReadable(f"{source.path}: expected {' or '.join(_PLACES)} in it, found none")
         data = source.read(path)
         relative = source.relative(path)
-        document = spans(Text(data, relative))
-        members = document.members()
-        stories = members.get("userStories")
-        if stories is None or not isinstance(stories.value, list):
+        document = Json(Text(data, relative), "userStories", "passes", "acceptanceCriteria")
+        if not _has_stories(document.value):
             raise NotReadable(f"{relative}: expected a list `userStories`, found none")
         problems = Findings(relative)
         found = [
-            (_rank(item.value), task)
-            for item in stories.items()
-            if (task := _story(item, problems)) is not None
+            (_rank(story), task)
+            for place, story in document.items(document.value, "userStories")
+            if (task := _story(document, place, story, problems)) is not None
         ]
         found.sort(key=lambda one: one[0])
         tasks = _in_order(found)
         problems.check(tasks)
         progress = path.with_name("progress.txt")
-        return Roadmap(
-            source=relative,
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
+        return self.document(
+            source,
+            relative,
+            data,
+            tasks,
+            problems,
             title=word(document.value.get("project")) or path.parent.name,
             text=word(document.value.get("description")),
-            tasks=tasks,
             documents=(source.relative(progress),) if progress.is_file() else (),
-            problems=tuple(problems),
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. A story passes or it does not: what is not done does not. Raises
-        `NotReadable`."""
-        now = as_it_is(self.read(source, Reading()), task)
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
+        """See `Structured`. A story passes or it does not: what is not done does not."""
         passes = status == "done"
-        if now.mark is None or passes == (now.status == "done"):
-            return ()
-        return replacing(
-            source, now.mark, written(now.mark, "passes", "true" if passes else "false")
-        )
+        if passes == (now.status == "done"):
+            return None
+        return written(mark, "passes", "true" if passes else "false")
 
 
 FORMAT: Final = Prd()
 
 
-def _story(item: Span, problems: Findings) -> Task | None:
-    source = item.source
-    line, column = source.place(item.start)
-    value = item.value
-    if not isinstance(value, dict) or not word(value.get("id")):
-        message = f"expected a story with an `id`, found {repr(value)[:80]}"
-        problems.tell((line, column), "no-id", message)
+def _story(document: Json, place: tuple[int, int], story: Any, problems: Findings) -> Task | None:
+    if not isinstance(story, Object) or not word(story.get("id")):
+        problems.no_id(place, "story", story)
         return None
-    criteria = item.members().get("acceptanceCriteria")
-    depends = value.get("dependsOn", value.get("dependencies"))
     return Task(
-        id=value["id"],
-        title=word(value.get("title")) or value["id"],
-        line=line,
-        column=column,
-        description=word(value.get("description")),
-        context=word(value.get("notes")),
-        status="done" if value.get("passes") is True else "pending",
-        mark=item.place_of("passes"),
+        id=story["id"],
+        title=word(story.get("title")) or story["id"],
+        line=place[0],
+        column=place[1],
+        description=word(story.get("description")),
+        context=word(story.get("notes")),
+        status="done" if story.get("passes") is True else "pending",
+        mark=document.mark(story, "passes"),
         explicit=True,
-        depends_on=words(depends),
+        depends_on=words(story.get("dependsOn", story.get("dependencies"))),
         acceptance=tuple(
-            Criterion(text=one.value, line=source.place(one.start)[0])
-            for one in (criteria.items() if criteria else ())
-            if word(one.value)
+            Criterion(text=one, line=line)
+            for (line, _), one in document.items(story, "acceptanceCriteria")
+            if word(one)
         ),
     )
 
 
 def _in_order(found: Sequence[tuple[float, Task]]) -> tuple[Task, ...]:
-    from msgspec.structs import replace
-
     if any(task.depends_on for _, task in found):
         return tuple(task for _, task in found)
     tasks: list[Task] = []

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from stoker.roadmaps.document import (
-    Criterion,
-    Phase,
-    Priority,
-    Roadmap,
-    Status,
-    Task,
-)
-from stoker.roadmaps.editing import as_it_is, replacing
+from stoker.roadmaps.document import Criterion, Mark, Phase, Priority, Roadmap, Status, Task
+from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings, word
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
-from stoker.roadmaps.json_spans import Span, recognised, spans, written
+from stoker.roadmaps.format import NotReadable, Reading, Source
+from stoker.roadmaps.json_spans import Json, Object, recognised, written
 from stoker.roadmaps.text import Text
 
 _STATUSES: Final[dict[str, Status]] = {
@@ -41,7 +33,7 @@ _RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _PLACES: Final = (".taskmaster/tasks/tasks.json", "tasks/tasks.json", "tasks.json")
 
 
-class TaskMaster:
+class TaskMaster(Structured):
     """See `format.Format`."""
 
     name = "taskmaster"
@@ -59,40 +51,34 @@ class TaskMaster:
         if path is None:
             raise NotReadable(f"{source.path}: expected {' or '.join(_PLACES)} in it, found none")
         data = source.read(path)
-        document = spans(Text(data, source.relative(path)))
+        relative = source.relative(path)
+        document = Json(Text(data, relative), "tasks", "subtasks", "status", "acceptanceCriteria")
         lists = _lists(document.value)
         if not lists:
-            raise NotReadable(
-                f"{source.relative(path)}: expected an object with a list `tasks` in each tag, "
-                "found none"
-            )
+            message = "expected an object with a list `tasks` in each tag, found none"
+            raise NotReadable(f"{relative}: {message}")
         tag = _tag(source, path, lists, reading)
-        owner = document.members()[tag] if tag else document
-        reader = _Reader(document.source, tag)
-        members = owner.members()
-        tasks = reader.tasks(members["tasks"])
-        metadata = members["metadata"].value if "metadata" in members else {}
+        owner = document.value[tag] if tag else document.value
+        reader = _Reader(document, tag)
+        tasks = reader.tasks(owner, "tasks")
+        metadata = owner.get("metadata")
         aim = word(metadata.get("description")) if isinstance(metadata, dict) else ""
-        line, _ = document.source.place(owner.start)
+        line, _ = document.place(owner)
         reader.problems.check(tasks)
-        return Roadmap(
-            source=source.relative(path),
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
+        return self.document(
+            source,
+            relative,
+            data,
+            tasks,
+            reader.problems,
             title=_title(document.value),
             text=aim,
             phases=(Phase(id=tag, name=tag, line=line, goal=aim),) if tag else (),
-            tasks=tasks,
-            problems=tuple(reader.problems),
         )
 
-    def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
-        """See `format.Format`. Raises `NotReadable`."""
-        now = as_it_is(self.read(source, Reading(tag=task.phase)), task)
-        if now.mark is None or now.status == status:
-            return ()
-        return replacing(source, now.mark, written(now.mark, "status", f'"{_WORDS[status]}"'))
+    def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str:
+        """See `Structured`."""
+        return written(mark, "status", f'"{_WORDS[status]}"')
 
 
 FORMAT: Final = TaskMaster()
@@ -120,70 +106,63 @@ def ready(roadmap: Roadmap) -> tuple[Task, ...]:
 class _Reader:
     """Of the tasks of one tag."""
 
-    def __init__(self, source: Text, tag: str) -> None:
-        self._source = source
+    def __init__(self, document: Json, tag: str) -> None:
+        self._document = document
         self._tag = tag
-        self.problems = Findings(source.path)
+        self.problems = Findings(document.source.path)
 
-    def tasks(self, listed: Span, parent: str = "") -> tuple[Task, ...]:
+    def tasks(self, owner: Object, name: str, parent: str = "") -> tuple[Task, ...]:
         found = []
-        for item in listed.items():
-            members = item.members()
-            number = members["id"].value if "id" in members else None
-            if not _is_id(number):
-                place = self._source.place(item.start)
-                found_ = repr(item.value)[:80]
-                self.problems.tell(place, "no-id", f"expected a task with an `id`, found {found_}")
-                continue
-            found.append(self._task(item, members, word(f"{number}"), parent))
+        for place, item in self._document.items(owner, name):
+            number = item.get("id") if isinstance(item, Object) else None
+            if _is_id(number):
+                found.append(self._task(item, place, word(f"{number}"), parent))
+            else:
+                self.problems.no_id(place, "task", item)
         return tuple(found)
 
-    def _task(self, item: Span, members: dict[str, Span], number: str, parent: str) -> Task:
-        value: dict[str, Any] = item.value
+    def _task(self, item: Object, place: tuple[int, int], number: str, parent: str) -> Task:
         identity = f"{parent}.{number}" if parent and "." not in number else number
-        line, column = self._source.place(item.start)
-        status = members.get("status")
-        state = word(value.get("status", "pending")).lower()
+        state = word(item.get("status", "pending")).lower()
+        mark = self._document.mark(item, "status")
         if state not in _STATUSES:
             self.problems.tell(
-                self._source.place((status or item).start),
+                self._document.source.place(self._document.offset(item, "status")),
                 "unknown-status",
                 f"status {state!r} of task {identity} is none of {', '.join(_STATUSES)}; "
                 "taken as pending",
                 "warning",
             )
-        children = members.get("subtasks")
+        title, description = word(item.get("title")), word(item.get("description"))
         return Task(
             id=identity,
-            title=word(value.get("title")) or word(value.get("description")) or identity,
-            line=line,
-            column=column,
-            description=word(value.get("description")),
-            context=word(value.get("details")),
+            title=title or description or identity,
+            line=place[0],
+            column=place[1],
+            description=description,
+            context=word(item.get("details")),
             status=_STATUSES.get(state, "pending"),
-            mark=self._source.mark(status.start, status.end) if status else item.place_of("status"),
+            mark=mark,
             explicit=True,
             phase=self._tag or None,
-            priority=_PRIORITIES.get(word(value.get("priority")).lower()),
-            files=_files(value.get("relevantFiles")),
-            depends_on=_dependencies(value.get("dependencies"), parent),
-            test_strategy=word(value.get("testStrategy")),
-            acceptance=self._criteria(members.get("acceptanceCriteria")),
-            subtasks=self.tasks(children, identity) if children else (),
+            priority=_PRIORITIES.get(word(item.get("priority")).lower()),
+            files=_files(item.get("relevantFiles")),
+            depends_on=_dependencies(item.get("dependencies"), parent),
+            test_strategy=word(item.get("testStrategy")),
+            acceptance=tuple(self._criteria(item)) if "acceptanceCriteria" in item else (),
+            subtasks=self.tasks(item, "subtasks", identity) if item.get("subtasks") else (),
         )
 
-    def _criteria(self, listed: Span | None) -> tuple[Criterion, ...]:
-        if listed is None:
-            return ()
-        if isinstance(listed.value, str):
-            line, _ = self._source.place(listed.start)
-            lines = (text.strip(" -*\t") for text in listed.value.splitlines())
-            return tuple(Criterion(text=text, line=line) for text in lines if text)
-        return tuple(
-            Criterion(text=word(item.value), line=self._source.place(item.start)[0])
-            for item in listed.items()
-            if word(item.value)
-        )
+    def _criteria(self, item: Object) -> Iterator[Criterion]:
+        name = "acceptanceCriteria"
+        if isinstance(item[name], str):
+            line, _ = self._document.source.place(self._document.offset(item, name))
+            for text in item[name].splitlines():
+                if text.strip(" -*\t"):
+                    yield Criterion(text=text.strip(" -*\t"), line=line)
+        for (line, _), value in self._document.items(item, name):
+            if word(value):
+                yield Criterion(text=word(value), line=line)
 
 
 def _file(source: Source) -> Path | None:
@@ -226,14 +205,16 @@ def _tag(source: Source, path: Path, tags: list[str], reading: Reading) -> str:
 
 def _dependencies(value: Any, parent: str) -> tuple[str, ...]:
     """A subtask's are of its own parent, unless they are dotted."""
-    listed = value if isinstance(value, list) else []
-    found = (f"{one}" for one in listed if _is_id(one))
-    return tuple(f"{parent}.{one}" if parent and "." not in one else one for one in found)
+    if not value or not isinstance(value, list):
+        return ()
+    found = [f"{one}" for one in value if _is_id(one)]
+    return tuple([f"{parent}.{one}" if parent and "." not in one else one for one in found])
 
 
 def _files(value: Any) -> tuple[str, ...]:
-    listed = value if isinstance(value, list) else []
-    paths = (one.get("path") if isinstance(one, dict) else one for one in listed)
+    if not value or not isinstance(value, list):
+        return ()
+    paths = (one.get("path") if isinstance(one, dict) else one for one in value)
     return tuple(dict.fromkeys(path for path in paths if isinstance(path, str) and path))
 
 
