@@ -10,11 +10,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from stoker.roadmaps.unit import Job
+from stoker.together import both
 from stoker.workspace import creation, locks, merge, refs, removal, snapshot
 from stoker.workspace.commit import commit_tree
 from stoker.workspace.errors import (
@@ -169,9 +171,13 @@ async def collect(
     repository, git = worktree.repository, worktree.repository.git
     tree = (await snapshot.take(worktree)).oid
     spares.expect(repository, tree)
+    commit = partial(commit_tree, git, parents=(base,), author=repository.author)
+    text = compose(f"Try: {title}")
     theirs: list[tuple[str, str]] = []
     ours: list[str] = []
-    records = iter(await git.records("diff-tree", "-r", "-z", "--no-renames", base, tree))
+    listed = git.records("diff-tree", "-r", "-z", "--no-renames", base, tree)
+    made, found = await both(commit(tree=tree, text=text), listed)
+    records = iter(found)
     for facts in records:
         path = next(records)
         if any(f"{path}/".startswith(f"{one}/") for one in (*plan_files, *OURS)):
@@ -184,7 +190,7 @@ async def collect(
         return Work(base, digest)
     if ours:
         tree = await snapshot.edited(git, tree, ours)
-    made = await commit_tree(git, tree, (base,), compose(f"Try: {title}"), repository.author)
+        made = await commit(tree=tree, text=text)
     spares.expect(repository, made, same_as=tree)
     return Work(made, digest)
 

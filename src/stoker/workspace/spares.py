@@ -64,6 +64,8 @@ class _Pool:
         """What was wanted last, or is to be wanted next."""
         self.same: frozenset[str] = frozenset()
         """What is expected, by all names: commits and trees of the same files."""
+        self.alike: dict[tuple[str, str], bool] = {}
+        """Whether the same attributes hold in two commits or trees; of the last ones."""
         self.awaited = 0
         """How many are still to be wanted at that."""
         self.moving = asyncio.Lock()
@@ -256,7 +258,7 @@ class Spares:
 
 
 async def _fitting(pool: _Pool, commit: str) -> Spare | None:
-    repository, rules = pool.repository, _rules(pool.repository)
+    rules = _rules(pool.repository)
     fit = {commit, *(pool.same if commit in pool.same else ())}
     if commit in pool.same and not any(spare.commit in fit for spare in pool.ready):
         async with pool.moving:
@@ -265,23 +267,25 @@ async def _fitting(pool: _Pool, commit: str) -> Spare | None:
         if one.rules != rules or one not in pool.ready or not one.whole:
             continue
         spare = pool.take(one, commit)
-        if spare.commit == commit or await _same_attributes(repository, spare.commit, commit):
+        if spare.commit == commit or await _same_attributes(pool, spare.commit, commit):
             return spare
         pool.spent.append(spare)
     return None
 
 
-async def _same_attributes(repository: Repository, one: str, other: str) -> bool:
+async def _same_attributes(pool: _Pool, one: str, other: str) -> bool:
     """False: files that are the same in both may be written differently."""
-    try:
-        found = await repository.git.run(
-            *("diff-tree", "-r", "--name-only", "--no-renames", one, other, "--"),
-            ":(glob)**/.gitattributes",
-            env={"GIT_LITERAL_PATHSPECS": "0"},
-        )
-    except GitFailed:  # a commit that is gone, say
-        return False
-    return not found.stdout
+    if (one, other) not in pool.alike:
+        while len(pool.alike) >= _MOST:
+            del pool.alike[next(iter(pool.alike))]
+        args = ("diff-tree", "-r", "--name-only", "--no-renames", one, other, "--")
+        env = {"GIT_LITERAL_PATHSPECS": "0"}
+        try:
+            found = await pool.repository.git.run(*args, ":(glob)**/.gitattributes", env=env)
+        except GitFailed:  # a commit that is gone, say
+            return False
+        pool.alike[one, other] = not found.stdout
+    return pool.alike[one, other]
 
 
 def _taken(worktree: Worktree, spare: Spare) -> None:
@@ -316,7 +320,7 @@ async def _move(pool: _Pool, spare: Spare) -> None:
     pool.ready.remove(spare)
     goal, left = pool.commit, pool.spent
     try:
-        if await _same_attributes(pool.repository, spare.commit, goal):
+        if await _same_attributes(pool, spare.commit, goal):
             await _git(pool, spare, "read-tree", "-m", "-u", spare.commit, goal)
             spare, left = replace(spare, commit=goal), pool.ready
     finally:
@@ -326,9 +330,7 @@ async def _move(pool: _Pool, spare: Spare) -> None:
 async def _renew(pool: _Pool, spare: Spare) -> None:
     """Make one that was given back what it was."""
     goal = pool.commit
-    if goal != spare.commit and not (
-        goal and await _same_attributes(pool.repository, spare.commit, goal)
-    ):
+    if goal != spare.commit and not (goal and await _same_attributes(pool, spare.commit, goal)):
         goal = spare.commit
     new = replace(spare, commit=goal)
     try:
