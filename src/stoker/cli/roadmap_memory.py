@@ -71,11 +71,12 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _outcomes(name: str, context: Context) -> tuple[Outcome, ...]:
-    from stoker.roadmaps.memory.outcome import run_memory
+    from stoker.roadmaps.knowledge import outcomes
+    from stoker.roadmaps.standing import standing
 
     async with context.journal() as journal:
         row = await context.find_run(journal, name)
-        return await run_memory(journal, row.run_id)
+        return outcomes(await standing(journal, row.run_id))
 
 
 def _root(cwd: Path) -> Path:

@@ -9,8 +9,8 @@ from stoker.log import get_logger
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.context.assembly import assemble
 from stoker.roadmaps.context.model import Request
-from stoker.roadmaps.memory import outcome, project
-from stoker.roadmaps.memory.outcome import Outcome
+from stoker.roadmaps.memory import project
+from stoker.roadmaps.memory.outcome import Outcome, decisions, shortened
 from stoker.roadmaps.standing import RunStanding
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job, Unit
@@ -18,9 +18,12 @@ from stoker.workspace.worktree import Worktree
 
 log = get_logger(__name__)
 
+_SUMMARY = 1200
+
 
 def outcomes(run: RunStanding) -> tuple[Outcome, ...]:
-    """What the tries of a run came to, in the order they ended."""
+    """What the tries of a run came to, in the order they ended: its memory. Files and verdicts are
+    the evidence's, never the agent's."""
     found = [
         (one.ended, _outcome(standing.unit, one))
         for standing in run.units
@@ -32,13 +35,18 @@ def outcomes(run: RunStanding) -> tuple[Outcome, ...]:
 
 def _outcome(unit: Unit, one: Try) -> Outcome:
     assert one.evidence is not None  # noqa: S101 - chosen so
-    return outcome.outcome(
+    return Outcome(
         task=unit.tasks[0].id,
         title=unit.title,
         attempt=one.number,
-        evidence=one.evidence,
-        told=outcome.Said(summary=outcome.shortened(one.summary, 1200)),
+        verdict=one.evidence.verdict,
         tasks=unit.ids if len(unit.tasks) > 1 else (),
+        files=one.evidence.files,
+        commit=one.evidence.commit,
+        summary=shortened(one.summary, _SUMMARY),
+        decisions=decisions(one.summary),
+        faults=one.evidence.faults,
+        tokens=one.tokens,
         seconds=one.ended - one.began,
         at=one.ended,
     )

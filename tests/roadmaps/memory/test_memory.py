@@ -12,16 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.agents import stream
 from stoker.cli import roadmap_memory
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output
-from stoker.journal.events import STEP_SETTLED, Event
 from stoker.roadmaps.document import Task
-from stoker.roadmaps.evidence import Evidence, Fault
+from stoker.roadmaps.evidence import Fault
 from stoker.roadmaps.memory import project
 from stoker.roadmaps.memory.learning import advice, signature
-from stoker.roadmaps.memory.outcome import Outcome, outcome, outcomes, said, shortened
+from stoker.roadmaps.memory.outcome import Outcome, decisions, shortened
 from stoker.roadmaps.memory.project import ProjectMemory, remember
 
 FAULT = Fault(category="import_error", message="No module named 'shop.tax' at src/a.py:3")
@@ -47,55 +45,13 @@ TRIES = (
 )
 
 
-def test_an_agents_stream_tells_files_decisions_and_what_is_left():
-    edit = stream.Change(path="src/a.py")
-    found = said(
-        [
-            stream.UserMessage(text="I decided nothing"),
-            stream.AssistantMessage(
-                text="Looking.\n- I chose a set instead of a list.\n```\nbecause = 1\n```\nFine."
-            ),
-            stream.FileEdit(id="1", changes=(edit,), status="succeeded"),
-            stream.FileEdit(id="2", changes=(stream.Change(path="no.py"),), status="denied"),
-            stream.Command(id="3", command="pytest", status="failed", exit_code=1),
-            stream.Command(id="4", command="ruff", status="failed", exit_code=1),
-            stream.Command(id="5", command="pytest", status="succeeded", exit_code=0),
-            stream.Todos(
-                items=(
-                    stream.Todo(text="done", status="completed"),
-                    stream.Todo(text="docs", status="pending"),
-                )
-            ),
-            stream.Usage(tokens=stream.Tokens(input=9, output=4), cost_usd=0.5),
-            stream.TurnEnded(reason="completed", summary="All is well."),
-        ]
-    )
-    assert found.summary == "All is well."
-    assert found.decisions == ("I chose a set instead of a list.",)
-    assert found.files == ("src/a.py",)
-    assert found.commands == ("ruff",)
-    assert found.unfinished == ("docs",)
-    assert (found.tokens.output, found.cost_usd) == (4, 0.5)
-
-
-def test_an_outcome_believes_the_evidence_and_not_the_agent():
-    evidence = Evidence(verdict="failed", reason="no", base="b", commit="c", files=("real.py",))
-    told = said([stream.FileEdit(id="1", changes=(stream.Change(path="said.py"),))])
-    found = outcome(task="1", title="T", attempt=1, evidence=evidence, told=told)
-    assert (found.verdict, found.files) == ("failed", ("real.py",))
-
-
-def test_a_runs_memory_is_read_from_its_events(tmp_path):
-    large = tmp_path / "large"
-    large.write_bytes(msgspec.json.encode(TRIES[1]))
-    records = (msgspec.to_builtins(TRIES[0]), {"$file": str(large)})
-    events = [Event("r", 1, "run.started", 0.0)]
-    events += [
-        Event("r", number, STEP_SETTLED, 0.0, "s", None, {"outputs": {"outcome": record}})
-        for number, record in enumerate(records, 2)
-    ]
-    events.append(Event("r", 9, STEP_SETTLED, 0.0, "other", None, {"outputs": {"x": 1}}))
-    assert outcomes(events) == TRIES[:2]
+def test_an_agents_last_message_tells_its_decisions():
+    told = "Looking.\n- I chose a set instead of a list.\n```\nbecause = 1\n```\nFine."
+    assert decisions(told) == ("I chose a set instead of a list.",)
+    many = "\n".join(f"I chose {number}." for number in (*range(20), 3))
+    assert len(decisions(many)) == 8
+    assert decisions(many)[-1] == "I chose 3."
+    assert decisions("") == ()
 
 
 def test_a_project_remembers_files_rules_history_and_lessons():
