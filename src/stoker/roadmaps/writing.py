@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Iterable
-from glob import escape
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
+from stoker import whole_file
 from stoker.roadmaps.format import Edit, Source
 
 _BOXES = re.compile(r"\[[ \txX~/\-]\]")
@@ -23,14 +21,6 @@ class Changed(Exception):
         super().__init__(f"{path}:{line}: expected {expected}, found {found}: the file has changed")
         self.path = path
         self.line = line
-
-
-class _Staged(NamedTuple):
-    """A file that is about to take the place of another."""
-
-    target: Path
-    before: bytes
-    new: Path
 
 
 def apply(root: Path, edits: Iterable[Edit]) -> tuple[str, ...]:
@@ -50,18 +40,21 @@ def apply(root: Path, edits: Iterable[Edit]) -> tuple[str, ...]:
         after = edited(data, path, of_file)
         if after != data:
             changes[path] = data, after
-    staged: list[_Staged] = []
+    places = {path: (root / path).resolve() for path in changes}
     try:
-        for path, (data, after) in changes.items():
-            target = (root / path).resolve()
-            staged.append(_Staged(target, data, _write(target, after)))
-        for path, stage in zip(changes, staged, strict=True):
-            if stage.target.read_bytes() != stage.before:
-                raise Changed(path, 1, "the file that was just read", "another")
-        _replace(staged)
-    finally:
-        for stage in staged:
-            stage.new.unlink(missing_ok=True)
+        with ExitStack() as staged:
+            for path, (_, after) in changes.items():
+                file = staged.enter_context(whole_file.atomic(places[path], theirs=True))
+                file.write(after)
+                file.flush()  # that the disk is full shows before anything is replaced
+            for path, (before, _) in changes.items():
+                if places[path].read_bytes() != before:
+                    raise Changed(path, 1, "the file that was just read", "another")
+    except OSError:  # of several, some may be in place
+        for path, (before, after) in changes.items():
+            if places[path].read_bytes() == after:
+                whole_file.replace(places[path], before, mode=None, sync=True)
+        raise
     return tuple(changes)
 
 
@@ -97,50 +90,3 @@ def _check(data: bytes, path: str, number: int, edit: Edit) -> None:
     below, found = (_BOXES.sub("[ ]", part.lstrip("\n")) for part in (edit.below, rest))
     if not found.startswith(below):
         raise Changed(path, number, f"below it {below[:80]!r}", repr(found[:80]))
-
-
-def _write(target: Path, data: bytes) -> Path:
-    """A file beside `target` with its mode and owner, on the disk."""
-    stat = target.stat()
-    _sweep(target)
-    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, stat.st_uid, stat.st_gid)
-            os.fchmod(descriptor, stat.st_mode & 0o7777)
-            file.flush()
-            os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _sweep(target: Path) -> None:
-    """Remove what writers of `target` have left that were killed."""
-    for path in target.parent.glob(f".{escape(target.name)}.*-*.tmp"):
-        pid = path.name.removeprefix(f".{target.name}.").partition("-")[0]
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            path.unlink(missing_ok=True)
-
-
-def _replace(staged: list[_Staged]) -> None:
-    """Put the new files in place; if one cannot be, those before it are put back."""
-    done: list[_Staged] = []
-    try:
-        for stage in staged:
-            stage.new.replace(stage.target)
-            done.append(stage)
-    except BaseException:
-        for stage in done:
-            _write(stage.target, stage.before).replace(stage.target)
-        raise
-    for folder in {stage.target.parent for stage in done}:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

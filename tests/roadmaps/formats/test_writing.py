@@ -128,7 +128,8 @@ def test_all_files_or_none(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"- [ ] x"
 
 
-def test_a_file_that_cannot_be_replaced_takes_the_others_back(tmp_path, monkeypatch):
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_a_file_that_cannot_be_replaced_takes_the_others_back(tmp_path, monkeypatch, which):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "T.md").write_bytes(b"- [ ] x")
@@ -136,7 +137,7 @@ def test_a_file_that_cannot_be_replaced_takes_the_others_back(tmp_path, monkeypa
     replace = Path.replace
 
     def fails(self, target):
-        if target.parent.name == "b":
+        if target.parent.name == which:
             raise OSError(28, "No space left on device")
         return replace(self, target)
 
