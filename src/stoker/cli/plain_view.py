@@ -80,7 +80,11 @@ class PlainView:
     def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         """The summary."""
         if self._detail != "quiet" or outcome.status != "succeeded":
-            conclude(outcome, state, self._context.output.out, hints)
+            conclude(outcome, state, self._context.output.out, hints, self._counts(state))
+
+    def _counts(self, state: RunState) -> str | None:
+        """How many of its steps stand how; None: as the engine has it."""
+        return None
 
     def _say(self, moment: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(moment))

@@ -108,14 +108,21 @@ class JsonView:
             conclude(outcome, state, self._context.output.err, hints)
 
 
-def conclude(outcome: Outcome, state: RunState, stream: Stream, hints: Sequence[str]) -> None:
-    """Print how the run stands: status, counts, duration, id, and what can be done now."""
+def conclude(
+    outcome: Outcome,
+    state: RunState,
+    stream: Stream,
+    hints: Sequence[str],
+    told: str | None = None,
+) -> None:
+    """Print how the run stands: status, counts (`told`: instead of those of its steps), duration,
+    id, and what can be done now."""
     run_id = state.run_id
     status = stream.style(outcome.status, *status_style(outcome.status), "bold")
     spent = ""
     if state.started_at is not None and state.finished_at is not None:
         spent = f" in {seconds(state.finished_at - state.started_at)}"
-    stream.line(f"run {run_id} {status}{spent}: {counts(state)}")
+    stream.line(f"run {run_id} {status}{spent}: {told or counts(state)}")
     if outcome.status in ("failed", "canceled") and outcome.reason:
         stream.line(f"  {printable(outcome.reason)}")
     for hint in hints:

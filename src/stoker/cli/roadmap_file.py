@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output, one_line
-from stoker.cli.roadmap_runs import carry_out, tell
+from stoker.cli.roadmap_runs import carry_out, emit, tell
 from stoker.roadmaps.document import Status
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def _parse(args: Namespace, context: Context) -> int:
             roadmap = _source_and_roadmap(args, context)[1]
     output = context.output
     if args.json:
-        output.json(_plain(roadmap))
+        emit(args, context, _plain(roadmap))
         return _status(roadmap)
     output.line(_headline(roadmap))
     names = {phase.id: phase.name for phase in roadmap.phases}
@@ -139,7 +139,9 @@ async def _how_far(args: Namespace, context: Context) -> int:
     for task, _ in _deep(roadmap.tasks):
         counts.setdefault(task.phase or "", Counter())[task.status] += 1
     if args.json:
-        output.json(
+        emit(
+            args,
+            context,
             {
                 "source": roadmap.source,
                 "format": roadmap.format,
@@ -152,7 +154,7 @@ async def _how_far(args: Namespace, context: Context) -> int:
                 ],
                 "runs": [] if found is None else list(_of_runs(found)),
                 "problems": [_plain(problem) for problem in roadmap.problems],
-            }
+            },
         )
         return _status(roadmap)
     output.line(_headline(roadmap))

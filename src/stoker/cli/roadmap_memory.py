@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.output import Output, one_line, plural
+from stoker.cli.roadmap_runs import find
 
 if TYPE_CHECKING:
     from stoker.roadmaps.memory.outcome import Outcome
@@ -70,13 +71,16 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     return SUCCEEDED
 
 
-async def _outcomes(name: str, context: Context) -> tuple[Outcome, ...]:
+async def _outcomes(name: str, context: Context) -> list[Outcome]:
     from stoker.roadmaps.knowledge import outcomes
     from stoker.roadmaps.standing import standing
+    from stoker.roadmaps.workspace import parts
 
     async with context.journal() as journal:
-        row = await context.find_run(journal, name)
-        return outcomes(await standing(journal, row.run_id))
+        row = await find(name, context, journal)
+        runs = (await parts(journal, row.run_id)).values() or (row.run_id,)
+        stand = [await standing(journal, run, context.directory / "runs") for run in runs]
+    return [one for run in stand for one in outcomes(run)]
 
 
 def _root(cwd: Path) -> Path:
@@ -91,7 +95,7 @@ def _root(cwd: Path) -> Path:
     return cwd
 
 
-def _print_run(found: tuple[Outcome, ...], output: Output) -> None:
+def _print_run(found: list[Outcome], output: Output) -> None:
     if not found:
         output.line("no task of this run was tried yet")
     for one in found:
@@ -125,4 +129,4 @@ def _listed(title: str, lines: list[str] | tuple[str, ...], output: Output) -> N
     if title and lines:
         output.line(title)
     for line in filter(None, lines):
-        output.line(f"  {one_line(line)}")
+        output.line(f"  {one_line(line)}".rstrip())

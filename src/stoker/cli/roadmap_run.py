@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stoker.journal.base import Journal
     from stoker.plan.model import Plan
     from stoker.roadmaps.begin import Prepared
-    from stoker.roadmaps.unit import Job
+    from stoker.roadmaps.order import Placed
 
 _STRATEGIES: Final = (
     *("retry_with_context", "rollback_failed", "rollback_all", "branch_and_merge"),
@@ -245,18 +245,22 @@ async def start(args: Namespace, context: Context) -> int:
 
     more = {"max_tasks": 1} if args.action == "next" else {}
     plan, found = await _prepared(args, context, {**settings(args), **more})
+    shown = args.dry_run and args.json
+    if shown:
+        told = [_task(name, one, placed) for name, one in found.items() for placed in one.units]
+        context.output.json({"tasks": told})
     for name, one in found.items():
         before = f"{name}: " if name else ""
         for note in one.notes:
             context.output.note(printable(f"{before}{note}"))
         tell(context, one.job.source, one.differing, name)
-        if args.dry_run or plan is None:
+        if not shown and (args.dry_run or plan is None):
             _show(context, one, name)
     if args.dry_run or plan is None:
         return exit_codes.SUCCEEDED
     async with context.journal(create=True, durability=args.durability) as journal:
         for one in found.values():
-            await _alone(context, journal, one.job)
+            await _alone(context, journal, one)
         for one in found.values():
             await open_branch(one)
     if (one_ := found.get("")) is not None:
@@ -282,21 +286,31 @@ async def _drive(
     return await conclude(args, context, name, status)
 
 
-async def _alone(context: Context, journal: Journal, job: Job) -> None:
+async def _alone(context: Context, journal: Journal, prepared: Prepared) -> None:
     """Raises `UsageError`: a run that is not over would do the same tasks."""
     from stoker.engine.lifecycle import RUN_OVER
-    from stoker.roadmaps.standing import of_roadmaps, standing
+    from stoker.roadmaps.standing import of_roadmaps, same_plan, standing
 
-    async for row in of_roadmaps(journal, job.plan_id):
+    async for row in of_roadmaps(journal, prepared.job.plan_id):
         if row.status in RUN_OVER:
             continue
-        other = (await standing(journal, row.run_id)).job
-        if other is not None and (other.source, other.branch) == (job.source, job.branch):
+        if same_plan((await standing(journal, row.run_id)).document, prepared.roadmap):
             run = row.parent_run_id or row.run_id  # a workspace's
             raise UsageError(
                 f"run {run} of this plan file is not over: "
                 f"{context.hint('roadmap', 'resume', run)}, or {context.hint('cancel', run)}"
             )
+
+
+def _task(project: str, prepared: Prepared, placed: Placed) -> dict[str, Any]:
+    waits = [name for other in placed.waits for name in prepared.units[other].unit.ids]
+    return {
+        **({"project": project} if project else {}),
+        "tasks": placed.unit.ids,
+        "title": placed.unit.title,
+        "agent": placed.unit.options.agent,
+        "after": waits,
+    }
 
 
 def _show(context: Context, prepared: Prepared, project: str) -> None:
@@ -318,7 +332,7 @@ async def resume(args: Namespace, context: Context) -> int:
     from stoker.engine.lifecycle import RUN_OVER
 
     async with context.journal(durability=args.durability) as journal:
-        row = await find(args, context, journal)
+        row = await find(args.run_id, context, journal)
         if row.status in RUN_OVER:
             context.output.note(f"run {row.run_id} is over: it {row.status}")
             status = exit_codes.BY_STATUS[row.status]

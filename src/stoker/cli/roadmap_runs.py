@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
@@ -33,12 +33,13 @@ def add_run(parser: ArgumentParser) -> None:
     )
 
 
-async def find(args: Namespace, context: Context, journal: Journal) -> RunRow:
-    """The run that is meant. Raises `UsageError`."""
+async def find(name: str | None, context: Context, journal: Journal) -> RunRow:
+    """The run that is meant: without a name, or by `last`, the newest of a roadmap. Raises
+    `UsageError`."""
     from stoker.roadmaps.standing import of_roadmaps
 
-    if args.run_id:
-        return await context.find_run(journal, args.run_id)
+    if name and name != "last":
+        return await context.find_run(journal, name)
     async for row in of_roadmaps(journal):
         if row.parent_run_id is None:
             return row
@@ -72,6 +73,14 @@ async def drive(
     return await drive(context, journal, noted, view, resources=resources), begun[0]
 
 
+def emit(args: Namespace, context: Context, document: dict[str, Any]) -> None:
+    """Print a document, or keep it for the one of all projects of a workspace."""
+    if "gathered" in args:
+        args.gathered.append(document)
+    else:
+        context.output.json(document)
+
+
 async def carry_out(args: Namespace, context: Context, plan: Plan) -> int:
     """Run a plan of this program's own; the exit status."""
     from stoker.engine.options import RunOptions
@@ -97,7 +106,7 @@ async def conclude(args: Namespace, context: Context, run_id: str, status: int) 
         plan = await stored_plan(journal, run_id)
         projects = await parts(journal, run_id) or {"": run_id}
         moved = branches(plan) if status == exit_codes.SUCCEEDED else {}
-        again = False
+        again, source = False, ""
         for name, part in projects.items():
             run = await standing(journal, part, context.directory / "runs")
             if (job := run.job) is None:
@@ -107,15 +116,18 @@ async def conclude(args: Namespace, context: Context, run_id: str, status: int) 
             tell(context, job.source, await now_differing(journal, run, job), name)
             if status == exit_codes.SUCCEEDED and any(u.unmarked for u in run.units) and job.sync:
                 status = exit_codes.FAILED
+            source = "" if name else job.source
             branch = moved.get((job.root, job.branch), job.branch)
             again |= any(one.status in ("failed", "blocked", "deferred") for one in run.units)
-            if settings_of(await stored_plan(journal, part)).land:
+            wanted = settings_of(await stored_plan(journal, part)).land
+            if wanted and (moved or not name):
                 status = await _land(context, job, branch, status)
             elif any(one.commit for one in run.units):
                 told = f"the work is on the branch {branch}: git merge {branch}"
                 context.output.note(f"{name}: {told}" if name else told)
-    if again and status == exit_codes.FAILED and "file" in args:
-        words = context.hint("roadmap", "run", str(args.file), "--retry-failed")
+    file = str(args.file) if "file" in args else _relative(context, source)
+    if again and status == exit_codes.FAILED and (source or "file" in args):
+        words = context.hint("roadmap", "run", file, "--retry-failed")
         context.output.note(f"what failed, once more: {words}")
     return status
 
@@ -196,5 +208,5 @@ async def _land(context: Context, job: Job, branch: str, status: int) -> int:
     except WorkspaceError as error:
         context.output.note(f"{branch} is not merged into what is checked out: {error}")
         return status or exit_codes.FAILED
-    context.output.note(f"merged into what is checked out: {made[:10]}")
+    context.output.note(f"{branch} is merged into what is checked out: {made[:10]}")
     return status

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from stoker.cli.output import one_line, seconds, status_style
 from stoker.cli.plain_view import PlainView
 from stoker.journal import events as ev
 from stoker.roadmaps.plan import AGAIN
+from stoker.roadmaps.standing import Outcome as Standing
+from stoker.roadmaps.standing import is_unit, status_of
 
 if TYPE_CHECKING:
     from stoker.engine.handle import RunHandle
@@ -36,6 +39,10 @@ class RoadmapView(PlainView):
         if outcome.status in ("failed", "canceled"):
             hints = [f"see: {self._context.hint('roadmap', 'review', outcome.run_id)}"]
         super().end(outcome, state, hints)
+
+    def _counts(self, state: RunState) -> str | None:
+        found = Counter(status_of(step)[0] for step in state.steps if is_unit(step))
+        return ", ".join(f"{found[one]} {one}" for one in get_args(Standing) if found[one]) or None
 
     def _started(self, event: Event) -> None:
         if event.attempt == 1:

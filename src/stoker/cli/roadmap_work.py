@@ -11,7 +11,7 @@ from stoker.cli import exit_codes, given, roadmap_memory
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.progress import add_progress
-from stoker.cli.roadmap_runs import add_run, carry_out, find, now_differing
+from stoker.cli.roadmap_runs import add_run, carry_out, emit, find, now_differing
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stoker.roadmaps.review_kind import Decision
     from stoker.roadmaps.standing import RunStanding, Standing
     from stoker.roadmaps.unit import Job
+    from stoker.workspace.repository import Repository
 
 _FAULTS: Final = 5
 _DIFF: Final = 40
@@ -48,8 +49,8 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
     steer = actions.add_parser(
         "steer", help="tell the agent at work on a task, and later ones", parents=[common]
     )
-    steer.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest run")
-    steer.add_argument("task", metavar="TASK", help="which")
+    steer.add_argument("run", metavar="RUN", help="id or its beginning; `last`: the newest")
+    steer.add_argument("task", metavar="TASK", help="which; of a workspace: PROJECT:ID")
     steer.add_argument("text", metavar="TEXT", nargs="?", default="", help="what to say")
     steer.add_argument(
         "--interrupt", action="store_true", help="now, not when what it is at has ended"
@@ -84,7 +85,7 @@ async def _standing(
     from stoker.roadmaps.standing import standing
 
     async with context.journal() as journal:
-        row = await find(args, context, journal)
+        row = await find(args.run_id, context, journal)
         run = await standing(journal, row.run_id, context.directory / "runs")
         if run.job is None:
             raise UsageError(f"run {row.run_id} is no roadmap's")
@@ -135,7 +136,7 @@ async def review(args: Namespace, context: Context) -> int:
                 _print(one, args, context, diff.splitlines())
         there = await read_run(journal, run.run_id)
     if args.json:
-        context.output.json({"run_id": run.run_id, "branch": job.branch, "tasks": told})
+        emit(args, context, {"run_id": run.run_id, "branch": job.branch, "tasks": told})
         return exit_codes.SUCCEEDED
     for hint in hints(there, view(there), context):
         context.output.line(hint)
@@ -268,7 +269,7 @@ async def suggest(args: Namespace, context: Context) -> int:
     found = [(one.unit.id, each) for one in open_ if one.last for each in one.last.suggestions]
     if args.json:
         told = [{"task": task, "suggestion": one} for task, one in found]
-        context.output.json({"run_id": run.run_id, "suggestions": told})
+        emit(args, context, {"run_id": run.run_id, "suggestions": told})
         return exit_codes.SUCCEEDED
     for task, one in found:
         about = " ".join(filter(None, (one.task, one.path, one.value)))
@@ -283,17 +284,24 @@ async def steer(args: Namespace, context: Context) -> int:
     """Say something of a task to the agent at work on it, and to those that come after."""
     from secrets import token_hex
 
-    from stoker.cli.ask import find_open, person
+    from stoker.cli.ask import PAST, person
     from stoker.engine.ask import ask
+    from stoker.engine.lifecycle import RUN_OVER
     from stoker.roadmaps.plan import steering
     from stoker.roadmaps.standing import standing
+    from stoker.roadmaps.workspace import parts
 
     if not (args.text.strip() or args.interrupt):
         raise UsageError("nothing is said: expected a text, --interrupt or both")
     async with context.journal() as journal:
-        row = await find_open(context, journal, args.run)
-        run = await standing(journal, row.run_id, context.directory / "runs")
-        _, one = _unit([(run.run_id, unit) for unit in run.units], args.task)
+        row = await find(args.run, context, journal)
+        project, _, task = args.task.rpartition(":")
+        if project:
+            row = await journal.run((await parts(journal, row.run_id)).get(project, row.run_id))
+        if row.status in RUN_OVER:
+            raise UsageError(f"run {row.run_id} is over: it {PAST[row.status]}")
+        run = await standing(journal, row.run_id)
+        _, one = _unit([(run.run_id, unit) for unit in run.units], task)
         text = steering(
             one.unit.id, args.text, interrupt=args.interrupt, by=person(), token=token_hex(4)
         )
@@ -307,6 +315,27 @@ async def rollback(args: Namespace, context: Context) -> int:
     """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
     _, job, stand = await _standing(args, context)
     return await _decide(args, context, job, stand, (), args.task)
+
+
+async def _lose(
+    args: Namespace, context: Context, repository: Repository, run: RunStanding, job: Job
+) -> None:
+    """Open the boxes of tasks whose work is nowhere but on the branch, by whatever run."""
+    from stoker.cli.ask import person
+    from stoker.roadmaps.review_kind import plan
+    from stoker.steps.registry import kinds
+
+    async with context.journal() as journal:
+        known = (await now_differing(journal, run, job)).known.values()
+    lost: dict[str, list[str]] = {}
+    for run_id, one in {one.standing.unit.id: (one.run_id, one.standing) for one in known}.values():
+        words = ("merge-base", "--is-ancestor", one.commit, "HEAD")
+        if one.commit and (await repository.git.run(*words, accept=(0, 1, 128))).code != 0:
+            lost.setdefault(run_id, []).extend(one.unit.ids)
+    for run_id, tasks in lost.items():
+        made = plan(run_id, tasks, kinds=kinds(), decision="give_up", by=person())
+        await carry_out(args, context, made)
+        context.output.line(one_line(f"{', '.join(tasks)}: to be done again"))
 
 
 async def reset(args: Namespace, context: Context) -> int:
@@ -326,6 +355,7 @@ async def reset(args: Namespace, context: Context) -> int:
             path, branch = integration.place(context.directory, one.unit.id, each.run_id)
             await integration.leave(repository, path, branch)
     if args.branch:
+        await _lose(args, context, repository, run, job)
         await repository.git.run("branch", "-D", "--", job.branch, accept=(0, 1))
     forget(job)
     context.output.line(f"gave run {run.run_id} up")

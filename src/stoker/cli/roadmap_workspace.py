@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
@@ -26,17 +26,16 @@ async def of_files(action: Action, args: Namespace, context: Context) -> int:
     """Carry out an action on each plan file of a workspace. Raises `PlanError`."""
     from stoker.roadmaps.workspace import read
 
-    worst = exit_codes.SUCCEEDED
+    each: dict[str, dict[str, Any]] = {}
+    asked = getattr(args, "task", None)  # of `sync`
     for name, project in read(args.file).project.items():
         file = args.file.parent / project.path / project.roadmap
         own = {"file": file, "format": args.format or project.format}
-        if asked := getattr(args, "task", ()):  # of `sync`
-            own["task"] = _own(name, asked)
-            if not own["task"]:
-                continue
-        _title(name, args, context)
-        worst = max(worst, await action(Namespace(**{**vars(args), **own}), context))
-    return worst
+        if not asked:
+            each[name] = own
+        elif tasks := _own(name, asked):
+            each[name] = {**own, "task": tasks}
+    return await _all(action, args, context, each)
 
 
 async def of_each(action: Action, args: Namespace, context: Context) -> int | None:
@@ -45,7 +44,7 @@ async def of_each(action: Action, args: Namespace, context: Context) -> int | No
     from stoker.roadmaps.workspace import dependents, moving, parts
 
     async with context.journal() as journal:
-        row = await find(args, context, journal)
+        row = await find(args.run_id, context, journal)
         runs = await parts(journal, row.run_id)
         if not runs:
             return None
@@ -55,30 +54,44 @@ async def of_each(action: Action, args: Namespace, context: Context) -> int | No
             if one.partition(":")[0] not in runs or ":" not in one:
                 known = ", ".join(runs)
                 raise UsageError(f"{one}: expected PROJECT:ID, with a project of {known}")
-        if args.action == "rollback":
-            above = await dependents(journal, row.run_id, runs, asked)
-            if above and not args.cascade:
-                names = ", ".join(above)
-                raise UsageError(f"{names} depend on it: --cascade takes them back, too")
-            named["task"] = asked = [*asked, *above]
-    worst = exit_codes.SUCCEEDED
-    for name, run_id in reversed(runs.items()) if args.action == "rollback" else runs.items():
+        gone = "task" if args.action == "rollback" else "reject"
+        if taken_back := [] if args.action == "reset" else _listed(named.get(gone)):
+            above = await dependents(journal, row.run_id, runs, taken_back)
+            if above and not getattr(args, "cascade", False):
+                raise UsageError(
+                    f"{', '.join(above)} depend on it: "
+                    "--cascade of `stoker roadmap rollback` takes them back, too"
+                )
+            named[gone] = [*taken_back, *above]
+    each = {}
+    for name, run_id in reversed(runs.items()) if taken_back else runs.items():
         own = {key: _own(name, value) for key, value in named.items()}
-        if asked and not any(own.values()):
-            continue
-        _title(name, args, context)
-        status = await action(Namespace(**{**vars(args), **own, "run_id": run_id}), context)
-        worst = max(worst, status)
-    if args.action == "rollback" and worst == exit_codes.SUCCEEDED:
+        if any(own.values()) or not asked:
+            each[name] = {**own, "run_id": run_id}
+    status = await _all(action, args, context, each)
+    if taken_back and status == exit_codes.SUCCEEDED:
         async with context.journal() as journal:
             plan = await moving(journal, row.run_id)
         return await carry_out(args, context, plan)
+    return status
+
+
+async def _all(
+    action: Action, args: Namespace, context: Context, each: Mapping[str, dict[str, Any]]
+) -> int:
+    """Carry out an action with what is another for each project; the worst exit status."""
+    worst, documents = exit_codes.SUCCEEDED, {}
+    for name, own in each.items():
+        if not getattr(args, "json", False):
+            context.output.line(one_line(f"{name}:"))
+        gathered: list[dict[str, Any]] = []
+        own_args = Namespace(**{**vars(args), **own, "gathered": gathered})
+        worst = max(worst, await action(own_args, context))
+        if gathered:
+            documents[name] = gathered[0]
+    if documents:
+        context.output.json({"projects": documents})
     return worst
-
-
-def _title(name: str, args: Namespace, context: Context) -> None:
-    if not getattr(args, "json", False):
-        context.output.line(one_line(f"{name}:"))
 
 
 def _listed(value: Any) -> list[str]:

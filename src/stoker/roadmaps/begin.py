@@ -162,10 +162,14 @@ async def _base(repository: Repository, branch: str, head: str) -> tuple[str, li
     ahead, behind = await repository.ahead_behind(there, head)
     if not ahead:
         return head, []
-    notes = [f"going on with {branch}, which has {ahead} commits of its own"]
+    notes = [f"going on with {branch}, which has {_commits(ahead)} of its own"]
     if behind:
-        notes.append(f"{branch} lacks {behind} commits of what is checked out")
+        notes.append(f"{branch} lacks {_commits(behind)} of what is checked out")
     return there, notes
+
+
+def _commits(count: int) -> str:
+    return "1 commit" if count == 1 else f"{count} commits"
 
 
 def _plan_files(roadmap: Roadmap) -> tuple[str, ...]:

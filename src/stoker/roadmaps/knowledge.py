@@ -34,6 +34,7 @@ def outcomes(run: RunStanding) -> tuple[Outcome, ...]:
 
 
 def _outcome(unit: Unit, one: Try) -> Outcome:
+    """Files and verdict are the evidence's, never the agent's."""
     assert one.evidence is not None  # noqa: S101 - chosen so
     return Outcome(
         task=unit.tasks[0].id,

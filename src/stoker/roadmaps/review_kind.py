@@ -22,8 +22,9 @@ from stoker.roadmaps.writeback import write_back
 from stoker.steps.kind import BaseKind, Definition
 from stoker.workspace.errors import WorkspaceError
 
-Decision = Literal["accept", "take_back", "mark"]
-"""That they are done; that their checkpoints are reverted; nothing, only the file is written."""
+Decision = Literal["accept", "take_back", "give_up", "mark"]
+"""That they are done; that their checkpoints are reverted, or lost with their branch; nothing, only
+the file is written."""
 
 
 class Review(Definition, frozen=True):

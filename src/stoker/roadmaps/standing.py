@@ -189,14 +189,22 @@ class Differing(Struct, frozen=True, kw_only=True):
     """Ticked, and no run has shown that they are done."""
 
 
+def same_plan(one: Roadmap, other: Roadmap) -> bool:
+    """They have tasks in the same file, whether its directory was named or itself."""
+    return not _files(one).isdisjoint(_files(other))
+
+
+def _files(roadmap: Roadmap) -> set[Path]:
+    return {Path(roadmap.root, task.path or roadmap.source) for task in roadmap.tasks}
+
+
 async def differing(journal: Journal, roadmap: Roadmap, plan_id: str | None = None) -> Differing:
     """`plan_id`: by the runs of this plan only."""
     found: dict[str, Known] = {}
-    place = Path(roadmap.root, roadmap.source)
     standings = Standings(journal)
     async for row in of_roadmaps(journal, plan_id):
         run = await standings.of(row.run_id, briefly=True)
-        if run.job is None or Path(run.document.root, run.document.source) != place:
+        if run.job is None or not same_plan(run.document, roadmap):
             continue
         same = match(run.document, roadmap).same
         for one in run.units:
@@ -275,7 +283,7 @@ def _planned(step: StepState) -> Planned:
 
 
 def _unit(step: StepState, unit: Unit, past: tuple[Try, ...], *, sync: bool) -> Standing:
-    status, reason = _status(step)
+    status, reason = status_of(step)
     over = past and status not in ("pending", "in_progress")
     found = Standing(
         unit=unit,
@@ -305,10 +313,12 @@ def told(one: Standing, said: Mapping[str, Any]) -> Standing:
         return one
     if said["decision"] == "accept":
         return replace(one, status="done", reason=f"accepted by {said['by']}{because}")
-    return replace(one, status="pending", reason=f"rolled back{because}", commit="")
+    how = "rolled back" if said["decision"] == "take_back" else "given up"
+    return replace(one, status="pending", reason=f"{how}{because}", commit="")
 
 
-def _status(step: StepState) -> tuple[Outcome, str]:
+def status_of(step: StepState) -> tuple[Outcome, str]:
+    """How a unit stands, and why."""
     reason = step.reason or ""
     if step.status == "succeeded":
         told = step.outputs.get("status", "done")

@@ -84,8 +84,10 @@ def read(file: Path) -> Workspace:
 
     try:
         found = msgspec.convert(tomllib.loads(file.read_text()), Workspace)
-    except (OSError, UnicodeDecodeError, ValueError) as error:  # TOML's and msgspec's are these
-        raise PlanError([Problem(message=f"{file}: {error}")]) from error
+    except (OSError, ValueError) as error:  # TOML's and msgspec's are these
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"{file}: expected a workspace file: {why}"
+        raise PlanError([Problem(message=message)]) from error
     known, problems = set(found.project), []
     for name, project in found.project.items():
         if not name or not set(name).isdisjoint(":/") or integration.slug(name) == "roadmap":
@@ -127,15 +129,19 @@ async def prepare(
         branch = said.pop("branch", f"roadmap/{integration.slug(name)}")
         said["branch"] = f"roadmap-work/{integration.slug(name)}"
         own = [one.partition(":")[2] for one in only if one.startswith(f"{name}:")]
-        one = await begin.prepare(
-            Path(file.parent, project.path, project.roadmap),
-            state,
-            said | ({"only": own} if own else {}),
-            kinds=kinds,
-            format=project.format,
-            journal=journal,
-            retry_failed=retry_failed,
-        )
+        try:
+            one = await begin.prepare(
+                Path(file.parent, project.path, project.roadmap),
+                state,
+                said | ({"only": own} if own else {}),
+                kinds=kinds,
+                format=project.format,
+                journal=journal,
+                retry_failed=retry_failed,
+            )
+        except PlanError as error:
+            told = [replace(p, message=f"project.{name}: {p.message}") for p in error.problems]
+            raise PlanError(told) from error
         ready[name] = replace(one, units=(), plan=None) if only and not own else one
         refs[name] = Ref(root=one.job.root, work=one.job.branch, branch=branch)
     for places in (

@@ -260,8 +260,7 @@ def test_the_newest_roadmap_is_found_behind_all_of_its_tries() -> None:
             left = [r for r in self.rows if before is None or (r.created_at, r.run_id) < before]
             return list(left[:limit])
 
-    args = SimpleNamespace(run_id=None)
-    found = asyncio.run(find(args, None, Rows()))  # type: ignore[arg-type]
+    found = asyncio.run(find(None, None, Rows()))  # type: ignore[arg-type]
     assert found.run_id == "r"
 
 

@@ -109,6 +109,38 @@ def test_what_depends_on_it_goes_on_and_is_not_left_without_it(shell: Shell) -> 
     assert len(shell.log("roadmap/tasks-plan")) == 2
 
 
+def test_it_is_known_by_its_file_also_where_the_directory_is_named(shell: Shell) -> None:
+    text = "# Tasks: Plan\n\n## Phase 1: A\n\n- [ ] T001 one\n"
+    shell.begin(**{"specs/001-x/tasks__md": text})
+    shell.write(".stoker/roadmap.toml", UNVERIFIED)
+    shell.roadmap("run", "specs/001-x/tasks.md")
+    assert "T001 waits for a person's review" in shell.roadmap("run", "specs/001-x")
+    assert len(shell.log("roadmap/tasks-plan")) == 1
+
+
+def test_what_is_lost_with_its_branch_is_open_again(shell: Shell) -> None:
+    shell.begin(ROADMAP__md=plan("one", "two"))
+    shell.roadmap("next", "ROADMAP.md", "--land")
+    shell.roadmap("next", "ROADMAP.md")
+    assert shell.read().count("[x]") == 2
+    assert "1.1.2: to be done again" in shell.roadmap("reset", "--branch")
+    assert shell.read() == plan("one", "two").replace("[ ] **T1", "[x] **T1")
+    assert "1 of 2 done" in shell.roadmap("status", "ROADMAP.md")
+    shell.roadmap("run", "ROADMAP.md", "--land")
+    assert (shell.root / "1_1_2.rb").exists()
+
+
+def test_a_dry_run_as_json_and_the_tasks_in_the_summary(shell: Shell) -> None:
+    shell.begin(ROADMAP__md=plan("one", "two"))
+    (first, _) = json.loads(shell.roadmap("run", "ROADMAP.md", "--dry-run", "--json"))["tasks"]
+    assert (first["tasks"], first["after"]) == (["1.1.1"], [])
+    shell.script = {"1.1.1/*": {"a.rb": "BROKEN"}}
+    told = shell.roadmap("run", "ROADMAP.md", "--retries", "0", code=1)
+    assert "1 done, 1 failed" in told
+    told = shell.roadmap("memory", "show", "--run", "last")
+    assert "1.1.2 try 1 verified: T2 (1 file, 0 tokens)" in told
+
+
 # Ticks that cannot be written.
 
 

@@ -131,6 +131,40 @@ def test_one_project_fails(both: World, tmp_path: Path) -> None:
     assert len(commits(tmp_path / "api", "roadmap/api")) == 2
 
 
+def test_a_task_the_next_one_and_what_failed(both: World, tmp_path: Path) -> None:
+    def ran(*words: str, code: int = 0) -> str:
+        done = roadmap(tmp_path, *words)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    both.script["1.1.2"] = [{"notes.txt": ""}]
+    assert "1.1.1: Add" in ran("next", "roadmaps.toml", "--dry-run")
+    ran("next", "roadmaps.toml", "-q")
+    assert commits(both.root, "roadmap/lib") == ["executor(1.1.1): Add"]
+    assert "project of api, lib" in ran("run", "roadmaps.toml", "--task", "x:1", code=2)
+    assert "project.lib: " in ran("run", "roadmaps.toml", "--task", "lib:9", code=2)
+    words = ("run", "roadmaps.toml", "-q", "--test-command", "test ! -e notes.txt")
+    told = ran(*words, "--task", "lib:1.1.2", "--retries", "0", "--land", code=1)
+    assert "stoker roadmap run roadmaps.toml --retry-failed" in told
+    assert not (both.root / "add.py").exists()  # together or not at all
+    assert "run roadmaps.toml" not in ran("resume", code=1)
+    assert set(json.loads(ran("review", "--json"))["projects"]) == {"lib"}
+
+    both.script["1.1.2"] = [operation("sub", "a - b")]
+    ran(*words, "--retry-failed", "--land", "--branch", "work/x")
+    assert commits(both.root, "work/x") == []  # they are landed
+    assert (both.root / "sub.py").exists()
+    assert not (tmp_path / "api" / "mul.py").exists()
+    assert "1.1.2 try 1 verified: Sub" in ran("memory", "show", "--run", "last")
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    for action in ("next", "run", "status"):
+        done = roadmap(tmp_path, action, "roadmaps.toml")
+        assert done.returncode == 2
+        assert "expected a workspace file: No such file" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
