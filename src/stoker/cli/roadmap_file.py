@@ -67,16 +67,8 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
     )
     sync.add_argument("--dry-run", action="store_true", help="show the change; write nothing")
     for action in (parse, status, sync):
-        action.add_argument("--format", metavar="NAME", help="its format (default: detected)")
-        action.add_argument("--tag", help="the tag of a Task Master file (default: its current)")
-        action.add_argument(
-            "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
-        )
-    parse.add_argument(
-        "--normalize-with-llm",
-        action="store_true",
-        help="have a model read what no format fits; kept in .executor/ for this content",
-    )
+        add_reading(action)
+    add_model(parse)
     parse.add_argument("--model", metavar="NAME", help="which model ($STOKER_NORMALIZE_MODEL)")
     parse.add_argument(
         "--base-url", metavar="URL", help="of an OpenAI-compatible endpoint ($OPENAI_BASE_URL)"
@@ -88,6 +80,25 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
     )
     for action in (parse, status):
         action.add_argument("--json", action="store_true", help="as JSON")
+
+
+def add_reading(parser: ArgumentParser) -> None:
+    """How a plan file is read."""
+    parser.add_argument("--format", metavar="NAME", help="its format (default: recognised)")
+    parser.add_argument("--tag", help="the tag of a Task Master file (default: its current)")
+    parser.add_argument(
+        "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
+    )
+
+
+def add_model(parser: ArgumentParser) -> None:
+    """That a model is to read it."""
+    parser.add_argument(
+        "--normalize-with-llm",
+        action="store_true",
+        help="have a model read what no format fits ($STOKER_NORMALIZE_MODEL, else --model); "
+        "kept in .executor/ for this content",
+    )
 
 
 async def _parse(args: Namespace, context: Context) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +11,7 @@ from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.progress import add_progress
-from stoker.cli.roadmap_file import normalised
+from stoker.cli.roadmap_file import add_model, add_reading, normalised
 from stoker.cli.roadmap_runs import add_run, conclude, drive, find, tell
 from stoker.cli.roadmap_workspace import is_workspace
 
@@ -78,16 +78,8 @@ def _file(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="a plan file, their directory, or a workspace"
     )
-    parser.add_argument("--format", metavar="NAME", help="what it is (default: recognised)")
-    parser.add_argument("--tag", metavar="NAME", help="the tag of a Task Master file")
-    parser.add_argument(
-        "--normalize-with-llm",
-        action="store_true",
-        help="have a model read what no format fits ($STOKER_NORMALIZE_MODEL, else --model)",
-    )
-    parser.add_argument(
-        "--include-fenced", action="store_true", help="boxes in fenced code are tasks, too"
-    )
+    add_reading(parser)
+    add_model(parser)
 
 
 def _settings(parser: ArgumentParser) -> None:
@@ -105,52 +97,23 @@ def _settings(parser: ArgumentParser) -> None:
         )
     add("--model", metavar="NAME", help="the agent's model (default: the profile's)")
     add("--reviewer", metavar="EXECUTOR[:VARIANT]", help="a second agent, which may refuse it")
-    add(
-        "--verify-mode",
-        dest="verify",
-        metavar="MODE",
-        help="auto, agent, skip, or the name of a test runner",
-    )
+    add("--verify-mode", metavar="MODE", help="auto, agent, skip, or the name of a test runner")
     add("--test-command", metavar="SHELL", help="verify by it (default: what the project declares)")
     add("--strategy", choices=_STRATEGIES, help="what becomes of work that is not verified")
     add("--retries", type=given.at_least(0), metavar="N", help="of each task (default: 2)")
-    add("--timeout", dest="timeout_sec", type=float, metavar="SECONDS", help="of one try")
+    add("--timeout", type=float, metavar="SECONDS", help="of one try")
     add(
         "--adaptive-mode",
-        dest="adapt",
         choices=("no_adapt", "suggest", "auto_fix"),
         help="what becomes of suggestions that follow from a failure (default: suggest)",
     )
-    add(
-        "--execution-mode",
-        dest="mode",
-        choices=("task", "todo"),
-        help="todo: each subtask by itself",
-    )
+    add("--execution-mode", choices=("task", "todo"), help="todo: each subtask by itself")
     add("--grouping", choices=("none", "section", "smart"), help="tasks that are done together")
     add("--parallel", type=many, metavar="N", help="tasks at once (default: 1)")
-    add(
-        "--memory-budget",
-        dest="context",
-        type=given.at_least(0),
-        metavar="TOKENS",
-        help="of what is told beside",
-    )
+    add("--memory-budget", type=given.at_least(0), metavar="TOKENS", help="of what is told beside")
     add("--max-tasks", type=many, metavar="N", help="at most so many")
-    add(
-        "--require-approval",
-        dest="approve_every",
-        type=many,
-        metavar="N",
-        help="a person's yes after every N tasks",
-    )
-    add(
-        "--checkpoint",
-        dest="checkpoint_every",
-        type=many,
-        metavar="N",
-        help="a tag after every N tasks",
-    )
+    add("--require-approval", type=many, metavar="N", help="a person's yes after every N tasks")
+    add("--checkpoint", type=many, metavar="N", help="a tag after every N tasks")
     add(
         "--pause-destructive",
         action="store_const",
@@ -164,25 +127,25 @@ def _settings(parser: ArgumentParser) -> None:
     add("--budget", type=float, metavar="USD", help="of the whole run")
     add("--budget-tokens", type=many, metavar="N", help="of the whole run")
     failing = parser.add_mutually_exclusive_group()
-    failing.add_argument(
-        "--stop-on-failure",
-        dest="on_failure",
-        action="store_const",
-        const="stop",
-        help="end with the first task that fails",
-    )
-    failing.add_argument(
-        "--continue-on-failure",
-        dest="on_failure",
-        action="store_const",
-        const="continue",
-        help="go on with what does not depend on it (default)",
-    )
-    ticking = parser.add_mutually_exclusive_group()
-    ticking.add_argument("--sync", action="store_const", const=True, help="tick the file (default)")
-    ticking.add_argument(
-        "--no-sync", dest="sync", action="store_const", const=False, help="leave it as it is"
-    )
+    for flag, value, told in (
+        ("--stop-on-failure", "stop", "end with the first task that fails"),
+        ("--continue-on-failure", "continue", "go on with what does not depend on it (default)"),
+    ):
+        failing.add_argument(flag, dest="on_failure", action="store_const", const=value, help=told)
+    parser.add_argument("--sync", action=BooleanOptionalAction, help="tick the file (default: yes)")
+
+
+_ARGUMENTS: Final = {
+    "verify": "verify_mode",
+    "command": "test_command",
+    "timeout_sec": "timeout",
+    "adapt": "adaptive_mode",
+    "mode": "execution_mode",
+    "approve_every": "require_approval",
+    "checkpoint_every": "checkpoint",
+    "context": "memory_budget",
+}
+"""How the command line calls settings that it calls otherwise."""
 
 
 def _of_one(text: str) -> tuple[str, str]:
@@ -196,14 +159,14 @@ def settings(args: Namespace) -> dict[str, Any]:
     """What the command line says, as the settings call it."""
     from stoker.roadmaps.settings import Settings
 
-    said = {name: getattr(args, name, None) for name in Settings.__struct_fields__}
+    names = ((name, _ARGUMENTS.get(name, name)) for name in Settings.__struct_fields__)
+    said = {name: getattr(args, argument, None) for name, argument in names}
     said |= {
         what: {name: {"agent": one} for name, one in getattr(args, f"{what}_agent")}
         for what in ("phase", "task")
     }
     budget = {"cost_usd": args.budget, "tokens": args.budget_tokens}
     said["budget"] = {name: value for name, value in budget.items() if value is not None}
-    said["command"] = args.test_command
     return {name: value for name, value in said.items() if value is not None}
 
 

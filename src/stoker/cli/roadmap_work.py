@@ -116,7 +116,7 @@ async def review(args: Namespace, context: Context) -> int:
 
     run, job, stand = await _standing(args, context)
     if args.accept or args.reject:
-        return await _decide(args, context, job, stand, args.accept, args.reject)
+        return await _decide(args, context, stand, args.accept, args.reject)
     if args.task is not None:
         stand = [_unit(stand, args.task)]
     else:
@@ -204,7 +204,6 @@ def _print(one: Standing, args: Namespace, context: Context, diff: Sequence[str]
 async def _decide(
     args: Namespace,
     context: Context,
-    job: Job,
     stand: Sequence[tuple[str, Standing]],
     accept: Sequence[str],
     take_back: Sequence[str],
@@ -212,40 +211,31 @@ async def _decide(
     """Accept tasks, and take others back, each in the run that it is of."""
     from stoker.cli.ask import person
     from stoker.roadmaps.review_kind import plan
-    from stoker.roadmaps.rollback import checkpoints, dependents
+    from stoker.roadmaps.rollback import dependents
     from stoker.roadmaps.standing import standing
     from stoker.steps.registry import kinds
-    from stoker.workspace.repository import Repository
 
     decided: dict[tuple[str, Decision], list[str]] = {}
-    for name in accept:
-        run_id, one = _unit(stand, name)
-        if not (one.to_review or one.commit):
-            raise UsageError(f"{name} cannot be accepted: it is {one.status}, nothing was merged")
-        decided.setdefault((run_id, "accept"), []).extend(one.unit.ids)
-    for name in take_back:
-        run_id, one = _unit(stand, name)
-        decided.setdefault((run_id, "take_back"), []).extend(one.unit.ids)
-    repository = await Repository.open(job.root)
-    async with context.journal() as journal:
-        for (run_id, decision), tasks in decided.items():
-            if decision == "accept":
-                continue
+    both: tuple[tuple[Decision, Sequence[str], str], ...] = (
+        ("accept", accept, "accepted"),
+        ("take_back", take_back, "taken back"),
+    )
+    for decision, names, what in both:
+        for name in names:
+            run_id, one = _unit(stand, name)
+            if not (one.to_review or one.commit):
+                raise UsageError(f"{name} is {one.status}: there is nothing that could be {what}")
+            decided.setdefault((run_id, decision), []).extend(one.unit.ids)
+    for (run_id, decision), tasks in decided.items():
+        async with context.journal() as journal:
             run = await standing(journal, run_id)
-            done = await checkpoints(repository, job.branch, run_id)
-            known = {task for one in done for task in one.tasks}
-            known |= {task for one in run.units if one.to_review for task in one.unit.ids}
-            if missing := [name for name in tasks if name not in known]:
-                what = f"nothing was done for {', '.join(missing)} that could be taken back"
-                raise UsageError(what)
-            if above := dependents(run, tasks, done):
-                if "cascade" not in args or not args.cascade:
-                    names = ", ".join(above)
-                    raise UsageError(
-                        f"{names} depend on {', '.join(tasks)}: "
-                        "--cascade of `stoker roadmap rollback` takes them back, too"
-                    )
-                tasks.extend(above)
+        above = dependents(run, tasks) if decision == "take_back" else []
+        if above and not vars(args).get("cascade"):
+            raise UsageError(
+                f"{', '.join(above)} depend on {', '.join(tasks)}: "
+                "--cascade of `stoker roadmap rollback` takes them back, too"
+            )
+        tasks.extend(above)
     status = exit_codes.SUCCEEDED
     for (run_id, decision), tasks in decided.items():
         reason = vars(args).get("comment", "")
@@ -313,8 +303,8 @@ async def steer(args: Namespace, context: Context) -> int:
 
 async def rollback(args: Namespace, context: Context) -> int:
     """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
-    _, job, stand = await _standing(args, context)
-    return await _decide(args, context, job, stand, (), args.task)
+    _, _, stand = await _standing(args, context)
+    return await _decide(args, context, stand, (), args.task)
 
 
 async def _lose(

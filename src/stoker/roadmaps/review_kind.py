@@ -15,9 +15,9 @@ from stoker.plan.model import Plan, Step
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import rollback
 from stoker.roadmaps.begun import written
-from stoker.roadmaps.bench import Bench, opened
+from stoker.roadmaps.bench import opened
 from stoker.roadmaps.sidecar import project
-from stoker.roadmaps.standing import RunStanding, told
+from stoker.roadmaps.standing import told
 from stoker.roadmaps.writeback import write_back
 from stoker.steps.kind import BaseKind, Definition
 from stoker.workspace.errors import WorkspaceError
@@ -76,7 +76,16 @@ class ReviewKind(BaseKind[Review]):
         unmarked: dict[str, str] = {}
         try:
             if definition.decision == "take_back":
-                outputs |= await _take_back(bench, run, run.job.root, wanted, attempt.run_id)
+                chosen = [one for one in run.units if not wanted.isdisjoint(one.unit.ids)]
+                commit, gone = await rollback.revert(
+                    await bench.repository(run.job.root),
+                    bench.directory,
+                    run.job.branch,
+                    {one.commit for one in chosen if one.commit},
+                    ", ".join(definition.tasks),
+                    attempt.run_id,
+                )
+                outputs |= {"commit": commit, "reverted": list(gone)}
             for one in run.units:
                 if wanted.isdisjoint(one.unit.ids):
                     continue
@@ -101,21 +110,6 @@ class ReviewKind(BaseKind[Review]):
             units = tuple(told(one, outputs) for one in run.units)
             await project(replace(run, units=units), run.job)
         return Result(exit_code=0, outputs=outputs)
-
-
-async def _take_back(
-    bench: Bench, run: RunStanding, root: str, wanted: set[str], token: str
-) -> dict[str, object]:
-    assert run.job is not None  # noqa: S101 - who calls has looked
-    branch, repository = run.job.branch, await bench.repository(root)
-    if (before := await rollback.reverted(repository, branch, token)) is not None:
-        return {"commit": before[0], "reverted": list(before[1])}  # a crash kept it from being said
-    done = await rollback.checkpoints(repository, branch, run.run_id)
-    chosen = [one for one in done if wanted & set(one.tasks)]
-    commit = ""
-    if chosen:
-        commit = await rollback.revert(repository, bench.directory, branch, chosen, token)
-    return {"commit": commit, "reverted": [one.commit for one in chosen]}
 
 
 KIND = ReviewKind()

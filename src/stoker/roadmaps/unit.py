@@ -61,8 +61,6 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str = ""
     """Of the plan file, as it was then."""
     title: str = ""
-    text: str = ""
-    documents: tuple[str, ...] = ()
     plan_files: tuple[str, ...] = ()
     """Files of the repository that only this program may tick."""
     include_fenced: bool = False

@@ -42,6 +42,7 @@ from stoker.roadmaps import begin, integration
 from stoker.roadmaps.begin import Prepared
 from stoker.roadmaps.begun import written
 from stoker.roadmaps.checkpoint_kind import Ref
+from stoker.roadmaps.rollback import waiting
 from stoker.roadmaps.standing import standing
 from stoker.roadmaps.unit import family
 
@@ -247,12 +248,8 @@ async def dependents(
             own = {f"{name}:{task}" for task in one.waits}
             for task in homes[one.unit.id] if one.commit else ():
                 waits[f"{name}:{task}"] = awaited | all_of | own
-    gone, size = set(tasks), -1
-    while size != len(gone):
-        size = len(gone)
-        projects = {f"{one.partition(':')[0]}:" for one in gone}
-        gone |= {task for task, before in waits.items() if before & (gone | projects)}
-    return [task for task in waits if task in gone and task not in tasks]
+        waits[f"{name}:"] = {f"{name}:{task}" for ids in homes.values() for task in ids}
+    return [task for task in waiting(waits, tasks) if not task.endswith(":")]
 
 
 def _type(step: Step) -> str:

@@ -16,7 +16,7 @@ from stoker.roadmaps import integration
 from stoker.roadmaps.checking import promised
 from stoker.roadmaps.detect import read
 from stoker.roadmaps.document import Task
-from stoker.roadmaps.rollback import checkpoints, revert, reverted
+from stoker.roadmaps.rollback import revert
 from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import mark
 from stoker.workspace.errors import WorktreeDirty
@@ -128,20 +128,6 @@ def test_a_checked_out_branch_moves_on_beside_what_is_uncommitted(world: World) 
     assert "not committed" in (world.root / "new.py").read_text()
 
 
-def test_tasks_of_other_runs_with_the_same_ids_are_not_taken_back(world: World) -> None:
-    world.write("a", "")
-    world.commit()
-    for run in ("earlier", "r"):
-        message = f"executor(1.1.1): x\n\nStoker-Run: {run}\nStoker-Task: 1.1.1"
-        git(world.root, "commit", "-q", "--allow-empty", "-m", message)
-
-    async def scenario() -> list[str]:
-        repository = await Repository.open(world.root)
-        return [one.commit for one in await checkpoints(repository, "main", "r")]
-
-    assert asyncio.run(scenario()) == [git(world.root, "rev-parse", "HEAD")]
-
-
 @pytest.mark.parametrize("ids", [("one", "two"), ("two",)])
 def test_only_what_was_verified_is_ticked(tmp_path: Path, ids: tuple[str, ...]) -> None:
     file = tmp_path / "TODO.md"
@@ -235,11 +221,11 @@ def test_what_was_taken_back_is_known_after_a_crash(world: World, tmp_path: Path
 
     async def scenario() -> None:
         repository = await Repository.open(world.root)
-        assert await reverted(repository, "work", "token") is None
-        chosen = await checkpoints(repository, "work", "r")
-        made = await revert(repository, tmp_path / "state", "work", chosen, "token")
-        assert await reverted(repository, "work", "token") == (made, (done,))
-        assert await checkpoints(repository, "work", "r") == []
+        words = (repository, tmp_path / "state", "work", {done, "0" * 40}, "1.1.1", "token")
+        made, gone = await revert(*words)
+        assert gone == (done,)
+        assert git(world.root, "ls-tree", "--name-only", "work") == "a"
+        assert await revert(*words) == (made, gone)
 
     asyncio.run(scenario())
 
