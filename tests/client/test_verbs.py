@@ -59,7 +59,7 @@ def test_a_command_takes_what_its_request_does(verb):
     assert verb.places == tuple(re.findall(r"\{(\w+)\}", asked.path))
     taken = {option.name for option in verb.takes}
     taken |= {"name", "data"} if "picture" in taken else set()
-    fields = msgspec.structs.fields(asked._takes) if isinstance(asked._takes, type) else ()
+    fields = msgspec.structs.fields(asked.takes) if isinstance(asked.takes, type) else ()
     assert taken - {"picture"} == {field.name for field in fields}
     given = {option.name for option in verb.takes if option.place and not option.optional}
     needed = {field.name for field in fields if field.required} - {"data"}

@@ -19,6 +19,7 @@ from typing import (
     Generic,
     ParamSpec,
     Protocol,
+    Self,
     TypeVar,
     overload,
 )
@@ -87,16 +88,20 @@ class _Described(Generic[P, T]):
     ) -> None:
         self.method = method
         self.path = path
-        self._takes = takes
-        self._answer = answer
-        self._keyed = keyed
+        self.takes = takes
+        self.answer = answer
+        self.keyed = keyed
+        self.name = ""
+
+    def __set_name__(self, group: type, name: str) -> None:
+        self.name = name
 
     def request(self, *places: str | int, **fields: Any) -> Request:
         """The request for these parts of the path and these fields."""
         if len(places) != len(_PART.findall(self.path)):
             raise TypeError(f"{self.method} {self.path}: expected a value for each part in braces")
         rest = iter(places)
-        given = self._takes(**fields)
+        given = self.takes(**fields)
         asks = self.method in ("GET", "DELETE")
         query = to_builtins(given) if asks and given is not None else {}
         return Request(
@@ -104,8 +109,8 @@ class _Described(Generic[P, T]):
             path=_PART.sub(lambda _: quote(str(next(rest)), safe=""), self.path),
             query={name: value for name, value in query.items() if value is not None},
             body=None if asks else given,
-            answer=self._answer,
-            keyed=self._keyed,
+            answer=self.answer,
+            keyed=self.keyed,
         )
 
 
@@ -113,13 +118,15 @@ class Operation(_Described[P, T]):
     """A request that is answered at once."""
 
     @overload
+    def __get__(self, group: None, owner: object) -> Self: ...
+    @overload
     def __get__(
         self, group: Group[Client], owner: object
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
     def __get__(self, group: Group[SyncClient], owner: object) -> Callable[P, T]: ...
-    def __get__(self, group: Group[Any], owner: object) -> Callable[P, Any]:
-        return partial(self._call, group.caller())
+    def __get__(self, group: Group[Any] | None, owner: object) -> Any:
+        return self if group is None else partial(self._call, group.caller())
 
     def _call(self, client: Caller, *places: Any, **fields: Any) -> Any:
         return client.call(self.request(*places, **fields))

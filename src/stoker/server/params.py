@@ -11,11 +11,13 @@ from litestar.params import Body, FromPath, HeaderParameter, PathParameter
 
 from stoker.server.problems import Refused
 from stoker.server.service import Service
+from stoker.tasks.model import DraftKind
 
 App = NamedDependency[Service]
 """Must be called `service`."""
 Name = FromPath[str]
 """An id in the path."""
+Kind = FromPath[DraftKind]
 Asked = Request[Any, Any, Any]
 Socket = WebSocket[Any, Any, Any]
 Turn = Annotated[int, PathParameter(ge=1, le=100_000)]
@@ -27,9 +29,9 @@ Accept = Annotated[str, HeaderParameter(name="Accept", required=False)]
 LastEvent = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
 
 
-def sent(title: str, /, **example: Any) -> Any:
-    """What marks the type of a body for the OpenAPI document: with an example of it."""
-    return Body(examples=[Example(title, value=example)])
+def sent(title: str = "", /, **example: Any) -> Any:
+    """What marks the type of a body, with an example of it for the OpenAPI document."""
+    return Body(examples=[Example(title, value=example)] if title else None)
 
 
 def whole(last_event: str | None) -> int:

@@ -102,33 +102,51 @@ def faults(problems: Iterable[Problem], above: str = "") -> list[Fault]:
     ]
 
 
+_FAULT: Final = "this is a fault of the server; its log tells more"
+_KNOWN: Final[Mapping[type, tuple[int, str, str]]] = {
+    PlanError: (422, "invalid-plan", ""),
+    UnknownRun: (404, "not-found", "there is no such run"),
+    RunExists: (409, "run-exists", ""),
+    RunBusy: (409, "run-busy", ""),
+    RunOver: (409, "run-over", ""),
+    CommandRefused: (409, "refused", ""),
+    JournalError: (503, "journal", "no journal now"),
+    JournalTooNew: (500, "", _FAULT),
+    TasksError: (409, "conflict", ""),
+    Unknown: (404, "not-found", ""),
+    Invalid: (422, "invalid-request", ""),
+    WorkspaceError: (409, "conflict", ""),
+    UnknownCommit: (404, "not-found", ""),
+    NotARepository: (422, "invalid-request", ""),
+    UnknownBranch: (422, "invalid-request", ""),
+    InvalidName: (422, "invalid-request", ""),
+    UnsafePath: (422, "invalid-request", ""),
+    MergeConflict: (409, "merge-conflict", ""),
+    RebaseInProgress: (409, "rebase-in-progress", ""),
+    GitFailed: (500, "", "git failed; the server's log tells more"),
+    RemoteFailed: (502, "remote-failed", ""),
+    PushRejected: (409, "push-rejected", ""),
+    AuthFailed: (502, "remote-denied", ""),
+    RemoteUnreachable: (502, "remote-unreachable", ""),
+    BadFile: (409, "bad-settings", ""),
+    HostingError: (502, "host-failed", ""),
+    NotHosted: (409, "not-hosted", ""),
+    TokenMissing: (409, "token-missing", ""),
+    AlreadyExists: (409, "pull-request-exists", ""),
+    Rejected: (422, "host-rejected", ""),
+    TokenInvalid: (502, "token-invalid", ""),
+    InsufficientPermissions: (502, "insufficient-permissions", ""),
+    RepositoryNotFound: (502, "repository-not-found", ""),
+    RateLimited: (503, "host-rate-limited", ""),
+}
+"""Status, name and, where the error's own words are not for everybody, detail; an error that is
+not here is told as the nearest of its bases."""
+
+
 def refused(error: Exception) -> Refused:
     """What to tell about an error; one that nobody foresaw is logged, and told without detail."""
     if isinstance(error, Refused):
         return error
-    if isinstance(error, PlanError):
-        count = len(error.problems)
-        detail = f"{count} problem{'' if count == 1 else 's'}"
-        return Refused(422, "invalid-plan", detail, errors=faults(error.problems))
-    if isinstance(error, UnknownRun):
-        return Refused(404, "not-found", "there is no such run")
-    if isinstance(error, RunExists):
-        return Refused(409, "run-exists", str(error))
-    if isinstance(error, RunBusy):
-        wait = error.lease_sec
-        headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
-        return Refused(409, "run-busy", str(error), headers=headers)
-    if isinstance(error, RunOver):
-        return Refused(409, "run-over", str(error))
-    if isinstance(error, CommandRefused):
-        return Refused(409, "refused", str(error))
-    if isinstance(error, JournalError) and not isinstance(error, JournalTooNew):
-        log.error("journal failed", error=str(error))
-        return Refused(503, "journal", "no journal now", headers={"Retry-After": "5"})
-    if isinstance(error, TasksError | WorkspaceError):
-        return _tasks(error)
-    if isinstance(error, HostingError | BadFile):
-        return _hosting(error)
     if isinstance(error, ValidationException):
         return _invalid(error)
     if isinstance(error, RecursionError):
@@ -137,52 +155,26 @@ def refused(error: Exception) -> Refused:
         return Refused(400, "malformed", "the request ended before its body did")  # to nobody
     if isinstance(error, HTTPException) and error.status_code < 500:
         return Refused(error.status_code, "", _plain(error), headers=error.headers)
-    _log(error)
-    return Refused(500, "", "this is a fault of the server; its log tells more")
-
-
-def _tasks(error: TasksError | WorkspaceError) -> Refused:
-    if isinstance(error, Unknown | UnknownCommit):
-        return Refused(404, "not-found", str(error))
-    if isinstance(error, Invalid | NotARepository | UnknownBranch | InvalidName | UnsafePath):
-        return Refused(422, "invalid-request", str(error))
-    if isinstance(error, MergeConflict):
-        files = [Fault(detail="in conflict", file=printable(file)) for file in error.files]
-        return Refused(409, "merge-conflict", str(error), errors=files)
-    if isinstance(error, RebaseInProgress):
-        return Refused(409, "rebase-in-progress", str(error))
-    if isinstance(error, PushRejected):
-        return Refused(409, "push-rejected", str(error))
-    if isinstance(error, RemoteFailed):
-        kinds = {AuthFailed: "remote-denied", RemoteUnreachable: "remote-unreachable"}
-        return Refused(502, kinds.get(type(error), "remote-failed"), str(error))
-    if isinstance(error, GitFailed):
-        log.error("git failed", error=str(error))
-        return Refused(500, "", "git failed; the server's log tells more")
-    return Refused(409, "conflict", str(error))
-
-
-def _hosting(error: HostingError | BadFile) -> Refused:
-    """Problems of the server's own settings, and what a code host said."""
-    if isinstance(error, RateLimited):
-        wait = {"Retry-After": str(int(error.retry_after) + 1)}
-        return Refused(503, "host-rate-limited", str(error), headers=wait)
-    for kind, status, name in _HOSTING:
-        if isinstance(error, kind):
-            return Refused(status, name, str(error))
-    return Refused(502, "host-failed", str(error))
-
-
-_HOSTING: Final[tuple[tuple[type[Exception], int, str], ...]] = (
-    (BadFile, 409, "bad-settings"),
-    (NotHosted, 409, "not-hosted"),
-    (TokenMissing, 409, "token-missing"),
-    (AlreadyExists, 409, "pull-request-exists"),
-    (Rejected, 422, "host-rejected"),
-    (TokenInvalid, 502, "token-invalid"),
-    (InsufficientPermissions, 502, "insufficient-permissions"),
-    (RepositoryNotFound, 502, "repository-not-found"),
-)
+    known = next((_KNOWN[kind] for kind in type(error).__mro__ if kind in _KNOWN), None)
+    if known is None:
+        _log(error)
+        return Refused(500, "", _FAULT)
+    status, name, detail = known
+    if detail and status >= 500:
+        log.error("request failed", error=str(error))
+    errors: list[Fault] = []
+    wait: float | None = 4 if name == "journal" else None
+    if isinstance(error, PlanError):
+        errors = faults(error.problems)
+        detail = f"{len(errors)} problem{'' if len(errors) == 1 else 's'}"
+    elif isinstance(error, MergeConflict):
+        errors = [Fault(detail="in conflict", file=printable(file)) for file in error.files]
+    elif isinstance(error, RunBusy):
+        wait = error.lease_sec
+    elif isinstance(error, RateLimited):
+        wait = error.retry_after
+    headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
+    return Refused(status, name, detail or str(error), errors=errors, headers=headers)
 
 
 class Told(Struct, frozen=True, kw_only=True):

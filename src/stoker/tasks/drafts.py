@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -13,6 +14,18 @@ from stoker.journal.base import Journal
 from stoker.tasks.errors import Conflict, Invalid
 from stoker.tasks.model import Draft, DraftKind
 from stoker.tasks.store import DRAFTS
+
+
+class Written(TypedDict, total=False):
+    """What a draft is to say; what is not given stays."""
+
+    prompt: str | None
+    variant: str | UnsetType | None
+    images: Sequence[str] | None
+    retry_turn: int | None
+    """Of a retry: the turn it is to take the place of."""
+    expected_version: int | None
+    """0: there is none."""
 
 
 class Drafts:
@@ -31,19 +44,17 @@ class Drafts:
         attempt_id: str,
         kind: DraftKind,
         *,
-        prompt: str | None = None,
-        variant: str | UnsetType | None = UNSET,
-        images: Sequence[str] | None = None,
-        retry_turn: int | None = None,
         add: bool = False,
         queued: bool | None = None,
-        expected_version: int | None = None,
         expected_queued: bool | None = None,
+        **change: Unpack[Written],
     ) -> Draft:
-        """Write down, or change; what is not given stays. A queued one stays queued unless its
-        prompt is taken away. `add`: prompt and images come after what is there. Raises `Conflict`
-        if it is not as expected (version 0: there is none), `Invalid` for an empty one to queue."""
+        """Write down, or change. A queued one stays queued unless its prompt is taken away. `add`:
+        prompt and images come after what is there. Raises `Conflict` if it is not as expected,
+        `Invalid` for an empty one to queue."""
         key = _key(attempt_id, kind)
+        prompt, images = change.get("prompt"), change.get("images")
+        variant, expected_version = change.get("variant", UNSET), change.get("expected_version")
         new = Draft(
             draft_id=key, attempt_id=attempt_id, kind=kind, prompt="", version=0, updated_at=0
         )
@@ -64,7 +75,7 @@ class Drafts:
                 prompt=text,
                 variant=before.variant if variant is UNSET else variant or None,
                 images=(*(before.images if add or images is None else ()), *(images or ())),
-                retry_turn=before.retry_turn if retry_turn is None else retry_turn,
+                retry_turn=change.get("retry_turn") or before.retry_turn,
                 queued=(before.queued if queued is None else queued) and bool(text.strip()),
                 version=before.version + 1,
                 updated_at=time.time(),

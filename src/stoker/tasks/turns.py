@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Unpack
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from stoker.agents import warm
 from stoker.agents.driver import GRACE_SEC
@@ -16,6 +17,7 @@ from stoker.process.tree import end_all
 from stoker.tasks import plan
 from stoker.tasks.catalog import text
 from stoker.tasks.cycle import Cycle
+from stoker.tasks.drafts import Written
 from stoker.tasks.errors import Conflict, Invalid, Unknown
 from stoker.tasks.model import Attempt, Draft, DraftKind, Replaced
 from stoker.tasks.plan import Origin
@@ -176,63 +178,43 @@ class Turns(Cycle):
         return await self._drafts.get(attempt_id, kind)
 
     async def remove_draft(self, attempt_id: str, kind: DraftKind = "follow_up") -> bool:
-        """Take back what is written down, queued or not; False if nothing is."""
+        """Take back what is written down, queued or not; False if nothing is. Raises `Unknown`."""
+        await self._catalog.attempt(attempt_id)
         async with self.lock(attempt_id):
             return await self._drafts.remove(attempt_id, kind)
 
     async def save_draft(
-        self,
-        attempt_id: str,
-        kind: DraftKind,
-        *,
-        prompt: str | None = None,
-        variant: str | UnsetType | None = UNSET,
-        images: Sequence[str] | None = None,
-        retry_turn: int | None = None,
-        expected_version: int | None = None,
+        self, attempt_id: str, kind: DraftKind, **change: Unpack[Written]
     ) -> Draft:
-        """Write down what an attempt's agent is to be told, or change that; what is not given
-        stays. `retry_turn`: of a retry, the turn it is to take the place of. Raises `Unknown`,
+        """Write down what an attempt's agent is to be told, or change that. Raises `Unknown`,
         `Invalid`, and `Conflict` if somebody has changed it since `expected_version`."""
-        await self._images.known(images or ())
+        await self._images.known(change.get("images") or ())
+        turn = change.get("retry_turn")
         async with self.lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
             if kind == "retry":
                 before = await self._drafts.get(attempt_id, kind)
-                turn = retry_turn or (before.retry_turn if before else None)
+                turn = turn or (before.retry_turn if before else None)
                 plan.standing((await self._progress.state(attempt)).steps, turn)
-            elif retry_turn is not None:
+            elif turn is not None:
                 raise Invalid("retry_turn: a follow-up takes the place of no turn")
-            return await self._drafts.save(
-                attempt_id,
-                kind,
-                prompt=prompt,
-                variant=variant,
-                images=images,
-                retry_turn=retry_turn,
-                expected_version=expected_version,
-            )
+            return await self._drafts.save(attempt_id, kind, **change)
 
     async def queue_draft(
         self,
         attempt_id: str,
         queued: bool,
         *,
-        expected_version: int | None = None,
         expected_queued: bool | None = None,
+        expected_version: int | None = None,
     ) -> Draft:
         """Have the follow-up that is written down sent as soon as the agent is idle (at once, if
         it is), or not. Returns it as it is, or was when it was sent. Raises `Unknown`, `Invalid`
         if nothing is written down, and `Conflict` if it is not as expected."""
+        expected: Any = {"expected_queued": expected_queued, "expected_version": expected_version}
         async with self.lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            draft = await self._drafts.save(
-                attempt_id,
-                "follow_up",
-                queued=queued,
-                expected_version=expected_version,
-                expected_queued=expected_queued,
-            )
+            draft = await self._drafts.save(attempt_id, "follow_up", queued=queued, **expected)
             if not await self.at_work(attempt):
                 await self._next(attempt)
         return draft

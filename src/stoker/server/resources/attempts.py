@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated
 
-from litestar import delete, get, post, websocket
+from litestar import get, post, websocket
 from litestar.params import (
     FromQuery,
     JSONBody,
@@ -18,7 +18,9 @@ from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
+from stoker.client import api
 from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, sent, whole
+from stoker.server.route import route
 from stoker.server.streams import Told as Event
 from stoker.server.streams import each, sse
 from stoker.server.streams import send as send_frames
@@ -26,22 +28,50 @@ from stoker.tasks.catalog import TaskChange
 from stoker.tasks.following import follow, told
 from stoker.tasks.model import Started
 from stoker.tasks.plan import dropped, role
+from stoker.tasks.starter import Starter
+from stoker.tasks.turns import Turns
+from stoker.tasks.work import Work
 from stoker.wire.attempts import (
-    Agent,
     Answer,
     AttemptRequest,
     AttemptView,
     Changes,
     ChangeView,
-    FollowUpRequest,
     StepView,
-    Told,
     Transcript,
 )
 from stoker.workspace.errors import printable
-from stoker.workspace.model import BranchStatus, FileDiff, Merged
+from stoker.workspace.model import FileDiff
 
 TAG = "attempts"
+
+ROUTES = (
+    route(api.Tasks.start, "Another try at a task", Starter.start, status=201),
+    route(api.Attempts.follow_up, "Tell the agent more", Turns.follow_up, status=202),
+    route(
+        api.Attempts.take_back, "Take back what waits for the end of the turn", Turns.remove_draft
+    ),
+    route(api.Attempts.stop, "End the turn; what the agent has done is kept", Turns.stop),
+    route(
+        api.Attempts.patch,
+        "The same as a text that `git apply` takes",
+        Work.patch,
+        of_attempt=True,
+        media_type="text/x-diff",
+    ),
+    route(
+        api.Attempts.branch_status,
+        "How an attempt's branch stands to its target and its remote",
+        Work.branch_status,
+        of_attempt=True,
+    ),
+    route(api.Attempts.merge, "Squash an attempt's work into its target branch", Work.merge),
+    route(
+        api.Attempts.remove_worktree,
+        "Give an attempt's worktree up; its branch stays",
+        Work.remove_worktree,
+    ),
+)
 
 
 @post(
@@ -70,11 +100,6 @@ async def create_and_start(
         base_branch=data.base_branch,
         request_key=key,
     )
-
-
-@post("/v1/tasks/{task_id:str}/attempts", summary="Another try at a task")
-async def start(service: App, task_id: Name, data: JSONBody[Agent], key: Key = None) -> Started:
-    return await service.tasks.starter.start(task_id, **asdict(data), request_key=key)
 
 
 @get(
@@ -114,29 +139,6 @@ async def show(
         steps=steps,
         queued=queued,
     )
-
-
-@post("/v1/attempts/{attempt_id:str}/follow-up", status_code=202, summary="Tell the agent more")
-async def follow_up(service: App, attempt_id: Name, data: JSONBody[FollowUpRequest]) -> Told:
-    return Told(await service.tasks.turns.follow_up(attempt_id, **asdict(data)))
-
-
-@delete(
-    "/v1/attempts/{attempt_id:str}/follow-up",
-    summary="Take back what waits for the end of the turn",
-)
-async def unqueue(service: App, attempt_id: Name) -> None:
-    await service.tasks.catalog.attempt(attempt_id)
-    await service.tasks.turns.remove_draft(attempt_id)
-
-
-@post(
-    "/v1/attempts/{attempt_id:str}/stop",
-    status_code=204,
-    summary="End the turn; what the agent has done is kept",
-)
-async def stop(service: App, attempt_id: Name) -> None:
-    await service.tasks.turns.stop(attempt_id)
 
 
 @post(
@@ -209,42 +211,7 @@ async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = Tr
     return Changes([_change(one) for one in found])
 
 
-@get(
-    "/v1/attempts/{attempt_id:str}/patch",
-    media_type="text/x-diff",
-    summary="The same as a text that `git apply` takes",
-)
-async def patch(service: App, attempt_id: Name) -> bytes:
-    return await service.tasks.work.patch(await service.tasks.catalog.attempt(attempt_id))
-
-
 def _change(diff: FileDiff) -> ChangeView:
     paths = (path and printable(path) for path in (diff.old_path, diff.new_path))
     diff = replace(diff, **dict(zip(("old_path", "new_path"), paths, strict=True)))
     return convert(diff, ChangeView, from_attributes=True)
-
-
-@get(
-    "/v1/attempts/{attempt_id:str}/branch-status",
-    summary="How an attempt's branch stands to its target and its remote",
-)
-async def branch_status(service: App, attempt_id: Name) -> BranchStatus:
-    attempt = await service.tasks.catalog.attempt(attempt_id)
-    return await service.tasks.work.branch_status(attempt)
-
-
-@post(
-    "/v1/attempts/{attempt_id:str}/merge",
-    status_code=200,
-    summary="Squash an attempt's work into its target branch",
-)
-async def merge(service: App, attempt_id: Name) -> Merged:
-    return await service.tasks.work.merge(attempt_id)
-
-
-@delete(
-    "/v1/attempts/{attempt_id:str}/worktree",
-    summary="Give an attempt's worktree up; its branch stays",
-)
-async def remove_worktree(service: App, attempt_id: Name) -> None:
-    await service.tasks.work.remove_worktree(attempt_id)

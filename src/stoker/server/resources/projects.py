@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import delete, get, patch, post
+from litestar import get, post
 from litestar.params import FromQuery, JSONBody
 from msgspec.structs import replace
 
+from stoker.client import api
 from stoker.server import paging
 from stoker.server.params import App, Name, sent
+from stoker.server.route import route
 from stoker.tasks import editor
+from stoker.tasks.catalog import Catalog
 from stoker.tasks.changes import ProjectChange, given
 from stoker.tasks.model import Project
+from stoker.tasks.removal import Removal
 from stoker.wire.tasks import (
     Branches,
     EditorRequest,
     Matches,
     ProjectRequest,
-    Projects,
 )
 from stoker.workspace.errors import printable
 from stoker.workspace.model import Match
 
 TAG = "projects"
+
+ROUTES = (
+    route(api.Projects.list, "All projects", Catalog.projects),
+    route(api.Projects.show, "One project", Catalog.project),
+    route(
+        api.Projects.change,
+        "Change a project; what is not named stays",
+        Catalog.change_project,
+        example=("a part", {"directory": "web", "dev_script": "npm start"}),
+        scope="admin",
+    ),
+    route(
+        api.Projects.remove,
+        "Forget a project and all its tasks; its repository stays as it is",
+        Removal.remove_project,
+        scope="admin",
+    ),
+)
 
 
 @post("/v1/projects", opt={"scope": "admin"}, summary="Make a project of a repository")
@@ -35,38 +56,6 @@ async def create(
     name, repository = fields.pop("name"), fields.pop("repository")
     place = str(service.confined(repository, "repository"))
     return await service.tasks.catalog.create_project(name, place, ProjectChange(**fields))
-
-
-@get("/v1/projects", summary="All projects")
-async def listed(service: App) -> Projects:
-    return Projects(await service.tasks.catalog.projects())
-
-
-@get("/v1/projects/{project_id:str}", summary="One project")
-async def show(service: App, project_id: Name) -> Project:
-    return await service.tasks.catalog.project(project_id)
-
-
-@patch(
-    "/v1/projects/{project_id:str}",
-    opt={"scope": "admin"},
-    summary="Change a project; what is not named stays",
-)
-async def change(
-    service: App,
-    project_id: Name,
-    data: Annotated[ProjectChange, sent("a part", directory="web", dev_script="npm start")],
-) -> Project:
-    return await service.tasks.catalog.change_project(project_id, data)
-
-
-@delete(
-    "/v1/projects/{project_id:str}",
-    opt={"scope": "admin"},
-    summary="Forget a project and all its tasks; its repository stays as it is",
-)
-async def remove(service: App, project_id: Name) -> None:
-    await service.tasks.removal.remove_project(project_id)
 
 
 @get("/v1/projects/{project_id:str}/branches", summary="Branches")

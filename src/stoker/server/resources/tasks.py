@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import delete, get, patch, post
+from litestar import get, post
 from litestar.params import FromQuery, JSONBody
 from litestar.response import Response
 
+from stoker.client import api
 from stoker.server import paging
 from stoker.server.params import App, Name, sent
+from stoker.server.route import route
 from stoker.tasks import listing
+from stoker.tasks.catalog import Catalog
 from stoker.tasks.changes import TaskChange, given
 from stoker.tasks.model import Task
+from stoker.tasks.removal import Removal
 from stoker.wire.tasks import StatusRequest, TaskRequest, Tasks, TaskView
 
 TAG = "tasks"
+
+ROUTES = (
+    route(
+        api.Tasks.change,
+        "Change a task; what is not named stays",
+        Catalog.change_task,
+        example=("labels", {"labels": ["ui"], "description": None}),
+    ),
+    route(
+        api.Tasks.remove,
+        "Forget a task and all attempts at it; branches stay, what is in no commit is kept",
+        Removal.remove_task,
+    ),
+)
 
 
 @post("/v1/projects/{project_id:str}/tasks", summary="Write a task down")
@@ -54,23 +72,6 @@ async def listed(
 async def show(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
     return TaskView(found, await service.tasks.catalog.attempts(task_id))
-
-
-@patch("/v1/tasks/{task_id:str}", summary="Change a task; what is not named stays")
-async def change(
-    service: App,
-    task_id: Name,
-    data: Annotated[TaskChange, sent("labels", labels=["ui"], description=None)],
-) -> Task:
-    return await service.tasks.catalog.change_task(task_id, data)
-
-
-@delete(
-    "/v1/tasks/{task_id:str}",
-    summary="Forget a task and all attempts at it; branches stay, what is in no commit is kept",
-)
-async def remove(service: App, task_id: Name) -> None:
-    await service.tasks.removal.remove_task(task_id)
 
 
 @post("/v1/tasks/{task_id:str}/status", status_code=200, summary="Say how a task stands")

@@ -2,70 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import delete, get, post
 from litestar.params import FromQuery, JSONBody
-from msgspec.structs import asdict
 
+from stoker.client import api, work
 from stoker.server import paging
-from stoker.server.params import App, Name, sent
+from stoker.server.params import App, Name
 from stoker.server.resources.projects import matches, opened
+from stoker.server.route import route
 from stoker.tasks import devserver
+from stoker.tasks.removal import Removal
+from stoker.tasks.turns import Turns
+from stoker.tasks.work import Work
 from stoker.wire.attempts import (
-    Backups,
     Children,
     CommitView,
     Deleted,
     DevServerView,
-    RebaseRequest,
-    RestoreRequest,
-    TargetRequest,
 )
 from stoker.wire.tasks import EditorRequest, Matches
-from stoker.workspace.model import Backup, BranchStatus
 
 TAG = "work"
 
+ROUTES = (
+    route(
+        work.Work.rebase,
+        "Put an attempt's commits onto its target, or onto another branch",
+        Work.rebase,
+        description="Answers with what keeps the commits as they were. 409 `merge-conflict`: the "
+        "rebase waits for its conflicts to be resolved, by the agent or by hand, or to be given "
+        "up.",
+        example=("elsewhere", {"onto": "main"}),
+    ),
+    route(
+        work.Work.resolved,
+        "Go on with a rebase whose conflicts are resolved in the files",
+        Work.continue_rebase,
+    ),
+    route(
+        work.Work.abort,
+        "Go back to before a rebase that stopped at conflicts",
+        Work.abort_conflicts,
+    ),
+    route(work.Work.retarget, "Have an attempt's work go to another branch", Work.change_target),
+    route(
+        work.Work.backups,
+        "What was given up in an attempt, newest first",
+        Work.backups,
+        of_attempt=True,
+    ),
+    route(
+        work.Work.restore,
+        "Bring branch and worktree back to a backup",
+        Work.restore,
+        description="Answers with what keeps what was there.",
+    ),
+    route(
+        work.Work.stop_step,
+        "End what a step has started: a dev server, or the turn under way",
+        Turns.stop_step,
+    ),
+    route(
+        api.Attempts.remove,
+        "Forget an attempt; its branch stays, what is in no commit is backed up",
+        Removal.remove_attempt,
+    ),
+)
+
 _ONE = "/v1/attempts/{attempt_id:str}"
-
-
-@post(
-    f"{_ONE}/rebase",
-    status_code=200,
-    summary="Put an attempt's commits onto its target, or onto another branch",
-    description="Answers with what keeps the commits as they were. 409 `merge-conflict`: the "
-    "rebase waits for its conflicts to be resolved, by the agent or by hand, or to be given up.",
-)
-async def rebase(
-    service: App,
-    attempt_id: Name,
-    data: Annotated[RebaseRequest | None, sent("elsewhere", onto="main")] = None,
-) -> Backup:
-    return await service.tasks.work.rebase(attempt_id, **asdict(data or RebaseRequest()))
-
-
-@post(
-    f"{_ONE}/conflicts/continue",
-    status_code=204,
-    summary="Go on with a rebase whose conflicts are resolved in the files",
-)
-async def resume(service: App, attempt_id: Name) -> None:
-    await service.tasks.work.continue_rebase(attempt_id)
-
-
-@post(
-    f"{_ONE}/conflicts/abort",
-    status_code=200,
-    summary="Go back to before a rebase that stopped at conflicts",
-)
-async def abort(service: App, attempt_id: Name) -> Backup:
-    return await service.tasks.work.abort_conflicts(attempt_id)
-
-
-@post(f"{_ONE}/target", status_code=200, summary="Have an attempt's work go to another branch")
-async def retarget(service: App, attempt_id: Name, data: JSONBody[TargetRequest]) -> BranchStatus:
-    return await service.tasks.work.change_target(attempt_id, data.branch)
 
 
 @delete(f"{_ONE}/files", status_code=200, summary="Delete a file, and commit that")
@@ -92,22 +96,6 @@ async def commit(service: App, attempt_id: Name, sha: Name) -> CommitView:
 async def children(service: App, attempt_id: Name) -> Children:
     parent, attempt, found = await service.tasks.work.children(attempt_id)
     return Children(parent=parent, attempt=attempt, children=found)
-
-
-@get(f"{_ONE}/backups", summary="What was given up in an attempt, newest first")
-async def backups(service: App, attempt_id: Name) -> Backups:
-    attempt = await service.tasks.catalog.attempt(attempt_id)
-    return Backups(await service.tasks.work.backups(attempt))
-
-
-@post(
-    f"{_ONE}/restore",
-    status_code=200,
-    summary="Bring branch and worktree back to a backup",
-    description="Answers with what keeps what was there.",
-)
-async def restore(service: App, attempt_id: Name, data: JSONBody[RestoreRequest]) -> Backup:
-    return await service.tasks.work.restore(attempt_id, data.ref)
 
 
 @get(f"{_ONE}/search", summary="Files and directories of a worktree by name")
@@ -152,17 +140,3 @@ async def start_dev_server(service: App, attempt_id: Name) -> DevServerView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     step = await service.tasks.turns.start_dev_server(attempt_id)
     return DevServerView(run_id=devserver.run_id(attempt), step=step, status="running")
-
-
-@post(
-    f"{_ONE}/steps/{{step:str}}/stop",
-    status_code=204,
-    summary="End what a step has started: a dev server, or the turn under way",
-)
-async def stop_step(service: App, attempt_id: Name, step: Name) -> None:
-    await service.tasks.turns.stop_step(attempt_id, step)
-
-
-@delete(_ONE, summary="Forget an attempt; its branch stays, what is in no commit is backed up")
-async def remove(service: App, attempt_id: Name) -> None:
-    await service.tasks.removal.remove_attempt(attempt_id)
