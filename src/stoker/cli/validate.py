@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from stoker.plan.errors import Problem
 
 
+_TOLD = ("file", "line", "column", "pointer", "severity", "message")
+
+
 def register(parser: ArgumentParser) -> None:
     """The arguments of `stoker validate`."""
     parser.add_argument(
@@ -62,14 +65,7 @@ def _report(name: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
         "file": name,
         "ok": _is_valid(problems),
         "problems": [
-            {
-                "file": problem.file or name,
-                "line": problem.line,
-                "column": problem.column,
-                "pointer": problem.pointer,
-                "severity": problem.severity,
-                "message": problem.message,
-            }
+            {**{field: getattr(problem, field) for field in _TOLD}, "file": problem.file or name}
             for problem in problems
         ],
     }

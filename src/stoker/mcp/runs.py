@@ -5,36 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
+from stoker.client import api
 from stoker.client.client import Client
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.view import RunView
 from stoker.mcp.bounds import Bounded, tail
 from stoker.mcp.tasks import Seconds
 from stoker.mcp.tool import Report, Tools
-from stoker.wire.plans import Validation
 from stoker.wire.runs import Done, RunPage
 
 TOOLS = Tools()
-
-
-class PlanGiven(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    plan: dict[str, Any] | str | None = None
-    """The plan, or the text of a plan file (JSON or YAML)."""
-    path: str | None = None
-    """Or a plan file on the server's machine."""
-    cwd: str = "."
-    """Where relative paths of the plan start from."""
-
-
-class PlanToRun(PlanGiven, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    inputs: dict[str, Any] = field(default_factory=dict)
-    manual: bool = False
-    """Start only what `next_steps` releases."""
 
 
 class OfRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,39 +42,47 @@ class WaitFor(OfRun, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_sec: Seconds = 300
 
 
-class Ended(OfRun, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: str | None = None
-
-
 class Approved(OfRun, frozen=True, kw_only=True, forbid_unknown_fields=True):
     step: str
     allowed: bool
     comment: str = ""
 
 
-@TOOLS.add(reads=True)
-async def validate_plan(client: Client, given: PlanGiven, report: Report) -> Validation:
-    """Check a plan; nothing runs. All that is wrong is told, with its place."""
-    return await client.plans.validate(**asdict(given))
+_PLAN: Final = ("plan", "path", "cwd")
+"""The plan, or the text of a plan file; or a plan file on the server's machine."""
 
-
-@TOOLS.add()
-async def run_plan(client: Client, given: PlanToRun, report: Report) -> RunView:
-    """Begin a run of a plan. It is under way when this answers: `wait_for_run` waits for its
-    end."""
-    return await client.runs.begin(**asdict(given))
+TOOLS.ask(
+    "validate_plan",
+    api.Plans.validate,
+    "Check a plan; nothing runs. All that is wrong is told, with its place.",
+    *_PLAN,
+    reads=True,
+)
+TOOLS.ask(
+    "run_plan",
+    api.Runs.begin,
+    "Begin a run of a plan. It is under way when this answers: `wait_for_run` waits for its end.",
+    *(*_PLAN, "inputs", "manual"),
+)
+TOOLS.ask(
+    "run_status",
+    api.Runs.show,
+    "How a run and its steps stand, with their outputs, and what waits for a person.",
+    reads=True,
+)
+TOOLS.ask(
+    "next_steps", api.Runs.next, "Release the next steps of a run that was begun with `manual`."
+)
+TOOLS.ask("resume_run", api.Runs.resume, "Go on with a run that nobody drives.")
+TOOLS.ask(
+    "cancel_run", api.Runs.cancel, "End a run, its processes and all.", "reason", destroys=True
+)
 
 
 @TOOLS.add(reads=True)
 async def list_runs(client: Client, given: Which, report: Report) -> RunPage:
     """Runs, newest first."""
     return await client.runs.list(**asdict(given))
-
-
-@TOOLS.add(reads=True)
-async def run_status(client: Client, given: OfRun, report: Report) -> RunView:
-    """How a run and its steps stand, with their outputs, and what waits for a person."""
-    return await client.runs.show(given.run_id)
 
 
 @TOOLS.add(reads=True)
@@ -117,30 +110,12 @@ async def run_log(client: Client, given: OfLog, report: Report) -> Bounded:
     return tail(written.decode(errors="replace"))
 
 
-@TOOLS.add()
-async def next_steps(client: Client, given: OfRun, report: Report) -> Done:
-    """Release the next steps of a run that was begun with `manual`."""
-    return await client.runs.next(given.run_id)
-
-
-@TOOLS.add()
-async def resume_run(client: Client, given: OfRun, report: Report) -> Done:
-    """Go on with a run that nobody drives."""
-    return await client.runs.resume(given.run_id)
-
-
 @TOOLS.add(destroys=True)
 async def answer_step(client: Client, given: Approved, report: Report) -> Done:
     """Say yes or no to a step that waits for approval."""
     if given.allowed:
         return await client.runs.approve(given.run_id, given.step, comment=given.comment)
     return await client.runs.reject(given.run_id, given.step, comment=given.comment)
-
-
-@TOOLS.add(destroys=True)
-async def cancel_run(client: Client, given: Ended, report: Report) -> Done:
-    """End a run, its processes and all."""
-    return await client.runs.cancel(given.run_id, reason=given.reason)
 
 
 def _asks(view: RunView) -> bool:

@@ -1,14 +1,19 @@
-"""What a tool is: a function on a client, with structs for what it takes and gives."""
+"""What a tool is: an operation of a client, or a function on one, with structs for what it takes
+and gives."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
+from msgspec.structs import fields as fields_of
 
 from stoker.client.client import Client
+from stoker.client.operation import Operation, nothing
 
 Report = Callable[[float, str], Awaitable[None]]
 """Tells the caller how far it is, and at what."""
@@ -34,6 +39,50 @@ class Tools:
 
     def __init__(self) -> None:
         self.all: dict[str, Tool] = {}
+
+    def ask(
+        self,
+        name: str,
+        operation: Operation[..., Any],
+        description: str,
+        *fields: str,
+        reads: bool = False,
+        destroys: bool = False,
+        **fixed: Any,
+    ) -> None:
+        """An operation becomes a tool, which takes what is in its path and these fields of the
+        rest; `fixed`: others, whoever asks."""
+        places = re.findall(r"\{(\w+)\}", operation.path)
+        known: Any = () if operation.takes is nothing else fields_of(operation.takes)  # type: ignore[arg-type]
+        taken: list[Any] = [(place, str) for place in places]
+        taken += [
+            (
+                one.name,
+                one.type,
+                msgspec.field(  # type: ignore[call-overload] # one of them is none
+                    default=one.default, default_factory=one.default_factory
+                ),
+            )
+            for one in known
+            if one.name in fields
+        ]
+
+        async def act(client: Client, given: Struct, report: Report) -> Any:
+            said = asdict(given)
+            parts = [said.pop(place) for place in places]
+            return await client.call(operation.request(*parts, **said, **fixed))
+
+        self.all[name] = Tool(
+            name=name,
+            description=description,
+            takes=msgspec.defstruct(
+                name, taken, frozen=True, kw_only=True, forbid_unknown_fields=True
+            ),
+            gives=operation.answer,
+            reads=reads,
+            destroys=destroys,
+            act=act,
+        )
 
     def add(self, *, reads: bool = False, destroys: bool = False) -> Callable[[Act], Act]:
         """A function becomes a tool: name, docstring and annotations say which."""

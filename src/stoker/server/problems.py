@@ -102,9 +102,15 @@ def faults(problems: Iterable[Problem], above: str = "") -> list[Fault]:
     ]
 
 
+def invalid_plan(problems: Iterable[Problem], above: str = "") -> Refused:
+    """A plan with these faults; `above` as for `faults`."""
+    errors = faults(problems, above)
+    count = f"{len(errors)} problem{'' if len(errors) == 1 else 's'}"
+    return Refused(422, "invalid-plan", count, errors=errors)
+
+
 _FAULT: Final = "this is a fault of the server; its log tells more"
 _KNOWN: Final[Mapping[type, tuple[int, str, str]]] = {
-    PlanError: (422, "invalid-plan", ""),
     UnknownRun: (404, "not-found", "there is no such run"),
     RunExists: (409, "run-exists", ""),
     RunBusy: (409, "run-busy", ""),
@@ -147,6 +153,8 @@ def refused(error: Exception) -> Refused:
     """What to tell about an error; one that nobody foresaw is logged, and told without detail."""
     if isinstance(error, Refused):
         return error
+    if isinstance(error, PlanError):
+        return invalid_plan(error.problems)
     if isinstance(error, ValidationException):
         return _invalid(error)
     if isinstance(error, RecursionError):
@@ -164,10 +172,7 @@ def refused(error: Exception) -> Refused:
         log.error("request failed", error=str(error))
     errors: list[Fault] = []
     wait: float | None = 4 if name == "journal" else None
-    if isinstance(error, PlanError):
-        errors = faults(error.problems)
-        detail = f"{len(errors)} problem{'' if len(errors) == 1 else 's'}"
-    elif isinstance(error, MergeConflict):
+    if isinstance(error, MergeConflict):
         errors = [Fault(detail="in conflict", file=printable(file)) for file in error.files]
     elif isinstance(error, RunBusy):
         wait = error.lease_sec

@@ -15,7 +15,7 @@ import re
 import time
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from stoker.engine.options import RunOptions
 from stoker.engine.retention import forget
 from stoker.engine.view import activity, asks_a_person, read_run
 from stoker.journal.base import (
+    AttemptRow,
     CommandKind,
     Journal,
     JournalError,
@@ -193,6 +194,14 @@ class Service:
             for one in waiting:
                 one.cancel()
             await asyncio.wait(waiting)
+
+    async def ended(self, row: AttemptRow, after: int = 0) -> None:
+        """Returns when an attempt of a step is over; `after`: a sequence before its end."""
+        end = (ATTEMPT_SETTLED, row.step_id, row.attempt)
+        async with aclosing(self.hub.events(row.run_id, after)) as feed:  # type: ignore[type-var]
+            async for some in feed:
+                if any((event.type, event.step, event.attempt) == end for event in some):
+                    return
 
     # Files that requests name
 

@@ -191,10 +191,14 @@ class Catalog:
             )
         return opened
 
+    async def home(self, attempt: Attempt) -> Repository:
+        """The repository that an attempt is in. Raises `Unknown`."""
+        project, _ = await self.origin(attempt)
+        return await self.repository(project)
+
     async def worktree(self, attempt: Attempt) -> Worktree:
         """An attempt's, whether it is there or not. Raises `Unknown`, `NotAWorktree`."""
-        project, _ = await self.origin(attempt)
-        return Worktree.open(await self.repository(project), attempt.worktree)
+        return Worktree.open(await self.home(attempt), attempt.worktree)
 
     async def room(self, attempt: Attempt) -> Worktree:
         """The same; made anew if it was given up. Raises `Unknown`, `WorkspaceError`."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -79,14 +80,20 @@ class Pulls:
         part = f"/{about.repository}/"
         return [one.attempt_id for one in found if part in urlsplit(one.url).path]
 
+    @asynccontextmanager
+    async def _hosted(self, attempt: Attempt) -> AsyncIterator[tuple[Client, hosted.Remote]]:
+        """The code host of an attempt's repository."""
+        repository = await self._catalog.home(attempt)
+        async with self._host.api(repository) as found:
+            yield found
+
     # Every method below raises `Unknown`, `Conflict`, `HostingError`, `WorkspaceError`, `BadFile`.
 
     async def push(self, attempt_id: str, *, force: bool = False) -> Pushed:
         """Push an attempt's branch, with what its worktree has in no commit yet. `force`: over
         what was last seen there, as after a rebase."""
-        attempt = await self._catalog.attempt(attempt_id)
-        project, _ = await self._catalog.origin(attempt)
-        async with self._host.credentials(await self._catalog.repository(project)) as token:
+        home = await self._catalog.home(await self._catalog.attempt(attempt_id))
+        async with self._host.credentials(home) as token:
             return await self._work.push(attempt_id, force=force, credentials=token)
 
     async def create(
@@ -106,9 +113,8 @@ class Pulls:
             project, task = await self._catalog.origin(attempt)
             await self._open_issue(attempt)
             task = await self._catalog.task(task.task_id)
-            repository = await self._catalog.repository(project)
-            async with self._host.api(repository) as (client, where):
-                commits = await _subjects(repository, attempt)
+            async with self._hosted(attempt) as (client, where):
+                commits = await _subjects(await self._catalog.home(attempt), attempt)
                 wanted = hosted.NewPullRequest(
                     title=title or proposal.title(task),
                     body=proposal.body(task, attempt, commits, where) if body is None else body,
@@ -133,8 +139,7 @@ class Pulls:
         `Unknown` if it has none."""
         async with self._lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            project, _ = await self._catalog.origin(attempt)
-            async with self._host.api(await self._catalog.repository(project)) as (client, _):
+            async with self._hosted(attempt) as (client, _):
                 found = await client.find(attempt.branch)
             if found is None:
                 raise Unknown("pull request of branch", attempt.branch)
@@ -145,11 +150,10 @@ class Pulls:
         comments are told to the agent, if `follow_up`. Raises `Unknown` if it has none."""
         async with self._lock(attempt_id):
             attempt = await self._catalog.attempt(attempt_id)
-            project, _ = await self._catalog.origin(attempt)
             before = _current(await self.of(attempt_id))
             if before is None:
                 raise Unknown("pull request of attempt", attempt_id)
-            async with self._host.api(await self._catalog.repository(project)) as (client, _):
+            async with self._hosted(attempt) as (client, _):
                 told = await client.get(before.number)
                 comments = await client.comments(before.number) if told.status == "open" else []
             seen = before.seen.split()
@@ -190,8 +194,7 @@ class Pulls:
             ended = plan.ended((await self._progress.state(attempt)).steps)
             if ended is None or ended.status != "succeeded":
                 return
-            repository = await self._catalog.repository(project)
-            if not await _subjects(repository, attempt):
+            if not await _subjects(await self._catalog.home(attempt), attempt):
                 return
             current = _current(await self.of(key))
             if current is not None and current.status == "open":  # as far as is known
@@ -210,7 +213,7 @@ class Pulls:
         async with self._lock(task.task_id):  # two attempts may begin at once
             task = await self._catalog.task(task.task_id)
             if task.issue_url is None:
-                async with self._host.api(await self._catalog.repository(project)) as (client, _):
+                async with self._hosted(attempt) as (client, _):
                     # One that was opened before a crash, and is not written down, has the mark.
                     since = task.created_at - _SKEW_SEC
                     issue = await client.find_issue(

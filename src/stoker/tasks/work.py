@@ -141,8 +141,7 @@ class Work:
         """Have an attempt's work go to another branch; how it stands to that. Commits stay where
         they are. Raises `Unknown`, `UnknownBranch`."""
         attempt = await self._catalog.attempt(attempt_id)
-        project, _ = await self._catalog.origin(attempt)
-        await (await self._catalog.repository(project)).branch_ref(branch)
+        await (await self._catalog.home(attempt)).branch_ref(branch)
         await self._catalog.room(attempt)
         return await self.branch_status(await self._catalog.retarget(attempt_id, branch))
 
@@ -154,8 +153,7 @@ class Work:
 
     async def commit_info(self, attempt: Attempt, sha: str) -> tuple[str, str]:
         """A commit's full id and subject. Raises `UnknownCommit`."""
-        project, _ = await self._catalog.origin(attempt)
-        found = await (await self._catalog.repository(project)).commit(sha)
+        found = await (await self._catalog.home(attempt)).commit(sha)
         return found.oid, found.subject
 
     async def compare(self, attempt: Attempt, sha: str) -> Comparison:
@@ -175,8 +173,7 @@ class Work:
 
     async def backups(self, attempt: Attempt) -> list[Backup]:
         """What was given up in an attempt's worktree, the newest first."""
-        project, _ = await self._catalog.origin(attempt)
-        return await backup.backups(await self._catalog.repository(project), attempt.branch)
+        return await backup.backups(await self._catalog.home(attempt), attempt.branch)
 
     async def restore(self, attempt_id: str, ref: str) -> Backup:
         """Bring an attempt's branch and worktree back to a backup, of its own or of another of the

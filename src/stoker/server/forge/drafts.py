@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from litestar import route
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from stoker.engine.view import iso
 from stoker.server.forge import find
-from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, put, read
+from stoker.server.forge.envelope import Envelope, Unreadable, delete, get, ok, post, read
 from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
 from stoker.tasks.errors import Conflict
@@ -100,7 +101,8 @@ async def show(service: App, attempt_id: Name, kind: Kind) -> Envelope:
     return ok(await _fields(service, record, draft))
 
 
-async def _save(service: Service, request: Asked, attempt_id: str, kind: DraftKind) -> Envelope:
+@route(_ONE, http_method=["PUT", "POST"], status_code=200, include_in_schema=False)
+async def save(service: App, request: Asked, attempt_id: Name, kind: Kind) -> Envelope:
     body = await read(request, Save)
     record = await find.attempt(service, attempt_id)
     before = await service.tasks.turns.draft(record.attempt_id, kind)
@@ -121,16 +123,6 @@ async def _save(service: Service, request: Asked, attempt_id: str, kind: DraftKi
         expected_version=body.version,
     )
     return ok(await _fields(service, record, draft))
-
-
-@put(_ONE)
-async def save(service: App, request: Asked, attempt_id: Name, kind: Kind) -> Envelope:
-    return await _save(service, request, attempt_id, kind)
-
-
-@post(_ONE)
-async def save_as_client(service: App, request: Asked, attempt_id: Name, kind: Kind) -> Envelope:
-    return await _save(service, request, attempt_id, kind)
 
 
 @delete(_ONE)

@@ -18,6 +18,7 @@ from stoker.server.service import Service
 from stoker.tasks.model import Task
 
 _NO_OMNI = "this server sends nothing to Omni; who is to be told of what, notify.toml says"
+_SETTINGS = ["/api/forge/config", "/api/forge/projects/{project_id:str}/settings"]
 
 
 class OmniSettings(Struct, frozen=True, kw_only=True):
@@ -39,32 +40,19 @@ def auth_required(service: App) -> dict[str, bool]:
     return {"auth_required": not service.settings.trusting or bool(service.tokens.all())}
 
 
-@get("/api/forge/config", sync_to_thread=False)
-def config() -> Envelope:
+@get(_SETTINGS)
+async def settings(service: App, request: Asked) -> Envelope:
+    if project_id := request.path_params.get("project_id"):
+        await service.tasks.catalog.project(project_id)
     return ok(OmniSettings())
 
 
-@put("/api/forge/config", opt={"scope": "admin"})
-async def update_config(request: Asked) -> Envelope:
-    return await _update(request)
-
-
-@get("/api/forge/projects/{project_id:str}/settings")
-async def settings(service: App, project_id: Name) -> Envelope:
-    await service.tasks.catalog.project(project_id)
-    return ok(OmniSettings())
-
-
-@put("/api/forge/projects/{project_id:str}/settings", opt={"scope": "admin"})
-async def update_settings(service: App, request: Asked, project_id: Name) -> Envelope:
-    await service.tasks.catalog.project(project_id)
-    return await _update(request)
-
-
-async def _update(request: Asked) -> Envelope:
+@put(_SETTINGS, opt={"scope": "admin"})
+async def update_settings(service: App, request: Asked) -> Envelope:
+    told = await settings.fn(service, request)
     if (await read(request, OmniSettings)).omni_enabled:
         raise Business(_NO_OMNI)
-    return ok(OmniSettings())
+    return told  # type: ignore[no-any-return]
 
 
 @get("/api/forge/projects/{project_id:str}/profiles", opt={"scope": "admin"})

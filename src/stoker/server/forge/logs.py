@@ -12,7 +12,6 @@ from litestar import websocket
 from litestar.params import FromQuery
 
 from stoker.agents.store import Store, place
-from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk
 from stoker.server.forge import find, process_view, views
 from stoker.server.forge.entries import Log, command
@@ -147,26 +146,13 @@ async def _turn(service: Service, process: Process) -> AsyncIterator[list[Op]]:
 async def _script(service: Service, process: Process) -> AsyncIterator[list[Op]]:
     """A script is one command."""
     script = process_view.process(process)["executor_action"]["typ"]["script"]
+    op = "add"
     if process.row.finished_at is None:
-        yield [_command("add", script, None)]
-        await _ended(service, process)
-        process = await find.process(service, process.id)
-        yield [
-            _command("replace", script, await process_view.process_with_output(service, process))
-        ]
-    else:
-        ended = await process_view.process_with_output(service, process)
-        yield [_command("add", script, ended)]
-
-
-async def _ended(service: Service, process: Process) -> None:
-    """Returns when a process is over."""
-    row = process.row
-    end = (ATTEMPT_SETTLED, row.step_id, row.attempt)
-    async with aclosing(service.hub.events(row.run_id)) as stream:  # type: ignore[type-var]
-        async for some in stream:
-            if any((event.type, event.step, event.attempt) == end for event in some):
-                return
+        yield [_command(op, script, None)]
+        await service.ended(process.row)
+        process, op = await find.process(service, process.id), "replace"
+    ended = await process_view.process_with_output(service, process)
+    yield [_command(op, script, ended)]
 
 
 def _command(op: str, script: str, ended: Any) -> Op:

@@ -8,18 +8,14 @@ from typing import Literal
 from msgspec import Struct, field
 
 
-class Wire(Struct, frozen=True, kw_only=True):
-    """Base of all of them."""
-
-
-class ProfileId(Wire, frozen=True):
+class ProfileId(Struct, frozen=True, kw_only=True):
     """An agent, and one way of using it."""
 
     executor: str
     variant: str | None = None
 
 
-class ForgeAgent(Wire, frozen=True):
+class ForgeAgent(Struct, frozen=True, kw_only=True):
     """A standing agent of a project."""
 
     id: str
@@ -30,7 +26,7 @@ class ForgeAgent(Wire, frozen=True):
     updated_at: str
 
 
-class Notifications(Wire, frozen=True):
+class Notifications(Struct, frozen=True, kw_only=True):
     """Part of `Config`."""
 
     sound_enabled: bool = True
@@ -38,7 +34,7 @@ class Notifications(Wire, frozen=True):
     sound_file: str = "ABSTRACT_SOUND4"
 
 
-class Editor(Wire, frozen=True):
+class Editor(Struct, frozen=True, kw_only=True):
     """Part of `Config`."""
 
     editor_type: str = "VS_CODE"
@@ -47,7 +43,7 @@ class Editor(Wire, frozen=True):
     remote_ssh_user: str | None = None
 
 
-class GitHub(Wire, frozen=True):
+class GitHub(Struct, frozen=True, kw_only=True):
     """Part of `Config`."""
 
     pat: str | None = None
@@ -57,13 +53,13 @@ class GitHub(Wire, frozen=True):
     default_pr_base: str | None = "main"
 
 
-class Showcases(Wire, frozen=True):
+class Showcases(Struct, frozen=True, kw_only=True):
     """Part of `Config`."""
 
     seen_features: list[str] = field(default_factory=list)
 
 
-class Config(Wire, frozen=True):
+class Config(Struct, frozen=True, kw_only=True):
     """Version 7. What is missing when it is sent has its default."""
 
     config_version: Literal["v7"] = "v7"

@@ -15,7 +15,7 @@ from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
 from stoker.plan.errors import PlanError
 from stoker.server.params import App, Asked, Name, sent
-from stoker.server.problems import Refused, faults
+from stoker.server.problems import invalid_plan
 from stoker.server.resources.plans import in_place
 from stoker.server.service import Service
 from stoker.wire.runs import Again, Comment, Done, Extension, Reason, Resolution
@@ -107,8 +107,7 @@ async def extend(
             run_id, in_place(await request.body(), _Steps) if listed else text
         )
     except PlanError as error:
-        told = faults(error.problems, "/steps" if listed else "")
-        raise Refused(422, "invalid-plan", f"{len(told)} problem(s)", errors=told) from None
+        raise invalid_plan(error.problems, "/steps" if listed else "") from None
     await service.extend(run_id, text, by=_who(request), inputs=data.inputs)
     return Done(run_id=run_id, status="done")
 

@@ -18,7 +18,6 @@ from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParam
 from litestar.response import Response
 
 from stoker.journal.base import AttemptRow
-from stoker.journal.events import ATTEMPT_SETTLED
 from stoker.process.tail import Chunk, tail
 from stoker.server.params import Accept, App, LastEvent, Name, Socket, whole
 from stoker.server.problems import Refused, not_found
@@ -108,33 +107,20 @@ async def chunks(
     service: Service, attempt: AttemptRow, sequence: int, path: str, offset: int
 ) -> AsyncIterator[Chunk]:
     """The log from `offset` on, until the attempt is over."""
-    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    end = (ATTEMPT_SETTLED, attempt.step_id, attempt.attempt)
-
-    async def watch() -> None:
-        events = service.hub.events(attempt.run_id, sequence)
-        async with aclosing(events) as feed:  # type: ignore[type-var]
-            async for some in feed:
-                if any((event.type, event.step, event.attempt) == end for event in some):
-                    break
-        if not over.done():
-            over.set_result(None)
-
-    watching: asyncio.Task[None] | None = None
-    if attempt.finished_at is not None:
-        over.set_result(None)
+    over: asyncio.Future[None]
+    if attempt.finished_at is None:
+        over = asyncio.ensure_future(service.ended(attempt, sequence))
     else:
-        watching = asyncio.create_task(watch())
+        over = asyncio.get_running_loop().create_future()
+        over.set_result(None)
     try:
         tailed = tail(path, offset=offset, finished=over, watch=service.watch)
         async with aclosing(tailed) as found:  # type: ignore[type-var]
             async for chunk in found:
                 yield chunk
     finally:
-        if watching is not None:
-            watching.cancel()
-            await asyncio.wait({watching})
+        over.cancel()
+        await asyncio.wait({over})
 
 
 async def _frames(

@@ -16,7 +16,7 @@ from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
 from stoker.server import paging
 from stoker.server.params import App, Asked, Key, Name, sent
-from stoker.server.problems import Refused, faults
+from stoker.server.problems import invalid_plan
 from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
 from stoker.wire.runs import RunPage, RunRequest, summary
@@ -44,8 +44,7 @@ async def begin(
     try:
         loaded, cwd = await load(service, request, data)
     except PlanError as error:
-        problems = faults(error.problems, above(data))
-        raise Refused(422, "invalid-plan", f"{len(problems)} problem(s)", errors=problems) from None
+        raise invalid_plan(error.problems, above(data)) from None
     options = RunOptions(
         cwd=cwd,
         plan_dir=loaded.directory,
