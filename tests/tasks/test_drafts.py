@@ -152,10 +152,13 @@ def test_of_many_who_change_a_draft_at_once_one_does(within, tmp_path):
         assert (await drafts.get("a")).queued is False
         assert await drafts.remove("a")
         library = Library(journal, tmp_path)
-        tag = await library.add_tag("t", "x")
+        tag = await library.tags.add(tag_name="t", content="x")
         with pytest.raises(Conflict):
-            await library.add_tag("t", "y")
-        assert await library.change_tag(tag.tag_id, TagChange(content="z")) in await library.tags()
+            await library.tags.add(tag_name="t", content="y")
+        assert (
+            await library.tags.change(tag.tag_id, TagChange(content="z"))
+            in await library.tags.all()
+        )
         image = await library.images.add(PNG, "a.png")
         assert await library.images.read(image.image_id) == PNG
 

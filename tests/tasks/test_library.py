@@ -101,35 +101,37 @@ def test_files_that_a_crash_left_are_swept(world):
 def test_tags_and_templates(world):
     async def scenario(tasks):
         library = tasks.library
-        tag = await library.add_tag("style", "be brief")
-        other = await library.add_tag("b", "")
-        assert [one.tag_name for one in await library.tags()] == ["b", "style"]
+        tag = await library.tags.add(tag_name="style", content="be brief")
+        other = await library.tags.add(tag_name="b", content="")
+        assert [one.tag_name for one in await library.tags.all()] == ["b", "style"]
         with pytest.raises(Conflict, match="style"):
-            await library.add_tag("style", "x")
+            await library.tags.add(tag_name="style", content="x")
         with pytest.raises(Conflict, match="style"):
-            await library.change_tag(other.tag_id, TagChange(tag_name="style"))
+            await library.tags.change(other.tag_id, TagChange(tag_name="style"))
         with pytest.raises(Invalid):
-            await library.change_tag(tag.tag_id, TagChange(tag_name=" "))
-        changed = await library.change_tag(tag.tag_id, TagChange(content="long"))
-        assert await library.tag(tag.tag_id) == changed
+            await library.tags.change(tag.tag_id, TagChange(tag_name=" "))
+        changed = await library.tags.change(tag.tag_id, TagChange(content="long"))
+        assert await library.tags.one(tag.tag_id) == changed
         assert (changed.tag_name, changed.content) == ("style", "long")
-        await library.remove_tag(other.tag_id)
+        await library.tags.remove(other.tag_id)
         with pytest.raises(Unknown):
-            await library.remove_tag(other.tag_id)
+            await library.tags.remove(other.tag_id)
 
         made = await project(tasks, world)
-        everywhere = await library.add_template("a bug", "Fix", "…")
-        here = await library.add_template("z", "T", project_id=made.project_id)
-        assert await library.templates() == [everywhere, here]
-        assert await library.templates("another") == [everywhere]
+        everywhere = await library.templates.add(
+            template_name="a bug", title="Fix", description="…"
+        )
+        here = await library.templates.add(template_name="z", title="T", project_id=made.project_id)
+        assert await library.templates.all() == [everywhere, here]
+        assert await library.templates_for("another") == [everywhere]
         with pytest.raises(Unknown, match="project"):
-            await library.add_template("n", "T", project_id="none")
+            await library.templates.add(template_name="n", title="T", project_id="none")
         with pytest.raises(Invalid, match="title"):
-            await library.change_template(here.template_id, TemplateChange(title=""))
-        moved = await library.change_template(here.template_id, TemplateChange(project_id=None))
-        assert await library.template(here.template_id) == moved
-        await library.remove_template(here.template_id)
+            await library.templates.change(here.template_id, TemplateChange(title=""))
+        moved = await library.templates.change(here.template_id, TemplateChange(project_id=None))
+        assert await library.templates.one(here.template_id) == moved
+        await library.templates.remove(here.template_id)
         with pytest.raises(Unknown):
-            await library.template(here.template_id)
+            await library.templates.one(here.template_id)
 
     world.run(scenario)

@@ -54,7 +54,7 @@ def test_a_project_is_forgotten_with_all_that_belongs_to_it(world, scripted):
         first = await worked(tasks, world, scripted({"say": "x"}))
         second = await worked(tasks, world, scripted({"say": "y"}))
         (made,) = await tasks.catalog.projects()
-        await tasks.library.add_template("t", "T", project_id=made.project_id)
+        await tasks.library.templates.add(template_name="t", title="T", project_id=made.project_id)
         await tasks.catalog.change_task(second.task_id, TaskChange(depends_on=(first.task_id,)))
         await tasks.work.merge(second.attempt_id)
         await tasks.removal.remove_task(first.task_id)
@@ -65,7 +65,7 @@ def test_a_project_is_forgotten_with_all_that_belongs_to_it(world, scripted):
         await tasks.removal.remove_project(made.project_id)
         await gone(tasks, world, second)
         assert await tasks.catalog.projects() == []
-        assert await tasks.library.templates() == []
+        assert await tasks.library.templates.all() == []
         assert (world.repository / "a.txt").exists()
 
     world.run(scenario)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from stoker.cli.ask import add_going_on, add_run, ask_and_go_on, find_open
-from stoker.cli.context import Context, UsageError
+from stoker.cli.context import Context
 from stoker.cli.show import step_index
 from stoker.cli.standing import one_question
-from stoker.engine.view import Standing, asked_of, asks_a_person, read_run
+from stoker.engine.ask import check
+from stoker.engine.view import Standing, asks_a_person, read_run
 
 _EXAMPLES = {
     "unpause": "unpause last",
@@ -73,17 +74,9 @@ def _meant(standing: Standing, args: argparse.Namespace) -> tuple[Standing, str]
 
 
 def _checked(standing: Standing, step_id: str, args: argparse.Namespace) -> str:
-    """What to say once it is done. Raises `UsageError` if it does not wait for that."""
-    step = standing.state.steps[step_index(standing, step_id)]
+    """What to say once it is done. Raises `CommandRefused` if it does not wait for that."""
+    check(standing, args.command, standing.state.steps[step_index(standing, step_id)])
     if args.command == "resolve":
-        if step.status != "quarantined":
-            raise UsageError(f"step {step_id!r} is not quarantined (it is {step.status})")
         return f"{step_id!r} of run {standing.row.run_id}: {args.outcome}"
-    if not asks_a_person(step):
-        asking = asked_of(standing)
-        hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
-        raise UsageError(
-            f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}"
-        )
     done = "approved" if args.command == "approve" else "rejected"
     return f"{done} {step_id!r} of run {standing.row.run_id}"

@@ -11,7 +11,8 @@ import msgspec
 
 from stoker.engine.commands import CommandRefused
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.engine.view import activity
+from stoker.engine.state import StepState
+from stoker.engine.view import Standing, activity, asked_of, asks_a_person
 from stoker.journal.base import LEASE_SECONDS, Command, CommandKind, Journal, RunRow
 from stoker.journal.events import COMMAND_REFUSED, Event
 from stoker.journal.waits import DeathWatch
@@ -26,6 +27,20 @@ class Asked(msgspec.Struct, frozen=True):
     events: Sequence[Event] | None
     """What has happened since, if a live engine dealt with it; None: nobody drives the run,
     and the request stays in the journal."""
+
+
+def check(standing: Standing, kind: CommandKind, step: StepState) -> None:
+    """What would be refused anyway is refused before it wakes a run. Raises `CommandRefused` for a
+    step that does not wait for a person to `approve`, `reject` or `resolve` it."""
+    step_id = step.step.id
+    if kind == "resolve" and step.status != "quarantined":
+        raise CommandRefused(f"step {step_id!r} is not quarantined (it is {step.status})")
+    if kind in ("approve", "reject") and not asks_a_person(step):
+        asking = asked_of(standing)
+        hint = f"; waiting are {', '.join(asking[:5])}" if asking else "; no step is"
+        raise CommandRefused(
+            f"step {step_id!r} is not waiting for approval (it is {step.status}){hint}"
+        )
 
 
 async def ask(

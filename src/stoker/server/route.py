@@ -14,14 +14,13 @@ from msgspec import Struct
 from msgspec.structs import asdict, fields
 
 from stoker.client.operation import Operation, nothing
-from stoker.server.params import App, Key, Kind, Name, Turn, sent
+from stoker.server.params import App, Asked, Key, Kind, Name, Turn, sent
 
 _PARTS: Final[dict[str, Any]] = {"turn": Turn, "kind": Kind}
 _PART: Final = re.compile(r"\{(\w+)\}")
 _DOOR: Final = {
     "Catalog": "catalog",
     "Images": "library.images",
-    "Library": "library",
     "Pulls": "pulls",
     "Removal": "removal",
     "Starter": "starter",
@@ -31,47 +30,74 @@ _DOOR: Final = {
 """Where the tasks door has its parts."""
 
 
+Act = Callable[..., Awaitable[Any]]
+Example = tuple[str, dict[str, Any]]
+"""Of a body: what it is called, and its fields."""
+
+
 def route(
     operation: Operation[..., Any],
     summary: str,
-    act: Callable[..., Awaitable[Any]],
+    act: Act,
     *,
+    part: str = "",
     of_attempt: bool = False,
-    example: tuple[str, dict[str, Any]] | None = None,
+    **options: Any,
+) -> BaseRouteHandler:
+    """A handler. `act`, a method of a `part` of the tasks door (default: by its class), is given
+    what the path has (`of_attempt`: the attempt, not its id) and the fields of the body, or one
+    that tells of changes as it is; what it returns is the answer, or the only field of it."""
+    door = attrgetter(part or _DOOR[act.__qualname__.partition(".")[0]])
+    answer = operation.answer
+
+    async def handle(request: Asked, service: App, *places: Any, data: Any, key: Any) -> Any:
+        if of_attempt:
+            places = (await service.tasks.catalog.attempt(places[0]), *places[1:])
+        keyed = {"request_key": key} if operation.keyed else {}
+        if operation.method == "PATCH":
+            found = await act(door(service.tasks), *places, data)
+        else:
+            fields = asdict(data) if data else {}
+            found = await act(door(service.tasks), *places, **fields, **keyed)
+        if answer is type(None):
+            return None
+        return answer(found) if issubclass(answer, Struct) and type(found) is not answer else found
+
+    return handler(operation, summary, handle, **options)
+
+
+def handler(
+    operation: Operation[..., Any],
+    summary: str,
+    handle: Act,
+    *,
+    example: Example | None = None,
     status: int | None = None,
     scope: str | None = None,
     **options: Any,
 ) -> BaseRouteHandler:
-    """A handler. `act`, a method of a part of the tasks door, is given what the path has
-    (`of_attempt`: the attempt, not its id) and the fields of the body, or one that tells of
-    changes as it is; what it returns is the answer, or the only field of it. The body of a POST
-    need not be sent where all of it has defaults."""
-    part = attrgetter(_DOOR[act.__qualname__.partition(".")[0]])
+    """A handler. `handle` is given request, service and what the path has, then `data`, the body
+    (of a POST that need not be sent where all of it has defaults), and `key`, of idempotency."""
     places: list[str] = _PART.findall(operation.path)
     takes: Any = None if operation.takes is nothing else operation.takes
-    answer = operation.answer
-    parts: dict[str, Any] = {"service": App}
-    parts |= {place: _PARTS.get(place, Name) for place in places}
     optional = operation.method == "POST" and takes and not any(f.required for f in fields(takes))
+    parts: dict[str, Any] = {"request": Asked, "service": App}
+    parts |= {place: _PARTS.get(place, Name) for place in places}
     if takes:
         body = takes | None if optional else takes
         parts["data"] = Annotated[body, sent(example[0], **example[1]) if example else sent()]
     if operation.keyed:
         parts["key"] = Key
 
-    async def handler(service: App, **given: Any) -> Any:
-        with_what: list[Any] = [given[place] for place in places]
-        if of_attempt:
-            with_what[0] = await service.tasks.catalog.attempt(with_what[0])
-        more: dict[str, Any] = {"request_key": given["key"]} if operation.keyed else {}
-        if operation.method == "PATCH":
-            with_what.append(given["data"])
-        elif takes:
-            more |= asdict(takes() if given["data"] is None else given["data"])
-        found = await act(part(service.tasks), *with_what, **more)
-        if answer is type(None):
-            return None
-        return answer(found) if issubclass(answer, Struct) and type(found) is not answer else found
+    async def handler(request: Asked, service: App, **given: Any) -> Any:
+        data = given.get("data")
+        return await handle(
+            request,
+            service,
+            *(given[place] for place in places),
+            data=takes() if data is None and takes else data,
+            key=given.get("key"),
+        )
 
     defaults = {"key": None, **({"data": None} if optional else {})}
     handler.__signature__ = Signature(  # type: ignore[attr-defined]
@@ -80,6 +106,7 @@ def route(
             for name in parts
         ]
     )
+    answer = operation.answer
     handler.__annotations__ = {**parts, "return": None if answer is type(None) else answer}
     handler.__name__ = operation.name
     path = _PART.sub(

@@ -22,14 +22,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from stoker.engine.ask import answer, ask
+from stoker.engine.ask import answer, ask, check
 from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import require_secrets, stand_ins
 from stoker.engine.engine import Engine
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.engine.retention import forget
-from stoker.engine.view import activity, asks_a_person, read_run
+from stoker.engine.view import activity, read_run
 from stoker.journal.base import (
     AttemptRow,
     CommandKind,
@@ -341,14 +341,7 @@ class Service:
         index = standing.state.graph.index.get(step_id)
         if index is None:
             raise not_found(f"no step {step_id!r} in run {row.run_id}")
-        step = standing.state.steps[index]
-        if kind == "resolve":
-            if step.status != "quarantined":
-                raise CommandRefused(f"step {step_id!r} is not quarantined (it is {step.status})")
-        elif not asks_a_person(step):
-            raise CommandRefused(
-                f"step {step_id!r} is not waiting for approval (it is {step.status})"
-            )
+        check(standing, kind, standing.state.steps[index])
 
     async def check_steps(self, run_id: str, steps: str | bytes) -> None:
         """Raises `PlanError` if they cannot be added to the run, and `UnknownRun`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from typing import Any, Final
 
 from litestar.datastructures import UploadFile
@@ -20,8 +21,6 @@ from stoker.tasks.catalog import TaskChange
 from stoker.tasks.changes import TagChange, TemplateChange
 from stoker.tasks.errors import Invalid
 
-_TEMPLATE: Final = "/api/templates/{template_id:str}"
-_TAG: Final = "/api/tags/{tag_id:str}"
 _UPLOAD: Final[dict[str, Any]] = {
     "opt": {"bodies": ("multipart/form-data",)},
     "request_max_body_size": images.LIMIT + (1 << 20),
@@ -59,7 +58,7 @@ class UpdateTag(Struct, frozen=True, kw_only=True):
     content: str | None = None
 
 
-# Templates.
+# Templates and tags.
 
 
 @get("/api/templates")
@@ -67,7 +66,7 @@ async def templates(service: App, request: Asked) -> Envelope:
     """All; of no project with `global=true`; of a project, as the client or its types spell it."""
     query = request.query_params
     project_id = query.get("project_id") or query.get("projectId")
-    found = await service.tasks.library.templates()
+    found = await service.tasks.library.templates.all()
     if query.get("global") == "true":
         found = [one for one in found if one.project_id is None]
     elif project_id:
@@ -75,68 +74,44 @@ async def templates(service: App, request: Asked) -> Envelope:
     return ok([shown(one) for one in found])
 
 
-@post("/api/templates")
-async def create_template(service: App, request: Asked) -> Envelope:
-    body = await read(request, CreateTemplate)
-    made = await service.tasks.library.add_template(
-        body.template_name, body.title, body.description, body.project_id
-    )
-    return ok(shown(made))
-
-
-@get(_TEMPLATE)
-async def template(service: App, template_id: Name) -> Envelope:
-    return ok(shown(await service.tasks.library.template(template_id)))
-
-
-@put(_TEMPLATE)
-async def update_template(service: App, request: Asked, template_id: Name) -> Envelope:
-    body = await read(request, UpdateTemplate)
-    change = TemplateChange(**_given(body))
-    return ok(shown(await service.tasks.library.change_template(template_id, change)))
-
-
-@delete(_TEMPLATE)
-async def delete_template(service: App, template_id: Name) -> Envelope:
-    await service.tasks.library.remove_template(template_id)
-    return ok()
-
-
-def _given(body: Struct) -> dict[str, Any]:
-    """What is not null."""
-    return {name: value for name, value in asdict(body).items() if value is not None}
-
-
-# Tags.
-
-
 @get("/api/tags")
 async def tags(service: App, search: FromQuery[str] = "") -> Envelope:
-    found = await service.tasks.library.tags()
+    found = await service.tasks.library.tags.all()
     return ok([shown(one) for one in found if search.lower() in one.tag_name.lower()])
 
 
-@post("/api/tags")
-async def create_tag(service: App, request: Asked) -> Envelope:
-    body = await read(request, CreateTag)
-    return ok(shown(await service.tasks.library.add_tag(body.tag_name, body.content)))
+def _shelf(
+    what: str, new: type[Struct], update: type[Struct], change: type[TagChange | TemplateChange]
+) -> tuple[Any, ...]:
+    """What else there is to do with records of a type."""
+    at, shelf = f"/api/{what}", attrgetter(f"tasks.library.{what}")
+
+    @post(at)
+    async def create(service: App, request: Asked) -> Envelope:
+        return ok(shown(await shelf(service).add(**asdict(await read(request, new)))))
+
+    @get(f"{at}/{{key:str}}")
+    async def show(service: App, key: Name) -> Envelope:
+        return ok(shown(await shelf(service).one(key)))
+
+    @put(f"{at}/{{key:str}}")
+    async def modify(service: App, request: Asked, key: Name) -> Envelope:
+        sent = asdict(await read(request, update))
+        said = change(**{name: value for name, value in sent.items() if value is not None})
+        return ok(shown(await shelf(service).change(key, said)))
+
+    @delete(f"{at}/{{key:str}}")
+    async def remove(service: App, key: Name) -> Envelope:
+        await shelf(service).remove(key)
+        return ok()
+
+    return create, show, modify, remove
 
 
-@get(_TAG)
-async def tag(service: App, tag_id: Name) -> Envelope:
-    return ok(shown(await service.tasks.library.tag(tag_id)))
-
-
-@put(_TAG)
-async def update_tag(service: App, request: Asked, tag_id: Name) -> Envelope:
-    body = await read(request, UpdateTag)
-    return ok(shown(await service.tasks.library.change_tag(tag_id, TagChange(**_given(body)))))
-
-
-@delete(_TAG)
-async def delete_tag(service: App, tag_id: Name) -> Envelope:
-    await service.tasks.library.remove_tag(tag_id)
-    return ok()
+ROUTES = (
+    *_shelf("templates", CreateTemplate, UpdateTemplate, TemplateChange),
+    *_shelf("tags", CreateTag, UpdateTag, TagChange),
+)
 
 
 # Images.

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import post
-from litestar.params import JSONBody
-from litestar.status_codes import HTTP_200_OK
-from msgspec import Meta, Struct
+from msgspec import Struct
+from msgspec.structs import asdict
 
+from stoker.client import api
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
 from stoker.plan.errors import PlanError
 from stoker.server.params import App, Asked, Name, sent
 from stoker.server.problems import invalid_plan
 from stoker.server.resources.plans import in_place
-from stoker.server.service import Service
-from stoker.wire.runs import Again, Comment, Done, Extension, Reason, Resolution
+from stoker.server.route import handler
+from stoker.wire.runs import Again, Done, Extension
 
-Text = Annotated[str, Meta(max_length=10_000)]
+TAG = "runs"
 
 
 class _Steps(Struct):
     steps: msgspec.Raw = msgspec.Raw()
 
 
-async def _ask(
-    service: Service,
-    request: Asked,
-    run_id: str,
-    kind: CommandKind,
-    payload: dict[str, Any],
-    inputs: dict[str, Any] | None = None,
+async def _steer(
+    request: Asked, service: App, run_id: str, *step: str, data: Any, key: Any
 ) -> Done:
-    events = await service.command(run_id, kind, payload, by=_who(request), inputs=inputs or {})
+    """Ask what the last part of the path says of a run, or of a step of it."""
+    kind: CommandKind = request.url.path.rpartition("/")[2]  # type: ignore[assignment]
+    said, who = asdict(data), _who(request)
+    inputs = said.pop("inputs", {})
+    if step:
+        said["step"] = step[0]
+    if kind == "cancel":
+        said["reason"] = said["reason"] or f"canceled by {who}"
+    events = await service.command(run_id, kind, said, by=who, inputs=inputs)
     released = [
         step
         for event in events or ()
@@ -46,54 +48,32 @@ async def _ask(
     return Done(run_id=run_id, status=status, released=released)
 
 
+async def _resume(request: Asked, service: App, run_id: str, *, data: Again, key: Any) -> Done:
+    await service.resume(run_id, data.inputs)
+    return Done(run_id=run_id, status="done")
+
+
 def _who(request: Asked) -> str:
     return f"api:{request.scope['state']['token'].name}"
 
 
-def _post(path: str, summary: str) -> Callable[[Callable[..., Any]], Any]:
-    return post(
-        f"/v1/runs/{{run_id:str}}/{path}", tags=["runs"], status_code=HTTP_200_OK, summary=summary
-    )
+ROUTES = (
+    handler(api.Runs.cancel, "End a run", _steer),
+    handler(api.Runs.pause, "Start no more steps for now", _steer),
+    handler(api.Runs.unpause, "Let a paused run go on", _steer),
+    handler(api.Runs.next, "Release the next batch of a manual run", _steer),
+    handler(api.Runs.resume, "Go on here with a run that nobody drives", _resume),
+    handler(api.Runs.approve, "Say yes to a step that waits for it", _steer),
+    handler(api.Runs.reject, "Say no to a step that waits for approval", _steer),
+    handler(api.Runs.resolve, "Say what became of a quarantined step", _steer),
+)
 
 
-@_post("cancel", "End a run")
-async def cancel(
-    service: App, request: Asked, run_id: Name, data: JSONBody[Reason | None] = None
-) -> Done:
-    who = _who(request)
-    reason = (data.reason if data else None) or f"canceled by {who}"
-    return await _ask(service, request, run_id, "cancel", {"reason": reason})
-
-
-@_post("pause", "Start no more steps for now")
-async def pause(
-    service: App, request: Asked, run_id: Name, data: JSONBody[Reason | None] = None
-) -> Done:
-    payload = {"reason": data.reason if data else None}
-    return await _ask(service, request, run_id, "pause", payload)
-
-
-@_post("unpause", "Let a paused run go on")
-async def unpause(
-    service: App, request: Asked, run_id: Name, data: JSONBody[Again | None] = None
-) -> Done:
-    return await _ask(service, request, run_id, "unpause", {}, data.inputs if data else None)
-
-
-@_post("next", "Release the next batch of a manual run")
-async def release(
-    service: App, request: Asked, run_id: Name, data: JSONBody[Again | None] = None
-) -> Done:
-    return await _ask(service, request, run_id, "next", {}, data.inputs if data else None)
-
-
-@_post("resume", "Go on here with a run that nobody drives")
-async def resume(service: App, run_id: Name, data: JSONBody[Again | None] = None) -> Done:
-    await service.resume(run_id, data.inputs if data else {})
-    return Done(run_id=run_id, status="done")
-
-
-@_post("extend", "Add steps; a run that is over is reopened")
+@post(
+    "/v1/runs/{run_id:str}/extend",
+    status_code=200,
+    summary="Add steps; a run that is over is reopened",
+)
 async def extend(
     service: App,
     request: Asked,
@@ -110,37 +90,3 @@ async def extend(
         raise invalid_plan(error.problems, "/steps" if listed else "") from None
     await service.extend(run_id, text, by=_who(request), inputs=data.inputs)
     return Done(run_id=run_id, status="done")
-
-
-@_post("steps/{step:str}/approve", "Say yes to a step that waits for it")
-async def approve(
-    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
-) -> Done:
-    return await _answer(service, request, run_id, step, "approve", data)
-
-
-@_post("steps/{step:str}/reject", "Say no to a step that waits for approval")
-async def reject(
-    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Comment | None] = None
-) -> Done:
-    return await _answer(service, request, run_id, step, "reject", data)
-
-
-@_post("steps/{step:str}/resolve", "Say what became of a quarantined step")
-async def resolve(
-    service: App, request: Asked, run_id: Name, step: Name, data: JSONBody[Resolution]
-) -> Done:
-    payload = {"step": step, "outcome": data.outcome, "comment": data.comment}
-    return await _ask(service, request, run_id, "resolve", payload, data.inputs)
-
-
-async def _answer(
-    service: Service,
-    request: Asked,
-    run_id: str,
-    step: str,
-    kind: CommandKind,
-    data: Comment | None,
-) -> Done:
-    payload = {"step": step, "comment": data.comment if data else ""}
-    return await _ask(service, request, run_id, kind, payload, data.inputs if data else None)

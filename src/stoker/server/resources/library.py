@@ -12,10 +12,22 @@ from stoker.client import api, work
 from stoker.server.params import App, Name
 from stoker.server.route import route
 from stoker.tasks.images import LIMIT, Images
-from stoker.tasks.library import Library
+from stoker.tasks.library import Shelf
 from stoker.wire.library import TemplateList
 
 TAG = "library"
+
+
+def _shelf(of: Any, what: str, summary: str, example: dict[str, Any]) -> tuple[Any, ...]:
+    """Routes of records of a type."""
+    part = f"library.{what}s"
+    return (
+        route(of.add, summary, Shelf.add, part=part, example=("one", example), status=201),
+        route(of.show, f"One {what}", Shelf.one, part=part),
+        route(of.change, f"Change a {what}", Shelf.change, part=part),
+        route(of.remove, f"Forget a {what}", Shelf.remove, part=part),
+    )
+
 
 ROUTES = (
     route(
@@ -29,27 +41,19 @@ ROUTES = (
     route(work.Images.show, "What is known of an image", Images.image),
     route(work.Images.remove, "Forget an image", Images.remove),
     route(api.Tasks.images, "The images of a task", Images.of_task),
-    route(work.Tags.list, "All tags", Library.tags),
-    route(
-        work.Tags.add,
+    route(work.Tags.list, "All tags", Shelf.all, part="library.tags"),
+    *_shelf(
+        work.Tags,
+        "tag",
         "A text for prompts, by its name",
-        Library.add_tag,
-        example=("one", {"tag_name": "brief", "content": "Be brief."}),
-        status=201,
+        {"tag_name": "brief", "content": "Be brief."},
     ),
-    route(work.Tags.show, "One tag", Library.tag),
-    route(work.Tags.change, "Change a tag", Library.change_tag),
-    route(work.Tags.remove, "Forget a tag", Library.remove_tag),
-    route(
-        work.Templates.add,
+    *_shelf(
+        work.Templates,
+        "template",
         "What tasks of a kind begin with",
-        Library.add_template,
-        example=("one", {"template_name": "A bug", "title": "Fix the bug that …"}),
-        status=201,
+        {"template_name": "A bug", "title": "Fix the bug that …"},
     ),
-    route(work.Templates.show, "One template", Library.template),
-    route(work.Templates.change, "Change a template", Library.change_template),
-    route(work.Templates.remove, "Forget a template", Library.remove_template),
 )
 
 
@@ -63,7 +67,7 @@ async def image_file(service: App, image_id: Name) -> Response[bytes]:
 
 @get("/v1/templates", summary="Templates: all, or those that a project has")
 async def templates(service: App, project_id: FromQuery[str | None] = None) -> TemplateList:
-    return TemplateList(await service.tasks.library.templates(project_id))
+    return TemplateList(await service.tasks.library.templates_for(project_id))
 
 
 def document(paths: dict[str, Any]) -> None:
