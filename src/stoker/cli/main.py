@@ -48,7 +48,7 @@ COMMANDS: Final = {
     "events": Entry("print or follow a run's events"),
     "stats": Entry("durations, retries, slowest steps and the critical path"),
     "cancel": Entry("cancel a run"),
-    "pause": Entry("start no more steps of a run for now"),
+    "pause": Entry("start no more steps of a run for now", home="cancel"),
     "unpause": Entry("let a paused run go on", home="answer"),
     "next": Entry("release the next batch of a manual run"),
     "approve": Entry("say yes to a step that waits for approval", home="answer"),

@@ -69,12 +69,9 @@ class QueueRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     expected_queued: bool | None = None
 
 
-class ReplaceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplaceRequest(FollowUpRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the agent is to be told in the place of a turn."""
 
-    prompt: Prompt
-    variant: Text | None = None
-    images: tuple[Text, ...] = ()
     force_when_dirty: bool = False
     """Give up what is in no commit, too; all that is given up is backed up."""
     perform_git_reset: bool = True

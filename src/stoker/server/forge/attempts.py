@@ -27,26 +27,28 @@ class CreateAttempt(Struct, frozen=True, kw_only=True):
     base_branch: str
 
 
-class FollowUp(Struct, frozen=True, kw_only=True):
+class Turn(Struct, frozen=True, kw_only=True):
+    """How an agent is to be told, and what of its worktree is given up for it."""
+
+    variant: str | None = None
+    force_when_dirty: bool | None = None
+    perform_git_reset: bool | None = None
+
+
+class FollowUp(Turn, frozen=True, kw_only=True):
     """What to tell an agent next, as the server (`prompt`) or the client called it."""
 
     prompt: str | None = None
     follow_up_prompt: str | None = None
-    variant: str | None = None
     image_ids: list[str] | None = None
     retry_process_id: str | None = None
-    force_when_dirty: bool | None = None
-    perform_git_reset: bool | None = None
 
 
-class Replace(Struct, frozen=True, kw_only=True):
+class Replace(Turn, frozen=True, kw_only=True):
     """What an agent should have been told instead."""
 
     process_id: str
     prompt: str
-    variant: str | None = None
-    force_when_dirty: bool | None = None
-    perform_git_reset: bool | None = None
 
 
 @get("/api/task-attempts")
@@ -132,7 +134,7 @@ async def _replace(
     prompt: str,
     variant: str | None,
     images: Sequence[str],
-    body: FollowUp | Replace,
+    body: Turn,
 ) -> Replaced:
     process = await find.process(service, process_id)
     if process.role != "agent" or process.attempt.attempt_id != record.attempt_id:
