@@ -10,7 +10,7 @@ from stoker.hosting.model import NewPullRequest
 
 
 def test_whose_token(forge):
-    assert ask(forge, lambda client: client.account()).login == "dev"
+    assert ask(forge, lambda client: client.account()) == "dev"
     assert all(TOKEN not in path for _, path, _, _ in forge.requests)
 
 
@@ -18,7 +18,7 @@ def test_create_review_and_status(forge):
     made = ask(forge, lambda client: client.create(WANTED))
     assert (made.number, made.title, made.status) == (1, "Add a list", "open")
     assert made.url.startswith(forge.url)
-    assert (made.target, made.merged_at, made.merge_commit) == ("main", None, None)
+    assert (made.target_branch, made.merged_at, made.merge_commit) == ("main", None, None)
     assert forge.pulls[0]["body"] == "All of it."
     ask(forge, lambda client: client.request_reviews(1, ["rev"]))
     assert forge.reviewers == {1: ["rev"]}

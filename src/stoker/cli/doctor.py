@@ -233,7 +233,7 @@ async def _code_host(name: str, known: Settings) -> Finding:
     try:
         token = settings.token(known, name, os.environ)
         async with asyncio.timeout(_HOST_SEC), connect(remote, token, patience_sec=0) as client:
-            login = (await client.account()).login
+            login = await client.account()
     except TimeoutError:
         return Finding(
             f"at {name}", "absent", f"no answer within {_HOST_SEC:g} s: no pull requests"

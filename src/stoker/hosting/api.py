@@ -25,6 +25,12 @@ _SAID: Final = 300
 _MINUTE: Final = 60.0
 """What GitHub asks those to wait who are limited and not told how long."""
 
+_KINDS: Final[dict[int, type[errors.HostError]]] = {
+    401: errors.TokenInvalid,
+    403: errors.InsufficientPermissions,
+    404: errors.RepositoryNotFound,
+}
+
 
 class Api:
     """The API of one repository's host. Use as an async context manager."""
@@ -152,19 +158,12 @@ class Api:
     def _refusal(self, response: httpx.Response) -> errors.HostError:
         status = response.status_code
         said = _message(response.content) or f"{status} {response.reason_phrase}"
-        if status == 401:
-            return self._error(errors.TokenInvalid, said)
-        if status == 403:
-            return self._error(errors.InsufficientPermissions, said)
-        if status == 404:
-            return self._error(errors.RepositoryNotFound, said)
-        if status >= 500:
-            return self._error(errors.Unavailable, said)
         if 300 <= status < 400:
             return self._error(errors.Redirected, response.headers.get("location", ""))
-        if "already exists" in said:
-            return self._error(errors.AlreadyExists, said)
-        return self._error(errors.Rejected, said)
+        if status >= 500:
+            return self._error(errors.Unavailable, said)
+        kind = errors.AlreadyExists if "already exists" in said else errors.Rejected
+        return self._error(_KINDS.get(status, kind), said)
 
     def _decode(self, content: bytes, answer: type[T]) -> T:
         try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from stoker.hosting.model import Account, Comment, Issue, NewPullRequest, PullRequest
+from stoker.hosting.model import Comment, Issue, NewPullRequest, PullRequest
 
 
 class Client(Protocol):
     """One repository at one code host. Every method raises `HostError`, in its kinds."""
 
-    async def account(self) -> Account:
-        """Whose token it is: the cheapest way to find out if it is one."""
+    async def account(self) -> str:
+        """Whose token it is, by login: the cheapest way to find out if it is one."""
 
     async def create(self, wanted: NewPullRequest) -> PullRequest:
         """Open a pull request. Raises `AlreadyExists`: the branch has one; `Rejected`: a branch

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from stoker.hosting.api import Api
 from stoker.hosting.client import preferred
-from stoker.hosting.model import Account, Comment, Issue, NewPullRequest, PullRequest
+from stoker.hosting.model import Comment, Issue, NewPullRequest, PullRequest
 
 _WRITERS: Final = frozenset(("OWNER", "MEMBER", "COLLABORATOR"))
 _PAGE: Final = 100
@@ -89,8 +89,8 @@ class GitHub:
 
     # As `Client` says.
 
-    async def account(self) -> Account:
-        return Account(login=(await self.api.get("/user", User)).login)
+    async def account(self) -> str:
+        return (await self.api.get("/user", User)).login
 
     async def create(self, wanted: NewPullRequest) -> PullRequest:
         body = {
@@ -164,7 +164,7 @@ def pull(told: Pull) -> PullRequest:
         url=told.html_url,
         title=told.title,
         status="merged" if merged else "open" if told.state == "open" else "closed",
-        target=told.base.ref,
+        target_branch=told.base.ref,
         merged_at=told.merged_at.timestamp() if told.merged_at else None,
         merge_commit=told.merge_commit_sha if merged else None,  # before, it is of a trial
     )

@@ -14,7 +14,6 @@ from stoker.hosting.client import preferred
 from stoker.hosting.errors import Rejected
 from stoker.hosting.github import moment
 from stoker.hosting.model import (
-    Account,
     Comment,
     Issue,
     NewPullRequest,
@@ -90,8 +89,8 @@ class GitLab:
         """Of every request: all kinds of tokens go as OAuth's do."""
         return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
-    async def account(self) -> Account:
-        return Account(login=(await self._api.get("/user", _User)).username)
+    async def account(self) -> str:
+        return (await self._api.get("/user", _User)).username
 
     async def create(self, wanted: NewPullRequest) -> PullRequest:
         body = {
@@ -164,7 +163,7 @@ def _pull(told: _Request) -> PullRequest:
         url=told.web_url,
         title=told.title,
         status=status,
-        target=told.target_branch,
+        target_branch=told.target_branch,
         merged_at=told.merged_at.timestamp() if told.merged_at else None,
         merge_commit=commit if status == "merged" else None,
     )

@@ -49,8 +49,8 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     """Of its page."""
     title: str
     status: PullRequestStatus
-    target: str
-    """The branch it would be merged into."""
+    target_branch: str
+    """What it would be merged into."""
     merged_at: float | None
     """Seconds since the epoch."""
     merge_commit: str | None
@@ -95,9 +95,3 @@ class Issue(Struct, frozen=True, kw_only=True):
     def closing(self) -> str:
         """The line in a pull request's body with which its merge closes the issue."""
         return f"Closes #{self.number}"
-
-
-class Account(Struct, frozen=True, kw_only=True):
-    """Whose token it is."""
-
-    login: str

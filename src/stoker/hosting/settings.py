@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from stoker.hosting.errors import TokenMissing
 from stoker.hosting.model import Provider
@@ -52,14 +53,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         found = self.hosts.get(name) or self.hosts.get(bare)
         if known is None or found is None:
             return found or known
-        return Host(
-            provider=found.provider or known.provider,
-            api=found.api or known.api,
-            token=found.token,
-            token_env=found.token_env or known.token_env,
-            webhook_secret=found.webhook_secret,
-            webhook_secret_env=found.webhook_secret_env,
-        )
+        return replace(known, **{name: value for name, value in asdict(found).items() if value})
 
 
 WELL_KNOWN: Final[Mapping[str, Host]] = {

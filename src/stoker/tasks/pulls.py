@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from stoker.hosting import model as hosted
 from stoker.hosting.client import Client
@@ -241,15 +241,9 @@ class Pulls:
         async with self._journal.transaction() as session:
             before = await PULL_REQUESTS.get(session, key)
             record = PullRequest(
+                **asdict(told),
                 pull_request_id=key,
                 attempt_id=attempt.attempt_id,
-                number=told.number,
-                url=told.url,
-                title=told.title,
-                status=told.status,
-                target_branch=told.target,
-                merged_at=told.merged_at,
-                merge_commit=told.merge_commit,
                 seen=seen if seen is not None else before.seen if before else "",
                 created_at=before.created_at if before else now,
                 updated_at=now,

@@ -146,24 +146,20 @@ class Starter:
             updated_at=now,
         )
         # Who removes its task, waits; who opens the journal elsewhere, leaves it alone.
-        async with self._turns.lock(attempt.attempt_id), self._under_way():
+        async with self._turns.lock(attempt.attempt_id), self._locked():
             return await self._make(project, task, attempt, repository)
 
     @asynccontextmanager
-    async def _under_way(self) -> AsyncIterator[None]:
+    async def _locked(self, *, alone: bool = False) -> AsyncIterator[bool]:
+        """While an attempt is begun; `alone`: whether no live process does that, and none does
+        before this is left."""
         descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
-            yield
-        finally:
-            os.close(descriptor)
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[bool]:
-        """Whether no live process is beginning an attempt; none does before this is left."""
-        descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            yield await _locked(descriptor)
+            if alone:
+                yield await _locked(descriptor)
+            else:
+                await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
+                yield True
         finally:
             os.close(descriptor)
 
@@ -263,7 +259,9 @@ class Starter:
         away what it had not finished starting, or removing."""
         found = await self._unfinished()
         if any(attempt.state == "creating" for attempt, _ in found):
-            async with self._alone() as alone:  # what is still at that then, nobody goes on with
+            async with self._locked(
+                alone=True
+            ) as alone:  # what is still at that then, nobody goes on with
                 for attempt, over in await self._unfinished() if alone else ():
                     if attempt.state == "creating":
                         await self._try(attempt, over, removal)

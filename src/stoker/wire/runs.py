@@ -46,19 +46,12 @@ class RunSummary(Document, frozen=True, kw_only=True):
 
 def summary(row: RunRow) -> RunSummary:
     """What a list says of a run."""
-    return RunSummary(
-        run_id=row.run_id,
-        plan_id=row.plan_id,
-        plan_version=row.plan_version,
-        status=row.status,
-        reason=row.reason,
-        activity=activity(row),
-        created_at=iso(row.created_at),
-        started_at=None if row.started_at is None else iso(row.started_at),
-        finished_at=None if row.finished_at is None else iso(row.finished_at),
-        parent_run_id=row.parent_run_id,
-        parent_step_id=row.parent_step_id,
-    )
+    fields: dict[str, Any] = {"activity": activity(row)}
+    for name in RunSummary.__struct_fields__:
+        if name not in fields:
+            value = getattr(row, name)
+            fields[name] = iso(value) if name.endswith("_at") and value is not None else value
+    return RunSummary(**fields)
 
 
 class RunPage(Document, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Reply
 from stoker.agents.store import place
@@ -60,13 +60,10 @@ class Respond(Struct, frozen=True, kw_only=True):
     status: Status | None = None
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class Kept(Create, frozen=True, kw_only=True):
     """A request of a program."""
 
     id: str
-    tool_name: str
-    tool_input: Any
-    session_id: str
     execution_process_id: str
     created_at: float
     answer: Status | None = None
@@ -76,25 +73,16 @@ class Kept(Struct, frozen=True, kw_only=True):
 async def create(service: App, request: Asked) -> Envelope:
     body = await read(request, Create)
     kept = Kept(
+        **asdict(body),
         id=str(uuid.uuid4()),
-        tool_name=body.tool_name,
-        tool_input=body.tool_input,
-        session_id=body.session_id,
         execution_process_id=await _process_of(service, body.session_id),
         created_at=time.time(),
     )
     await Documents(service.journal).add(_name(kept.id), kept)
-    return ok(
-        {
-            "id": kept.id,
-            "tool_name": kept.tool_name,
-            "tool_input": kept.tool_input,
-            "session_id": kept.session_id,
-            "execution_process_id": kept.execution_process_id,
-            "created_at": iso(kept.created_at),
-            "timeout_at": iso(kept.created_at + _TIMEOUT_SEC),
-        }
-    )
+    told = asdict(kept)
+    del told["answer"]
+    times = {"created_at": kept.created_at, "timeout_at": kept.created_at + _TIMEOUT_SEC}
+    return ok({**told, **{name: iso(time) for name, time in times.items()}})
 
 
 @get("/api/approvals/pending")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from litestar.params import FromQuery
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from stoker.server.forge import config, find, process_view, shapes, views
 from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, read
@@ -109,15 +110,9 @@ async def replace(service: App, request: Asked, attempt_id: Name) -> Envelope:
     known = variant(shapes.ProfileId(executor=record.executor, variant=body.variant))
     done = await _replace(service, record, body.process_id, body.prompt, known, (), body)
     begun = await find.begun(service, record, done.turn)
-    return ok(
-        {
-            "deleted_count": done.deleted_count,
-            "git_reset_needed": done.git_reset_needed,
-            "git_reset_applied": done.git_reset_applied,
-            "target_before_oid": done.target_before_oid,
-            "new_execution_id": begun.id,
-        }
-    )
+    told = {**asdict(done), "new_execution_id": begun.id}
+    del told["turn"]
+    return ok(told)
 
 
 @post(f"{_ONE}/stop")
