@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 Labels = tuple[str, ...]
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -31,17 +31,18 @@ class Counter:
 
 
 class Gauge:
-    """A number that is looked up when it is asked for: `read` gives it by label."""
+    """A number as it is now, for every combination of labels."""
 
     kind = "gauge"
 
     def __init__(
-        self, name: str, help: str, read: Callable[[], Mapping[Labels, float]], *labels: str
+        self, name: str, help: str, values: Mapping[Labels, float] | float, *labels: str
     ) -> None:
-        self.name, self.help, self._read, self._labels = name, help, read, labels
+        self.name, self.help, self._labels = name, help, labels
+        self._values = {(): values} if isinstance(values, int | float) else values
 
     def lines(self) -> Iterable[str]:
-        for labels, value in self._read().items():
+        for labels, value in self._values.items():
             yield f"{self.name}{_shown(self._labels, labels)} {value:g}"
 
 

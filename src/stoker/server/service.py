@@ -13,7 +13,6 @@ import hmac
 import os
 import re
 import time
-from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -43,10 +42,7 @@ from stoker.journal.base import (
     UnknownRun,
 )
 from stoker.journal.events import (
-    ATTEMPT_RUNNING,
     ATTEMPT_SETTLED,
-    ATTEMPT_STARTING,
-    RUN_SETTLED,
     Event,
 )
 from stoker.log import get_logger
@@ -59,7 +55,7 @@ from stoker.process.logs import LogWatch
 from stoker.server.bulletin import Bulletin
 from stoker.server.deliveries import Deliveries
 from stoker.server.hub import EVERYTHING, Hub
-from stoker.server.metrics import Counter, Gauge, Histogram, Metric
+from stoker.server.meters import Meters
 from stoker.server.problems import Refused, not_found
 from stoker.server.settings import Settings
 from stoker.server.tokens import Tokens
@@ -72,8 +68,6 @@ log = get_logger(__name__)
 
 _RESUMED: Final = ("pending", "running", "paused")
 _AGAIN_SEC: Final = 5.0
-_FRESH_SEC = 60.0
-"""Events older than that tell nothing of how far listeners are behind."""
 
 
 class Sent(Struct, frozen=True):
@@ -104,20 +98,8 @@ class Service:
         """Open ones."""
         self.watch = LogWatch(asyncio.get_running_loop())
         self.bulletin = Bulletin(self.tasks.feed)
-        self.hub = Hub(journal, known=self._known, on_event=self._count)
-        self.requests = Counter(
-            "stoker_http_requests_total", "Requests answered", "method", "status"
-        )
-        self._events = Counter("stoker_events_total", "Events of all runs", "type")
-        self._settled = Counter("stoker_runs_settled_total", "Runs that ended", "status")
-        self._attempts = Counter("stoker_attempts_settled_total", "Attempts that ended", "status")
-        self._lag = Histogram(
-            "stoker_event_lag_seconds", "From an event to its being handed to listeners"
-        )
-        self._start = Histogram(
-            "stoker_process_start_seconds", "From the journaled start of an attempt to its process"
-        )
-        self._starting: dict[tuple[str, str | None, int | None], float] = {}
+        self.meters = Meters(self)
+        self.hub = Hub(journal, known=self._known, on_event=self.meters.count)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -139,51 +121,14 @@ class Service:
         finally:
             self.watch.close()
 
-    def metrics(self) -> list[Metric]:
-        """All there are."""
-        steps = self._steps()
-        return [
-            Gauge("stoker_runs", "Runs that are not over, by status", self.hub.statuses, "status"),
-            Gauge("stoker_driven_runs", "Runs this server drives", lambda: {(): self.driven}),
-            Gauge("stoker_steps", "Steps of driven runs, by status", lambda: steps[0], "status"),
-            Gauge("stoker_queued_steps", "Steps that wait for resources", lambda: {(): steps[1]}),
-            Gauge("stoker_streams", "Open streams", lambda: {(): float(self.streams)}),
-            *(self._settled, self._attempts, self._events, self._lag, self._start, self.requests),
-        ]
-
     @property
     def driven(self) -> float:
         """How many runs this server drives."""
         return float(len(self.engine.handles()))
 
-    def _steps(self) -> tuple[dict[tuple[str, ...], float], float]:
-        steps = [step for handle in self.engine.handles() for step in handle.state.steps]
-        counts = Tally((step.status,) for step in steps)
-        queued = sum(
-            step.status == "waiting" and step.reason in ("resources", "locks") for step in steps
-        )
-        return {status: float(count) for status, count in counts.items()}, float(queued)
-
     def _known(self, run_id: str) -> int | None:
         handle = self.engine.handle(run_id)
         return None if handle is None else handle.state.sequence
-
-    def _count(self, event: Event) -> None:
-        self._events.add(event.type)
-        late = time.time() - event.time
-        if late < _FRESH_SEC:
-            self._lag.add(max(0.0, late))
-        key = (event.run_id, event.step, event.attempt)
-        if event.type == ATTEMPT_STARTING:
-            self._starting[key] = event.time
-        elif event.type == ATTEMPT_RUNNING:
-            if (began := self._starting.pop(key, None)) is not None:
-                self._start.add(max(0.0, event.time - began))
-        elif event.type == ATTEMPT_SETTLED:
-            self._starting.pop(key, None)
-            self._attempts.add(str(event.data["status"]))
-        elif event.type == RUN_SETTLED:
-            self._settled.add(str(event.data["status"]))
 
     async def unless_stopping(self, done: Coroutine[Any, Any, Any], seconds: float) -> None:
         """Returns when it is done, after so many seconds, or when the server stops."""

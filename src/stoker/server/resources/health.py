@@ -40,7 +40,7 @@ async def readyz(service: App) -> Health:
     summary="Numbers for Prometheus",
 )
 def metrics(service: App) -> Response[str]:
-    return Response(exposition(service.metrics()), media_type=CONTENT_TYPE)
+    return Response(exposition(service.meters.all()), media_type=CONTENT_TYPE)
 
 
 @get("/v1/stats", tags=["server"], sync_to_thread=False, summary="What the server is doing")
