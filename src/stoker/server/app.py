@@ -104,8 +104,8 @@ def _modules(package: ModuleType) -> list[ModuleType]:
 
 def _handlers(module: ModuleType) -> list[BaseRouteHandler]:
     """All that a module makes; its `TAG`, if it has one, is theirs in the document."""
-    made = [one for one in vars(module).values() if isinstance(one, BaseRouteHandler)]
-    made += getattr(module, "ROUTES", ())
+    made = [*getattr(module, "ROUTES", ())]
+    made += [one for one in vars(module).values() if isinstance(one, BaseRouteHandler)]
     for one in made if hasattr(module, "TAG") else ():
         if isinstance(one, HTTPRouteHandler):
             one.tags = [module.TAG]
