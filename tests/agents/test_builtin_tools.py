@@ -21,7 +21,7 @@ from stoker.agents.builtin.repetition import rounds
 from stoker.agents.builtin.settings import Permissions, Settings
 from stoker.agents.builtin.tools.tool import MAX_OUTPUT, Context, Output, ToolError
 from stoker.agents.builtin.tools.toolbox import TOOLS
-from stoker.agents.builtin.worktree import Worktree
+from stoker.agents.worktree import Worktree
 from stoker.process.spawner import Spawner
 
 Use = Callable[..., Output]

@@ -16,7 +16,7 @@ from model_server import Conversation, ModelServer
 from model_server import Say as Model
 
 from stoker.agents import stream, warm
-from stoker.agents.store import place
+from stoker.agents.store import Checkpoint, place
 from stoker.agents.stream import AssistantMessage, Command, Entries, Session, TurnEnded, UserMessage
 from stoker.engine.attempt import realm
 from stoker.engine.engine import Engine
@@ -275,16 +275,14 @@ def test_so_many_stay_and_the_eldest_ends(tmp_path, bench):
         return folder
 
     made = warm.Lodging(place=bench.state / "warm", key="k", seconds=60, earlier=None)
-    idle = warm.Idle(
-        key="k", session="", state=b"", stdout="o", stderr="", stdout_offset=0, stdin_offset=0
-    )
     keepers = [keeper(number) for number in range(warm.MOST + 1)]
     for one in keepers:
-        made.leave(one, idle)
+        made.leave("", Checkpoint(state=msgspec.Raw(b"\xc0"), keeper=str(one)))
     waiting = [(one / "stdin.idle").exists() for one in keepers]
     assert waiting == [False] + [True] * warm.MOST
     assert (keepers[0] / "stdin.end").exists()
-    made.leave(keepers[1], idle)  # once more
+    again = Checkpoint(state=msgspec.Raw(b"\xc0"), keeper=str(keepers[1]))
+    made.leave("", again)
     assert sum(1 for _ in (bench.state / "warm").iterdir()) == warm.MOST
     assert warm.take(keepers[1], "a")
     assert warm.take(keepers[1], "a")

@@ -10,39 +10,23 @@ from typing import Any, Final
 
 from msgspec import field
 
-from stoker.agents.adapter import State
-from stoker.agents.diffs import clip, unified
+from stoker.agents.acp_calls import entry_of, kind_of, paths_of, status_of
 from stoker.agents.inbox import Say
-from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter
+from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter, image
+from stoker.agents.scribe import State
 from stoker.agents.stream import (
     Answer,
-    AnyContent,
     AssistantMessage,
-    Change,
     Command,
-    FileEdit,
     Option,
     Reason,
-    Status,
     Thinking,
     Todo,
     Todos,
     Tokens,
-    ToolCall,
-    ToolKind,
 )
+from stoker.agents.worktree import ToolError
 
-_KINDS: Final[dict[str, ToolKind]] = {
-    **{kind: kind for kind in ("read", "edit", "delete", "move", "search", "execute")},
-    "think": "think",
-    "fetch": "fetch",
-}
-_STATUS: Final[dict[str, Status]] = {
-    "pending": "pending",
-    "in_progress": "running",
-    "completed": "succeeded",
-    "failed": "failed",
-}
 _REASONS: Final[dict[str, Reason]] = {
     "end_turn": "completed",
     "max_tokens": "limit",
@@ -191,19 +175,20 @@ class AcpAdapter(JsonRpcAdapter):
         elif method in ("fs/read_text_file", "fs/write_text_file"):
             try:
                 self.result(id, self._file(method, params))
-            except OSError as error:
+            except ToolError as error:
                 self.error(id, str(error))
         else:
             self.error(id, f"{method} is not supported", NOT_FOUND)
 
     def _file(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         if self.files is None:
-            raise OSError("there are no files here")
+            raise ToolError("there are no files here")
         path = params["path"]
         if method == "fs/write_text_file":
-            self.files.write(path, params["content"])
+            self.files.write(path, params["content"].encode())
             return {}
-        text = self.files.read(path)
+        self.files.writable(path)  # git's own are not for it
+        text = self.files.read(path).decode(errors="replace")
         first, limit = params.get("line"), params.get("limit")
         if first is not None or limit is not None:
             start = max((first or 1) - 1, 0)
@@ -215,8 +200,8 @@ class AcpAdapter(JsonRpcAdapter):
         told = params["toolCall"]
         call = self._merged(told)
         known = told["toolCallId"] in self.state.calls
-        content = self._content(told["toolCallId"], call)
-        paths = _paths(content) or tuple(
+        content = entry_of(told["toolCallId"], call, self.relative)
+        paths = paths_of(content) or tuple(
             self.relative(place["path"]) for place in call.get("locations") or ()
         )
         if not known:
@@ -224,7 +209,7 @@ class AcpAdapter(JsonRpcAdapter):
         self.ask(
             str(id),
             id,
-            kind=_KINDS.get(call.get("kind") or "", "other"),
+            kind=kind_of(call),
             title=call.get("title") or "",
             command=content.command if isinstance(content, Command) else None,
             paths=paths,
@@ -293,9 +278,8 @@ class AcpAdapter(JsonRpcAdapter):
             return  # it is over already
         self._hush()
         call = self.state.calls[id] = self._merged(told)
-        content = self._content(id, call)
-        self.put(content, id)
-        status = _STATUS.get(call.get("status") or "", "running")
+        self.put(entry_of(id, call, self.relative), id)
+        status = status_of(call)
         if status in ("succeeded", "failed"):
             del self.state.calls[id]
             self.settle_tool(id, status)
@@ -306,64 +290,7 @@ class AcpAdapter(JsonRpcAdapter):
         new.pop("sessionUpdate", None)
         return {**before, **new}
 
-    def _content(self, id: str, call: dict[str, Any]) -> Command | FileEdit | ToolCall:
-        status = _STATUS.get(call.get("status") or "", "running")
-        title = call.get("title") or ""
-        given = call.get("rawInput")
-        kind = _KINDS.get(call.get("kind") or "", "other")
-        parts = call.get("content") or ()
-        diffs = [part for part in parts if part["type"] == "diff"]
-        text = clip("\n".join(filter(None, map(_text, parts))))
-        if diffs:
-            changes = tuple(map(self._change, diffs))
-            error = text if status == "failed" else ""
-            return FileEdit(id=id, changes=changes, status=status, error=error)
-        if kind == "execute":
-            command = given.get("command") if isinstance(given, dict) else None
-            if isinstance(command, list):
-                command = " ".join(map(str, command))
-            output, code = _output(call.get("rawOutput"), text)
-            return Command(
-                id=id, command=command or title, status=status, output=output, exit_code=code
-            )
-        name = (call.get("_meta") or {}).get("toolName") or kind
-        return ToolCall(
-            id=id, name=name, kind=kind, title=title, status=status, input=given, result=text
-        )
-
-    def _change(self, part: dict[str, Any]) -> Change:
-        path, old, new = self.relative(part["path"]), part.get("oldText"), part["newText"]
-        if not old:
-            return Change(path=path, change="added", diff=clip(new))
-        return Change(path=path, diff=unified(old, new))
-
-
-def _text(part: dict[str, Any]) -> str:
-    content = part.get("content")
-    return str(content.get("text") or "") if isinstance(content, dict) else ""
-
-
-def _output(raw: Any, text: str) -> tuple[str, int | None]:
-    """What a command wrote and its exit code, where the agent tells them apart."""
-    if isinstance(raw, dict):
-        metadata = raw.get("metadata")
-        code = raw.get("exit_code", raw.get("exitCode"))
-        if code is None and isinstance(metadata, dict):
-            code = metadata.get("exit")
-        output = raw.get("output")
-        return (
-            clip(output) if isinstance(output, str) else text,
-            code if isinstance(code, int) else None,
-        )
-    return text, None
-
-
-def _paths(content: AnyContent) -> tuple[str, ...]:
-    return tuple(one.path for one in content.changes) if isinstance(content, FileEdit) else ()
-
 
 def _image(path: str) -> dict[str, Any]:
-    from stoker.agents.images import encoded
-
-    media, data = encoded(path)
+    media, data = image(path)
     return {"type": "image", "mimeType": media, "data": data}

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from msgspec import field
 
-from stoker.agents.adapter import Assignment, JsonAdapter, State
+from stoker.agents.adapter import Assignment
 from stoker.agents.diffs import patch
 from stoker.agents.inbox import Say
+from stoker.agents.jsonrpc import JsonAdapter, image
+from stoker.agents.scribe import State
 from stoker.agents.stream import (
     Answer,
     AssistantMessage,
@@ -272,9 +274,7 @@ def _sum(before: Tokens, usage: dict[str, Any]) -> Tokens:
 
 
 def _image(path: str) -> dict[str, Any]:
-    from stoker.agents.images import encoded
-
-    media, data = encoded(path)
+    media, data = image(path)
     return {"type": "image", "source": {"type": "base64", "media_type": media, "data": data}}
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from stoker.agents.adapter import State
-from stoker.agents.diffs import clip
+from stoker.agents.bounds import clip
 from stoker.agents.inbox import Say
 from stoker.agents.jsonrpc import NOT_FOUND, JsonRpcAdapter
+from stoker.agents.scribe import State
 from stoker.agents.stream import (
     Answer,
     AnyContent,

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from stoker.agents.profiles import Settings
+from stoker.agents.settings import Settings
 
 _SCRIPTED = str(Path(__file__).with_name("scripted.py"))  # needs nothing but Python
 _PACKAGES = str(Path(__file__).parents[2])  # where `stoker` is imported from

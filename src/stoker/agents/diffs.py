@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-LIMIT: Final = 200_000
-"""Characters of one text that an entry keeps."""
+from stoker.agents.bounds import LIMIT, clip
 
 
 def unified(old: str, new: str) -> str:
@@ -26,11 +25,3 @@ def patch(hunks: Any) -> str:
         out.append(f"@@ -{old} +{new} @@")
         out += [str(line) for line in hunk["lines"]]
     return clip("".join(f"{line}\n" for line in out))
-
-
-def clip(text: str, limit: int = LIMIT) -> str:
-    """Without its middle, if it is longer than `limit` characters."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"

@@ -1,14 +1,52 @@
-"""What agents driven by JSON-RPC 2.0, a message a line, have in common."""
+"""What agents driven by JSON, a message a line, have in common; most speak JSON-RPC 2.0."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, Final
 
-from stoker.agents.adapter import JsonAdapter
+import msgspec
+
+from stoker.agents.adapter import Adapter
+from stoker.agents.scribe import SHOWN
 
 NOT_FOUND: Final = -32601
 FAILED: Final = -32000
+
+
+class JsonAdapter(Adapter):
+    """For agents that write a JSON object a line. What is not one is shown as a notice; one
+    that is not as expected is shown as an error, and the agent goes on."""
+
+    @abstractmethod
+    def message(self, message: dict[str, Any]) -> None:
+        """One message. May raise `KeyError`, `TypeError`, `ValueError`, `AttributeError` for
+        one that is not as it should be."""
+
+    def line(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        try:
+            message = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            self.notice(line[: 4 * SHOWN].decode(errors="replace"))
+            return
+        try:
+            self.message(message)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            shown = line[:SHOWN].decode(errors="replace")
+            self.fail(f"message not understood: {type(error).__name__}: {error}", shown)
+
+    def send(self, message: Any) -> None:
+        """One line of JSON to the agent."""
+        self.outgoing += msgspec.json.encode(message) + b"\n"
+
+    def number(self) -> int:
+        """An id for a request of ours."""
+        self.state.next_id += 1
+        return self.state.next_id - 1
 
 
 class JsonRpcAdapter(JsonAdapter):
@@ -75,3 +113,13 @@ def _explained(error: Any) -> str:
         details = details.get("details") or details.get("message")
     message = str(error.get("message", "no reason given"))
     return f"{message}: {details}" if isinstance(details, str) and details else message
+
+
+def image(path: str) -> tuple[str, str]:
+    """Media type of an image and its content in base64. Raises `OSError`."""
+    import base64
+    import mimetypes
+    from pathlib import Path
+
+    media = mimetypes.guess_type(path)[0] or "image/png"
+    return media, base64.b64encode(Path(path).read_bytes()).decode()

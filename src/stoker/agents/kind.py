@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -11,14 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from stoker.agents import profiles, warm
-from stoker.agents.adapter import Assignment
-from stoker.agents.driver import GRACE_SEC, Driven, Driver
-from stoker.agents.files import Worktree
+from stoker.agents.adapter import Adapter, Assignment
+from stoker.agents.driver import Driven, Driver
 from stoker.agents.profiles import Profile, UnknownProfile
-from stoker.agents.registry import adapter_of
+from stoker.agents.progress import GRACE_SEC
 from stoker.agents.sandbox import NoSandbox, sandbox_of
 from stoker.agents.store import Store, place
 from stoker.agents.transcript import transcript
+from stoker.agents.worktree import Worktree
 from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
 from stoker.plan.model import Step
@@ -31,6 +32,13 @@ _WAYS_OUT: Final = frozenset(
     ("STOKER_TOKEN", "STOKER_URL", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
 )
 """Variables by which others act outside the sandbox for who asks them."""
+_ADAPTERS: Final[dict[str, str]] = {
+    "command": "stoker.agents.plain:PlainAdapter",
+    "stream-json": "stoker.agents.claude:ClaudeAdapter",
+    "codex": "stoker.agents.codex:CodexAdapter",
+    "acp": "stoker.agents.acp:AcpAdapter",
+}
+"""Driver -> `module:CLASS`; a module is imported when a profile first uses it."""
 AGENT: Final = "STOKER_AGENT"
 """Variable of an agent, and of what it starts: the run it is at work in."""
 
@@ -112,7 +120,8 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
     store = Store(
         place(attempt.directory, attempt.step_id, attempt.number), log=attempt.stdout_path
     )
-    adapter_type = adapter_of(profile.driver)
+    module, _, name = _ADAPTERS[profile.driver].partition(":")
+    adapter_type: type[Adapter] = getattr(import_module(module), name)
     own = definition.worktree or attempt.cwd
     state = str(Path(attempt.directory).parents[1])
     stays = definition.warm and adapter_type.idles and profile.warm_sec > 0
@@ -134,7 +143,6 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         store,
         stdout_path=attempt.stdout_path,
         stderr_path=attempt.stderr_path,
-        ask=attempt.ask if definition.asks == "run" else None,
         lodging=warm.lodging(profile, env, attempt.directory, definition.continues)
         if stays
         else None,
@@ -167,7 +175,8 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         return await attempt.keep(spec)
 
     try:
-        return _result(await driver.drive(start))
+        ask = attempt.ask if definition.asks == "run" else None
+        return _result(await driver.drive(start, ask))
     finally:
         if undone := await asyncio.to_thread(sandbox.undo, own, str(store.directory / "tmp")):
             attempt.write(f"stoker: {undone}\n", error=True)

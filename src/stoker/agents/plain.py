@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stoker.agents.adapter import Adapter, Assignment
-from stoker.agents.diffs import LIMIT
+from stoker.agents.bounds import LIMIT
 from stoker.agents.inbox import Say
 from stoker.agents.stream import AssistantMessage
 

@@ -205,47 +205,48 @@ class Agent:
         elif "exit" in action:
             os._exit(action["exit"])
         elif "hang" in action:
-            self.hang(deaf=action["hang"] == "deaf")
+            if action["hang"] == "deaf":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                threading.Event().wait()
+            self.interrupted.wait()
         else:
             raise Failed(f"unknown action: {action}")
         return None
 
     def stream(self, text: str) -> None:
         """A message in pieces, and then as a whole."""
-        start = {"type": "content_block_start", "index": 0}
-        self.event({"type": "message_start", "message": {"id": f"msg_{self.made + 1}"}})
-        self.event({**start, "content_block": {"type": "text", "text": ""}})
+
+        def event(kind: str, **more: Any) -> None:
+            piece = {"type": kind, **more}
+            self.write({"type": "stream_event", "event": piece, "parent_tool_use_id": None})
+
+        event("message_start", message={"id": f"msg_{self.made + 1}"})
+        event("content_block_start", index=0, content_block={"type": "text", "text": ""})
         for word in text.split(" "):
             delta = {"type": "text_delta", "text": word + " "}
-            self.event({"type": "content_block_delta", "index": 0, "delta": delta})
+            event("content_block_delta", index=0, delta=delta)
         self.assistant({"type": "text", "text": text})
-        self.event({"type": "content_block_stop", "index": 0})
-        self.event({"type": "message_stop"})
-
-    def event(self, event: dict[str, Any]) -> None:
-        """A piece of a message."""
-        self.write({"type": "stream_event", "event": event, "parent_tool_use_id": None})
+        event("content_block_stop", index=0)
+        event("message_stop")
 
     def edit(self, action: dict[str, Any]) -> None:
         """Write a file, or replace a text in it."""
         path = os.path.abspath(action["edit"])  # noqa: PTH100
-        given = {"file_path": path}
         if "content" in action:
-            name, given = "Write", {**given, "content": action["content"]}
+            name, given = "Write", {"content": action["content"]}
         else:
-            name = "Edit"
-            given = {**given, "old_string": action["old"], "new_string": action["new"]}
+            name, given = "Edit", {"old_string": action["old"], "new_string": action["new"]}
 
         def change() -> str:
             file = Path(path)
-            text = given.get("content")
+            text = action.get("content")
             if text is None:
                 text = file.read_text().replace(action["old"], action["new"])
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
             return "written"
 
-        self.tool(name, given, action.get("ask", False), change)
+        self.tool(name, {"file_path": path, **given}, action.get("ask", False), change)
 
     def tool(self, name: str, given: dict[str, Any], ask: bool, do: Any) -> None:
         """Use a tool, perhaps after asking for permission."""
@@ -292,13 +293,6 @@ class Agent:
         if code:
             raise Failed(f"Exit code {code}\n{output}")
         return output
-
-    def hang(self, *, deaf: bool) -> None:
-        """Until it is interrupted."""
-        if deaf:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            threading.Event().wait()
-        self.interrupted.wait()
 
 
 def main(arguments: list[str]) -> int:

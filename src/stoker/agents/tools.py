@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from stoker.agents.diffs import clip, unified
+from stoker.agents.bounds import clip
+from stoker.agents.diffs import unified
 from stoker.agents.stream import Change, Command, FileEdit, Status, Todo, ToolCall, ToolKind
 
 _KINDS: Final[dict[str, ToolKind]] = {

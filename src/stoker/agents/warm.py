@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.profiles import Profile
-from stoker.agents.store import Store, newest
+from stoker.agents.store import Checkpoint, Store, newest
 from stoker.engine.attempt import realm
 
 MOST: Final = 4
@@ -34,13 +34,8 @@ class Idle(Struct, frozen=True, kw_only=True):
     key: str
     """Only who would start the same may go on with it."""
     session: str
-    state: msgspec.Raw
-    """Of the adapter."""
-    stdout: str
-    stderr: str
-    """Paths of its logs."""
-    stdout_offset: int
-    stdin_offset: int
+    checkpoint: Checkpoint
+    """Where whoever goes on begins."""
 
 
 class Lodging(Struct, frozen=True, kw_only=True):
@@ -53,18 +48,21 @@ class Lodging(Struct, frozen=True, kw_only=True):
     earlier: Path | None
     """Directory of the keeper whose process the attempt may go on with."""
 
-    def find(self, session: str | None) -> Idle | None:
-        """The process that waits, if it is in that session."""
+    def find(self, session: str | None) -> Checkpoint | None:
+        """Where the process that waits stands, if it is in that session."""
         if self.earlier is None or not (self.earlier / _IDLE).exists():
             return None
         try:
             idle = msgspec.msgpack.decode((self.earlier / "idle").read_bytes(), type=Idle)
         except (OSError, msgspec.DecodeError):
             return None
-        return idle if idle.key == self.key and idle.session == session else None
+        fits = idle.key == self.key and idle.session == session
+        return idle.checkpoint if fits else None
 
-    def leave(self, keeper: Path, idle: Idle) -> None:
-        """Have a process wait. Raises `OSError`."""
+    def leave(self, session: str, checkpoint: Checkpoint) -> None:
+        """Have the process of that session wait. Raises `OSError`."""
+        keeper = Path(checkpoint.keeper)
+        idle = Idle(key=self.key, session=session, checkpoint=checkpoint)
         (keeper / "idle").write_bytes(msgspec.msgpack.encode(idle))
         waiting = keeper / f"{_IDLE}.new"
         waiting.write_text(f"{self.seconds}")

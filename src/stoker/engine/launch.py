@@ -185,7 +185,7 @@ class Launcher:
             except StepFailed as error:
                 result = Result(exit_code=error.exit_code, error=str(error))
         else:
-            result = Result(exit_code=end.exit_code, error=_why(end))
+            result = Result(exit_code=end.exit_code, error=end.why())
         if result.error is not None:
             return result
         path = self._files.output(self._state.steps[index].step.id, number)
@@ -281,18 +281,3 @@ def _names(texts: Sequence[str], scope_: Mapping[str, Any]) -> Iterator[str]:
     """Names of files or locks; an expression that gives a list gives many."""
     for value in render_value(texts, scope_):
         yield from map(as_text, value if isinstance(value, list | tuple) else (value,))
-
-
-def _why(end: Exit) -> str | None:
-    """The reason a process did not succeed, or None."""
-    if end.code == 0 and end.cause != "lost":
-        return None
-    if end.signal is not None:
-        import signal
-
-        try:
-            name = signal.Signals(end.signal).name
-        except ValueError:
-            name = str(end.signal)
-        return f"ended by signal {name}"
-    return f"exit code {end.code}" if end.code is not None else "its end was not recorded"

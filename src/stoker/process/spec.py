@@ -62,3 +62,17 @@ class Exit(Struct, frozen=True, kw_only=True):
     def exit_code(self) -> int | None:
         """As a shell reports it: 128 + N for signal N."""
         return self.code if self.signal is None else 128 + self.signal
+
+    def why(self) -> str | None:
+        """The reason it did not succeed, or None."""
+        if self.code == 0 and self.cause != "lost":
+            return None
+        if self.signal is not None:
+            import signal
+
+            try:
+                name = signal.Signals(self.signal).name
+            except ValueError:
+                name = str(self.signal)
+            return f"ended by signal {name}"
+        return f"exit code {self.code}" if self.code is not None else "its end was not recorded"

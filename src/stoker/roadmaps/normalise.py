@@ -132,10 +132,11 @@ def openai(model: str, base_url: str | None = None) -> Ask:
     if there is no answer."""
 
     async def ask(instructions: str, text: str, limit: int) -> str:
+        from stoker.agents.builtin.assembler import ModelError
         from stoker.agents.builtin.client import Client
         from stoker.agents.builtin.entries import Asked
         from stoker.agents.builtin.settings import Settings
-        from stoker.agents.builtin.wire import ModelError, Request
+        from stoker.agents.builtin.wire import Request
         from stoker.agents.builtin.wire_openai import OpenAI
         from stoker.process.redact import Redactor
 

@@ -8,8 +8,8 @@ from typing import Any, Unpack
 from msgspec import UNSET
 
 from stoker.agents import warm
-from stoker.agents.driver import GRACE_SEC
 from stoker.agents.inbox import Interrupt, Reply, send
+from stoker.agents.progress import GRACE_SEC
 from stoker.agents.store import place
 from stoker.engine.commands import CommandRefused
 from stoker.journal.base import RunOver

@@ -7,7 +7,9 @@ in the middle of its turn. Small files, a noun each:
     settings     what it may and shall do          protocol     stdin and stdout, as JSON lines
     transcript   the file, entry by entry          history      what its entries amount to
     loop         one turn                          session      turn after turn
+    output       what a session says               surroundings what turns work with
     client       requests, retries, streams        wire_*       two providers' formats
+    http         connections to a provider         assembler    an answer, piece by piece
     tools/       what the model can call           permissions  what needs whose consent
     budget, prices, compaction, room, repetition   what keeps a turn within bounds
 """

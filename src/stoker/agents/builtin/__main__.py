@@ -47,7 +47,7 @@ async def _run(given: argparse.Namespace, settings: Settings, state: Path, id: s
     from stoker.agents.builtin.ledger import TranscriptFailed
     from stoker.agents.builtin.session import Session
     from stoker.agents.builtin.transcript import SessionInUse, TranscriptDamaged
-    from stoker.agents.builtin.worktree import ToolError
+    from stoker.agents.worktree import ToolError
 
     try:
         session = Session(

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
+from stoker.agents.builtin.entries import Ended
 from stoker.agents.builtin.history import Totals
 from stoker.agents.builtin.settings import Limits
 
 
-class Exceeded(Struct, frozen=True):
-    """A limit that is reached."""
-
-    reason: str
-    """As in `Ended`."""
-    text: str
-
-
-def exceeded(limits: Limits, spent: Totals) -> Exceeded | None:
-    """The limit that forbids to ask the model once more, if any."""
+def exceeded(limits: Limits, spent: Totals) -> Ended | None:
+    """The end of a turn whose limits forbid to ask the model once more."""
     if limits.turns is not None and spent.turns >= limits.turns:
-        return Exceeded("max_turns", f"the limit of {limits.turns} turns is reached")
+        return Ended(reason="max_turns", text=f"the limit of {limits.turns} turns is reached")
     if limits.tokens is not None and spent.usage.total >= limits.tokens:
         used = f"{spent.usage.total} of {limits.tokens}"
-        return Exceeded("max_tokens", f"the limit of tokens is reached: {used} are used")
+        return Ended(reason="max_tokens", text=f"the limit of tokens is reached: {used} are used")
     if limits.cost_usd is not None and spent.cost >= limits.cost_usd:
         used = f"${spent.cost:.4f} of ${limits.cost_usd:.4f}"
-        return Exceeded("max_cost", f"the limit of cost is reached: {used} are spent")
+        return Ended(reason="max_cost", text=f"the limit of cost is reached: {used} are spent")
     return None
 
 

@@ -12,21 +12,16 @@ from typing import Final
 
 import msgspec
 
+from stoker.agents.builtin.assembler import ContextOverflow, ModelError, OnDelta, Unavailable
 from stoker.agents.builtin.entries import Answer, Usage
 from stoker.agents.builtin.http import Http, Response, Unreachable
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import (
-    ContextOverflow,
-    ModelError,
-    OnDelta,
-    Request,
-    Unavailable,
-    Wire,
-)
+from stoker.agents.builtin.wire import Request, Wire
 from stoker.process.redact import Redactor
 
-OnRetry = Callable[[int, float, str], None]
-"""Told the number of the retry, from 1, in how many seconds it comes, and why."""
+OnRetry = Callable[[int, int, float, str], None]
+"""Told the number of the retry, from 1, how many there may be, in how many seconds it comes,
+and why."""
 
 _MAX_ANSWER: Final = 32 << 20
 _MAX_ERROR: Final = 64 << 10
@@ -73,7 +68,7 @@ class Client:
                 pause = self._backoff(retry) if error.after is None else error.after
                 if pause > _MAX_WAIT:
                     raise ModelError(f"to be asked again only in {pause:.0f} s: {why}") from error
-                self._on_retry(retry, pause, why)
+                self._on_retry(retry, self._settings.retries, pause, why)
                 await asyncio.sleep(pause)
             else:
                 return _counted(answer, len(content))

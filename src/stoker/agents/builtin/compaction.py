@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from stoker.agents.builtin.bounds import clipped
+from stoker.agents.bounds import clip
 from stoker.agents.builtin.entries import Answer, Asked, Message, Noted, Result
 from stoker.agents.builtin.history import DROPPED, History
 from stoker.agents.builtin.wire import Request
@@ -62,13 +62,13 @@ def droppable(messages: Sequence[Message]) -> bool:
 def question(messages: Sequence[Message], limit: int) -> Request:
     """Asks for a summary of `messages`. `limit`: tokens of the model's context."""
     text = "\n\n".join(map(_shown, messages))
-    return Request(_SYSTEM, [Noted(clipped(text, limit // 2 * _CHARACTERS))])
+    return Request(_SYSTEM, [Noted(clip(text, limit // 2 * _CHARACTERS))])
 
 
 def summary(messages: Sequence[Message], text: str) -> str:
     """What takes the place of `messages`. `text` is the model's, or empty if it gave none."""
     asked = next((one for one in reversed(messages) if isinstance(one, Asked)), None)
-    last = "" if asked is None else _LAST + clipped(asked.text, _MAX_ASKED)
+    last = "" if asked is None else _LAST + clip(asked.text, _MAX_ASKED)
     if not last:
         # An earlier summary holds it, and stays.
         old = next((one.text for one in messages if isinstance(one, Noted)), "")
@@ -87,14 +87,14 @@ def _shown(message: Message, limit: int | None = _MAX_RESULT) -> str:
     if isinstance(message, Asked | Noted):
         return f"USER: {message.text}"
     if isinstance(message, Result):
-        text = message.text if limit is None else clipped(message.text, limit)
+        text = message.text if limit is None else clip(message.text, limit)
         return f"OUTPUT: {text}"
     return _answered(message, limit)
 
 
 def _answered(answer: Answer, limit: int | None) -> str:
     calls = "".join(
-        f"\nCALL {call.name} {call.arguments if limit is None else clipped(call.arguments, limit)}"
+        f"\nCALL {call.name} {call.arguments if limit is None else clip(call.arguments, limit)}"
         for call in answer.calls
     )
     return f"AGENT: {answer.text}{calls}"

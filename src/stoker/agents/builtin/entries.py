@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from msgspec import Struct
 
 
@@ -12,6 +15,14 @@ class Call(Struct, frozen=True):
     name: str
     arguments: str
     """JSON as the model wrote it, which may be none."""
+
+    def given(self) -> dict[str, Any] | None:
+        """The arguments; None if they are no object."""
+        try:
+            found = msgspec.json.decode(self.arguments)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
 
 
 class Thinking(Struct, frozen=True):

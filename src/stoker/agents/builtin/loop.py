@@ -9,44 +9,25 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-import msgspec
 from msgspec.structs import replace
 
-from stoker.agents.builtin.bounds import clipped
+from stoker.agents.bounds import clip
+from stoker.agents.builtin.assembler import ContextOverflow, ModelError
 from stoker.agents.builtin.budget import exceeded, left
-from stoker.agents.builtin.entries import (
-    Acting,
-    Answer,
-    Call,
-    Decided,
-    Ended,
-    Noted,
-    Result,
-    Usage,
-)
-from stoker.agents.builtin.gate import Gate
+from stoker.agents.builtin.entries import Acting, Answer, Call, Decided, Ended, Noted, Result, Usage
 from stoker.agents.builtin.ledger import Ledger, TranscriptFailed
-from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prices import cost, price_of
 from stoker.agents.builtin.protocol import Grant
 from stoker.agents.builtin.repetition import rounds
 from stoker.agents.builtin.room import LEVELS, Room
-from stoker.agents.builtin.settings import Limits, Settings
+from stoker.agents.builtin.settings import Limits
+from stoker.agents.builtin.surroundings import Surroundings
 from stoker.agents.builtin.tools.tool import MAX_OUTPUT, Context, Output, Tool
-from stoker.agents.builtin.wire import (
-    ContextOverflow,
-    Model,
-    ModelError,
-    OnDelta,
-    Request,
-)
-from stoker.agents.builtin.worktree import ToolError, Worktree
-from stoker.process.redact import Redactor
-from stoker.process.spawner import Spawner
+from stoker.agents.builtin.wire import Request
+from stoker.agents.worktree import ToolError
 from stoker.process.tree import end_all
 
 _MAX_CUTS = 3
@@ -56,26 +37,6 @@ _UNKNOWN = (
 )
 _CUT = "[Your answer was cut off at its limit of length. Go on where it ended.]"
 _EMPTY = "[Your answer was empty. Go on, or say that you are done.]"
-
-
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What all turns of a process share, sub-agents' included."""
-
-    settings: Settings
-    model: Model
-    policy: Policy
-    gate: Gate
-    worktree: Worktree
-    spawner: Spawner
-    env: Mapping[str, str]
-    scratch: str
-    redactor: Redactor
-    on_delta: Callable[[str | None], OnDelta]
-    """For the sub-agent of a call, or the agent itself."""
-    granted: set[Grant]
-    """What need not be asked for any more."""
-    open_ledger: Callable[[str, str], AbstractContextManager[Ledger]]
-    """Of the sub-agent for the call of this id, with what it is to do."""
 
 
 class Loop:
@@ -97,13 +58,13 @@ class Loop:
         self._tools = tools
         self._limits = limits
         self._parent = parent
-        self._offers = [tool.offer() for tool in tools.values()]
+        self._offers = list(tools.values())
         self._price = price_of(surroundings.settings)
         self._children: dict[str, Loop] = {}
         if self._history.session is None:
             raise ValueError("the transcript does not say whose it is")
         self._session = self._history.session
-        overhead = len(self._session.system) + len(msgspec.json.encode(self._offers))
+        overhead = len(self._session.system) + sum(one.size for one in self._offers)
         self._room = Room(ledger, surroundings.model, self._settings, overhead)
 
     async def run(self) -> Ended:
@@ -140,10 +101,9 @@ class Loop:
         level = -1
         while True:
             await self._act()
-            if (ended := self._judged()) is not None:
+            ended = self._judged() or exceeded(self._limits, self._history.spent)
+            if ended is not None:
                 return ended
-            if (over := exceeded(self._limits, self._history.spent)) is not None:
-                return Ended(reason=over.reason, text=over.text)
             await self._room.make()
             try:
                 answer = await self._ask()
@@ -236,7 +196,7 @@ class Loop:
             output = Output(text=f"Error: {type(error).__name__}: {error}", is_error=True)
         # A file's name may be what no text can be.
         plain = output.text.encode("utf-8", "replace").decode()
-        text = clipped(self._around.redactor.text(plain), MAX_OUTPUT)
+        text = clip(self._around.redactor.text(plain), MAX_OUTPUT)
         self._ledger.record(
             Result(
                 call=call.id,
@@ -277,11 +237,11 @@ class Loop:
         if not tool.repeatable:
             self._ledger.record(Acting(call.id))
         context = Context(
-            worktree=self._around.worktree,
+            worktree=around.worktree,
             settings=self._settings,
-            spawner=self._around.spawner,
-            env=self._around.env,
-            scratch=self._around.scratch,
+            spawner=around.spawner,
+            env=around.env,
+            scratch=around.scratch,
             marker=marker,
             todos=lambda: self._history.todos,
             delegate=lambda prompt: self._delegate(call.id, prompt),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoker.agents.builtin.bounds import clipped
-from stoker.agents.builtin.worktree import ToolError, Worktree
+from stoker.agents.bounds import clip
+from stoker.agents.worktree import ToolError, Worktree
 
 _MAX_GUIDE: Final = 32_000
 _TEXT: Final = """\
@@ -38,7 +38,7 @@ def system_prompt(worktree: Worktree, instructions: str) -> str:
     except ToolError:
         guide = ""
     if guide.strip():
-        text += f"\nThe repository's own guide, AGENTS.md:\n\n{clipped(guide, _MAX_GUIDE)}\n"
+        text += f"\nThe repository's own guide, AGENTS.md:\n\n{clip(guide, _MAX_GUIDE)}\n"
     return f"{text}\n{instructions}\n" if instructions.strip() else text
 
 

@@ -21,8 +21,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from stoker.agents.builtin.entries import (
     Answer,
     Call,
@@ -53,20 +51,6 @@ _STOPS: Final = {
     "length": "max_tokens",
     "refused": "refusal",
 }
-
-
-class Output:
-    """Lines to stdout, each written whole before the next thing is done."""
-
-    def __init__(self, fd: int = 1) -> None:
-        self._fd = fd
-        self._encoder = msgspec.json.Encoder()
-
-    def write(self, message: dict[str, Any]) -> None:
-        """Raises `OSError`, if nobody reads any more."""
-        data = memoryview(self._encoder.encode(message) + b"\n")
-        while data:
-            data = data[os.write(self._fd, data) :]
 
 
 def read_lines(fd: int, on_line: Callable[[bytes | None], None]) -> None:
@@ -146,11 +130,8 @@ def question_line(
 
 def input_of(call: Call) -> dict[str, Any]:
     """The arguments of a call as an object; malformed ones as they are, in one field."""
-    try:
-        found = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {"malformed": call.arguments}
+    found = call.given()
+    return {"malformed": call.arguments} if found is None else found
 
 
 def usage_of(usage: Usage) -> dict[str, int]:
@@ -163,25 +144,18 @@ def usage_of(usage: Usage) -> dict[str, int]:
     }
 
 
-def seen(message: dict[str, Any]) -> tuple[Image, ...]:
-    """The images of a `user` line."""
+def heard(message: dict[str, Any]) -> tuple[str, tuple[Image, ...]]:
+    """The text and the images of a `user` line."""
     content = (message.get("message") or {}).get("content")
-    found = []
+    texts = [content] if isinstance(content, str) else []
+    images = []
     for part in content if isinstance(content, list) else ():
         source = part.get("source") if isinstance(part, dict) else None
         if isinstance(source, dict) and source.get("type") == "base64":
-            found.append(Image(str(source.get("media_type")), str(source.get("data"))))
-    return tuple(found)
-
-
-def said(message: dict[str, Any]) -> str:
-    """The text of a `user` line."""
-    content = (message.get("message") or {}).get("content")
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else ()
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))
+            images.append(Image(str(source.get("media_type")), str(source.get("data"))))
+        elif isinstance(part, dict) and isinstance(text := part.get("text"), str):
+            texts.append(text)
+    return "\n".join(texts), tuple(images)
 
 
 def _message(answer: Answer, name: str, model: str) -> dict[str, Any]:

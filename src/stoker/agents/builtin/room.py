@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from stoker.agents.builtin import compaction
+from stoker.agents.builtin.assembler import ModelError
+from stoker.agents.builtin.client import Client
 from stoker.agents.builtin.entries import Compacted, Dropped, Usage
 from stoker.agents.builtin.ledger import Ledger
 from stoker.agents.builtin.prices import cost, price_of
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import Model, ModelError
 
 LEVELS: Final = 3
 
@@ -22,7 +23,7 @@ LEVELS: Final = 3
 class Room:
     """Of one conversation. `overhead`: characters of what is sent beside it."""
 
-    def __init__(self, ledger: Ledger, model: Model, settings: Settings, overhead: int) -> None:
+    def __init__(self, ledger: Ledger, model: Client, settings: Settings, overhead: int) -> None:
         self._ledger = ledger
         self._history = ledger.history
         self._model = model

@@ -8,35 +8,28 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from stoker.agents.builtin.client import Client
-from stoker.agents.builtin.entries import Asked, Began, Call, Ended, Turn
+from stoker.agents.builtin.entries import Asked, Began, Ended, Turn
 from stoker.agents.builtin.gate import Gate
-from stoker.agents.builtin.history import History
 from stoker.agents.builtin.keys import take_key
 from stoker.agents.builtin.ledger import Ledger
-from stoker.agents.builtin.loop import Loop, Surroundings, short
+from stoker.agents.builtin.loop import Loop, short
+from stoker.agents.builtin.output import Output
 from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prompt import subagent_prompt, system_prompt
-from stoker.agents.builtin.protocol import (
-    Grant,
-    Output,
-    entry_lines,
-    question_line,
-    read_lines,
-    said,
-    seen,
-)
+from stoker.agents.builtin.protocol import heard, read_lines
 from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.surroundings import Surroundings
 from stoker.agents.builtin.tools.toolbox import TOOLS
-from stoker.agents.builtin.transcript import Line, Transcript
-from stoker.agents.builtin.wire import OnDelta, Wire
+from stoker.agents.builtin.transcript import Transcript
+from stoker.agents.builtin.wire import Wire
 from stoker.agents.builtin.wire_anthropic import Anthropic
 from stoker.agents.builtin.wire_openai import OpenAI
-from stoker.agents.builtin.worktree import Worktree
+from stoker.agents.worktree import Worktree
 from stoker.process.logs import LogBounds, LogWatch
 from stoker.process.redact import Redactor
 from stoker.process.spawner import Spawner
@@ -64,8 +57,7 @@ class Session:
         self.id = session
         self._settings = settings
         self._state = state
-        self._partial = partial
-        self._out = Output()
+        self._out = Output(session, partial=partial)
         claude = settings.model.rpartition("/")[2].startswith("claude")
         wire = WIRES[settings.wire or ("anthropic" if claude else "openai")]()
         key = take_key(settings.key_env or wire.key_env)
@@ -73,13 +65,13 @@ class Session:
         self._worktree = Worktree(cwd)
         self._worktree.entries(".")
         self._policy = Policy(settings.permissions, TOOLS)
-        self._gate = Gate(self._ask)
-        self._client = Client(wire, settings, key, self._redactor, self._retrying)
+        self._gate = Gate(self._out.ask)
+        self._client = Client(wire, settings, key, self._redactor, self._out.retrying)
         # Whatever holds the key is kept from commands, under whichever name.
         self._env = {
             name: value for name, value in os.environ.items() if not key or key not in value
         }
-        self._ledger = Ledger(Transcript(state / "transcript.jsonl"), self._teller(None))
+        self._ledger = Ledger(Transcript(state / "transcript.jsonl"), self._out.teller(None))
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._over = False
@@ -95,9 +87,15 @@ class Session:
             system = system_prompt(self._worktree, self._settings.instructions)
             began = Began(self.id, self._settings.model, self._worktree.root, system)
             self._ledger.record(began)
-        self._out.write(self._init_line(resumed=resumed))
+        self._out.init(
+            self._ledger,
+            resumed=resumed,
+            cwd=self._worktree.root,
+            model=self._settings.model,
+            tools=list(TOOLS),
+        )
         if history.turn is not None:
-            self._retell(self._ledger, None)
+            self._out.retell(self._ledger, None)
         if prompt is not None and not history.seen:
             self._ledger.record(Asked(str(uuid.uuid4()), prompt))
         loop = asyncio.get_running_loop()
@@ -179,7 +177,7 @@ class Session:
             env=self._env,
             scratch=str(scratch),
             redactor=self._redactor,
-            on_delta=self._on_delta,
+            on_delta=self._out.on_delta,
             granted=set(self._ledger.history.granted),
             open_ledger=self._open_ledger,
         )
@@ -187,7 +185,7 @@ class Session:
     @contextmanager
     def _open_ledger(self, call: str, prompt: str) -> Iterator[Ledger]:
         transcript = Transcript(self._state / f"task-{short(call)}.jsonl")
-        ledger = Ledger(transcript, self._teller(call))
+        ledger = Ledger(transcript, self._out.teller(call))
         try:
             history = ledger.history
             session = self._ledger.history.session
@@ -195,7 +193,7 @@ class Session:
                 system = subagent_prompt(session.system)
                 ledger.record(Began(self.id, session.model, session.cwd, system))
             else:
-                self._retell(ledger, call)
+                self._out.retell(ledger, call)
             if not history.seen:
                 ledger.record(Asked(call, prompt))
             if history.queue:
@@ -211,7 +209,7 @@ class Session:
             try:
                 message = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-                self._complain(f"a line that is no JSON: {error}")
+                self._out.complain(f"a line that is no JSON: {error}")
                 continue
             if isinstance(message, dict):
                 self._take(message)
@@ -223,7 +221,7 @@ class Session:
         match message.get("type"):
             case "user":
                 id = str(message.get("uuid") or uuid.uuid4())
-                text, images = said(message), seen(message)
+                text, images = heard(message)
                 if (text or images) and id not in self._ledger.history.seen:
                     self._ledger.record(Asked(id, text, images))
                     self._changed.set()
@@ -235,7 +233,7 @@ class Session:
             case "control_request":
                 self._control(message)
             case kind:
-                self._complain(f"a line of type {kind!r} is not known")
+                self._out.complain(f"a line of type {kind!r} is not known")
 
     def _control(self, message: dict[str, Any]) -> None:
         request = message.get("request")
@@ -253,72 +251,6 @@ class Session:
         else:
             response = {**response, "subtype": "error", "error": f"not known: {subtype!r}"}
         self._out.write({"type": "control_response", "response": response})
-
-    # What is told
-
-    def _teller(self, parent: str | None) -> Any:
-        def tell(line: Line, history: History) -> None:
-            for message in entry_lines(line, history, self.id, parent):
-                self._out.write(message)
-
-        return tell
-
-    def _retell(self, ledger: Ledger, parent: str | None) -> None:
-        if ledger.last is not None:
-            for message in entry_lines(ledger.last, ledger.history, self.id, parent):
-                self._out.write({**message, "isReplay": True})
-
-    def _ask(self, question: str, call: Call, parent: str | None, always: Grant) -> None:
-        self._out.write(question_line(question, call, self.id, parent, always))
-
-    def _on_delta(self, parent: str | None) -> OnDelta:
-        def ignore(kind: Literal["text", "thinking"], text: str) -> None:
-            pass
-
-        place = {"session_id": self.id, "parent_tool_use_id": parent}
-        blocks: list[str] = []
-
-        def event(kind: str, **more: Any) -> None:
-            self._out.write({"type": "stream_event", "event": {"type": kind, **more}, **place})
-
-        def tell(kind: Literal["text", "thinking"], text: str) -> None:
-            if not blocks:
-                event("message_start")
-            if not blocks or blocks[-1] != kind:
-                blocks.append(kind)
-                block = {"type": kind, kind: ""}
-                event("content_block_start", index=len(blocks) - 1, content_block=block)
-            delta = {"type": f"{kind}_delta", kind: text}
-            event("content_block_delta", index=len(blocks) - 1, delta=delta)
-
-        return tell if self._partial else ignore
-
-    def _retrying(self, attempt: int, seconds: float, why: str) -> None:
-        head = {"type": "system", "subtype": "api_retry", "session_id": self.id}
-        delay = round(seconds * 1000)
-        most = self._settings.retries
-        found = {"attempt": attempt, "max_retries": most, "retry_delay_ms": delay, "error": why}
-        self._out.write({**head, **found})
-
-    def _complain(self, text: str) -> None:
-        self._out.write({"type": "system", "subtype": "error", "session_id": self.id, "text": text})
-
-    def _init_line(self, *, resumed: bool) -> dict[str, Any]:
-        last, history = self._ledger.last, self._ledger.history
-        ended = last is not None and isinstance(last.entry, Ended)
-        return {
-            "type": "system",
-            "subtype": "init",
-            "session_id": self.id,
-            "cwd": self._worktree.root,
-            "model": self._settings.model,
-            "tools": list(TOOLS),
-            "permissionMode": "default",
-            "resumed": resumed,
-            "turn_id": history.turn,
-            "last_result": entry_lines(last, history, self.id, None)[0] if last and ended else None,
-            "pid": os.getpid(),
-        }
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

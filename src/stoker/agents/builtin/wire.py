@@ -1,24 +1,16 @@
-"""What a provider's format has to be able to do, and how a provider fails."""
+"""What a provider's format has to be able to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from stoker.agents.builtin.entries import Answer, Message
+from stoker.agents.builtin.assembler import Assembler, OnDelta
+from stoker.agents.builtin.entries import Message
 from stoker.agents.builtin.settings import Settings
-
-OnDelta = Callable[[Literal["text", "thinking"], str], None]
-
-
-class Offer(Struct, frozen=True):
-    """A tool, as the model is told of it."""
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
+from stoker.agents.builtin.tools.tool import Tool
 
 
 class Request(Struct, frozen=True):
@@ -26,37 +18,7 @@ class Request(Struct, frozen=True):
 
     system: str
     messages: Sequence[Message]
-    offers: Sequence[Offer] = ()
-
-
-class ModelError(Exception):
-    """The provider did not answer, and asking again would not help or has not helped."""
-
-
-class ContextOverflow(ModelError):
-    """The conversation does not fit the model's context."""
-
-
-class Unavailable(Exception):
-    """No answer this time. `after`: seconds to wait, if the provider said so."""
-
-    def __init__(self, why: str, after: float | None = None) -> None:
-        super().__init__(why)
-        self.after = after
-
-
-class Assembler(Protocol):
-    """Puts one answer together from the events of its stream."""
-
-    complete: bool
-    """The end was seen: whatever is missing, nothing more will come."""
-
-    def feed(self, data: bytes) -> None:
-        """Take the data of one event. Raises `Unavailable`, `ModelError`,
-        `msgspec.DecodeError`."""
-
-    def answer(self) -> Answer:
-        """Everything so far; without its cost."""
+    tools: Sequence[Tool] = ()
 
 
 class Wire(Protocol):
@@ -76,14 +38,7 @@ class Wire(Protocol):
         """The request's document."""
 
     def assembler(self, on_delta: OnDelta) -> Assembler:
-        """For one answer."""
+        """Puts one answer together."""
 
     def overflowed(self, status: int, body: str) -> bool:
         """Whether an error says that the context is too small."""
-
-
-class Model(Protocol):
-    """Whoever answers; see `client.Client`."""
-
-    async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
-        """Raises `ModelError`, `ContextOverflow`."""

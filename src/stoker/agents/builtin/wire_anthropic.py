@@ -7,19 +7,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from stoker.agents.builtin.assembler import Assembler, Kind, OnDelta, Unavailable, fail
 from stoker.agents.builtin.entries import (
     Answer,
     Asked,
-    Call,
     Message,
     Noted,
     Result,
-    Thinking,
     Usage,
 )
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import OnDelta, Request, Unavailable
-from stoker.agents.builtin.wire_openai import arguments, fail
+from stoker.agents.builtin.wire import Request
 
 _STOPS: Final = {
     "end_turn": "end",
@@ -27,6 +25,12 @@ _STOPS: Final = {
     "tool_use": "calls",
     "max_tokens": "length",
     "refusal": "refused",
+}
+_KINDS: Final[dict[str, Kind]] = {
+    "text": "text",
+    "thinking": "thinking",
+    "redacted_thinking": "thinking",
+    "tool_use": "call",
 }
 _MAX_OUTPUT: Final = 16_000
 _CACHED: Final = {"cache_control": {"type": "ephemeral"}}
@@ -66,14 +70,14 @@ class Anthropic:
             "messages": messages,
             "stream": True,
         }
-        if request.offers:
+        if request.tools:
             body["tools"] = [
                 {
-                    "name": offer.name,
-                    "description": offer.description,
-                    "input_schema": offer.schema,
+                    "name": tool.name,
+                    "description": tool.description,
+                    "input_schema": tool.schema,
                 }
-                for offer in request.offers
+                for tool in request.tools
             ]
         return body
 
@@ -110,7 +114,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.text.strip():
         blocks.append({"type": "text", "text": message.text})
     for call in message.calls:
-        use = {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments(call)}
+        use = {"type": "tool_use", "id": call.id, "name": call.name, "input": call.given() or {}}
         blocks.append(use)
     return blocks or [{"type": "text", "text": "(nothing)"}]
 
@@ -151,24 +155,7 @@ class _Event(Struct):
 _DECODER: Final = msgspec.json.Decoder(_Event)
 
 
-class _Growing:
-    """A block as it comes."""
-
-    def __init__(self, start: _Block) -> None:
-        self.start = start
-        self.text = [start.text or start.thinking]
-        self.json: list[str] = []
-        self.signature = [start.signature]
-
-
-class _Assembler:
-    def __init__(self, on_delta: OnDelta) -> None:
-        self.complete = False
-        self._on_delta = on_delta
-        self._blocks: dict[int, _Growing] = {}
-        self._stop = "end"
-        self._usage = Usage()
-
+class _Assembler(Assembler):
     def feed(self, data: bytes) -> None:
         event = _DECODER.decode(data)
         if event.type == "error":
@@ -176,59 +163,36 @@ class _Assembler:
         elif event.type == "message_start" and event.message is not None:
             self._count(event.message.usage)
         elif event.type == "content_block_start" and event.content_block is not None:
-            self._blocks[event.index] = _Growing(event.content_block)
+            self._begin(event.index, event.content_block)
         elif event.type == "content_block_delta" and event.delta is not None:
-            self._grow(event.index, event.delta)
+            self._go_on(event.index, event.delta)
         elif event.type == "message_delta":
             self._count(event.usage)
             if event.delta is not None and event.delta.stop_reason is not None:
-                self._stop = _STOPS.get(event.delta.stop_reason, "end")
+                self.stop = _STOPS.get(event.delta.stop_reason, "end")
         elif event.type == "message_stop":
             self.complete = True
 
-    def answer(self) -> Answer:
-        text: list[str] = []
-        thinking: list[Thinking] = []
-        calls: list[Call] = []
-        for _, block in sorted(self._blocks.items()):
-            start = block.start
-            if start.type == "text":
-                text += block.text
-            elif start.type == "thinking":
-                thinking.append(Thinking("".join(block.text), "".join(block.signature)))
-            elif start.type == "redacted_thinking":
-                thinking.append(Thinking("", "", start.data))
-            elif start.type == "tool_use":
-                calls.append(Call(start.id, start.name, "".join(block.json) or "{}"))
-        return Answer(
-            text="".join(text),
-            thinking=tuple(thinking),
-            calls=tuple(calls),
-            stop=self._stop,
-            usage=self._usage,
-        )
+    def _begin(self, index: int, block: _Block) -> None:
+        part = self.part(index, _KINDS.get(block.type, "other"))
+        part.id, part.name = block.id, block.name
+        part.signature, part.data = block.signature, block.data
+        part.text.append(block.text or block.thinking)
 
-    def _grow(self, index: int, delta: _Block) -> None:
-        block = self._blocks.get(index)
-        if block is None:
+    def _go_on(self, index: int, delta: _Block) -> None:
+        if index not in self.parts:
             raise Unavailable(f"the provider continues block {index}, which it has not begun")
-        if delta.type == "text_delta":
-            block.text.append(delta.text)
-            self._on_delta("text", delta.text)
-        elif delta.type == "thinking_delta":
-            block.text.append(delta.thinking)
-            self._on_delta("thinking", delta.thinking)
-        elif delta.type == "signature_delta":
-            block.signature.append(delta.signature)
-        elif delta.type == "input_json_delta":
-            block.json.append(delta.partial_json)
+        part = self.parts[index]
+        part.signature += delta.signature
+        if text := delta.text or delta.thinking or delta.partial_json:
+            self.grow(part, text)
 
     def _count(self, usage: _Usage | None) -> None:
         """Later figures are of the whole, and take the place of earlier ones."""
         if usage is None:
             return
-        old = self._usage
-        self._usage = Usage(
+        old = self.usage
+        self.usage = Usage(
             input=_or(usage.input_tokens, old.input),
             output=_or(usage.output_tokens, old.output),
             cache_read=_or(usage.cache_read_input_tokens, old.cache_read),

@@ -7,12 +7,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from stoker.agents.builtin.entries import Answer, Asked, Call, Message, Noted, Thinking, Usage
+from stoker.agents.builtin.assembler import Assembler, OnDelta, fail
+from stoker.agents.builtin.entries import Answer, Asked, Message, Noted, Usage
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import ModelError, OnDelta, Request, Unavailable
+from stoker.agents.builtin.wire import Request
 
-_STOPS: Final = {"stop": "end", "tool_calls": "calls", "length": "length"}
-_STOPS_REFUSED: Final = "content_filter"
+_STOPS: Final = {"tool_calls": "calls", "length": "length", "content_filter": "refused"}
+_TEXT, _THINKING = -2, -1
+"""Their places, before those of calls."""
 
 
 class OpenAI:
@@ -38,17 +40,17 @@ class OpenAI:
         }
         if settings.max_output is not None:
             body["max_tokens"] = settings.max_output
-        if request.offers:
+        if request.tools:
             body["tools"] = [
                 {
                     "type": "function",
                     "function": {
-                        "name": offer.name,
-                        "description": offer.description,
-                        "parameters": offer.schema,
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": tool.schema,
                     },
                 }
-                for offer in request.offers
+                for tool in request.tools
             ]
         return body
 
@@ -66,15 +68,6 @@ class OpenAI:
             or "maximum context length" in text
             or ("context" in text and "exceed" in text)
         )
-
-
-def arguments(call: Call) -> Any:
-    """The arguments as an object; empty if they are none, for providers refuse others."""
-    try:
-        value = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -97,7 +90,7 @@ def _message(message: Message) -> dict[str, Any]:
                 "type": "function",
                 "function": {
                     "name": call.name,
-                    "arguments": msgspec.json.encode(arguments(call)).decode(),
+                    "arguments": msgspec.json.encode(call.given() or {}).decode(),
                 },
             }
             for call in message.calls
@@ -150,16 +143,7 @@ class _Chunk(Struct):
 _DECODER: Final = msgspec.json.Decoder(_Chunk)
 
 
-class _Assembler:
-    def __init__(self, on_delta: OnDelta) -> None:
-        self.complete = False
-        self._on_delta = on_delta
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._calls: dict[int, tuple[list[str], list[str], list[str]]] = {}
-        self._stop = "end"
-        self._usage = Usage()
-
+class _Assembler(Assembler):
     def feed(self, data: bytes) -> None:
         if data == b"[DONE]":
             self.complete = True
@@ -173,52 +157,24 @@ class _Assembler:
             self._take(choice.delta)
             if choice.finish_reason is not None:
                 self.complete = True
-                refused = choice.finish_reason == _STOPS_REFUSED
-                self._stop = "refused" if refused else _STOPS.get(choice.finish_reason, "end")
-
-    def answer(self) -> Answer:
-        calls = tuple(
-            Call("".join(ids), "".join(names), "".join(given) or "{}")
-            for _, (ids, names, given) in sorted(self._calls.items())
-        )
-        thinking = "".join(self._thinking)
-        return Answer(
-            text="".join(self._text),
-            thinking=(Thinking(thinking),) if thinking else (),
-            calls=calls,
-            stop=self._stop,
-            usage=self._usage,
-        )
+                self.stop = _STOPS.get(choice.finish_reason, "end")
 
     def _take(self, delta: _Delta) -> None:
         if text := delta.content or delta.refusal:
-            self._text.append(text)
-            self._on_delta("text", text)
+            self.grow(self.part(_TEXT, "text"), text)
         if text := delta.reasoning_content or delta.reasoning:
-            self._thinking.append(text)
-            self._on_delta("thinking", text)
+            self.grow(self.part(_THINKING, "thinking"), text)
         for call in delta.tool_calls or ():
-            ids, names, given = self._calls.setdefault(call.index, ([], [], []))
-            if call.id and not ids:
-                ids.append(call.id)
-            if call.function.name:
-                names.append(call.function.name)
-            if call.function.arguments:
-                given.append(call.function.arguments)
+            part = self.part(call.index, "call")
+            part.id = part.id or call.id or ""
+            part.name += call.function.name or ""
+            self.grow(part, call.function.arguments or "")
 
     def _count(self, usage: _Usage) -> None:
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details else 0
-        self._usage = Usage(
+        self.usage = Usage(
             input=max(usage.prompt_tokens - cached, 0),
             cache_read=cached,
             output=usage.completion_tokens,
         )
-
-
-def fail(error: Any) -> None:
-    """An error in the midst of a stream: most are the provider's own trouble."""
-    text = msgspec.json.encode(error).decode()
-    if isinstance(error, dict) and error.get("type") == "invalid_request_error":
-        raise ModelError(text)
-    raise Unavailable(text)

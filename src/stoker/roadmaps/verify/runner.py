@@ -11,9 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.agents.policy import Policy
-from stoker.agents.profiles import Confine, Profile
-from stoker.agents.profiles import Settings as ProfileSettings
+from stoker.agents.profiles import Profile
 from stoker.agents.sandbox import Sandbox, sandbox_of
+from stoker.agents.settings import Confine
+from stoker.agents.settings import Settings as ProfileSettings
 from stoker.agents.view import SYSTEM, view
 from stoker.process.run import OutputTooLarge
 from stoker.process.spec import MARKER, Exit

@@ -8,8 +8,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from stoker.agents.builtin.tools.program import run_program
-from stoker.agents.builtin.tools.tool import Context, Output, Tool
-from stoker.agents.builtin.worktree import Worktree
+from stoker.agents.builtin.tools.tool import Context, Output, tool
 from stoker.process.tree import end_all
 
 _QUIET: Final = {
@@ -27,7 +26,15 @@ class Execute(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_sec: Annotated[float, Meta(gt=0)] | None = None
 
 
-async def _execute(arguments: Execute, context: Context) -> Output:
+@tool(
+    "execute",
+    Execute,
+    "Run a command line in bash. It has no terminal and no input; all its processes end "
+    "with it, also those in the background. Returns its output, after its exit code if that is "
+    "not 0.",
+    lambda arguments, worktree: str(arguments.command),
+)
+async def execute(arguments: Execute, context: Context) -> Output:
     settings = context.settings
     seconds = min(arguments.timeout_sec or settings.command_sec, settings.command_max_sec)
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
@@ -44,21 +51,3 @@ async def _execute(arguments: Execute, context: Context) -> Output:
     else:
         return Output(text=ran.output or "(no output)")
     return Output(text=f"{remark}\n{ran.output}", is_error=True)
-
-
-def _command_of(arguments: Execute, worktree: Worktree) -> str:
-    return arguments.command
-
-
-EXECUTE: Final = Tool(
-    name="execute",
-    description=(
-        "Run a command line in bash. It has no terminal and no input; all its processes end "
-        "with it, also those in the background. Returns its output, after its exit code if that is "
-        "not 0."
-    ),
-    arguments=Execute,
-    kind="execute",
-    run=_execute,
-    subject=_command_of,
-)

@@ -6,14 +6,14 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from stoker.agents.builtin.bounds import listed
+from stoker.agents.bounds import listed
 from stoker.agents.builtin.tools.tool import (
     MAX_OUTPUT,
     Context,
     Output,
-    Tool,
     ToolError,
     path_of,
+    tool,
     writable_path_of,
 )
 
@@ -46,7 +46,13 @@ class EditFile(Struct, frozen=True, forbid_unknown_fields=True):
     replace_all: bool = False
 
 
-async def _ls(arguments: Ls, context: Context) -> Output:
+@tool(
+    "read",
+    Ls,
+    "List a directory: files with their sizes, directories/, symbolic links@.",
+    path_of,
+)
+async def ls(arguments: Ls, context: Context) -> Output:
     lines = []
     for entry in context.worktree.entries(arguments.path):
         if entry.is_symlink():
@@ -58,7 +64,8 @@ async def _ls(arguments: Ls, context: Context) -> Output:
     return Output(text=listed(lines, _MAX_ENTRIES, "entries") or "(empty)")
 
 
-async def _read(arguments: ReadFile, context: Context) -> Output:
+@tool("read", ReadFile, f"Read a text file, lines numbered; {_MAX_LINES} lines at most.", path_of)
+async def read_file(arguments: ReadFile, context: Context) -> Output:
     text = _text(arguments.path, context.worktree.read(arguments.path))
     lines = text.splitlines()
     first = arguments.offset - 1
@@ -78,13 +85,26 @@ async def _read(arguments: ReadFile, context: Context) -> Output:
     return Output(text="\n".join(found) or "(empty)")
 
 
-async def _write(arguments: WriteFile, context: Context) -> Output:
+@tool(
+    "edit",
+    WriteFile,
+    "Write a whole file, new or in place of the old one; makes its directories.",
+    writable_path_of,
+)
+async def write_file(arguments: WriteFile, context: Context) -> Output:
     data = _bytes(arguments.content)
     new = context.worktree.write(arguments.path, data)
     return Output(text=f"{'created' if new else 'replaced'} {arguments.path}, {len(data)} bytes")
 
 
-async def _edit(arguments: EditFile, context: Context) -> Output:
+@tool(
+    "edit",
+    EditFile,
+    "Replace a passage of a file. old_string has to be in it exactly once, unless "
+    "replace_all is true.",
+    writable_path_of,
+)
+async def edit_file(arguments: EditFile, context: Context) -> Output:
     if arguments.old_string == arguments.new_string:
         raise ToolError("old_string and new_string are the same: nothing was changed")
     context.worktree.writable(arguments.path)
@@ -120,40 +140,3 @@ def _bytes(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise ToolError(f"the text cannot be encoded: {error}") from error
-
-
-LS: Final = Tool(
-    name="ls",
-    description="List a directory: files with their sizes, directories/, symbolic links@.",
-    arguments=Ls,
-    kind="read",
-    run=_ls,
-    subject=path_of,
-)
-READ_FILE: Final = Tool(
-    name="read_file",
-    description=f"Read a text file, lines numbered; {_MAX_LINES} lines at most.",
-    arguments=ReadFile,
-    kind="read",
-    run=_read,
-    subject=path_of,
-)
-WRITE_FILE: Final = Tool(
-    name="write_file",
-    description="Write a whole file, new or in place of the old one; makes its directories.",
-    arguments=WriteFile,
-    kind="edit",
-    run=_write,
-    subject=writable_path_of,
-)
-EDIT_FILE: Final = Tool(
-    name="edit_file",
-    description=(
-        "Replace a passage of a file. old_string has to be in it exactly once, unless "
-        "replace_all is true."
-    ),
-    arguments=EditFile,
-    kind="edit",
-    run=_edit,
-    subject=writable_path_of,
-)

@@ -7,10 +7,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from stoker.agents.builtin.bounds import listed
+from stoker.agents.bounds import listed
 from stoker.agents.builtin.patterns import path_pattern
 from stoker.agents.builtin.tools.program import Ran, run_program
-from stoker.agents.builtin.tools.tool import Context, Output, Tool, ToolError, path_of
+from stoker.agents.builtin.tools.tool import Context, Output, ToolError, path_of, tool
 
 _SECONDS: Final = 30.0
 _KEEP: Final = 8 << 20
@@ -34,7 +34,13 @@ class Grep(Struct, frozen=True, forbid_unknown_fields=True):
     context: Annotated[int, Meta(description="Lines around each match", ge=0, le=20)] = 0
 
 
-async def _glob(arguments: Glob, context: Context) -> Output:
+@tool(
+    "read",
+    Glob,
+    "Find files by a pattern of their path. Files that git ignores are left out.",
+    path_of,
+)
+async def glob(arguments: Glob, context: Context) -> Output:
     place = context.worktree.relative(arguments.path)
     if "\0" in arguments.pattern:
         raise ToolError("a pattern cannot hold a null byte")
@@ -48,7 +54,13 @@ async def _glob(arguments: Glob, context: Context) -> Output:
     return Output(text=listed(sorted(files), _MAX_FILES, "files") or "(no file matches)")
 
 
-async def _grep(arguments: Grep, context: Context) -> Output:
+@tool(
+    "read",
+    Grep,
+    "Search in files by a regular expression: path:line:text. Files that git ignores are left out.",
+    path_of,
+)
+async def grep(arguments: Grep, context: Context) -> Output:
     place = context.worktree.relative(arguments.path)
     argv = [*_GIT, "grep", "-nIE", "--color=never", "--full-name", "--no-recurse-submodules"]
     argv.append("--untracked" if _is_repository(context) else "--no-index")
@@ -118,24 +130,3 @@ async def _run(context: Context, argv: list[str]) -> Ran:
 
 def _is_repository(context: Context) -> bool:
     return _exists(context.worktree.root, ".git")
-
-
-GLOB: Final = Tool(
-    name="glob",
-    description="Find files by a pattern of their path. Files that git ignores are left out.",
-    arguments=Glob,
-    kind="read",
-    run=_glob,
-    subject=path_of,
-)
-GREP: Final = Tool(
-    name="grep",
-    description=(
-        "Search in files by a regular expression: path:line:text. Files that git ignores are "
-        "left out."
-    ),
-    arguments=Grep,
-    kind="read",
-    run=_grep,
-    subject=path_of,
-)

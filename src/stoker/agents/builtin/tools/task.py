@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from stoker.agents.builtin.tools.tool import Context, Output, Tool
+from stoker.agents.builtin.tools.tool import Context, Output, tool
 
 
 class Task(Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,18 +16,12 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     description: Annotated[str, Meta(description="A few words")] = ""
 
 
-async def _task(arguments: Task, context: Context) -> Output:
-    return await context.delegate(arguments.prompt)
-
-
-TASK: Final = Tool(
-    name="task",
-    description=(
-        "Let a sub-agent do something in the same worktree. It knows nothing of this "
-        "conversation and answers once, with its report. Several in one answer work at the "
-        "same time."
-    ),
-    arguments=Task,
-    kind="own",
-    run=_task,
+@tool(
+    "own",
+    Task,
+    "Let a sub-agent do something in the same worktree. It knows nothing of this "
+    "conversation and answers once, with its report. Several in one answer work at the "
+    "same time.",
 )
+async def task(arguments: Task, context: Context) -> Output:
+    return await context.delegate(arguments.prompt)

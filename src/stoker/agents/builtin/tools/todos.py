@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from stoker.agents.builtin.tools.tool import Context, Output, Tool
+from stoker.agents.builtin.tools.tool import Context, Output, tool
 
 
 class Todo(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,12 +23,14 @@ class ReadTodos(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-async def _write(arguments: WriteTodos, context: Context) -> Output:
+@tool("own", WriteTodos, "Replace the list of what is to be done. For work of several steps.")
+async def write_todos(arguments: WriteTodos, context: Context) -> Output:
     # The call itself is in the transcript: that is where the list is kept.
     return Output(text=_shown(arguments.todos))
 
 
-async def _read(arguments: ReadTodos, context: Context) -> Output:
+@tool("own", ReadTodos, "Read the list of what is to be done.")
+async def read_todos(arguments: ReadTodos, context: Context) -> Output:
     written = context.todos()
     if written is None:
         return Output(text="(nothing)")
@@ -39,19 +41,3 @@ async def _read(arguments: ReadTodos, context: Context) -> Output:
 def _shown(todos: list[Todo]) -> str:
     boxes = {"pending": "[ ]", "in_progress": "[>]", "completed": "[x]"}
     return "\n".join(f"{boxes[one.status]} {one.content}" for one in todos) or "(nothing)"
-
-
-WRITE_TODOS: Final = Tool(
-    name="write_todos",
-    description="Replace the list of what is to be done. For work of several steps.",
-    arguments=WriteTodos,
-    kind="own",
-    run=_write,
-)
-READ_TODOS: Final = Tool(
-    name="read_todos",
-    description="Read the list of what is to be done.",
-    arguments=ReadTodos,
-    kind="own",
-    run=_read,
-)

@@ -12,11 +12,10 @@ from msgspec import Struct
 from stoker.agents.builtin.entries import Usage
 from stoker.agents.builtin.permissions import Kind
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import Offer
-from stoker.agents.builtin.worktree import ToolError, Worktree
+from stoker.agents.worktree import ToolError, Worktree
 from stoker.process.spawner import Spawner
 
-__all__ = ["Context", "Output", "Tool", "ToolError"]
+__all__ = ["Context", "Output", "Tool", "ToolError", "tool"]
 
 MAX_OUTPUT = 30_000
 """Characters of an output at most; what is longer is clipped."""
@@ -33,21 +32,24 @@ class Output(Struct, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What tools work with."""
+    """What a call works with."""
 
     worktree: Worktree
     settings: Settings
     spawner: Spawner
     env: Mapping[str, str]
-    """Of commands; without the agent's keys."""
     scratch: str
-    """A directory for files that last as long as a call."""
+    """The last two: see `Surroundings`."""
     marker: str
     """Of processes of this call."""
     todos: Callable[[], str | None]
     """Arguments of the last `write_todos`."""
     delegate: Callable[[str], Awaitable[Output]]
     """Give a sub-agent something to do; its last words. Goes on with it if it had begun."""
+
+
+Run = Callable[[Any, Context], Awaitable[Output]]
+Subject = Callable[[Any, Worktree], str]
 
 
 class Tool(Struct, frozen=True, kw_only=True):
@@ -57,9 +59,9 @@ class Tool(Struct, frozen=True, kw_only=True):
     description: str
     arguments: type[Struct]
     kind: Kind
-    run: Callable[[Any, Context], Awaitable[Output]]
+    run: Run
     """Takes an instance of `arguments`. Raises `ToolError`."""
-    subject: Callable[[Any, Worktree], str] = lambda arguments, worktree: ""
+    subject: Subject
     """What rules are held against. Raises `ToolError`."""
 
     @property
@@ -68,24 +70,47 @@ class Tool(Struct, frozen=True, kw_only=True):
         where it stood."""
         return self.kind in ("read", "own")
 
-    def offer(self) -> Offer:
-        """As the model is told of it."""
-        return Offer(self.name, self.description, schema(self.arguments))
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of its arguments."""
+        return _schema(self.arguments)
+
+    @property
+    def size(self) -> int:
+        """Characters of what the model is told of it, about."""
+        return len(self.description) + len(msgspec.json.encode(self.schema))
 
     def decode(self, arguments: str) -> Any:
         """An instance of `arguments`. Raises `ToolError`, which says what was expected."""
         try:
             return msgspec.json.decode(arguments, type=self.arguments, strict=False)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            expected = msgspec.json.encode(schema(self.arguments)["properties"]).decode()
+            expected = msgspec.json.encode(self.schema["properties"]).decode()
             raise ToolError(
                 f"the arguments of {self.name} are malformed: {error}. Nothing was done. "
                 f"Expected a JSON object with the properties {expected}"
             ) from error
 
 
+def tool(
+    kind: Kind,
+    arguments: type[Struct],
+    description: str,
+    subject: Subject = lambda arguments, worktree: "",
+) -> Callable[[Run], Tool]:
+    """Makes a tool of what runs it, which has its name."""
+    return lambda run: Tool(
+        name=run.__name__,
+        description=description,
+        arguments=arguments,
+        kind=kind,
+        run=run,
+        subject=subject,
+    )
+
+
 @lru_cache(maxsize=64)
-def schema(arguments: type[Struct]) -> dict[str, Any]:
+def _schema(arguments: type[Struct]) -> dict[str, Any]:
     """JSON Schema of an object, in itself complete."""
     (found,), parts = msgspec.json.schema_components((arguments,), ref_template="{name}")
     return dict(_inlined(found, parts))

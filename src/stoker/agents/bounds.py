@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 
-def clipped(text: str, limit: int) -> str:
+LIMIT: Final = 200_000
+"""Characters of one text that an entry of a stream keeps."""
+
+
+def clip(text: str, limit: int = LIMIT) -> str:
     """At most `limit` characters and a remark: a third of them from the head, the rest from
     the tail, where what matters usually is."""
     if len(text) <= limit:
