@@ -25,6 +25,11 @@ from model_server import (
     with_faults,
 )
 
+from stoker.agents.builtin.assembler import Unavailable
+from stoker.agents.builtin.wire import Wire
+from stoker.agents.builtin.wire_anthropic import Anthropic
+from stoker.agents.builtin.wire_openai import OpenAI
+
 WIRES = ("openai", "anthropic")
 WORK = by_turn(Say(calls=(Call("execute", {"command": "echo once >> log"}),)), Say("done"))
 
@@ -57,6 +62,29 @@ def test_faults_that_pass(wire: str, tmp_path: Path) -> None:
     expected = ("HTTP 429", "HTTP 500", "closed connection", "nothing was heard", "text/html")
     for why in (*expected, "HTTP 529"):
         assert why in whys
+
+
+@pytest.mark.parametrize(
+    ("wire", "event"),
+    [
+        (OpenAI, b"{"),
+        (OpenAI, b"\xff"),
+        (OpenAI, b"[1]"),
+        (OpenAI, b'{"choices": 5}'),
+        (OpenAI, b'{"choices": [{"delta": {"content": ["a"]}}]}'),
+        (OpenAI, b'{"choices": [{"delta": {"tool_calls": [{"index": "a"}]}}]}'),
+        (OpenAI, b'{"choices": [{"delta": {"tool_calls": [{"function": {"name": 1}}]}}]}'),
+        (OpenAI, b'{"usage": {"prompt_tokens": "many"}}'),
+        (Anthropic, b"{}"),
+        (Anthropic, b'{"type": "content_block_start", "index": 0}'),
+        (Anthropic, b'{"type": "content_block_start", "index": [], "content_block": {"type": 1}}'),
+        (Anthropic, b'{"type": "content_block_delta", "index": 0, "delta": {"text": "a"}}'),
+    ],
+)
+def test_events_that_are_none(wire: type[Wire], event: bytes) -> None:
+    assembler = wire().assembler(lambda kind, text: None)
+    with pytest.raises(Unavailable):
+        assembler.feed(event)
 
 
 def test_retry_after_is_waited_for(tmp_path: Path) -> None:

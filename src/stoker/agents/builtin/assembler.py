@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from stoker.agents.builtin.entries import Answer, Call, Thinking, Usage
 
 Kind = Literal["text", "thinking", "call", "other"]
+_SHOWN: Final = 200
 OnDelta = Callable[[Literal["text", "thinking"], str], None]
 
 
@@ -59,19 +60,35 @@ class Assembler(ABC):
         """In their order."""
         self._on_delta = on_delta
 
-    @abstractmethod
     def feed(self, data: bytes) -> None:
-        """Take the data of one event. Raises `Unavailable`, `ModelError`,
-        `msgspec.DecodeError`."""
+        """Take the data of one event. Raises `Unavailable`, `ModelError`."""
+        if data == b"[DONE]":
+            self.complete = True
+            return
+        try:
+            self.event(msgspec.json.decode(data))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            shown = data[:_SHOWN].decode(errors="replace")
+            why = f"{type(error).__name__}: {error}"
+            raise Unavailable(f"the provider sent what is no event: {why}: {shown}") from error
+
+    @abstractmethod
+    def event(self, event: dict[str, Any]) -> None:
+        """Take one event. May raise `KeyError`, `TypeError`, `ValueError`, `AttributeError` for
+        one that is not as it should be."""
 
     def part(self, place: int, kind: Kind) -> Part:
         """The one there, which may be new."""
+        if not isinstance(place, int):
+            raise TypeError("expected a number")
         if place not in self.parts:
             self.parts[place] = Part(kind)
         return self.parts[place]
 
     def grow(self, part: Part, text: str) -> None:
         """More of it."""
+        if not isinstance(text, str):
+            raise TypeError("expected text")
         part.text.append(text)
         if part.kind in ("text", "thinking"):
             self._on_delta(part.kind, text)

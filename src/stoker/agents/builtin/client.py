@@ -94,8 +94,6 @@ class Client:
             # What is complete is complete, also if the connection ends badly.
             if not assembler.complete:
                 raise Unavailable(str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unavailable(f"the provider sent what is no event: {error}") from error
         if not assembler.complete:
             raise Unavailable("the answer broke off")
         return assembler.answer()

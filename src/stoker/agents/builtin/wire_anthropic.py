@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.agents.builtin.assembler import Assembler, Kind, OnDelta, Unavailable, fail
 from stoker.agents.builtin.entries import (
@@ -14,7 +13,6 @@ from stoker.agents.builtin.entries import (
     Message,
     Noted,
     Result,
-    Usage,
 )
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.wire import Request
@@ -31,6 +29,12 @@ _KINDS: Final[dict[str, Kind]] = {
     "thinking": "thinking",
     "redacted_thinking": "thinking",
     "tool_use": "call",
+}
+_USAGE: Final = {
+    "input": "input_tokens",
+    "cache_read": "cache_read_input_tokens",
+    "cache_write": "cache_creation_input_tokens",
+    "output": "output_tokens",
 }
 _MAX_OUTPUT: Final = 16_000
 _CACHED: Final = {"cache_control": {"type": "ephemeral"}}
@@ -119,86 +123,41 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     return blocks or [{"type": "text", "text": "(nothing)"}]
 
 
-class _Block(Struct):
-    type: str = ""
-    text: str = ""
-    thinking: str = ""
-    signature: str = ""
-    data: str = ""
-    id: str = ""
-    name: str = ""
-    partial_json: str = ""
-    stop_reason: str | None = None
-
-
-class _Usage(Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class _Start(Struct):
-    usage: _Usage | None = None
-
-
-class _Event(Struct):
-    type: str = ""
-    index: int = 0
-    message: _Start | None = None
-    content_block: _Block | None = None
-    delta: _Block | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_DECODER: Final = msgspec.json.Decoder(_Event)
-
-
 class _Assembler(Assembler):
-    def feed(self, data: bytes) -> None:
-        event = _DECODER.decode(data)
-        if event.type == "error":
-            fail(event.error)
-        elif event.type == "message_start" and event.message is not None:
-            self._count(event.message.usage)
-        elif event.type == "content_block_start" and event.content_block is not None:
-            self._begin(event.index, event.content_block)
-        elif event.type == "content_block_delta" and event.delta is not None:
-            self._go_on(event.index, event.delta)
-        elif event.type == "message_delta":
-            self._count(event.usage)
-            if event.delta is not None and event.delta.stop_reason is not None:
-                self.stop = _STOPS.get(event.delta.stop_reason, "end")
-        elif event.type == "message_stop":
-            self.complete = True
+    def event(self, event: dict[str, Any]) -> None:
+        match event["type"]:
+            case "error":
+                fail(event.get("error"))
+            case "message_start":
+                self._count(event["message"].get("usage") or {})
+            case "content_block_start":
+                self._begin(event["index"], event["content_block"])
+            case "content_block_delta":
+                self._go_on(event["index"], event["delta"])
+            case "message_delta":
+                self._count(event.get("usage") or {})
+                if (reason := (event.get("delta") or {}).get("stop_reason")) is not None:
+                    self.stop = _STOPS.get(reason, "end")
+            case "message_stop":
+                self.complete = True
 
-    def _begin(self, index: int, block: _Block) -> None:
-        part = self.part(index, _KINDS.get(block.type, "other"))
-        part.id, part.name = block.id, block.name
-        part.signature, part.data = block.signature, block.data
-        part.text.append(block.text or block.thinking)
+    def _begin(self, index: int, block: dict[str, Any]) -> None:
+        part = self.part(index, _KINDS.get(block["type"], "other"))
+        part.id, part.name = block.get("id", ""), block.get("name", "")
+        part.signature, part.data = block.get("signature", ""), block.get("data", "")
+        part.text.append(block.get("text") or block.get("thinking") or "")
 
-    def _go_on(self, index: int, delta: _Block) -> None:
+    def _go_on(self, index: int, delta: dict[str, Any]) -> None:
         if index not in self.parts:
             raise Unavailable(f"the provider continues block {index}, which it has not begun")
         part = self.parts[index]
-        part.signature += delta.signature
-        if text := delta.text or delta.thinking or delta.partial_json:
+        part.signature += delta.get("signature", "")
+        if text := delta.get("text") or delta.get("thinking") or delta.get("partial_json"):
             self.grow(part, text)
 
-    def _count(self, usage: _Usage | None) -> None:
+    def _count(self, usage: dict[str, Any]) -> None:
         """Later figures are of the whole, and take the place of earlier ones."""
-        if usage is None:
-            return
-        old = self.usage
-        self.usage = Usage(
-            input=_or(usage.input_tokens, old.input),
-            output=_or(usage.output_tokens, old.output),
-            cache_read=_or(usage.cache_read_input_tokens, old.cache_read),
-            cache_write=_or(usage.cache_creation_input_tokens, old.cache_write),
-        )
-
-
-def _or(new: int | None, old: int) -> int:
-    return old if new is None else new
+        told = {
+            name: usage[theirs] for name, theirs in _USAGE.items() if usage.get(theirs) is not None
+        }
+        self.usage = replace(self.usage, **told)

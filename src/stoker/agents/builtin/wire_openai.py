@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from stoker.agents.builtin.assembler import Assembler, OnDelta, fail
 from stoker.agents.builtin.entries import Answer, Asked, Message, Noted, Usage
@@ -100,81 +99,34 @@ def _message(message: Message) -> dict[str, Any]:
     return found
 
 
-class _Function(Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(Struct):
-    index: int = 0
-    id: str | None = None
-    function: _Function = msgspec.field(default_factory=_Function)
-
-
-class _Delta(Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(Struct):
-    delta: _Delta = msgspec.field(default_factory=_Delta)
-    finish_reason: str | None = None
-
-
-class _Details(Struct):
-    cached_tokens: int | None = None
-
-
-class _Usage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
-
-
-class _Chunk(Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_DECODER: Final = msgspec.json.Decoder(_Chunk)
-
-
 class _Assembler(Assembler):
-    def feed(self, data: bytes) -> None:
-        if data == b"[DONE]":
-            self.complete = True
-            return
-        chunk = _DECODER.decode(data)
-        if chunk.error is not None:
-            fail(chunk.error)
-        if chunk.usage is not None:
-            self._count(chunk.usage)
-        for choice in chunk.choices[:1]:
-            self._take(choice.delta)
-            if choice.finish_reason is not None:
+    def event(self, event: dict[str, Any]) -> None:
+        if (error := event.get("error")) is not None:
+            fail(error)
+        if (usage := event.get("usage")) is not None:
+            self._count(usage)
+        for choice in (event.get("choices") or ())[:1]:
+            self._take(choice.get("delta") or {})
+            if (reason := choice.get("finish_reason")) is not None:
                 self.complete = True
-                self.stop = _STOPS.get(choice.finish_reason, "end")
+                self.stop = _STOPS.get(reason, "end")
 
-    def _take(self, delta: _Delta) -> None:
-        if text := delta.content or delta.refusal:
+    def _take(self, delta: dict[str, Any]) -> None:
+        if text := delta.get("content") or delta.get("refusal"):
             self.grow(self.part(_TEXT, "text"), text)
-        if text := delta.reasoning_content or delta.reasoning:
+        if text := delta.get("reasoning_content") or delta.get("reasoning"):
             self.grow(self.part(_THINKING, "thinking"), text)
-        for call in delta.tool_calls or ():
-            part = self.part(call.index, "call")
-            part.id = part.id or call.id or ""
-            part.name += call.function.name or ""
-            self.grow(part, call.function.arguments or "")
+        for call in delta.get("tool_calls") or ():
+            part = self.part(call.get("index", 0), "call")
+            function = call.get("function") or {}
+            part.id = part.id or call.get("id") or ""
+            part.name += function.get("name") or ""
+            self.grow(part, function.get("arguments") or "")
 
-    def _count(self, usage: _Usage) -> None:
-        details = usage.prompt_tokens_details
-        cached = (details.cached_tokens or 0) if details else 0
+    def _count(self, usage: dict[str, Any]) -> None:
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         self.usage = Usage(
-            input=max(usage.prompt_tokens - cached, 0),
+            input=max(usage.get("prompt_tokens", 0) - cached, 0),
             cache_read=cached,
-            output=usage.completion_tokens,
+            output=usage.get("completion_tokens", 0),
         )
