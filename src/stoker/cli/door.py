@@ -78,7 +78,7 @@ async def opened(
             yield client
         return
     try:
-        from stoker.server import inprocess
+        from stoker.server import transport
     except ModuleNotFoundError as error:
         what = "without a server (--server URL), this command"
         raise needs(error, what, "server", OF_SERVER) from error
@@ -91,4 +91,4 @@ async def opened(
             tasks = await stack.enter_async_context(service.Tasks(engine))
         else:
             tasks = await engine.shared(service.opened)
-        yield await stack.enter_async_context(inprocess.opened(engine, tasks, context.cwd))
+        yield await stack.enter_async_context(transport.opened(engine, tasks, context.cwd))

@@ -1,9 +1,11 @@
-"""Requests to an app in this process."""
+"""The server's API without a server: requests go to an app in this process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,12 +13,28 @@ from litestar.types import ASGIApp
 
 from stoker.client.client import Client
 from stoker.client.local import IN_PROCESS
-from stoker.server.tokens import Token
+from stoker.engine.engine import Engine
+from stoker.server.service import Service
+from stoker.server.settings import Settings
+from stoker.server.tokens import NOBODY, Token, Tokens
+from stoker.tasks.service import Tasks
 
 
 def client(app: ASGIApp, token: Token) -> Client:
     """A client of an unguarded app in this process, as whoever has the token."""
     return Client(IN_PROCESS, transport=InProcess(app, token))
+
+
+@asynccontextmanager
+async def opened(engine: Engine, tasks: Tasks, cwd: Path) -> AsyncIterator[Client]:
+    """A client of an engine in this process, which may do everything; relative paths that it
+    names start from `cwd`. Raises `JournalError`."""
+    from stoker.server.app import unguarded
+
+    settings = Settings(directory=engine.directory, roots=(cwd, Path("/")), rate=0)
+    service = Service(settings, engine.journal, engine, Tokens(engine.directory), tasks)
+    async with service.running(), client(unguarded(service), NOBODY) as stoker:
+        yield stoker
 
 
 class InProcess(httpx.AsyncBaseTransport):

@@ -7,11 +7,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from litestar import get, post, websocket
-from litestar.params import (
-    FromQuery,
-    JSONBody,
-    QueryParameter,
-)
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import Response
 from msgspec import convert, json
 from msgspec.structs import asdict, replace
@@ -19,11 +15,14 @@ from msgspec.structs import asdict, replace
 from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
 from stoker.client import api
+from stoker.server import paging
 from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, sent, whole
 from stoker.server.route import route
 from stoker.server.streams import Told as Event
 from stoker.server.streams import each, sse
 from stoker.server.streams import send as send_frames
+from stoker.tasks import listing
+from stoker.tasks.asking import asked
 from stoker.tasks.catalog import TaskChange
 from stoker.tasks.following import follow, told
 from stoker.tasks.model import Started
@@ -33,6 +32,8 @@ from stoker.tasks.turns import Turns
 from stoker.tasks.work import Work
 from stoker.wire.attempts import (
     Answer,
+    Asking,
+    AttemptPage,
     AttemptRequest,
     AttemptView,
     Changes,
@@ -215,3 +216,34 @@ def _change(diff: FileDiff) -> ChangeView:
     paths = (path and printable(path) for path in (diff.old_path, diff.new_path))
     diff = replace(diff, **dict(zip(("old_path", "new_path"), paths, strict=True)))
     return convert(diff, ChangeView, from_attributes=True)
+
+
+@get("/v1/attempts", summary="Attempts, newest first")
+async def listed(
+    service: App,
+    project_id: FromQuery[str | None] = None,
+    task_id: FromQuery[str | None] = None,
+    active: FromQuery[bool | None] = None,
+    limit: paging.Limit = 100,
+    cursor: FromQuery[str | None] = None,
+    known: paging.Known = None,
+) -> Response[AttemptPage]:
+    found = await listing.attempts(
+        service.engine,
+        project_id=project_id,
+        task_id=task_id,
+        active=active,
+        limit=limit + 1,
+        before=paging.read_cursor(cursor),
+    )
+    last = found[limit - 1].attempt if len(found) > limit else None
+    page = AttemptPage(
+        attempts=found[:limit],
+        next_cursor=None if last is None else paging.cursor(last.created_at, last.attempt_id),
+    )
+    return paging.tagged(page, known)
+
+
+@get("/v1/approvals", summary="What agents wait to be allowed")
+async def approvals(service: App) -> Asking:
+    return Asking(await asked(service.tasks))
