@@ -5,10 +5,17 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Final
 
-from stoker.cli import roadmap_file, roadmap_run, roadmap_work, roadmap_workspace
+from stoker.cli import (
+    roadmap_decide,
+    roadmap_file,
+    roadmap_run,
+    roadmap_sync,
+    roadmap_work,
+    roadmap_workspace,
+)
 from stoker.cli.context import Context
 
-_PARTS: Final = (roadmap_run, roadmap_file, roadmap_work)
+_PARTS: Final = (roadmap_run, roadmap_file, roadmap_sync, roadmap_work, roadmap_decide)
 """Modules with actions: `register(actions, common)` and `ACTIONS`."""
 
 

@@ -252,7 +252,8 @@ async def _drive(
 async def _alone(context: Context, journal: Journal, prepared: Prepared) -> None:
     """Raises `UsageError`: a run that is not over would do the same tasks."""
     from stoker.engine.lifecycle import RUN_OVER
-    from stoker.roadmaps.standing import of_roadmaps, same_plan, standing
+    from stoker.roadmaps.differing import same_plan
+    from stoker.roadmaps.standing import of_roadmaps, standing
 
     async for row in of_roadmaps(journal, prepared.job.plan_id):
         if row.status in RUN_OVER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes, given
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from stoker.engine.handle import RunHandle
     from stoker.journal.base import Journal, RunRow
     from stoker.plan.model import Plan
-    from stoker.roadmaps.standing import Differing, Known, RunStanding
+    from stoker.roadmaps.differing import Differing, Known
+    from stoker.roadmaps.standing import RunStanding, Standing
     from stoker.roadmaps.unit import Job
 
 _MOST = 10
@@ -44,6 +45,35 @@ async def find(name: str | None, context: Context, journal: Journal) -> RunRow:
         if row.parent_run_id is None:
             return row
     raise UsageError("the journal holds no run of a roadmap yet; see `stoker roadmap run`")
+
+
+async def standing_of(
+    args: Namespace, context: Context
+) -> tuple[RunStanding, Job, list[tuple[str, Standing]]]:
+    """The run that is meant; and its units, and if no run was named what earlier ones have done
+    of the same plan file, each with the run it is of. Raises `UsageError`."""
+    from stoker.roadmaps.standing import standing
+
+    async with context.journal() as journal:
+        row = await find(args.run_id, context, journal)
+        run = await standing(journal, row.run_id, context.directory / "runs")
+        if run.job is None:
+            raise UsageError(f"run {row.run_id} is no roadmap's")
+        stand = [(run.run_id, one) for one in run.units]
+        if not args.run_id:
+            known = (await now_differing(journal, run, run.job)).known.values()
+            earlier = {(one.run_id, one.standing.unit.id): one.standing for one in known}
+            stand += [(name, one) for (name, _), one in earlier.items() if name != run.run_id]
+    return run, run.job, stand
+
+
+def unit_of(stand: Sequence[tuple[str, Standing]], task: str) -> tuple[str, Standing]:
+    """The run that a task is of, and how it stands; what waits for review before the rest."""
+    found = [one for one in stand if task in one[1].unit.ids]
+    if found:
+        return next((one for one in found if one[1].to_review), found[0])
+    known = ", ".join(name for _, one in stand for name in one.unit.ids)
+    raise UsageError(f"there is no task {task!r} in it; it has {known}")
 
 
 async def drive(
@@ -134,8 +164,8 @@ async def conclude(args: Namespace, context: Context, run_id: str, status: int) 
 
 async def now_differing(journal: Journal, run: RunStanding, job: Job) -> Differing:
     """Where the plan file of a run, as it is now, does not say what its runs do."""
+    from stoker.roadmaps.differing import differing
     from stoker.roadmaps.format import NotReadable
-    from stoker.roadmaps.standing import differing
     from stoker.roadmaps.writeback import read_again
 
     try:

@@ -1,5 +1,4 @@
-"""`stoker roadmap review`, `suggest`, `steer`, `rollback` and `reset`: what was done, looked at,
-led and taken back."""
+"""`stoker roadmap review`, `suggest`, `steer` and `memory`: what was done, looked at, and led."""
 
 from __future__ import annotations
 
@@ -7,19 +6,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from stoker.cli import exit_codes, given, roadmap_memory
+from stoker.cli import exit_codes, roadmap_memory
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
-from stoker.cli.progress import add_progress
-from stoker.cli.roadmap_runs import add_run, carry_out, emit, find, now_differing
+from stoker.cli.roadmap_decide import decide
+from stoker.cli.roadmap_runs import add_run, emit, find, standing_of, unit_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from stoker.roadmaps.review_kind import Decision
-    from stoker.roadmaps.standing import RunStanding, Standing
-    from stoker.roadmaps.unit import Job
-    from stoker.workspace.repository import Repository
+    from stoker.roadmaps.standing import Standing
 
 _FAULTS: Final = 5
 _DIFF: Final = 40
@@ -56,54 +52,9 @@ def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser)
         "--interrupt", action="store_true", help="now, not when what it is at has ended"
     )
 
-    rollback = actions.add_parser(
-        "rollback", help="take back what was done for tasks", parents=[common]
-    )
-    add_run(rollback)
-    rollback.add_argument(
-        "--task", action="append", required=True, metavar="ID", help="which (repeatable)"
-    )
-    rollback.add_argument("--cascade", action="store_true", help="and what depends on them")
-    given.add_engine(rollback)
-    add_progress(rollback)
-
-    reset = actions.add_parser(
-        "reset", help="give a run up: its worktrees, branches of tries, sidecars", parents=[common]
-    )
-    add_run(reset)
-    reset.add_argument("--branch", action="store_true", help="and the branch with the work")
     roadmap_memory.register(
         actions.add_parser("memory", help="what is remembered of roadmaps", parents=[common])
     )
-
-
-async def _standing(
-    args: Namespace, context: Context
-) -> tuple[RunStanding, Job, list[tuple[str, Standing]]]:
-    """The run that is meant; and its units, and if no run was named what earlier ones have done
-    of the same plan file, each with the run it is of. Raises `UsageError`."""
-    from stoker.roadmaps.standing import standing
-
-    async with context.journal() as journal:
-        row = await find(args.run_id, context, journal)
-        run = await standing(journal, row.run_id, context.directory / "runs")
-        if run.job is None:
-            raise UsageError(f"run {row.run_id} is no roadmap's")
-        stand = [(run.run_id, one) for one in run.units]
-        if not args.run_id:
-            known = (await now_differing(journal, run, run.job)).known.values()
-            earlier = {(one.run_id, one.standing.unit.id): one.standing for one in known}
-            stand += [(name, one) for (name, _), one in earlier.items() if name != run.run_id]
-    return run, run.job, stand
-
-
-def _unit(stand: Sequence[tuple[str, Standing]], task: str) -> tuple[str, Standing]:
-    """The run that a task is of, and how it stands; what waits for review before the rest."""
-    found = [one for one in stand if task in one[1].unit.ids]
-    if found:
-        return next((one for one in found if one[1].to_review), found[0])
-    known = ", ".join(name for _, one in stand for name in one.unit.ids)
-    raise UsageError(f"there is no task {task!r} in it; it has {known}")
 
 
 async def review(args: Namespace, context: Context) -> int:
@@ -114,11 +65,11 @@ async def review(args: Namespace, context: Context) -> int:
     from stoker.roadmaps.standing import standing
     from stoker.workspace.repository import Repository
 
-    run, job, stand = await _standing(args, context)
+    run, job, stand = await standing_of(args, context)
     if args.accept or args.reject:
-        return await _decide(args, context, stand, args.accept, args.reject)
+        return await decide(args, context, stand, args.accept, args.reject)
     if args.task is not None:
-        stand = [_unit(stand, args.task)]
+        stand = [unit_of(stand, args.task)]
     else:
         stand = [one for one in stand if one[0] == run.run_id or one[1].to_review]
     repository = await Repository.open(job.root)
@@ -201,60 +152,9 @@ def _print(one: Standing, args: Namespace, context: Context, diff: Sequence[str]
         context.output.line(f"    {printable(line)}".rstrip())
 
 
-async def _decide(
-    args: Namespace,
-    context: Context,
-    stand: Sequence[tuple[str, Standing]],
-    accept: Sequence[str],
-    take_back: Sequence[str],
-) -> int:
-    """Accept tasks, and take others back, each in the run that it is of."""
-    from stoker.cli.ask import person
-    from stoker.roadmaps.review_kind import plan
-    from stoker.roadmaps.rollback import dependents
-    from stoker.roadmaps.standing import standing
-    from stoker.steps.registry import kinds
-
-    decided: dict[tuple[str, Decision], list[str]] = {}
-    both: tuple[tuple[Decision, Sequence[str], str], ...] = (
-        ("accept", accept, "accepted"),
-        ("take_back", take_back, "taken back"),
-    )
-    for decision, names, what in both:
-        for name in names:
-            run_id, one = _unit(stand, name)
-            if not (one.to_review or one.commit):
-                raise UsageError(f"{name} is {one.status}: there is nothing that could be {what}")
-            decided.setdefault((run_id, decision), []).extend(one.unit.ids)
-    for (run_id, decision), tasks in decided.items():
-        async with context.journal() as journal:
-            run = await standing(journal, run_id)
-        above = dependents(run, tasks) if decision == "take_back" else []
-        if above and not vars(args).get("cascade"):
-            raise UsageError(
-                f"{', '.join(above)} depend on {', '.join(tasks)}: "
-                "--cascade of `stoker roadmap rollback` takes them back, too"
-            )
-        tasks.extend(above)
-    status = exit_codes.SUCCEEDED
-    for (run_id, decision), tasks in decided.items():
-        reason = vars(args).get("comment", "")
-        made = plan(run_id, tasks, kinds=kinds(), decision=decision, reason=reason, by=person())
-        status = await carry_out(args, context, made) or status
-        async with context.journal() as journal:
-            run = await standing(journal, run_id)
-        for one in run.units:
-            if not set(tasks).isdisjoint(one.unit.ids):
-                context.output.line(one_line(f"{', '.join(one.unit.ids)}: {one.status}"))
-                for name, why in one.unmarked.items():
-                    context.output.note(one_line(f"{name} is not marked in the file: {why}"))
-                    status = status or exit_codes.FAILED
-    return status
-
-
 async def suggest(args: Namespace, context: Context) -> int:
     """Print what was suggested after the last try of each task that is not done."""
-    run, _, _ = await _standing(args, context)
+    run, _, _ = await standing_of(args, context)
     open_ = [one for one in run.units if one.last and not one.status.startswith("done")]
     found = [(one.unit.id, each) for one in open_ if one.last for each in one.last.suggestions]
     if args.json:
@@ -291,7 +191,7 @@ async def steer(args: Namespace, context: Context) -> int:
         if row.status in RUN_OVER:
             raise UsageError(f"run {row.run_id} is over: it {PAST[row.status]}")
         run = await standing(journal, row.run_id)
-        _, one = _unit([(run.run_id, unit) for unit in run.units], task)
+        _, one = unit_of([(run.run_id, unit) for unit in run.units], task)
         text = steering(
             one.unit.id, args.text, interrupt=args.interrupt, by=person(), token=token_hex(4)
         )
@@ -301,62 +201,9 @@ async def steer(args: Namespace, context: Context) -> int:
     return exit_codes.SUCCEEDED
 
 
-async def rollback(args: Namespace, context: Context) -> int:
-    """Revert tasks' checkpoints on the roadmap's branch, as a run of its own."""
-    _, _, stand = await _standing(args, context)
-    return await _decide(args, context, stand, (), args.task)
-
-
-async def _lose(
-    args: Namespace, context: Context, repository: Repository, run: RunStanding, job: Job
-) -> None:
-    """Open the boxes of tasks whose work is nowhere but on the branch, by whatever run."""
-    from stoker.cli.ask import person
-    from stoker.roadmaps.review_kind import plan
-    from stoker.steps.registry import kinds
-
-    async with context.journal() as journal:
-        known = (await now_differing(journal, run, job)).known.values()
-    lost: dict[str, list[str]] = {}
-    for run_id, one in {one.standing.unit.id: (one.run_id, one.standing) for one in known}.values():
-        words = ("merge-base", "--is-ancestor", one.commit, "HEAD")
-        if one.commit and (await repository.git.run(*words, accept=(0, 1, 128))).code != 0:
-            lost.setdefault(run_id, []).extend(one.unit.ids)
-    for run_id, tasks in lost.items():
-        made = plan(run_id, tasks, kinds=kinds(), decision="give_up", by=person())
-        await carry_out(args, context, made)
-        context.output.line(one_line(f"{', '.join(tasks)}: to be done again"))
-
-
-async def reset(args: Namespace, context: Context) -> int:
-    """Leave nothing of a run but its journal, and, unless told otherwise, its branch."""
-
-    from stoker.engine.lifecycle import RUN_OVER
-    from stoker.roadmaps import integration
-    from stoker.roadmaps.sidecar import forget
-    from stoker.workspace.repository import Repository
-
-    run, job, _ = await _standing(args, context)
-    if run.status not in RUN_OVER:
-        raise UsageError(f"run {run.run_id} is not over: {context.hint('cancel', run.run_id)}")
-    repository = await Repository.open(job.root)
-    for one in run.units:
-        for each in one.tries:
-            path, branch = integration.place(context.directory, one.unit.id, each.run_id)
-            await integration.leave(repository, path, branch)
-    if args.branch:
-        await _lose(args, context, repository, run, job)
-        await repository.git.run("branch", "-D", "--", job.branch, accept=(0, 1))
-    forget(job)
-    context.output.line(f"gave run {run.run_id} up")
-    return exit_codes.SUCCEEDED
-
-
 ACTIONS: Final[dict[str, Callable[[Namespace, Context], Awaitable[int]]]] = {
     "review": review,
     "suggest": suggest,
     "steer": steer,
-    "rollback": rollback,
-    "reset": reset,
     "memory": roadmap_memory.run,
 }

@@ -18,11 +18,11 @@ from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import detect, integration, plan, settings, sidecar
 from stoker.roadmaps.claims import holder
+from stoker.roadmaps.differing import Differing, differing
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
-from stoker.roadmaps.standing import Differing, differing
 from stoker.roadmaps.unit import Job, is_open
 from stoker.workspace.errors import NotARepository, WorkspaceError
 from stoker.workspace.repository import Repository

@@ -14,7 +14,7 @@ from stoker.plan.template import escape
 from stoker.plan.variables import literal
 from stoker.roadmaps import grouping
 from stoker.roadmaps.document import Roadmap, Task
-from stoker.roadmaps.settings import Budget, Options, Settings, changed
+from stoker.roadmaps.settings import Budget, Options, Settings
 from stoker.roadmaps.unit import Job, Unit
 
 
@@ -59,7 +59,7 @@ def begun(roadmap: Roadmap, job: Job, settings: Settings) -> Begun:
 
 def metadata(one: Begun, settings: Settings) -> dict[str, Any]:
     """Of the run's plan."""
-    said = {"job": one.job, "settings": changed(settings), "document": one.document}
+    said = {"job": one.job, "settings": settings, "document": one.document}
     found: dict[str, Any] = _each(literal, msgspec.to_builtins(said))
     return found
 

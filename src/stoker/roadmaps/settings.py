@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Struct, field
-from msgspec.structs import asdict, fields
+from msgspec import Meta, Struct
 
 from stoker.plan.errors import PlanError, Problem
 
@@ -45,55 +44,37 @@ Adapt = Literal["no_adapt", "suggest", "auto_fix"]
 in its worktree before it begins."""
 
 
-class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one place says of tasks; None: nothing."""
+class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What holds for one task."""
 
-    agent: str | None = None
+    agent: str = "BUILTIN"
     """Profile: executor, or `EXECUTOR:VARIANT`."""
     model: str | None = None
     reviewer: str | None = None
     """Profile of a second agent, which reviews the work and may refuse it."""
-    verify: str | None = None
+    verify: str = "auto"
     """`auto`, `agent` (and a second agent reviews), `skip`, or the name of a test runner."""
     command: str | None = None
     """A shell command to verify by; default: what is found in the repository."""
-    strategy: Strategy | None = None
-    retries: int | None = None
+    strategy: Strategy = "retry_with_context"
+    retries: Annotated[int, Meta(ge=0)] = 2
     timeout_sec: float | None = None
     """Of one try."""
-    tokens: int | None = None
-    cost_usd: float | None = None
-    approve: Literal["never", "before", "after"] | None = None
-    adapt: Adapt | None = None
-    tests: Literal["protected", "free"] | None = None
-    """`free`: the task is to change tests, and may."""
-    context: int | None = None
-    """Tokens of what an agent is told beside the task; 0: nothing."""
-    pause_destructive: bool | None = None
-    """Commands that destroy something wait for a person; see `stoker.agents.destructive`."""
-    destructive: tuple[str, ...] | None = None
-    """Patterns of commands that do, beside those that are known."""
-
-
-class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The same, decided: what holds for one task."""
-
-    agent: str = "BUILTIN"
-    model: str | None = None
-    reviewer: str | None = None
-    verify: str = "auto"
-    command: str | None = None
-    strategy: Strategy = "retry_with_context"
-    retries: int = 2
-    timeout_sec: float | None = None
     tokens: int | None = None
     cost_usd: float | None = None
     approve: Literal["never", "before", "after"] = "never"
     adapt: Adapt = "suggest"
     tests: Literal["protected", "free"] = "protected"
+    """`free`: the task is to change tests, and may."""
     context: int = 12_000
+    """Tokens of what an agent is told beside the task; 0: nothing."""
     pause_destructive: bool = False
+    """Commands that destroy something wait for a person; see `stoker.agents.destructive`."""
     destructive: tuple[str, ...] = ()
+    """Patterns of commands that do, beside those that are known."""
+
+
+Many = Annotated[int, Meta(ge=1)]
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,20 +91,20 @@ class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     day_cost_usd: float | None = None
 
 
-class Settings(Said, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Of a run. What `Said` says, said of all tasks."""
+class Settings(Options, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Of a run: the options of all tasks, and what one phase or task has instead."""
 
     mode: Literal["task", "todo"] = "task"
     """`todo`: each subtask is worked at and verified by itself."""
     grouping: Literal["none", "section", "smart"] = "none"
-    parallel: int = 1
-    max_tasks: int | None = None
+    parallel: Many = 1
+    max_tasks: Many | None = None
     only: tuple[str, ...] = ()
     """Ids of the tasks that are to be done; none: all."""
     on_failure: Literal["stop", "continue"] = "continue"
-    approve_every: int | None = None
+    approve_every: Many | None = None
     """A person's yes is needed after every so many tasks."""
-    checkpoint_every: int | None = None
+    checkpoint_every: Many | None = None
     """A tag `roadmap/<name>/<commit>` after every so many tasks."""
     ignore_gates: bool = False
     optional: bool = False
@@ -138,8 +119,8 @@ class Settings(Said, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     branch: str | None = None
     """Default: `roadmap/<name>`."""
     budget: Budget = Budget()
-    phase: dict[str, Said] = field(default_factory=dict)
-    task: dict[str, Said] = field(default_factory=dict)
+    phase: dict[str, dict[str, Any]] = {}
+    task: dict[str, dict[str, Any]] = {}
 
 
 def load(path: Path, over: Mapping[str, Any]) -> Settings:
@@ -158,12 +139,12 @@ def load(path: Path, over: Mapping[str, Any]) -> Settings:
         settings = msgspec.convert(_over(document, over), Settings)
     except msgspec.ValidationError as error:
         raise _wrong(path, str(error)) from error
-    for name in ("parallel", "max_tasks", "approve_every", "checkpoint_every"):
-        if (value := getattr(settings, name)) is not None and value < 1:
-            raise _wrong(path, f"{name}: expected 1 or more, found {value}")
-    for said in (settings, *settings.phase.values(), *settings.task.values()):
-        if said.retries is not None and said.retries < 0:
-            raise _wrong(path, f"retries: expected 0 or more, found {said.retries}")
+    for what in ("phase", "task"):
+        for name, said in getattr(settings, what).items():
+            try:
+                msgspec.convert(said, Options)
+            except msgspec.ValidationError as error:
+                raise _wrong(path, f"{what}.{name}: {error}") from error
     return settings
 
 
@@ -183,21 +164,6 @@ def _wrong(path: Path, what: str) -> PlanError:
 
 def options(settings: Settings, task_id: str, phase: str | None) -> Options:
     """What holds for a task."""
-    layers = (settings, settings.phase.get(phase or ""), settings.task.get(task_id))
-    said = {
-        name: value
-        for layer in layers
-        if layer is not None
-        for name in _NAMES
-        if (value := getattr(layer, name)) is not None
-    }
-    return Options(**said)
-
-
-def changed(settings: Settings) -> dict[str, Any]:
-    """What is not as by default, for the journal and for people."""
-    return {k: v for k, v in asdict(settings).items() if v != getattr(_DEFAULT, k)}
-
-
-_NAMES: Final = tuple(one.name for one in fields(Said))
-_DEFAULT: Final = Settings()
+    said = {name: getattr(settings, name) for name in Options.__struct_fields__}
+    said |= {**settings.phase.get(phase or "", {}), **settings.task.get(task_id, {})}
+    return msgspec.convert(said, Options)
