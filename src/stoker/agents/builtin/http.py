@@ -1,6 +1,6 @@
 """HTTP/1.1 to one server, over connections that are kept: h11 on asyncio's streams.
 
-httpx would do as much, with 2 MB more in each agent's process and twice the time of a step.
+httpx would do as much, with 5 MB more in each agent's process and twice the time of a step.
 """
 
 from __future__ import annotations
