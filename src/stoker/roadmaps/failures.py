@@ -11,7 +11,7 @@ from msgspec import Struct
 from stoker.roadmaps.evidence import Category, Evidence, Fault
 
 Severity = Literal["low", "medium", "high", "critical"]
-Action = Literal["retry", "rewrite", "decompose", "defer", "skip", "escalate", "pause"]
+Action = Literal["retry", "rewrite", "decompose", "skip", "escalate", "pause"]
 
 _PAUSE_SEC: Final = 60.0
 _LONGEST_PAUSE_SEC: Final = 6 * 3600.0
@@ -34,8 +34,6 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All of them; empty if it is no verification that failed."""
     pause_sec: float | None = None
     """How long whoever refused said to wait."""
-    denied: tuple[str, ...] = ()
-    """What the agent asked for and was not allowed."""
 
 
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,12 +42,8 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: Action
     reason: str
     """For a person, in a sentence."""
-    counts: bool = True
-    """The try counts against the task's attempts."""
     pause_sec: float | None = None
     """With `pause`: how long; then it is tried again."""
-    permissions: tuple[str, ...] = ()
-    """With `retry`: what to allow, if the settings let it."""
     trim: bool = False
     """With `retry`: with less context."""
     fresh: bool = False
@@ -57,6 +51,8 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _SIGNS: Final[tuple[tuple[Category, str], ...]] = (
+    ("incomplete", r"turn ended: limit"),
+    ("wrong_approach", r"turn ended: refused"),
     ("rate_limit", r"\b429\b|rate.?limit|too many requests|quota|overloaded|\b529\b|usage limit"),
     (
         "context_too_large",
@@ -87,38 +83,19 @@ _WAIT: Final = re.compile(
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def of_agent(
-    error: str,
-    *,
-    reason: str = "failed",
-    status: int | None = None,
-    retry_after: float | None = None,
-    denied: Sequence[str] = (),
-) -> Failure:
-    """An agent's turn that did not end well: `reason` as in `stoker.agents.stream.TurnEnded`,
-    `status` and `retry_after` (seconds) as the provider gave them, if they are known."""
-    text = f"HTTP {status}: {error}" if status else error
-    signs = (name for name, sign in _SIGNS if re.search(sign, text, re.IGNORECASE))
-    category: Category = _REASONS[reason] if reason in _REASONS else next(signs, "tool_failure")
-    hopeless = _HOPELESS.search(text) is not None and category != "rate_limit"
-    wait = retry_after if retry_after is not None else _said_wait(text)
+def of_agent(error: str) -> Failure:
+    """An agent's turn that did not end well, by what its step failed with."""
+    signs = (name for name, sign in _SIGNS if re.search(sign, error, re.IGNORECASE))
+    category: Category = next(signs, "tool_failure")
+    hopeless = _HOPELESS.search(error) is not None and category != "rate_limit"
     severity: Severity = "critical" if hopeless else "low" if category == "rate_limit" else "high"
+    wait = _WAIT.search(error) if category in ("rate_limit", "api_error") else None
     return Failure(
         category=category,
-        message=text[:_MESSAGE] or f"the agent's turn ended: {reason}",
+        message=error[:_MESSAGE] or "the agent's turn failed",
         severity=severity,
-        pause_sec=wait if category in ("rate_limit", "api_error") else None,
-        denied=tuple(denied),
+        pause_sec=float(wait[1]) * _UNITS[(wait[2] or "s").lower()] if wait else None,
     )
-
-
-_REASONS: Final[dict[str, Category]] = {"limit": "incomplete", "refused": "wrong_approach"}
-"""What the end of a turn itself says, whatever the text."""
-
-
-def _said_wait(text: str) -> float | None:
-    found = _WAIT.search(text)
-    return float(found[1]) * _UNITS[(found[2] or "s").lower()] if found else None
 
 
 def of_evidence(evidence: Evidence) -> Failure | None:
@@ -155,12 +132,9 @@ def of_conflict(paths: Sequence[str]) -> Failure:
     )
 
 
-def decide(failures: Sequence[Failure], *, attempts: int, on_exhausted: Action) -> Decision:
+def decide(failures: Sequence[Failure], *, attempts: int) -> Decision:
     """What to do after the last of `failures`, those of a task's tries so far, the oldest
-    first; `attempts`: how many there may be; `on_exhausted`: what is done after them. Raises
-    ValueError if there is no failure."""
-    if not failures:
-        raise ValueError("nothing has failed")
+    first, at least one; `attempts`: how many there may be."""
     last = failures[-1]
     if last.severity == "critical" and last.category in ("api_error", "tool_failure"):
         return Decision(action="escalate", reason=f"trying again cannot help: {_line(last)}")
@@ -170,10 +144,10 @@ def decide(failures: Sequence[Failure], *, attempts: int, on_exhausted: Action) 
             again = _streak(failures, lambda one: one.category == "rate_limit")
             pause = min(pause * 2.0 ** (again - 1), _LONGEST_PAUSE_SEC)
         reason = f"the provider asks to wait {pause:.0f} s"
-        return Decision(action="pause", reason=reason, counts=False, pause_sec=pause)
+        return Decision(action="pause", reason=reason, pause_sec=pause)
     counted = [one for one in failures if one.category != "rate_limit"]
     if len(counted) >= attempts:
-        return Decision(action=on_exhausted, reason=f"{len(counted)} tries failed: {_line(last)}")
+        return Decision(action="skip", reason=f"{len(counted)} tries failed: {_line(last)}")
     return _again(last, _streak(counted, lambda one: _alike(one, last)))
 
 
@@ -182,9 +156,6 @@ def _again(last: Failure, alike: int) -> Decision:
     what = _line(last)
     if alike >= 3:
         return Decision(action="escalate", reason=f"{alike} tries ended alike: {what}")
-    if last.denied:
-        reason = f"it was not allowed what it asked for: {', '.join(last.denied[:5])}"
-        return Decision(action="retry", reason=reason, permissions=last.denied)
     if last.category == "context_too_large":
         if alike >= 2:
             reason = "it does not fit the model's context with less context either"

@@ -210,11 +210,11 @@ def decide(tries: Sequence[Try], options: Options) -> Next:
             return Next(again=False, reason=f"{_streak(past)} merges in a row conflicted")
         return Next(again=True, carry=True)
     failed = [one.failure for one in past if one.failure and one.category != "conflict"]
-    decision = failures.decide(failed, attempts=attempts(options), on_exhausted="skip")
+    decision = failures.decide(failed, attempts=attempts(options))
     if decision.action == "pause":
         wait = last.ended + (decision.pause_sec or 0.0)
         return Next(again=True, carry=carry, not_before=wait)
-    if decision.action in ("skip", "defer"):
+    if decision.action == "skip":
         return Next(again=False, reason=decision.reason)
     if options.strategy == "manual":
         why = f"try {last.number} failed: {last.error}"
