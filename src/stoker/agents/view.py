@@ -126,7 +126,8 @@ def _package(program: str, home: str) -> str:
         return f"{before}/node_modules"
     folder = Path(program).parent
     prefix = folder.parent
-    if folder.name != "bin" or prefix.name in _SHARED or len(prefix.parts) <= 2:
+    # Those of pyenv, asdf and the like are stand-ins of what lies beside them.
+    if folder.name not in ("bin", "shims") or prefix.name in _SHARED or len(prefix.parts) <= 2:
         return program
     homes = {Path(home), Path.home(), Path(home).resolve(), Path.home().resolve()}
     if str(prefix.parent) == "/home" or any(one.is_relative_to(prefix) for one in homes):

@@ -12,15 +12,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from stoker.agents.sandbox import NoSandbox
-from stoker.engine.kinds import Attempt, StepFailed
+from msgspec.structs import replace
+
+from stoker.engine.kinds import Attempt
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence
 from stoker.roadmaps.unit import Job, Unit, family, is_open
 from stoker.roadmaps.verify import verification
 from stoker.roadmaps.verify.owed import names_in
-from stoker.roadmaps.verify.runner import SandboxedRunner
+from stoker.roadmaps.verify.runner import Runner
 from stoker.roadmaps.verify.work import Settings, Work
 
 _TAKES_AWAY: Final = re.compile(r"\W*(delete|remove|rename|move|drop)\b", re.IGNORECASE)
@@ -47,37 +48,31 @@ async def check(
         base=base,
         commit=commit,
         files=promised(unit),
-        verify=tuple(shells) or None,
+        verify=tuple(shells),
         gate=unit.gate,
-        may_change_tests=("*",) if said.tests == "free" else (),
+        tests_free=said.tests == "free",
         forbidden=tuple(map(escape, job.plan_files)),
         names=_names(family(unit.tasks)),
         others=_names(one for one in document.walk() if is_open(one) and one.id not in unit.ids),
         last=last,
     )
-    settings = Settings(mode=said.verify, commands=(said.command,) if said.command else ())
+    settings = Settings(mode=said.verify, command=said.command)
     repository = await bench.repository(job.root)
     async with (
-        _place(bench.directory) as place,
-        bench.spares.somewhere(repository, commit, place / "files") as (index, there),
+        place(bench.directory) as (directory, scratch, own),
+        bench.spares.somewhere(repository, commit, Path(directory)) as (index, there),
     ):
-        directory, scratch = str(place / "files"), str(place / "scratch")
-        try:
-            runner = await SandboxedRunner.open(
-                attempt, directory=directory, scratch=scratch, state=str(bench.directory)
-            )
-        except NoSandbox as error:
-            raise StepFailed(str(error)) from error
-        cache = bench.directory / "roadmaps" / "baselines"
-        return await verification.verify(
-            repository,
-            work,
-            settings,
-            runner,
-            cache=cache,
-            index=index or place / "index",
-            there=there,
+        runner = await Runner.open(
+            attempt, directory=directory, scratch=scratch, state=str(bench.directory)
         )
+        cache = bench.directory / "roadmaps" / "baselines"
+        evidence = await verification.verify(
+            repository, work, settings, runner, cache=cache, index=index or own, there=there
+        )
+    if runner.warning is None:
+        return evidence
+    attempt.write(f"{runner.warning}\n", error=True)
+    return replace(evidence, notes=(*evidence.notes, runner.warning))
 
 
 def promised(unit: Unit) -> tuple[str, ...]:
@@ -93,12 +88,14 @@ def _names(tasks: Iterable[Task]) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def _place(state: Path) -> AsyncIterator[Path]:
+async def place(state: Path) -> AsyncIterator[tuple[str, str, Path]]:
+    """Directories for a checkout and for what is reported of it, and a path for its index; in the
+    engine's directory `state`, gone afterwards."""
     top = state / "roadmaps" / "checks"
     await to_thread(top.mkdir, mode=0o700, parents=True, exist_ok=True)
-    place = Path(await to_thread(mkdtemp, dir=top))
+    made = Path(await to_thread(mkdtemp, dir=top))
     try:
-        (place / "scratch").mkdir()
-        yield place
+        (made / "scratch").mkdir()
+        yield str(made / "files"), str(made / "scratch"), made / "index"
     finally:
-        await to_thread(shutil.rmtree, place, ignore_errors=True)
+        await to_thread(shutil.rmtree, made, ignore_errors=True)

@@ -34,14 +34,19 @@ RULES: Final = (
 """Directories of several, whose front matter says what they are about."""
 _LIMIT: Final = 256 * 1024
 _TEST: Final = re.compile(
-    r"(?:^|[\s/])(?:pytest|tox|nox|vitest|jest|mocha|ctest|rspec|phpunit|"
+    r"(?:(?:uv|poetry|pdm|hatch|pipenv|bundle|mise)\s+(?:run|exec)\s+|npx\s+)?(?:\./|\S*/bin/)?"
+    r"(?:pytest|tox|nox|vitest|jest|mocha|ctest|rspec|phpunit|node\s+--test|mise\s+run\s+test|"
     r"(?:npm|pnpm|yarn|bun|deno)\s(?:.*\s)?test\S*|(?:make|just|task|rake)\s(?:.*\s)?(?:test|check)\S*|"
     r"(?:go|cargo|mix|swift|dotnet|zig|flutter|dart|sbt)\s+(?:nextest\s+run|test|build\s+test)|"
-    r"(?:mvnw?|gradlew?)\s(?:.*\s)?(?:test|check|verify)|node\s+--test|"
-    r"python3?\s+-m\s+(?:pytest|unittest)|manage\.py\s+test)(?:\s|$)"
+    r"(?:mvnw?|gradlew?)\s(?:.*\s)?(?:test|check|verify)|"
+    r"python3?\s+(?:-m\s+(?:pytest|unittest)|(?:\S+/)?manage\.py\s+test))(?:\s|$)"
 )
-_ONE: Final = re.compile(r"<[\w ./-]+>|::|\.\.\.|\$\{?\w+|\s-(?:k|t|run)\s|\s--filter|path/to|[{}]")
+_ONE: Final = re.compile(
+    r"<[\w ./-]+>|::|\.\.\.|…|\$\{?\w+|\s-(?:k|t|run)\s|\s--filter|path/to|[{}]"
+    r"|(?<!manage)\.(?:py|[jt]s)\b"
+)
 """Of an example that runs some tests only, or has a blank to be filled."""
+_LONGEST: Final = 500
 _FENCE: Final = re.compile(
     r"^ {0,3}(```+|~~~+)[ \t]*(\w*)[^\n]*\n(.*?)^ {0,3}\1", re.DOTALL | re.MULTILINE
 )
@@ -58,8 +63,6 @@ class Instruction(Struct, frozen=True, kw_only=True):
     """What it is about: everything below; `""` for the whole repository."""
     text: str
     """Without front matter."""
-    commands: tuple[str, ...] = ()
-    """By which all tests are run, as it says; the first first."""
 
 
 def instructions(root: Path, path: str = "") -> tuple[Instruction, ...]:
@@ -86,8 +89,9 @@ def commands(text: str) -> tuple[str, ...]:
     outside = _FENCE.sub(lambda block: " " * len(block[0]), text)
     lines += ((span.start(1), span[1].strip()) for span in _CODE.finditer(outside))
     lines.sort(key=lambda line: line[0])
-    found = (re.sub(r"\s+#.*$", "", line) for _, line in lines)
-    return tuple(dict.fromkeys(one for one in found if _TEST.search(one) and not _ONE.search(one)))
+    found = (line.partition(" #")[0].strip() for _, line in lines if len(line) <= _LONGEST)
+    whole = (one for one in found if not _ONE.search(one.replace("./...", "")))
+    return tuple(dict.fromkeys(filter(_TEST.match, whole)))
 
 
 def is_instruction(path: Path) -> bool:
@@ -135,7 +139,6 @@ def _read(source: Source, file: Path, directory: Path, target: str) -> Instructi
         path=relative,
         directory="" if below == "." else below,
         text=body,
-        commands=commands(body),
     )
 
 

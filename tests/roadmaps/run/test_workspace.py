@@ -47,7 +47,9 @@ def both(world: World, tmp_path: Path) -> World:
         "1.1.1": [operation("add", "a + b")],
         "1.1.2": [operation("sub", "a - b")],
         "2.1.1": [operation("mul", "a * b")],
-        "2.1.2": [{"div.py": "", "test_div.py": "def test_div():\n    assert True\n"}],
+        "2.1.2": [
+            {"div.py": "", "test_div.py": "import div\n\n\ndef test_div():\n    assert div\n"}
+        ],
     }
     return world
 

@@ -159,13 +159,13 @@ def test_the_nearest_instructions_come_first(tmp_path):
     (tmp_path / ".cursor/rules").mkdir(parents=True)
     (tmp_path / ".cursor/rules/bad.mdc").write_bytes(b"\xff")
     found = instructions(tmp_path, "web/src/a/b.ts")
-    assert [(one.path, one.directory, one.commands) for one in found] == [
-        ("web/AGENTS.md", "web", ("npm run test:unit",)),
-        ("web/.cursor/rules/ts.mdc", "web", ()),
-        ("AGENTS.md", "", ("make test",)),
-        (".github/copilot-instructions.md", "", ()),
-        (".github/instructions/t.instructions.md", "", ()),
-        (".kiro/steering/tech.md", "", ()),
+    assert [(one.path, one.directory) for one in found] == [
+        ("web/AGENTS.md", "web"),
+        ("web/.cursor/rules/ts.mdc", "web"),
+        ("AGENTS.md", ""),
+        (".github/copilot-instructions.md", ""),
+        (".github/instructions/t.instructions.md", ""),
+        (".kiro/steering/tech.md", ""),
     ]
     assert found[-1].text == "Kiro"
     assert [one.path for one in instructions(tmp_path, "tools/x.py")] == [
@@ -185,12 +185,15 @@ def test_the_nearest_instructions_come_first(tmp_path):
             ["uv run pytest -q"],
         ),
         ("```bash\nnpm ci\npnpm turbo run test --filter <name>\npnpm test\n```", ["pnpm test"]),
-        ("`go test ./...` and `cargo test`", ["cargo test"]),
+        ("`go test ./...` and `cargo test`", ["go test ./...", "cargo test"]),
         (
             "`./gradlew test`, `mvn -q verify`, `make check`",
             ["./gradlew test", "mvn -q verify", "make check"],
         ),
         ("We like pytest. The `test` folder, `contest`, `make` and `latest`.", []),
+        ("`pip install pytest`, `uv add --dev pytest`, `docker build -t test .`", []),
+        ("`uv run python manage.py test`", ["uv run python manage.py test"]),
+        ("`npm run test:unit`, `mise run test`", ["npm run test:unit", "mise run test"]),
         ("```python\npytest.main()\n```", []),
     ],
 )

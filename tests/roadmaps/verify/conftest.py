@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from verify_bench import Bench
+
+collect_ignore = [] if os.environ.get("STOKER_TOOLCHAINS") else ["test_toolchains.py"]
 
 
 @pytest.fixture

@@ -38,6 +38,27 @@ def test_commands_see_neither_home_nor_state_nor_the_repository(bench):
 
 
 @works
+def test_programs_that_stand_in_for_others_run(bench):
+    """As pyenv has them: in a home, which is not to be seen otherwise."""
+    home = bench.home / ".pyenv"
+    programs = {
+        "shims/python": f'#!/bin/sh\nexec "{home}/libexec/pyenv" exec "$@"\n',
+        "libexec/pyenv": '#!/bin/sh\nshift\nexec "$PYENV_ROOT/versions/3/bin/python" "$@"\n',
+        "versions/3/bin/python": "#!/bin/sh\necho Python of a home\n",
+    }
+    for name, text in programs.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    (bench.home / "key").write_text("KEY")
+    bench.env |= {"PATH": f"{home}/shims:{os.environ['PATH']}", "PYENV_ROOT": str(home)}
+    output = said(bench, f"python --version; cat {bench.home}/key; exit 0")
+    assert "Python of a home" in output
+    assert "KEY" not in output
+
+
+@works
 def test_commands_have_no_network(bench):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -88,7 +109,9 @@ def test_links_lead_nowhere(bench):
 
 def test_the_users_repository_is_left_alone(bench):
     base = bench.commit(FILES)
-    commit = bench.commit({"b.txt": "b\n", "test_b.py": "def test_b():\n    open('c', 'w')\n"})
+    commit = bench.commit(
+        {"b.txt": "b\n", "test_b.py": "def test_b():\n    assert open('c', 'w')\n"}
+    )
     (bench.path / "a.txt").write_text("edited\n")
     before = bench.git("status", "--porcelain"), (bench.path / ".git/index").read_bytes()
     assert bench.verify(base, commit).verdict == "verified"

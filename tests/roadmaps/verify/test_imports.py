@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stoker.roadmaps.verify.work import Settings
 
-LEVELS = Settings(levels=("syntax", "imports"))
+LEVELS = Settings(mode="agent")
 
 
 def faults(bench, before, after):

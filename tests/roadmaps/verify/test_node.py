@@ -62,6 +62,31 @@ def test_a_script_made_to_pass(bench):
     assert "test_tampering" in {one.category for one in evidence.faults}
 
 
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"package.json": package(test="true")},
+        {".npmrc": "script-shell=/usr/bin/true\n"},
+        {"node_modules/.bin/node": "#!/bin/sh\nexit 0\n"},
+    ],
+)
+def test_what_is_planted_in_place_of_the_runner(bench, good, planted):
+    """Also a script where there was none, so that node itself was the runner."""
+    evidence = bench.verify(good, bench.commit({"calc.js": CALC.replace("+", "-"), **planted}))
+    assert (evidence.verdict, evidence.tests.broken) == ("failed", (ADDS,)), evidence
+    assert "test_tampering" in {f.category for f in evidence.faults} or "package.json" in planted
+
+
+def test_tests_of_the_tasks_own_that_its_own_script_makes_up(bench):
+    base = bench.commit({"a.js": "1;\n"})
+    made_up = "echo TAP version 13; echo ok 1 - adds; echo 1..1"
+    work = {"calc.js": "exports.add = () => 0;\n", "package.json": package(test=made_up)}
+    evidence = bench.verify(base, bench.commit(work))
+    assert (evidence.verdict, evidence.tests.passed) == ("unverified", ("adds",)), evidence
+    work = {"calc.js": CALC, "calc.test.js": TESTS, "package.json": package(test="node --test")}
+    assert bench.verify(base, bench.commit(work)).verdict == "verified"
+
+
 def test_the_placeholder_of_npm_is_no_test(bench):
     script = 'echo "Error: no test specified" && exit 1'
     base = bench.commit({"a.js": "", "package.json": package(test=script)})

@@ -67,11 +67,8 @@ def test_promised_files_that_are_missing(bench, good):
 
 def test_what_is_not_the_tasks_to_change(bench, good):
     commit = bench.commit({"PLAN.md": "- [x] done\n", "calc.py": CALC + "\n", "b/c.py": ""})
-    evidence = bench.verify(good, commit, forbidden=("PLAN.md",), within=("calc.py", "PLAN.md"))
-    assert {(f.category, f.path) for f in evidence.faults} == {
-        ("scope_creep", "PLAN.md"),
-        ("scope_creep", "b/c.py"),
-    }
+    evidence = bench.verify(good, commit, forbidden=("PLAN.md",))
+    assert [(f.category, f.path) for f in evidence.faults] == [("scope_creep", "PLAN.md")]
 
 
 def test_a_regression(bench, good):
@@ -98,6 +95,13 @@ def test_no_tests_are_no_proof(bench):
     assert not evidence.faults
 
 
+def test_a_program_that_is_not_there_is_named(bench, good):
+    commit = bench.commit({"calc.py": TWICE})
+    evidence = bench.verify(good, commit, Settings(command="sh -c 'no-such-runner -q'"))
+    assert (evidence.verdict, evidence.faults) == ("unverified", ())
+    assert evidence.reason == "it could not be tested: no-such-runner is not there"
+
+
 def test_only_text_is_no_proof(bench):
     base = bench.commit({"README.md": "a\n"})
     evidence = bench.verify(base, bench.commit({"README.md": "b\n"}))
@@ -110,14 +114,6 @@ def test_new_tests_are_run(bench, good):
     evidence = bench.verify(good, commit)
     assert categories(evidence) == {"test_failure"}
     assert evidence.tests.added == ("tests/test_more.py::test_more",)
-
-
-def test_tests_first(bench, good):
-    text = "from later import f\n\n\ndef test_f():\n    assert f()\n"
-    commit = bench.commit({"tests/test_later.py": text})
-    assert bench.verify(good, commit).verdict == "failed"
-    # The import that is to be made is no fault of a task that writes tests first.
-    assert bench.verify(good, commit, tests_first=True).verdict == "verified"
 
 
 def test_syntax_errors_are_named(bench, good):
@@ -158,10 +154,10 @@ def test_tests_made_weaker_are_seen(bench, good, how):
 def test_a_waiver_lets_a_task_change_tests(bench, good):
     commit = bench.commit({"calc.py": BROKEN, "tests/test_calc.py": TESTS.replace("== 3", "== -1")})
     assert bench.verify(good, commit).verdict == "failed"
-    evidence = bench.verify(good, commit, may_change_tests=("tests/test_calc.py",))
+    evidence = bench.verify(good, commit, tests_free=True)
     assert evidence.verdict == "verified", evidence
     gone = bench.commit({"tests/test_calc.py": TESTS.partition("def test_add")[0]})
-    evidence = bench.verify(good, gone, may_change_tests=("tests/*",))
+    evidence = bench.verify(good, gone, tests_free=True)
     assert (evidence.verdict, evidence.tests.missing) == ("verified", (ADD,))
 
 
@@ -180,6 +176,12 @@ def test_tests_that_are_moved_are_not_missing(bench, good):
     assert evidence.verdict == "verified", evidence
 
 
+FORGED = """import os
+case = '<testcase classname="tests.test_calc" name="test_%s" file="tests/test_calc.py"/>'
+with open(os.environ["PYTEST_ADDOPTS"].split()[0].partition("=")[2], "w") as report:
+    report.write("<testsuite>" + case % "add" + case % "one" + "</testsuite>")
+os._exit(0)
+"""
 HOOK = (
     "import pytest\n\n\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item):\n"
     "    done = yield\n    report = done.get_result()\n    report.outcome = 'passed'\n"
@@ -192,6 +194,10 @@ PLANTED = {
     "setup.cfg": "[tool:pytest]\naddopts = -k one\n",
     "sitecustomize.py": "import os\n",
     "pytest.py": "print('2 passed')\n",
+    "platform.py": FORGED,
+    "tests/difflib/__init__.py": FORGED,
+    "tests/_pytest/__init__.py": FORGED,
+    "usercustomize.py": FORGED,
 }
 
 
@@ -201,6 +207,63 @@ def test_configuration_that_hides_failures(bench, good, name):
     assert evidence.verdict == "failed"
     assert ADD in evidence.tests.broken
     assert "test_tampering" in categories(evidence), evidence
+
+
+def test_a_runners_name_beside_a_package_of_the_tasks_own(bench, good):
+    planted = {"calc.py": BROKEN, "__init__.py": "", "pytest.py": FORGED}
+    evidence = bench.verify(good, bench.commit(planted))
+    assert "test_tampering" in categories(evidence), evidence
+    assert ADD in evidence.tests.broken
+
+
+def test_modules_that_only_are_named_as_those_of_python(bench, good):
+    """They lie in a package, or the plan has named them so."""
+    files = {"pkg/__init__.py": "", "pkg/json.py": "x = 1\n", "statistics.py": "y = 1\n"}
+    commit = bench.commit(files)
+    evidence = bench.verify(good, commit)
+    assert [f.path for f in evidence.faults] == ["statistics.py"], evidence
+    evidence = bench.verify(good, commit, files=("statistics.py",))
+    assert (evidence.verdict, evidence.faults) == ("verified", ()), evidence
+
+
+MORE = "import pytest\nfrom calc import add\n\n\ndef test_more():\n    "
+IDLE = "the tests it added pass without the rest of its work, too"
+TWICE = CALC + "\n\ndef twice(a):\n    return add(a, a)\n"
+
+
+@pytest.mark.parametrize(
+    ("added", "verdict"),
+    [
+        ("add(1, 2)", "unverified"),
+        ("assert add(2, 2) == 4", "unverified"),
+        ("from calc import twice\n    assert twice(2) == 4", "verified"),
+    ],
+)
+def test_new_tests_that_pass_without_the_work_are_no_proof_of_it(bench, good, added, verdict):
+    commit = bench.commit({"calc.py": TWICE, "tests/test_more.py": MORE + added + "\n"})
+    evidence = bench.verify(good, commit)
+    assert (evidence.verdict, evidence.faults) == (verdict, ()), evidence
+    assert (evidence.reason == IDLE) is (verdict == "unverified")
+    assert "tests/test_more.py::test_more" in evidence.tests.passed
+    # What its author says is proof holds.
+    assert bench.verify(good, commit, verify="grep -q twice calc.py").verdict == "verified"
+
+
+@pytest.mark.parametrize(
+    ("added", "verdict"), [("add(1, 2)", "unverified"), ("assert add(2, 2) == 4", "verified")]
+)
+def test_work_that_is_tests_alone_asserts_something(bench, good, added, verdict):
+    evidence = bench.verify(good, bench.commit({"tests/test_more.py": MORE + added + "\n"}))
+    assert (evidence.verdict, evidence.faults) == (verdict, ()), evidence
+
+
+def test_a_command_of_the_tasks_own_making_is_no_proof_of_it(bench):
+    base = bench.commit({"a.txt": "a\n"})
+    work = {"a.sh": "exit 0\n", "Makefile": "test:\n\ttrue\n"}
+    evidence = bench.verify(base, bench.commit(work))
+    assert (evidence.verdict, evidence.reason) == ("unverified", IDLE), evidence
+    evidence = bench.verify(base, bench.commit({**work, "Makefile": "test:\n\tsh a.sh\n"}))
+    assert evidence.verdict == "verified", evidence
 
 
 def test_a_harmless_conftest_is_verified_apart(bench, good):
@@ -245,13 +308,13 @@ def test_modes(bench, good):
     evidence = bench.verify(good, commit, Settings(mode="pytest"))
     assert evidence.verdict == "failed"
     assert bench.verify(good, commit, Settings(mode="cargo")).verdict == "unverified"
-    evidence = bench.verify(good, commit, Settings(commands=("python -c 'import calc'",)))
+    evidence = bench.verify(good, commit, Settings(command="python -c 'import calc'"))
     assert [one.origin for one in evidence.commands] == ["settings"]
 
 
 def test_a_command_that_does_not_end(bench, good):
     commit = bench.commit({"calc.py": CALC + "while True:\n    pass\n"})
-    evidence = bench.verify(good, commit, Settings(seconds=3, levels=("tests",)))
+    evidence = bench.verify(good, commit, Settings(seconds=3))
     assert categories(evidence) == {"timeout"}
     assert evidence.commands[0].exit_code is None
 

@@ -111,7 +111,7 @@ running 0 tests
 
 
 def test_cargo():
-    assert reports.cargo(CARGO) == {
+    assert reports.printed(CARGO) == {
         "tests::later": "skipped",
         "tests::good": "passed",
         "tests::panics": "passed",
@@ -144,9 +144,9 @@ ok 4 named
 
 def test_dotnet_unittest_and_jest():
     text = "  Passed A.B.C(x: 1) [3 ms]\n  Failed A.B.D [1 ms]\n  Skipped A.E\n  Passed!  - 0\n"
-    assert reports.dotnet(text) == {"A.B.C(x: 1)": "passed", "A.B.D": "failed", "A.E": "skipped"}
+    assert reports.printed(text) == {"A.B.C(x: 1)": "passed", "A.B.D": "failed", "A.E": "skipped"}
     text = "test_a (test_x.T.test_a) ... ok\ntest_b (test_x.T)\nSays what. ... FAIL\n"
-    assert reports.unittest(text) == {"test_x.T.test_a": "passed", "test_x.T.test_b": "failed"}
+    assert reports.printed(text) == {"test_x.T.test_a": "passed", "test_x.T.test_b": "failed"}
     data = (
         b'{"testResults": [{"name": "/w/a.test.js", "status": "failed", "assertionResults": ['
         b'{"fullName": "x y", "status": "passed"}, {"fullName": "z", "status": "pending"}]},'
@@ -179,9 +179,9 @@ def test_nothing_ran(text, none):
 @pytest.mark.parametrize(
     "read",
     [
-        lambda: reports.dotnet("\n" * 1_000_000),
-        lambda: reports.dotnet("Passed x" + " [ " * 300_000),
-        lambda: reports.dotnet("Passed x" + " " * 1_000_000 + "y"),
+        lambda: reports.printed("\n" * 1_000_000),
+        lambda: reports.printed("Passed x" + " [ " * 300_000),
+        lambda: reports.printed("Passed x" + " " * 1_000_000 + "y"),
         lambda: reports.junit(
             b'<testsuite name="aaaaaaaa">' * 10_000
             + b'<testcase classname="test" name="x"/>' * 10_000

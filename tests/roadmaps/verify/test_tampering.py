@@ -31,6 +31,7 @@ JS = "it('a', () => { expect(f()).toBe(1); });\n"
         ("a.spec.js", "it('a', () => assert.equal(f(), 1))", "it('a', () => assert.ok(true))"),
         ("a.spec.js", JS, None),
         ("Makefile", "test:\n\tpytest\n", "test:\n\tpytest || true\n"),
+        (".npmrc", "", "node-options=--require ./pass.js\n"),
         ("vitest.config.ts", "export default {}\n", "export default { passWithNoTests: true }\n"),
     ],
 )
@@ -68,7 +69,14 @@ def test_what_is_protected():
     )
     assert all(map(is_test, tests))
     assert not any(map(is_test, ("src/a.py", "specs/001/tasks.md", "contest.py", "latest.py")))
-    config = ("tests/conftest.py", "pytest.ini", "Makefile", ".github/workflows/ci.yml", "a/b.pth")
+    config = (
+        "web/.npmrc",
+        "tests/conftest.py",
+        "pytest.ini",
+        "Makefile",
+        ".github/workflows/ci.yml",
+        "a/b.pth",
+    )
     assert all(map(is_config, config))
     assert not any(map(is_config, ("pyproject.toml", "src/config.py")))
 
@@ -86,7 +94,8 @@ def test_only_what_configures_tests_is_restored():
     now = b'{"scripts": {"test": "true", "build": "b"}, "dependencies": {"c": "1"}}'
     restored = section_restored("package.json", before, now)
     assert b'"jest"' in restored and b'"b"' in restored and b'"c"' in restored
-    assert section_restored("package.json", b'{"scripts": {}}', now) is None
+    restored = section_restored("package.json", b'{"scripts": {}}', now)
+    assert b'"test"' not in restored and b'"b"' in restored
     assert section_restored("setup.cfg", b"[tool:pytest]\na = 1\n", b"[x]\ny = 2\n") == (
         b"[x]\ny = 2\n\n[tool:pytest]\na = 1\n\n"
     )

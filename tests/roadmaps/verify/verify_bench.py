@@ -13,8 +13,8 @@ from stoker.process.redact import Redactor
 from stoker.process.run import run as run_process
 from stoker.process.spawner import Spawner
 from stoker.process.spec import ProcessSpec
-from stoker.roadmaps.verify.runner import SandboxedRunner
-from stoker.roadmaps.verify.verification import verify
+from stoker.roadmaps.verify import verification
+from stoker.roadmaps.verify.runner import Runner
 from stoker.roadmaps.verify.work import Settings, Work
 from stoker.workspace.repository import Repository
 
@@ -118,21 +118,21 @@ class Bench:
     def verify(self, base: str, commit: str, settings: Settings | None = None, **said):
         return asyncio.run(self.verified(base, commit, settings, **said))
 
-    async def verified(self, base, commit, settings=None, *, env=None, **said):
+    async def verified(self, base, commit, settings=None, *, env=None, verify=(), **said):
         spawner = Spawner(asyncio.get_running_loop())
         helper = Helper(spawner, self.env | (env or {}), self.tmp / "err")
         directory, scratch = self.runner_folders()
-        runner = await SandboxedRunner.open(
+        runner = await Runner.open(
             helper,
             directory=directory,
             scratch=scratch,
             state=str(self.state),
-            readable=(str(Path(node_folder()).parent),),
         )
         repository = await Repository.open(self.path)
-        work = Work(base=base, commit=commit, **said)
+        shells = (verify,) if isinstance(verify, str) else verify
+        work = Work(base=base, commit=commit, verify=shells, **said)
         try:
-            return await verify(
+            return await verification.verify(
                 repository,
                 work,
                 settings or Settings(seconds=60),

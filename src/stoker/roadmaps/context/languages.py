@@ -53,8 +53,9 @@ _VENDORED: Final = re.compile(
     r"migrations|fixtures|testdata|snapshots|__snapshots__)/|_pb2\.|\.pb\.|\.generated\.",
 )
 _TEST: Final = re.compile(
-    r"(?:^|/)(?:tests?|__tests__|spec|e2e)/|(?:^|/)(?:test_[^/]*|conftest\.py|[^/]*"
-    r"(?:_test|\.test|\.spec|_spec|Tests?)\.\w+)$"
+    r"(?:^|/)(?:tests?|__tests__|__snapshots__|spec|e2e|cypress)/"
+    r"|(?:^|/)(?:test_[^/]*|conftest\.py|tests?\.(?:py|rs)"
+    r"|[^/]*(?:(?:_test|\.test|\.spec|_spec|Tests?)\.\w+|(?:IT|Spec)\.(?:java|kts?|scala|groovy)))$"
 )
 
 

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from stoker.roadmaps.evidence import Category, Fault, Level, Tests
-from stoker.roadmaps.verify.protected import matches
 from stoker.roadmaps.verify.reports import Results
 from stoker.roadmaps.verify.run import Done
+from stoker.roadmaps.verify.tampering import tampered
 
 _SHOWN: Final = 20
 _SAID: Final = 3_000
@@ -24,29 +26,24 @@ _FRESH: Final[dict[Level, Category]] = {
 def merged(done: Iterable[Done]) -> Results:
     """All tests of some checks."""
     return {
-        name: how
-        for one in done
-        if one.command.level == "tests"
-        for name, how in one.results.items()
+        n: how for one in done if one.command.level == "tests" for n, how in one.results.items()
     }
 
 
 def tests_of(before: Results, now: Results) -> Tests:
     """How tests ended, beside how they did before."""
 
-    def those(*, was: str | None = None, is_: str | None = None) -> tuple[str, ...]:
-        return tuple(sorted(n for n, how in now.items() if how == is_ and before.get(n) == was))
-
-    def all_(how: str) -> tuple[str, ...]:
-        return tuple(sorted(name for name, ended in now.items() if ended == how))
+    def those(is_: str, was: str = "") -> tuple[str, ...]:
+        both = sorted(name for name, how in now.items() if how == is_)
+        return tuple(name for name in both if not was or before.get(name) == was)
 
     return Tests(
-        passed=all_("passed"),
-        failed=all_("failed"),
-        skipped=all_("skipped"),
-        fixed=those(was="failed", is_="passed"),
-        broken=those(was="passed", is_="failed"),
-        failed_before=those(was="failed", is_="failed"),
+        passed=those("passed"),
+        failed=those("failed"),
+        skipped=those("skipped"),
+        fixed=those("passed", "failed"),
+        broken=those("failed", "passed"),
+        failed_before=those("failed", "failed"),
         missing=tuple(sorted(before.keys() - now.keys())),
         added=tuple(sorted(now.keys() - before.keys())),
     )
@@ -57,73 +54,56 @@ def regressions(
     protected: Results,
     whole: Results,
     *,
-    changed: Iterable[str],
-    waived: Sequence[str],
+    changed: Sequence[str],
+    free: bool,
     moved: Mapping[str, str],
-    tests_first: bool,
     complete: bool,
     output: str,
 ) -> list[Fault]:
     """Faults by test ids. `before`: at the base; `protected`: of the work with the base's tests;
     `whole`: of the work as it is, the same if it changed no test. `changed`: tests and
-    configuration that the task changed, `moved` what it renamed, old to new; `complete`: what is
-    not there was not run, and not only not come to."""
+    configuration that the task changed, `moved` what it renamed, old to new; `free`: it may;
+    `complete`: what is not there was not run, and not only not come to."""
     faults: list[Fault] = []
-    touched = tuple(changed)
-    now = tests_of(before, protected)
-    for name in now.broken:
-        mine = next((path for path in touched if name.startswith(path)), "")
+    broken = tests_of(before, protected).broken
+    for name in broken:
+        mine = next((path for path in changed if name.startswith(path)), "")
         if mine and whole.get(name) == "passed":
-            message = f"{name} fails as it was before the task, which changed it"
             faults.append(
-                Fault(category="test_tampering", message=message, path=mine, severity="critical")
+                tampered(f"{name} fails as it was before the task, which changed it", mine)
             )
         else:
             message = f"{name} passed before and fails now"
             faults.append(Fault(category="regression", message=message, path=_file(name)))
     fresh = [
         name
-        for name, how in whole.items()
-        if how == "failed" and before.get(name) != "failed" and name not in now.broken
+        for name, how in sorted(whole.items())
+        if how == "failed" and before.get(name) != "failed" and name not in broken
     ]
-    if not tests_first:
+    faults += (Fault(category="test_failure", message=f"{n} fails", path=_file(n)) for n in fresh)
+    if not free:
         faults += (
-            Fault(category="test_failure", message=f"{name} fails", path=_file(name))
-            for name in sorted(fresh)
+            tampered(f"{name} was run before and is skipped now", _file(name))
+            for name, how in sorted(whole.items())
+            if how == "skipped" and before.get(name) in ("passed", "failed")
         )
-    faults += _unskipped(before, whole, waived)
-    if complete:
-        faults += _lost(before, protected, whole, waived, moved, fresh)
-    if faults and output:
-        first = faults[0]
-        said = f"{first.message}\n\n{output[-_SAID:]}"
-        faults[0] = Fault(
-            category=first.category, message=said, path=first.path, severity=first.severity
-        )
-    return _few(faults)
-
-
-def _unskipped(before: Results, whole: Results, waived: Sequence[str]) -> Iterable[Fault]:
-    for name, how in sorted(whole.items()):
-        if (
-            how == "skipped"
-            and before.get(name) in ("passed", "failed")
-            and not _free(name, waived)
-        ):
-            message = f"{name} was run before and is skipped now"
-            yield Fault(
-                category="test_tampering", message=message, path=_file(name), severity="critical"
+        if complete:
+            faults += (
+                tampered(f"{name} was there before and is not any more", _file(name))
+                for name in _lost(before, protected, whole, moved, fresh)
             )
+    if faults and output:
+        faults[0] = replace(faults[0], message=f"{faults[0].message}\n\n{output[-_SAID:]}")
+    return few(faults)
 
 
 def _lost(
     before: Results,
     protected: Results,
     whole: Results,
-    waived: Sequence[str],
     moved: Mapping[str, str],
     uncollected: Sequence[str],
-) -> Iterable[Fault]:
+) -> Iterable[str]:
     """Tests that are not there any more. A case of a test whose cases are as many as before is
     another one of it; those of a file or package that fails as a whole are told of by that, and
     one that failed as a whole is not lost if its tests are there now."""
@@ -131,22 +111,19 @@ def _lost(
     now = Counter(map(_stem, whole))
     for name in sorted(before.keys() - (whole.keys() & protected.keys())):
         stem = _stem(name)
-        if _free(name, waived) or now[stem] >= stems[stem]:
+        renamed = (name.replace(old, new) for old, new in moved.items() if old in name)
+        if now[stem] >= stems[stem] or any(other in whole for other in renamed):
             continue
-        if any(name.replace(old, new) in whole for old, new in moved.items() if old in name):
+        if name.startswith(tuple(uncollected)):
             continue
-        if any(name.startswith(part) for part in uncollected):
-            continue
-        if before[name] == "failed" and any(_within(other, name) for other in whole):
-            continue
-        message = f"{name} was there before and is not any more"
-        file = _file(name)
-        yield Fault(category="test_tampering", message=message, path=file, severity="critical")
+        inner = tuple(name + mark for mark in ("::", " > ", "."))
+        if before[name] != "failed" or not any(other.startswith(inner) for other in whole):
+            yield name
 
 
-def _within(test: str, whole: str) -> bool:
-    """A test is one of a file or package."""
-    return test.startswith(tuple(whole + mark for mark in ("::", " > ", ".")))
+def moved_from(name: str, moved: Mapping[str, str]) -> set[str]:
+    """What a test's id may have been before its file was renamed."""
+    return {name.replace(new, old) for old, new in moved.items() if new in name}
 
 
 def _stem(name: str) -> str:
@@ -159,12 +136,8 @@ def _file(name: str) -> str:
     return found[1] if found else ""
 
 
-def _free(name: str, waived: Sequence[str]) -> bool:
-    file = _file(name)
-    return bool(file) and matches(file, waived)
-
-
-def _few(faults: list[Fault]) -> list[Fault]:
+def few(faults: list[Fault]) -> list[Fault]:
+    """As many as anybody reads."""
     if len(faults) <= _SHOWN:
         return faults
     rest = len(faults) - _SHOWN
@@ -205,8 +178,12 @@ def _category(done: Done) -> Category:
         return "test_failure" if done.results else "incomplete"
     if re.search(r"ModuleNotFoundError|ImportError|Cannot find module|cannot find package", said):
         return "import_error"
-    if re.search(r"SyntaxError|IndentationError|expected .* found|syntax error", said):
-        return "syntax_error"
     if re.search(r"error TS\d+|mismatched types|cannot use .* as|incompatible types", said):
         return "type_error"
+    if re.search(
+        r"SyntaxError|IndentationError|expected .* found|syntax error|COMPILATION ERROR"
+        r"|Compilation failed",
+        said,
+    ):
+        return "syntax_error"
     return _FRESH.get(done.command.level, "test_failure")

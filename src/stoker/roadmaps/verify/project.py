@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.roadmaps.evidence import Level
 
@@ -33,6 +35,12 @@ class Check(Struct, frozen=True, kw_only=True):
     expected: int = 0
     """The exit code that is success."""
 
+    def on(self, files: Iterable[str]) -> Check:
+        """The same for some of the repository's files, which its command takes as arguments."""
+        prefix = f"{self.directory}/" if self.directory else ""
+        mine = (path.removeprefix(prefix) for path in files if path.startswith(prefix))
+        return replace(self, text=" ".join((self.text, *(shlex.quote(f"./{one}") for one in mine))))
+
 
 def declared(text: str, level: Level, origin: str) -> Check:
     """A command that somebody has given, with the exit code that it is to have."""
@@ -54,16 +62,21 @@ class Project(Struct, frozen=True):
         """Whether there is any of the files."""
         return any(name in self.files for name in names)
 
+    def first(self, *names: str) -> str:
+        """The content of the first of the files that there is; empty if there is none."""
+        return next((self.files[name] for name in names if name in self.files), "")
 
-def found(
-    level: Level, text: str, origin: str, project: Project, runner: str, *, program: str = ""
-) -> Check:
-    """A command of `project`; `origin`: the file or tool that says so."""
-    return Check(
-        level=level,
-        text=text,
-        origin=f"{project.directory}/{origin}" if project.directory else origin,
-        runner=runner,
-        directory=project.directory,
-        program=program or text.split(maxsplit=1)[0],
-    )
+    def check(
+        self, level: Level, text: str, origin: str, runner: str = "", program: str = ""
+    ) -> Check:
+        """A command; `origin`: the file or tool that says so, `runner`: what runs it, by default
+        its first word, as `program` is."""
+        first = text.split(maxsplit=1)[0]
+        return Check(
+            level=level,
+            text=text,
+            origin=f"{self.directory}/{origin}" if self.directory else origin,
+            runner=runner or first,
+            directory=self.directory,
+            program=program or first,
+        )

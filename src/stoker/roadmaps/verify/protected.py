@@ -10,45 +10,53 @@ import configparser
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from stoker.roadmaps.context import languages
 from stoker.roadmaps.verify.checkout import Checkout, Entry, Tree
+from stoker.roadmaps.verify.work import Work
 from stoker.workspace.model import FileDiff
 
-_TEST_FOLDERS: Final = frozenset(("tests", "test", "__tests__", "__snapshots__", "e2e", "cypress"))
-_TEST_NAMES: Final = re.compile(
-    r"test_.*\.py|.*_test\.(py|go|rs|rb|exs?|dart)|tests?\.(py|rs)|.*[._](test|spec)\.[cm]?[jt]sx?"
-    r"|.*(Test|Tests|IT|Spec)\.(java|kt|kts|scala|groovy|cs|fs|swift)|.*_spec\.rb"
-)
 _CONFIG_NAMES: Final = re.compile(
     r"conftest\.py|\.?pytest\.(ini|toml)|tox\.(ini|toml)|noxfile\.py|\.coveragerc"
     r"|(jest|vitest|playwright|cypress|ava|karma|wtr|web-test-runner)\.(config|conf|workspace)\..*"
     r"|\.mocharc\..*|\.?justfile|GNUmakefile|[Mm]akefile|[Tt]askfile\.ya?ml|\.?mise\.toml"
-    r"|AGENTS\.md|CLAUDE\.md|GEMINI\.md|\.gitlab-ci\.yml|azure-pipelines\.yml|Jenkinsfile",
+    r"|\.npmrc|\.yarnrc(\.yml)?|bunfig\.toml|AGENTS\.md|CLAUDE\.md|GEMINI\.md|\.gitlab-ci\.yml|azure-pipelines\.yml|Jenkinsfile",
     re.IGNORECASE,
 )
 _CONFIG_PLACES: Final = (".github/workflows/*", ".circleci/*", ".mise/*", ".config/nextest.toml")
 _HOOKS: Final = re.compile(r"(site|user)customize\.py|.*\.pth")
 """What Python runs before anything else."""
+_INSTALLED: Final = re.compile(r"(.*/)?(node_modules|\.?venv|\.tox|\.nox)/.*")
+"""Programs are taken from there before those of the system."""
 _RUNNERS: Final = re.compile(
-    r"(?:src/)?(pytest|_pytest|pluggy|iniconfig|unittest|xdist)(?:\.py|/.*)"
+    r"pytest|_pytest|py|pluggy|iniconfig|packaging|exceptiongroup|tomli|pygments|colorama|xdist"
+    r"|execnet|coverage|hypothesis|anyio|attrs?|typing_extensions|tox|nox|virtualenv|mypy"
+    r"|_?(pytest|hypothesis)_\w+"
 )
-"""Modules that are found in place of what runs the tests."""
-_SECTIONS: Final = ("pyproject.toml", "setup.cfg", "package.json")
-"""Files of which only a part configures tests."""
-_NO_TEST: Final = "no test specified"
-_JS_KEYS: Final = ("jest", "vitest", "mocha", "ava", "nyc", "c8")
+"""Modules of what runs tests of Python."""
+_STANDARD: Final = sys.stdlib_module_names - {"test"}  # which is Python's own tests
+_RUN_IN: Final = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini")
+_MODULE: Final = re.compile(
+    r"(?:(.*)/)?((?!__init__\.)\w+)(?:/__init__)?\.(?:py|pyc|(?:[\w-]+\.)?so)"
+)
+_SCRIPTS: Final = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte")
+_SECTIONS: Final[dict[str, str | tuple[str, ...]]] = {
+    "pyproject.toml": ".py",
+    "setup.cfg": ".py",
+    "package.json": _SCRIPTS,
+}
+"""Files of which only a part configures tests: those of what is written in files that end so."""
+_TEST_SCRIPT: Final = re.compile(r"(pre|post)?tests?([:-].*)?")
 
 
 def is_test(path: str) -> bool:
     """Tests, and whatever lies with them."""
-    *folders, name = path.split("/")  # asked of every file: a path object takes ten times as long
-    if not _TEST_FOLDERS.isdisjoint(folders):
-        return not is_config(path)
-    return _TEST_NAMES.fullmatch(name) is not None
+    return languages.is_test(path) and not is_config(path)
 
 
 def is_config(path: str) -> bool:
@@ -66,17 +74,53 @@ def is_hook(path: str) -> bool:
     return _HOOKS.fullmatch(PurePosixPath(path).name) is not None
 
 
-def is_disguise(path: str, base: Iterable[str]) -> bool:
-    """A module of a runner's name, where there was none at the base."""
-    found = _RUNNERS.fullmatch(path)
-    return found is not None and not any(
-        (other := _RUNNERS.fullmatch(one)) is not None and other[1] == found[1] for one in base
-    )
+def is_installed(path: str) -> bool:
+    """What was installed, and not written, and may hold what runs the tests."""
+    found = _INSTALLED.fullmatch(path)
+    return found is not None and not languages.is_test(found[1] or "")
+
+
+def shadows(path: str, tree: Tree, base: Tree, promised: Collection[str]) -> bool:
+    """A new module that Python finds in the place of one of what runs the tests, or of its own
+    library, which that may come to import. A name of the library's that the plan itself gives to a
+    file is meant."""
+    found = _MODULE.fullmatch(path)
+    if found is None:
+        return False
+    folder, name = found[1] or "", found[2]
+    prefix = f"{folder}/" if folder else ""
+    if any(one in base.entries for one in (f"{prefix}{name}.py", f"{prefix}{name}/__init__.py")):
+        return False
+    # Where commands are run is looked in whatever it is else.
+    outer = any(f"{prefix}{one}" in tree.entries for one in _RUN_IN) or folder in ("", "src")
+    if _RUNNERS.fullmatch(name):
+        return outer or f"{prefix}__init__.py" not in tree.entries
+    if name not in _STANDARD or any(p.startswith((path, f"{prefix}{name}/")) for p in promised):
+        return False
+    return outer or folder in roots([one for one in tree.entries if one.endswith(".py")])
+
+
+def roots(files: Collection[str]) -> list[str]:
+    """Directories that Python would find the project's modules in, the top first."""
+    packages = {path.rpartition("/")[0] for path in files if path.endswith("/__init__.py")}
+    found = {"": None, "src": None}
+    for path in files:
+        folder = path.rpartition("/")[0]
+        while folder in packages:
+            folder = folder.rpartition("/")[0]
+        if folder and (folder.endswith("src") or path.endswith("/__init__.py") or is_test(path)):
+            found[folder] = None
+    return list(found)
 
 
 def has_section(path: str) -> bool:
     """Of which a part is such configuration."""
     return PurePosixPath(path).name in _SECTIONS
+
+
+def judges(path: str) -> bool:
+    """By which a task's work is judged, and not a part of what is judged."""
+    return is_test(path) or is_config(path) or is_installed(path)
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
@@ -90,37 +134,44 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 
 async def restored(
-    checkout: Checkout, base: Tree, work: Tree, diff: Iterable[FileDiff], waived: Iterable[str]
+    checkout: Checkout, base: Tree, tree: Tree, diff: Iterable[FileDiff], work: Work
 ) -> tuple[Tree, tuple[str, ...]]:
-    """`work` with what is protected as in `base`, and the paths that the task has changed of it,
+    """`tree` with what is protected as in `base`, and the paths that the task has changed of it,
     restored or not worth it (comments, say)."""
+    if work.tests_free:
+        return tree, ()
     tests = [path for path in base.entries if is_test(path)]
     changes: dict[str, Entry | None] = {}
     touched: list[str] = []
     for one in diff:
         old, new = one.old_path, one.new_path
-        if matches(old or new or "", waived):
-            continue
-        if old is not None and (is_test(old) or is_config(old)):
+        if old is not None and (is_test(old) or is_config(old) or is_installed(old)):
             changes[old] = base.entries[old]
             touched.append(old)
             if new is not None and new != old and one.change == "renamed":
                 changes[new] = None  # there would be two of it
-        if new is not None and is_disguise(new, base.entries):
+        if new is None:
+            continue
+        if new not in base.entries and (
+            is_hook(new)
+            or is_installed(new)
+            or (is_config(new) and _governs(new, tests))
+            or shadows(new, tree, base, work.files)
+        ):
             changes[new] = None
             touched.append(new)
-        elif new is not None and new not in base.entries and is_config(new):
-            if is_hook(new) or _governs(new, tests):
-                changes[new] = None
-                touched.append(new)
-        elif new is not None and has_section(new) and _governs(new, tests):
+        elif has_section(new) and _governs(new, (p for p in tests if p.endswith(_language(new)))):
             before = await checkout.read(base, (new,))
-            now = await checkout.read(work, (new,))
+            now = await checkout.read(tree, (new,))
             data = section_restored(new, before.get(new), now.get(new, b""))
             if data is not None:
-                changes[new] = await checkout.entry(data, work.entries[new].mode)
+                changes[new] = await checkout.entry(data, tree.entries[new].mode)
                 touched.append(new)
-    return await checkout.edited(work, changes), tuple(dict.fromkeys(touched))
+    return await checkout.edited(tree, changes), tuple(dict.fromkeys(touched))
+
+
+def _language(section: str) -> str | tuple[str, ...]:
+    return _SECTIONS[PurePosixPath(section).name]
 
 
 def _governs(config: str, tests: Iterable[str]) -> bool:
@@ -130,68 +181,53 @@ def _governs(config: str, tests: Iterable[str]) -> bool:
 
 def section_restored(path: str, before: bytes | None, now: bytes) -> bytes | None:
     """`now` with the part that configures tests as `before`; None: it is no other."""
-    name = PurePosixPath(path).name
-    part = {"pyproject.toml": _toml, "setup.cfg": _cfg, "package.json": _json}[name]
-    try:
-        return part(before, now)
-    except Exception:  # whatever was written there: a file that nobody can read configures nothing
-        return before or b""
-
-
-def _toml(before: bytes | None, now: bytes) -> bytes | None:
     import tomlkit
 
-    old, new = tomlkit.parse(before or b""), tomlkit.parse(now)
-    changed = False
-    for key in ("pytest", "tox", "nox", "coverage", "poe", "hatch"):
-        was, is_ = old.unwrap().get("tool", {}).get(key), new.unwrap().get("tool", {}).get(key)
-        if was == is_ or (was is None and key not in ("pytest", "coverage")):
-            continue
-        changed = True
-        if was is None:
-            del new["tool"][key]
-        else:
-            new.setdefault("tool", {})[key] = was
-    return tomlkit.dumps(new).encode() if changed else None
-
-
-def _cfg(before: bytes | None, now: bytes) -> bytes | None:
-    old, new = (configparser.RawConfigParser(strict=False) for _ in range(2))
-    old.read_string((before or b"").decode())
-    new.read_string(now.decode())
-    changed = False
-    for section in ("tool:pytest", "tox:tox", "coverage:run", "coverage:report"):
-        was = dict(old[section]) if section in old else None
-        if was == (dict(new[section]) if section in new else None):
-            continue
-        changed = True
-        new.remove_section(section)
-        if was is not None:
-            new[section] = was
-    text = io.StringIO()
-    new.write(text)
-    return text.getvalue().encode() if changed else None
-
-
-def _json(before: bytes | None, now: bytes) -> bytes | None:
-    old, new = json.loads(before or b"{}"), json.loads(now)
-    was, is_ = _configured(old), _configured(new)
-    if was == is_ or not was:
+    name = PurePosixPath(path).name
+    read: Callable[[str], Any] = {"pyproject.toml": tomlkit.parse, "setup.cfg": _cfg}.get(
+        name, lambda text: json.loads(text or "{}")
+    )
+    try:
+        old, new = read((before or b"").decode()), read(now.decode())
+        changed = False
+        for *above, key in _places(name, old, new):
+            was, there = old, new
+            for one in above:
+                was, there = was.get(one, {}), there.setdefault(one, {})
+            was = was.get(key)
+            # By what others than tests are configured, too, may be added.
+            if was == there.get(key) or (was is None and key in ("tox", "nox", "poe", "hatch")):
+                continue
+            changed = True
+            if was is None:
+                del there[key]
+            else:
+                there[key] = was
+    except Exception:  # whatever was written there: a file that nobody can read configures nothing
+        return before or b""
+    if not changed:
         return None
-    for key in _JS_KEYS:
-        new.pop(key, None)
-    scripts = {k: v for k, v in new.get("scripts", {}).items() if not _tests(k, v)}
-    new |= {key: value for key, value in was.items() if key != "scripts"}
-    new["scripts"] = scripts | was["scripts"]
-    return json.dumps(new, indent=2).encode()
+    if name == "setup.cfg":
+        parser, text = configparser.RawConfigParser(strict=False), io.StringIO()
+        parser.read_dict(new)
+        parser.write(text)
+        return text.getvalue().encode()
+    return (tomlkit.dumps(new) if name == "pyproject.toml" else json.dumps(new, indent=2)).encode()
 
 
-def _configured(package: Mapping[str, Any]) -> dict[str, Any]:
-    scripts = package.get("scripts", {})
-    tests = {key: value for key, value in scripts.items() if _tests(key, value)}
-    found = {key: package[key] for key in _JS_KEYS if key in package}
-    return found | {"scripts": tests} if tests else {}
+def _places(name: str, *both: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Where tests are configured."""
+    if name == "pyproject.toml":
+        yield from (("tool", one) for one in ("pytest", "tox", "nox", "coverage", "poe", "hatch"))
+    elif name == "setup.cfg":
+        yield from ((one,) for one in ("tool:pytest", "tox:tox", "coverage:run", "coverage:report"))
+    else:
+        yield from ((one,) for one in ("jest", "vitest", "mocha", "ava", "nyc", "c8"))
+        scripts = {script for one in both for script in one.get("scripts", ())}
+        yield from (("scripts", one) for one in sorted(scripts) if _TEST_SCRIPT.fullmatch(one))
 
 
-def _tests(name: str, script: str) -> bool:
-    return re.fullmatch(r"(pre|post)?tests?([:-].*)?", name) is not None and _NO_TEST not in script
+def _cfg(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(text)
+    return {section: dict(parser[section]) for section in parser.sections()}

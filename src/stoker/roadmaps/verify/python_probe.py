@@ -6,15 +6,18 @@ Argument: a JSON file, see `main`. Prints JSON: `[kind, path, line, message]` li
 """
 
 # What it prints is read, and paths are text in what it reads.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH120, PTH123, T201, PLC0207
+# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120, PTH123, T201, PLC0207, UP033
 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import json
 import os
+import re
 import subprocess
+import symtable
 import sys
 import warnings
 from collections.abc import Iterator
@@ -23,6 +26,9 @@ from typing import Any
 CYCLE = "import sys, importlib; sys.path[:0] = sys.argv[2:]; importlib.import_module(sys.argv[1])"
 CYCLES = 5
 SECONDS = 20
+ANY = re.compile(rb"import\s*\(?\s*\*|\.modules\b|\bglobals\s*\(")
+MADE = {"__getattr__", "exec", "vars", "setattr"}
+"""A module that has to do with these may have any names."""
 
 
 def main(order: dict[str, Any]) -> list[list[Any]]:
@@ -31,92 +37,86 @@ def main(order: dict[str, Any]) -> list[list[Any]]:
     os.chdir(order["root"])
     warnings.simplefilter("ignore")
     found: list[list[Any]] = []
+    sources: dict[str, bytes] = {}
     trees: dict[str, ast.Module] = {}
     changed = set(order["changed"])
     for path in order["files"] if order["deep"] else sorted(changed & set(order["files"])):
         try:
             with open(path, "rb") as file:
-                trees[path] = ast.parse(file.read(), path)
+                sources[path] = file.read()
+            trees[path] = ast.parse(sources[path], path)
             if path in changed:
                 compile(trees[path], path, "exec", dont_inherit=True)
-        except SyntaxError as error:
+        except OSError:
+            continue
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             if path in changed:
-                found.append(["syntax", path, error.lineno or 0, error.msg or "not Python"])
-        except (ValueError, RecursionError, MemoryError, OSError) as error:
-            if path in changed and not isinstance(error, OSError):
-                found.append(["syntax", path, 0, str(error) or type(error).__name__])
+                line = getattr(error, "lineno", 0) or 0
+                message = getattr(error, "msg", "") or str(error) or type(error).__name__
+                found.append(["syntax", path, line, message])
     if order["deep"]:
-        found += Modules(order, trees).problems(changed)
+        found += Modules(order, sources, trees).problems(changed)
     return found
+
+
+def names_of(path: str, roots: list[str]) -> Iterator[str]:
+    """What a file may be imported as."""
+    for root in roots:
+        prefix = root + "/" if root else ""
+        if path.startswith(prefix):
+            yield re.sub(r"(^|\.)__init__$", "", path[len(prefix) : -3].replace("/", "."))
 
 
 class Modules:
     """The project's modules by name, and what they import."""
 
-    def __init__(self, order: dict[str, Any], trees: dict[str, ast.Module]) -> None:
-        self.trees = trees
+    def __init__(
+        self, order: dict[str, Any], sources: dict[str, bytes], trees: dict[str, ast.Module]
+    ) -> None:
+        self.sources, self.trees = sources, trees
         self.roots: list[str] = order["roots"]
         self.paths: dict[str, str] = {}
-        self.packages: set[str] = set()
-        self.bound: dict[str, set[str] | None] = {}
-        for path in order["files"]:
-            for root in self.roots:
-                prefix = root + "/" if root else ""
-                if not path.startswith(prefix):
-                    continue
-                parts = path[len(prefix) : -3].split("/")
-                if parts[-1] == "__init__":
-                    parts.pop()
-                self.packages.update(".".join(parts[:n]) for n in range(1, len(parts)))
-                self.paths.setdefault(".".join(parts), path)
         self.names: dict[str, str] = {}
-        for name, path in self.paths.items():
-            known = self.names.setdefault(path, name)
-            if len(name) < len(known):  # below the innermost root
-                self.names[path] = name
+        for path in (*order["files"], *order["changed"]):
+            names = list(names_of(path, self.roots))
+            if names:  # the project's Python may be an old one
+                self.names[path] = min(names, key=len)  # below the innermost root
+        for path in order["files"]:
+            for name in names_of(path, self.roots):
+                self.paths.setdefault(name, path)
+        parts = (name.split(".") for name in self.paths)
+        self.packages = {".".join(one[:n]) for one in parts for n in range(1, len(one))}
 
     def problems(self, changed: set[str]) -> Iterator[list[Any]]:
         """Imports that lead nowhere, and circles that fail."""
         edges: dict[str, set[str]] = {}
-        concerned = {self.names[path] for path in changed if path in self.names}
-        gone = {path for path in changed if path not in self.trees}
+        concerned = {name for path in changed for name in names_of(path, self.roots)}
         for path, tree in self.trees.items():
-            own = path in changed
             targets = edges.setdefault(self.names.get(path, path), set())
             for node, lazy, guarded in imports(tree.body):
                 for base, name in self.wanted(path, node):
                     target = base + "." + name if name and self.known(base + "." + name) else base
                     if not lazy:
                         targets.add(target)
-                    touched = own or base in concerned or self.was(base, gone)
-                    if touched and not guarded:
+                    if not guarded and (path in changed or base in concerned):
                         message = self.missing(path, base, name)
                         if message:
                             yield ["import", path, node.lineno, message]
-        yield from self.circles(edges, concerned)
+        yield from self.circles(edges, sorted(self.names[p] for p in changed if p in self.names))
 
     def known(self, name: str) -> bool:
         return name in self.paths or name in self.packages
-
-    def was(self, name: str, gone: set[str]) -> bool:
-        ending = name.replace(".", "/")
-        return any(
-            p in (ending + ".py", ending + "/__init__.py") or p.endswith("/" + ending + ".py")
-            for p in gone
-        )
 
     def wanted(self, path: str, node: ast.Import | ast.ImportFrom) -> list[tuple[str, str | None]]:
         """`(module, name or None)` of an import statement, absolute."""
         if isinstance(node, ast.Import):
             return [(alias.name, None) for alias in node.names]
-        base = node.module or ""
-        if node.level:
-            parts = self.names.get(path, "").split(".")
-            if not path.endswith("/__init__.py") and path != "__init__.py":
-                parts = parts[:-1]
-            parts = parts[: len(parts) - node.level + 1]
-            base = ".".join([*parts, *([base] if base else [])])
-        if not base:
+        package = self.names.get(path, "")
+        if os.path.basename(path) != "__init__.py":
+            package = package.rpartition(".")[0]
+        try:
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+        except ImportError:
             return []
         return [(base, None if alias.name == "*" else alias.name) for alias in node.names]
 
@@ -135,32 +135,18 @@ class Modules:
             return None if available(base) else f"no module named {base!r}"
         if name is None or self.known(base + "." + name) or base not in self.paths:
             return None
-        names = self.defined(self.paths[base])
-        if names is None or name in names:
-            return None
-        return f"cannot import name {name!r} from {base!r}"
+        path = self.paths[base]
+        names = bindings(self.sources[path]) if path in self.trees else None
+        return None if not names or name in names else f"cannot import name {name!r} from {base!r}"
 
-    def defined(self, path: str) -> set[str] | None:
-        """The names a module has; None: that cannot be told."""
-        if path not in self.bound:
-            tree = self.trees.get(path)
-            self.bound[path] = None if tree is None else bindings(tree)
-        return self.bound[path]
-
-    def circles(self, edges: dict[str, set[str]], concerned: set[str]) -> Iterator[list[Any]]:
-        tried = 0
-        for name in sorted(concerned):
-            circle = way(edges, name)
-            if circle is None:
-                continue
-            tried += 1
-            if tried > CYCLES:
-                return
+    def circles(self, edges: dict[str, set[str]], concerned: list[str]) -> Iterator[list[Any]]:
+        for circle in [one for one in (way(edges, name) for name in concerned) if one][:CYCLES]:
             for member in circle:
                 said = imported(member, self.roots)
                 if "circular import" in said or "partially initialized" in said:
                     shown = " -> ".join([*circle, circle[0]])
-                    yield ["import", self.paths.get(name, name), 1, "circular import: " + shown]
+                    path = self.paths.get(circle[0], circle[0])
+                    yield ["import", path, 1, "circular import: " + shown]
                     return
 
 
@@ -197,35 +183,18 @@ def catches(handler: ast.expr | None) -> bool:
     return any(one in text for one in ("ImportError", "ModuleNotFoundError", "'Exception'"))
 
 
-def bindings(tree: ast.Module) -> set[str] | None:
+@functools.lru_cache(maxsize=None)
+def bindings(source: bytes) -> set[str] | None:
     """Names bound at the top of a module; None: it makes them in other ways."""
+    try:
+        symbols = symtable.symtable(source, "module", "exec").get_symbols()  # type: ignore[arg-type]
+    except (SyntaxError, TypeError):  # of an old Python, which takes no bytes
+        return None
+    if ANY.search(source) or not MADE.isdisjoint(one.get_name() for one in symbols):
+        return None
     names = {"__name__", "__file__", "__doc__", "__path__", "__spec__", "__package__", "__loader__"}
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            if node.name == "__getattr__":
-                return None
-            names.add(node.name)
-            continue
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for alias in node.names:
-                if alias.name == "*":
-                    return None
-                names.add(alias.asname or alias.name.split(".")[0])
-        elif isinstance(node, ast.Name):
-            if node.id in ("globals", "exec", "vars", "setattr", "modules"):
-                return None
-            if isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-        elif isinstance(node, ast.Attribute) and node.attr == "modules":
-            return None
-        elif type(node).__name__ == "TypeAlias":
-            names.add(node.name.id)  # type: ignore[attr-defined]
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-        pending.extend(ast.iter_child_nodes(node))
-    return names
+    bound = (s for s in symbols if s.is_assigned() or s.is_imported() or s.is_annotated())
+    return names.union(one.get_name() for one in bound)
 
 
 def way(edges: dict[str, set[str]], start: str) -> list[str] | None:

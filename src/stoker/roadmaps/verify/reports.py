@@ -8,7 +8,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 from xml.parsers import expat
@@ -169,12 +169,17 @@ def tap(text: str) -> Results:
     return results
 
 
-_CARGO: Final = re.compile(r"^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|ignored)", re.M)
-_DOTNET: Final = re.compile(r"^[ \t]*(Passed|Failed|Skipped) (\S[^\n]*)$", re.M)
-_TOOK: Final = re.compile(r" \[[^\[\]]*\]$")
-_UNITTEST: Final = re.compile(
-    r"^(\w+) \(([\w.]+)\)(?:\n.*?)? \.\.\. (ok|FAIL|ERROR|skipped|expected failure)", re.M
+_PRINTED: Final = (
+    re.compile(r"^test (?P<name>.+?)(?: - should panic)? \.\.\. (?P<how>ok|FAILED|ignored)", re.M),
+    re.compile(r"^[ \t]*(?P<how>Passed|Failed|Skipped) (?P<name>\S[^\n]*)$", re.M),
+    re.compile(
+        r"^(?P<name>\w+) \((?P<place>[\w.]+)\)(?:\n.*?)? \.\.\. "
+        r"(?P<how>ok|FAIL|ERROR|skipped|expected failure)",
+        re.M,
+    ),
 )
+"""By `cargo test`; `dotnet test --logger "console;verbosity=normal"`; `python -m unittest -v`."""
+_TOOK: Final = re.compile(r" \[[^\[\]]*\]$")
 _WORDS: Final[dict[str, Outcome]] = {
     **{"ok": "passed", "FAILED": "failed", "ignored": "skipped", "Passed": "passed"},
     **{"Failed": "failed", "Skipped": "skipped", "FAIL": "failed", "ERROR": "failed"},
@@ -182,33 +187,22 @@ _WORDS: Final[dict[str, Outcome]] = {
 }
 
 
-def cargo(text: str) -> Results:
-    """What `cargo test` prints."""
-    results: Results = {}
-    for name, word in _CARGO.findall(text):
-        add(results, name, _WORDS[word])
-    return results
+def printed(text: str) -> Results:
+    """What tests print a line each of."""
+    for pattern in _PRINTED:
+        results: Results = {}
+        for found in pattern.finditer(text):
+            name = _TOOK.sub("", found["name"].rstrip()[-_LINE:])
+            place = found.groupdict().get("place")
+            if place is not None:
+                name = f"{place.removesuffix(f'.{name}')}.{name}"
+            if not name.endswith("!"):
+                add(results, name, _WORDS[found["how"]])
+        if results:
+            return results
+    return tap(text)
 
 
-def dotnet(text: str) -> Results:
-    """What `dotnet test --logger "console;verbosity=normal"` prints."""
-    results: Results = {}
-    for word, rest in _DOTNET.findall(text):
-        name = _TOOK.sub("", rest.rstrip()[-_LINE:])
-        if not name.endswith("!"):
-            add(results, name, _WORDS[word])
-    return results
-
-
-def unittest(text: str) -> Results:
-    """What `python -m unittest -v` prints."""
-    results: Results = {}
-    for name, place, word in _UNITTEST.findall(text):
-        add(results, f"{place.removesuffix(f'.{name}')}.{name}", _WORDS[word])
-    return results
-
-
-TEXTS: Final[tuple[Callable[[str], Results], ...]] = (cargo, dotnet, unittest, tap)
 _NONE: Final = re.compile(
     r"\bno tests? (ran|found|collected|were found|to run|files?)\b|\bcollected 0 items\b"
     r"|\bRan 0 tests\b|^\S? ?tests 0$|no test specified|\brunning 0 tests\b",

@@ -24,9 +24,13 @@ _XML: Final = (
     *("target/surefire-reports/TEST-*.xml", "*/target/surefire-reports/TEST-*.xml"),
     *("build/test-results/*/TEST-*.xml", "*/build/test-results/*/TEST-*.xml"),
 )
+_TELLS: Final = re.compile(
+    r"\b(pytest|unittest|node --test|go test|cargo test|mvn|mvnw|gradle|gradlew)\b|verbosity=normal"
+)
 _MOST_REPORTS: Final = 2_000
 MISSING: Final = frozenset((126, 127))
 """How a shell ends if there is no such program."""
+_NOT_FOUND: Final = re.compile(r"([\w./+-]+): (?:command )?not found|env: .(\S+).: No such file")
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -49,57 +53,62 @@ class Done(Struct, frozen=True, kw_only=True):
 
     expected: int = 0
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The same before and after."""
+        return self.command.level, self.command.argv, self.command.directory
+
 
 async def run(check: Check, runner: Runner, *, seconds: float) -> Done:
     """Run `check` on what is in the runner's directory."""
-    cwd = str(Path(runner.directory, check.directory))
     report = Path(runner.scratch, "report")
-    _clear(runner, report, check)
-    text = re.sub(r"\bgo test\b(?! -json)", "go test -json", check.text)
-    guarded = _guard(check.program) + text
-    env = {"STOKER_REPORT": str(report)}
-    # Whatever is between the command and pytest hands these on.
-    env["PYTEST_ADDOPTS"] = (
-        f"--junitxml={report} -o junit_family=xunit1 -p no:cacheprovider"
-        " --continue-on-collection-errors"
-    )
+    for old in (report, *_xml(runner.directory, check)):
+        old.unlink(missing_ok=True)  # it was not said by this run
+    env = {
+        "STOKER_REPORT": str(report),
+        # Whatever is between the command and pytest hands these on.
+        "PYTEST_ADDOPTS": f"--junitxml={report} -o junit_family=xunit1 -p no:cacheprovider"
+        " --continue-on-collection-errors",
+    }
     if _NODE.search(check.text):
-        env["NODE_OPTIONS"] = f"--test-reporter=junit --test-reporter-destination={report}"
-        env["NODE_OPTIONS"] += " --test-reporter=spec --test-reporter-destination=stdout"
+        env["NODE_OPTIONS"] = (
+            f"--test-reporter=junit --test-reporter-destination={report}"
+            " --test-reporter=spec --test-reporter-destination=stdout"
+        )
+    text = guard(check.program) + re.sub(r"\bgo test\b(?! -json)", "go test -json", check.text)
+    cwd = str(Path(runner.directory, check.directory))
     try:
-        ran = await runner.run(["sh", "-c", guarded], cwd=cwd, env=env, seconds=seconds)
+        ran = await runner.run(["sh", "-c", text], cwd=cwd, env=env, seconds=seconds)
     except SpawnError as error:
         ran = Ran(exit_code=127, seconds=0.0, output=str(error).encode())
-    said = _ESCAPES.sub("", ran.output.decode(errors="replace"))
-    said = runner.redact(said)
-    command = Command(
-        level=check.level,
-        argv=("sh", "-c", check.text),
-        directory=check.directory or ".",
-        exit_code=ran.exit_code,
-        seconds=round(ran.seconds, 3),
-        output=said[-_TAIL:],
-        origin=check.origin,
-    )
+    said = runner.redact(_ESCAPES.sub("", ran.output.decode(errors="replace")))
     results = _results(check, runner, report, ran.output, said)
     return Done(
-        command=command,
+        command=Command(
+            level=check.level,
+            argv=("sh", "-c", check.text),
+            directory=check.directory or ".",
+            exit_code=ran.exit_code,
+            seconds=round(ran.seconds, 3),
+            output=said[-_TAIL:],
+            origin=check.origin,
+        ),
         results=results,
         errors=tuple(dict.fromkeys(_errors(said)))[:200],
-        none=not results and (reports.says_none(said) or _collected_none(check, ran.exit_code)),
-        missing=(check.program or check.text.split()[0]) if ran.exit_code in MISSING else "",
+        none=not results and _ran_none(check, ran.exit_code, said),
+        missing=_missing(check, said) if ran.exit_code in MISSING else "",
         trouble=ran.trouble,
         expected=check.expected,
     )
 
 
-def _clear(runner: Runner, report: Path, check: Check) -> None:
-    """What was reported before is not said by this run."""
-    for old in (report, *_found(runner.directory, check)):
-        old.unlink(missing_ok=True)
+def _missing(check: Check, said: str) -> str:
+    found = _NOT_FOUND.search(said)
+    return (found[1] or found[2]) if found else (check.program or check.text.split()[0])
 
 
-def _guard(program: str) -> str:
+def guard(program: str) -> str:
+    """For a shell: end at once if the program is not there."""
     if program == "python":  # some systems have it under its whole name only
         return (
             "command -v python >/dev/null || { command -v python3 >/dev/null || exit 127;"
@@ -108,15 +117,19 @@ def _guard(program: str) -> str:
     return f"command -v {shlex.quote(program)} >/dev/null || exit 127\n" if program else ""
 
 
-def _collected_none(check: Check, code: int | None) -> bool:
-    return code == 5 and re.search(r"\b(pytest|unittest)\b", check.text) is not None
+def _ran_none(check: Check, code: int | None, said: str) -> bool:
+    """It says so, or says nothing of tests though it would if it had run any."""
+    return (
+        reports.says_none(said)
+        or (code == 5 and re.search(r"\b(pytest|unittest)\b", check.text) is not None)
+        or (code == check.expected and _TELLS.search(check.text) is not None)
+    )
 
 
 def _results(check: Check, runner: Runner, report: Path, output: bytes, said: str) -> Results:
     results: Results = {}
-    files = [(report, runner.scratch)]
-    files += [(path, runner.directory) for path in _found(runner.directory, check)]
-    for path, within in files:
+    for path in (report, *_xml(runner.directory, check)):
+        within = runner.scratch if path == report else runner.directory
         if data := reports.read(path, within=within):
             read = reports.jest if data.lstrip().startswith(b"{") else reports.junit
             for name, outcome in read(data, directory=runner.directory).items():
@@ -124,14 +137,15 @@ def _results(check: Check, runner: Runner, report: Path, output: bytes, said: st
     if not results and "go test" in check.text:
         results = reports.go(output)
     if not results:
-        results = next((found for parse in reports.TEXTS if (found := parse(said))), {})
+        results = reports.printed(said)
     if check.directory:
         prefix = f"{check.directory}/"
         return {n if n.startswith(prefix) else prefix + n: o for n, o in results.items()}
     return results
 
 
-def _found(directory: str, check: Check) -> list[Path]:
+def _xml(directory: str, check: Check) -> list[Path]:
+    """Reports that are written into the project."""
     if check.runner not in ("maven", "gradle"):
         return []
     top = Path(directory, check.directory)

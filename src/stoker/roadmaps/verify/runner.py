@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from stoker.agents.policy import Policy
 from stoker.agents.profiles import Profile
 from stoker.agents.sandbox import Sandbox, sandbox_of
-from stoker.agents.settings import Confine
-from stoker.agents.settings import Settings as ProfileSettings
+from stoker.agents.settings import Settings
 from stoker.agents.view import SYSTEM, view
 from stoker.process.run import OutputTooLarge
 from stoker.process.spec import MARKER, Exit
@@ -24,6 +23,7 @@ _KEPT: Final = frozenset(
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", MARKER),
         *("JAVA_HOME", "GOROOT", "GOPATH", "GOPROXY", "CARGO_HOME", "RUSTUP_HOME", "DOTNET_ROOT"),
         *("VIRTUAL_ENV", "NODE_PATH", "M2_HOME", "MAVEN_HOME", "GRADLE_HOME"),
+        *("PYENV_ROOT", "PYENV_VERSION", "NODENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR", "VOLTA_HOME"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
     )
 )
@@ -34,6 +34,7 @@ _PROGRAMS: Final = (
 )
 _SYSTEM: Final = tuple(f"{place}/" for place in SYSTEM)
 _CACHES: Final = (
+    "~/.tool-versions",
     *("~/.cargo/bin", "~/.cargo/registry", "~/.rustup/toolchains", "~/.rustup/settings.toml"),
     *("~/go/pkg/mod", "~/.m2/repository", "~/.gradle/wrapper", "~/.nuget/packages"),
 )
@@ -48,27 +49,8 @@ class Ran(Struct, frozen=True, kw_only=True):
     seconds: float
     output: bytes = b""
     """Both streams, as written; at most 16 MiB."""
-    trouble: Literal["", "timeout", "output"] = ""
-    """It did not end in time, or wrote too much."""
-
-
-class Runner(Protocol):
-    """Runs commands for `verify`. What they are is a repository's own affair: nothing they do
-    may reach beyond `directory` and `scratch`."""
-
-    directory: str
-    """Absolute, exists, empty at first. The files to verify are written here."""
-    scratch: str
-    """Absolute, exists, empty at first, not in `directory`: what commands report."""
-
-    async def run(
-        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], seconds: float
-    ) -> Ran:
-        """Run `argv` to its end in `cwd`, in or at `directory`, with `env` over the usual
-        environment. Raises `SpawnError`."""
-
-    def redact(self, text: str) -> str:
-        """`text` without secrets."""
+    trouble: str = ""
+    """`timeout`: it did not end in time; `output`: it wrote too much."""
 
 
 class Executing(Protocol):
@@ -83,54 +65,44 @@ class Executing(Protocol):
         """See `Attempt.redact`."""
 
 
-class SandboxedRunner:
-    """Runs commands as helpers of an attempt, in the sandbox that agents have, without network
-    unless it is asked for, and without the attempt's secrets in their environment."""
+class Runner:
+    """Runs commands as helpers of an attempt, in the sandbox that agents have, without network,
+    and without the attempt's secrets in their environment. What they are is a repository's own
+    affair: nothing they do reaches beyond `directory` and `scratch`."""
 
-    def __init__(self, attempt: Executing, sandbox: Sandbox, profile: Profile, state: str) -> None:
+    def __init__(self, attempt: Executing, directory: str, scratch: str, state: str) -> None:
         """Use `open`."""
         self._attempt = attempt
-        self._sandbox = sandbox
-        self._profile = profile
         self._state = state
-        self.directory = self.scratch = ""
-
-    @classmethod
-    async def open(
-        cls,
-        attempt: Executing,
-        *,
-        directory: str,
-        scratch: str,
-        state: str,
-        confine: Confine = "auto",
-        network: bool = False,
-        readable: Sequence[str] = (),
-    ) -> SandboxedRunner:
-        """`state`: the engine's directory, not to be seen; `readable`: what commands may see
-        beside the system, the usual toolchains and their caches. Raises `NoSandbox`."""
-        settings = ProfileSettings(
-            readable=(*_CACHES, *readable), writable=(directory + "/", scratch + "/")
-        )
-        profile = Profile(
+        self._sandbox = Sandbox()
+        self._profile = Profile(
             executor="VERIFY",
             variant="DEFAULT",
             driver="command",
             command=("sh",),
-            settings=settings,
+            settings=Settings(readable=_CACHES, writable=(directory + "/", scratch + "/")),
             policy=Policy(mode="deny"),
             unasked=False,
-            confine=confine,
-            network="on" if network else "off",
+            confine="auto",
+            network="off",
             warm_sec=0.0,
         )
-        seen = await asyncio.to_thread(view, _PROGRAMS, profile, attempt.env)
+        self.directory = directory
+        """Absolute. The files to verify are written here."""
+        self.scratch = scratch
+        """Absolute, not in `directory`: what commands report."""
+
+    @classmethod
+    async def open(cls, attempt: Executing, *, directory: str, scratch: str, state: str) -> Runner:
+        """`directory` and `scratch` exist and are empty; `state`: the engine's directory, not to
+        be seen."""
+        made = cls(attempt, directory, scratch, state)
+        seen = await asyncio.to_thread(view, _PROGRAMS, made._profile, attempt.env)
         # What is in the system is there already, and may be a link there.
         more = tuple(one for one in seen.readable if not one.startswith(_SYSTEM))
-        profile = replace(profile, settings=replace(settings, readable=more))
-        sandbox = await sandbox_of(profile, own=directory, state=state)
-        made = cls(attempt, sandbox, profile, state)
-        made.directory, made.scratch = directory, scratch
+        settings = replace(made._profile.settings, readable=more)
+        made._profile = replace(made._profile, settings=settings)
+        made._sandbox = await sandbox_of(made._profile, own=directory, state=state)
         return made
 
     @property
@@ -141,12 +113,12 @@ class SandboxedRunner:
     async def run(
         self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], seconds: float
     ) -> Ran:
-        """See `Runner.run`."""
+        """Run `argv` to its end in `cwd`, in or at `directory`, with `env` over the usual
+        environment. Raises `SpawnError`."""
         mine = self._attempt.env
         # One stream, or it would not be known what was said when.
-        words = ["sh", "-c", 'exec "$@" 2>&1', "sh", *argv]
         words = self._sandbox.wrap(
-            words,
+            ["sh", "-c", 'exec "$@" 2>&1', "sh", *argv],
             profile=self._profile,
             cwd=cwd,
             env=mine,
@@ -165,22 +137,19 @@ class SandboxedRunner:
         }
         given = [f"{name}={value}" for name, value in (usual | dict(env)).items()]
         began = time.monotonic()
+        code, output, trouble = None, b"", ""
         try:
             async with asyncio.timeout(seconds):
                 ended, output = await self._attempt.execute(
                     ["env", *without, *given, *words], cwd=cwd
                 )
+                code = -1 if ended.exit_code is None else ended.exit_code
         except TimeoutError:
-            return Ran(exit_code=None, seconds=time.monotonic() - began, trouble="timeout")
+            trouble = "timeout"
         except OutputTooLarge:
-            return Ran(exit_code=None, seconds=time.monotonic() - began, trouble="output")
-        code = ended.exit_code
-        return Ran(
-            exit_code=-1 if code is None else code,
-            seconds=time.monotonic() - began,
-            output=output,
-        )
+            trouble = "output"
+        return Ran(exit_code=code, seconds=time.monotonic() - began, output=output, trouble=trouble)
 
     def redact(self, text: str) -> str:
-        """See `Runner.redact`."""
+        """`text` without secrets."""
         return self._attempt.redact(text)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from stoker.roadmaps.evidence import Category, Fault, Level
+from stoker.roadmaps.context import imports
+from stoker.roadmaps.evidence import Category, Fault
 from stoker.roadmaps.verify.checkout import Checkout, Tree
-from stoker.roadmaps.verify.protected import is_test
+from stoker.roadmaps.verify.protected import roots
 from stoker.roadmaps.verify.runner import Runner
 
 _SCRIPTS: Final = (".js", ".mjs", ".cjs")
@@ -31,64 +33,47 @@ _DEPENDENCIES: Final = re.compile(
 
 
 async def check(
-    checkout: Checkout, tree: Tree, changed: Sequence[str], levels: Iterable[Level], runner: Runner
+    checkout: Checkout, tree: Tree, changed: Sequence[str], runner: Runner
 ) -> tuple[list[Fault], list[str]]:
     """Faults of `tree`, which is in the runner's directory, as far as the `changed` files have to
     do with them, and notes on what could not be looked at. Paths in `changed` may be gone."""
-    levels = set(levels)
     here = [path for path in changed if path in tree.entries and not path.startswith(_FOREIGN)]
+    texts = await checkout.read(tree, (p for p in here if p.endswith((*_DATA, *_SCRIPTS, *_TYPED))))
     faults: list[Fault] = []
-    notes: list[str] = []
-    if "syntax" in levels:
-        texts = await checkout.read(tree, (path for path in here if path.endswith(_DATA)))
-        faults += (fault for path, text in texts.items() if (fault := data_fault(path, text)))
-        faults += await _scripts([p for p in here if p.endswith(_SCRIPTS)], runner)
-    if "imports" in levels:
-        texts = await checkout.read(tree, (p for p in here if p.endswith((*_SCRIPTS, *_TYPED))))
-        for path, text in texts.items():
+    for path, text in texts.items():
+        if not path.endswith(_DATA):
             faults += unresolved(path, text.decode(errors="replace"), tree.entries)
-    if any(path.endswith(".py") for path in changed):
-        found, said = await _python(checkout, tree, changed, "imports" in levels, runner)
-        faults += (f for f in found if "syntax" in levels or f.category != "syntax_error")
-        notes += said
-    return faults, notes
+        elif fault := data_fault(path, text):
+            faults.append(fault)
+    faults += await _scripts([path for path in here if path.endswith(_SCRIPTS)], runner)
+    if not any(path.endswith(".py") for path in changed):
+        return faults, []
+    found, notes = await _python(checkout, tree, changed, runner)
+    return [*faults, *found], notes
 
 
 def data_fault(path: str, text: bytes) -> Fault | None:
     """What is wrong with a JSON, YAML or TOML file."""
-    name = PurePosixPath(path).name
-    line, why = 0, ""
-    try:
-        if name.endswith(".toml"):
-            import tomllib
+    import tomllib
 
-            tomllib.loads(text.decode())
-        elif name.endswith(".json"):
-            if not _COMMENTED.fullmatch(name):
-                json.loads(text)
-        elif b"{{" not in text:  # a template of YAML is none
-            _yaml(text)
-    except UnicodeDecodeError as error:
-        why = f"not UTF-8: {error.reason} at byte {error.start}"
-    except RecursionError:
-        why = "nested too deep"
-    except ValueError as error:
-        why = str(error)
-        line = getattr(error, "lineno", 0) or int((re.search(r"line (\d+)", why) or [0, 0])[1])
-    return Fault(category="syntax_error", message=why[:500], path=path, line=line) if why else None
-
-
-def _yaml(text: bytes) -> None:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        for _ in yaml.parse(text, Loader=loader):
-            pass
-    except yaml.YAMLError as error:
+        if path.endswith(".toml"):
+            tomllib.loads(text.decode())
+        elif path.endswith(".json"):
+            if not _COMMENTED.fullmatch(PurePosixPath(path).name):
+                json.loads(text)
+        elif b"{{" not in text:  # a template of YAML is none
+            for _ in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+                pass
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        why = str(getattr(error, "problem", None) or error)
         mark = getattr(error, "problem_mark", None)
-        at = f" at line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{getattr(error, 'problem', None) or 'not YAML'}{at}") from error
+        said = int((re.search(r"line (\d+)", why) or [0, 0])[1])
+        line = mark.line + 1 if mark else getattr(error, "lineno", said)
+        return Fault(category="syntax_error", message=why[:500], path=path, line=line)
+    return None
 
 
 async def _scripts(paths: list[str], runner: Runner) -> list[Fault]:
@@ -98,20 +83,14 @@ async def _scripts(paths: list[str], runner: Runner) -> list[Fault]:
         ran = await runner.run(argv, cwd=runner.directory, env={}, seconds=_SECONDS)
         said = runner.redact(ran.output.decode(errors="replace"))
         if ran.exit_code and (found := re.search(r"^(\w*SyntaxError: .*)$", said, re.M)):
-            line = re.search(r"^.*:(\d+)$", said, re.M)
-            faults.append(
-                Fault(
-                    category="syntax_error",
-                    message=found[1][:500],
-                    path=path,
-                    line=int(line[1]) if line else 0,
-                )
-            )
+            line = int((re.search(r"^.*:(\d+)$", said, re.M) or [0, 0])[1])
+            message = found[1][:500]
+            faults.append(Fault(category="syntax_error", message=message, path=path, line=line))
     return faults
 
 
 async def _python(
-    checkout: Checkout, tree: Tree, changed: Sequence[str], deep: bool, runner: Runner
+    checkout: Checkout, tree: Tree, changed: Sequence[str], runner: Runner
 ) -> tuple[list[Fault], list[str]]:
     files = [
         path
@@ -119,15 +98,14 @@ async def _python(
         if path.endswith(".py") and entry.readable and not path.startswith(_FOREIGN)
     ]
     notes = []
-    if deep and len(files) > _MOST_MODULES:
-        deep = False
+    if len(files) > _MOST_MODULES:
         notes.append(f"imports were not looked at: {len(files):,} Python files")
     order = {
         "root": runner.directory,
         "files": files,
         "changed": [path for path in changed if path.endswith(".py")],
         "roots": roots(files),
-        "deep": deep,
+        "deep": len(files) <= _MOST_MODULES,
     }
     given = _given(runner.scratch, order)
     script = 'command -v python >/dev/null && exec python "$@"; exec python3 "$@"'
@@ -166,19 +144,6 @@ async def _declared(checkout: Checkout, tree: Tree) -> set[str]:
     return {word.decode().lower().replace("_", "-") for word in words}
 
 
-def roots(files: Iterable[str]) -> list[str]:
-    """Directories that Python would find the project's modules in, the top first."""
-    packages = {path.rpartition("/")[0] for path in files if path.endswith("/__init__.py")}
-    found = {"": None, "src": None}
-    for path in files:
-        folder = path.rpartition("/")[0]
-        while folder in packages:
-            folder = folder.rpartition("/")[0]
-        if folder and (folder.endswith("src") or path.endswith("/__init__.py") or is_test(path)):
-            found[folder] = None
-    return list(found)
-
-
 _IMPORT: Final = re.compile(
     r"""^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"](\.[^'"\n]*)['"]"""
     r"""|^\s*import\s*['"](\.[^'"\n]*)['"]"""
@@ -186,38 +151,28 @@ _IMPORT: Final = re.compile(
     re.MULTILINE,
 )
 _COMMENT: Final = re.compile(r"^\s*//[^\n]*|/\*.*?\*/", re.MULTILINE | re.DOTALL)
-_ENDINGS: Final = (
-    *("", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".d.ts", ".json", ".node"),
-    *(".vue", ".svelte", "/index.js", "/index.mjs", "/index.cjs", "/index.jsx", "/index.ts"),
-    *("/index.tsx", "/package.json"),
-)
+_LIKE_SCRIPTS: Final = re.compile(r"(?<=/)package\.json$|(?<=\.)(?:json|node|vue|svelte)$")
 
 
-def unresolved(path: str, text: str, files: Iterable[str]) -> Iterator[Fault]:
+def unresolved(path: str, text: str, files: Collection[str]) -> Iterator[Fault]:
     """Relative imports of a JavaScript or TypeScript file that lead to no file."""
-    known = files if isinstance(files, dict) else set(files)
     blank = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-    for found in _IMPORT.finditer(blank):
-        name = (found[1] or found[2] or found[3]).partition("?")[0]
-        target = _joined(PurePosixPath(path).parent, name)
-        if target is None:
-            continue
-        plain = re.sub(r"\.([cm]?)jsx?$", "", target)
-        typed = [plain + ending for ending in (".ts", ".tsx", ".mts", ".cts", ".d.ts")]
-        if any(target + ending in known for ending in _ENDINGS) or any(t in known for t in typed):
+    wanted = list(_IMPORT.finditer(blank))
+    known = {key for one in files for key in _keys(one)} if wanted else set()
+    for found in wanted:
+        name = next(filter(None, found.groups())).partition("?")[0]
+        ((key, _),) = imports.requires(path, "typescript", name)
+        exact = os.path.normpath(os.path.join(os.path.dirname(path), name))  # noqa: PTH118, PTH120
+        if exact in files or exact.startswith("..") or key in known:
             continue
         line = blank.count("\n", 0, found.end()) + 1
         message = f"cannot find {name!r}, which it imports"
         yield Fault(category="import_error", message=message, path=path, line=line)
 
 
-def _joined(folder: PurePosixPath, name: str) -> str | None:
-    parts = list(folder.parts)
-    for part in name.split("/"):
-        if part == ".." and not parts:
-            return None
-        if part == "..":
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
+def _keys(path: str) -> tuple[str, ...]:
+    """By which scripts may import a file."""
+    kind = _LIKE_SCRIPTS.search(path)
+    if kind:
+        path = path[: kind.start()] + ("index.js" if kind[0] == "package.json" else "js")
+    return imports.provides(path, "typescript", "")

@@ -6,21 +6,20 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from stoker.roadmaps.evidence import Fault
 from stoker.roadmaps.verify.protected import is_config, is_hook
 
 
-class Test(Struct, frozen=True):
+class Test(NamedTuple):
     """What a test does, in numbers."""
 
     asserts: int
     skipped: bool
 
 
+_UNREADABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
 _ASSERTING: Final = re.compile(r"assert|raises|warns|fail$|expect|should|verify", re.IGNORECASE)
 _SKIPPING: Final = re.compile(
     r"\b(skip|skipif|skipIf|skipUnless|skipTest|xfail|expectedFailure|importorskip)\b"
@@ -31,7 +30,7 @@ def weakened(path: str, before: str, now: str | None) -> Iterator[Fault]:
     """What a task did to a file of tests or of their configuration that was there before; `now`
     is None if it is gone."""
     if now is None:
-        yield _fault(path, f"{path} was deleted: it is part of how the project is tested")
+        yield tampered(f"{path} was deleted: it is part of how the project is tested", path)
     elif is_config(path):
         yield from _configured(path, before, now)
     elif path.endswith(".py"):
@@ -42,26 +41,36 @@ def weakened(path: str, before: str, now: str | None) -> Iterator[Fault]:
 
 def planted(path: str, now: str) -> Iterator[Fault]:
     """What a task added as configuration over tests that were there before."""
-    if is_hook(path) or not is_config(path):
-        yield _fault(path, f"{path} is run before any test, or in place of what runs them")
-    else:
+    if is_config(path) and not is_hook(path):
         yield from _configured(path, "", now)
+    else:
+        yield tampered(f"{path} is run before any test, or in place of what runs them", path)
+
+
+def asserts(path: str, text: str) -> bool:
+    """Whether a file of tests asserts anything."""
+    if path.endswith(".py"):
+        try:
+            return any(one.asserts and not one.skipped for one in _tests(text).values())
+        except _UNREADABLE:
+            return False
+    return _COUNTED["assertions"].search(_TRIVIAL.sub("", text)) is not None
 
 
 def _python(path: str, before: str, now: str) -> Iterator[Fault]:
     try:
         old, new = _tests(before), _tests(now)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except _UNREADABLE:
         yield from _counted(path, before, now)
         return
     for name, was in old.items():
         is_ = new.get(name)
         if is_ is None:
-            yield _fault(path, f"test {name} was deleted")
+            yield tampered(f"test {name} was deleted", path)
         elif is_.skipped and not was.skipped:
-            yield _fault(path, f"test {name} is skipped now, or its failure is ignored")
+            yield tampered(f"test {name} is skipped now, or its failure is ignored", path)
         elif is_.asserts < was.asserts:
-            yield _fault(path, f"test {name} asserts {is_.asserts} times, before {was.asserts}")
+            yield tampered(f"test {name} asserts {is_.asserts} times, before {was.asserts}", path)
 
 
 def _tests(text: str) -> dict[str, Test]:
@@ -139,9 +148,9 @@ def _counted(path: str, before: str, now: str) -> Iterator[Fault]:
     for what, pattern in _COUNTED.items():
         was, is_ = (len(pattern.findall(_TRIVIAL.sub("", text))) for text in (before, now))
         if is_ < was:
-            yield _fault(path, f"{path} has {is_} {what}, before {was}")
+            yield tampered(f"{path} has {is_} {what}, before {was}", path)
     if len(_SKIPS.findall(now)) > len(_SKIPS.findall(before)):
-        yield _fault(path, f"{path} skips tests that it did not skip before, or runs only some")
+        yield tampered(f"{path} skips tests that it did not skip before, or runs only some", path)
 
 
 _HIDING: Final = re.compile(
@@ -151,6 +160,7 @@ _HIDING: Final = re.compile(
     r"|--(ignore|deselect|collect-only|co\b|exitfirst)|-p\s+no:|\bpytest\.(skip|xfail)\b"
     r"|add_marker|passWithNoTests|testPathIgnorePatterns|testNamePattern|\bexclude\b|bail"
     r"|\|\|\s*(true|exit 0|:)|;\s*(true|exit 0)|continue-on-error|^\t-"
+    r"|\b(node-options|script-shell|yarnPath|yarn-path|preload)\b"
 )
 _QUIET: Final = (".md",)
 
@@ -163,11 +173,12 @@ def _configured(path: str, before: str, now: str) -> Iterator[Fault]:
     for number, line in enumerate(now.splitlines(), 1):
         if line not in known and (found := _HIDING.search(line)):
             message = f"{path}: {found[0].strip()!r} can keep tests from failing or being run"
-            yield _fault(path, message, number)
+            yield tampered(message, path, number)
             return
 
 
-def _fault(path: str, message: str, line: int = 0) -> Fault:
+def tampered(message: str, path: str, line: int = 0) -> Fault:
+    """That a task has weakened what it is judged by."""
     return Fault(
         category="test_tampering", message=message, path=path, line=line, severity="critical"
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from stoker.roadmaps.evidence import Evidence, Fault, Tests, Verdict
+from stoker.roadmaps.evidence import Command, Evidence, Fault, Tests, Verdict
 from stoker.roadmaps.verify.protected import matches
 
 _MOST: Final = 2_000
@@ -25,22 +25,25 @@ def decide(faults: Sequence[Fault], proof: Sequence[str], silent: str) -> tuple[
     return ("verified", "; ".join(proof)) if proof else ("unverified", silent)
 
 
-def silence(mode: str, paths: Sequence[str], *, ran: bool) -> str:
-    """Why nothing speaks for the work, if nothing does; `ran`: there were commands."""
+def silence(mode: str, paths: Sequence[str], ran: Sequence[Command], gone: Sequence[str]) -> str:
+    """Why nothing speaks for the work, if nothing does; `ran`: commands, `gone`: programs that
+    they needed."""
     if mode == "skip":
         return "verification is skipped: only files were looked at"
     if mode == "agent":
         return "no command is run: a second agent is to judge"
+    if gone:
+        return f"it could not be tested: {', '.join(gone)} is not there"
     if ran:
         return "no tests ran"
-    if _only_text(paths):
+    if paths and only_text(paths):
         return "only text was changed, and no command verifies it"
     return "no command was found that verifies it"
 
 
 def beside(paths: Sequence[str], promised: Sequence[str]) -> str:
     """Why tests that pass as before say nothing of what was changed; empty: they do."""
-    if _only_text(paths):
+    if paths and only_text(paths):
         return "only text was changed, which no test is of"
     names = {PurePosixPath(one).name for one in promised}  # the path may be wrong
     if promised and not any(
@@ -50,8 +53,9 @@ def beside(paths: Sequence[str], promised: Sequence[str]) -> str:
     return ""
 
 
-def _only_text(paths: Sequence[str]) -> bool:
-    return bool(paths) and all(PurePosixPath(path).suffix in _TEXT for path in paths)
+def only_text(paths: Sequence[str]) -> bool:
+    """It is prose."""
+    return all(PurePosixPath(path).suffix in _TEXT for path in paths)
 
 
 def accepted(evidence: Evidence, faults: Sequence[Fault], reason: str) -> Evidence:

@@ -2,12 +2,13 @@
 
 Three trees may be looked at: the base (from the cache, if it has been before), the work with
 the tests and their configuration as at the base, and, if the task changed those, the work
-as it is. What passed must pass, what was there must be there, in both.
+as it is. What passed must pass, what was there must be there, in both. A fourth, the base with
+the task's tests, tells whether these test anything, if nothing else speaks for the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from stoker.roadmaps.verify import (
     baseline,
     commands,
     compare,
+    ecosystems,
     owed,
     promises,
     protected,
@@ -27,14 +29,14 @@ from stoker.roadmaps.verify import (
 )
 from stoker.roadmaps.verify.checkout import Checkout, Tree
 from stoker.roadmaps.verify.project import Check, declared
-from stoker.roadmaps.verify.reports import Results
 from stoker.roadmaps.verify.run import Done, run
 from stoker.roadmaps.verify.runner import Runner
-from stoker.roadmaps.verify.work import MODES, Settings, Work
+from stoker.roadmaps.verify.work import NO_RUNNERS, Settings, Work
 from stoker.workspace.model import FileDiff
 from stoker.workspace.repository import Repository
 
 _MOST_FILES: Final = 2_000
+_ORDER: Final = ("build", "types", "tests")
 
 
 async def verify(
@@ -52,7 +54,21 @@ async def verify(
     is in the runner's directory; none if that is empty. Both are out of reach of `runner`. `there`:
     the commit's files are in that directory. Raises `GitFailed`, OSError."""
     checkout = Checkout(repository, runner.directory, index)
-    return await _Verification(work, settings, runner, checkout, cache).evidence(there=there)
+    base, tree, changed = await checkout.both(work.base, work.commit)
+    this = _Verification(work, settings, runner, checkout, cache, base, tree)
+    return await this.evidence(changed, there=there)
+
+
+async def checks_of(checkout: Checkout, tree: Tree, settings: Settings) -> list[list[Check]]:
+    """Commands of a project, as `tree` says; of each list the first that works."""
+    texts = await checkout.read(tree, commands.interesting(tree.entries))
+    found = commands.detect(tree.entries, texts)
+    if settings.command:
+        found = [some for some in found if some[0].level != "tests"]
+        found.append([declared(settings.command, "tests", "settings")])
+    if settings.mode not in NO_RUNNERS:
+        found = [[one for one in some if one.runner == settings.mode] for some in found]
+    return sorted(filter(None, found), key=lambda some: _ORDER.index(some[0].level))
 
 
 class _Verification:
@@ -63,15 +79,20 @@ class _Verification:
         runner: Runner,
         checkout: Checkout,
         cache: Path,
+        base: Tree,
+        tree: Tree,
     ) -> None:
-        self.work = work
-        self.settings = settings
-        self.runner = runner
-        self.checkout = checkout
-        self.cache = cache
+        self.work, self.settings, self.runner = work, settings, runner
+        self.checkout, self.cache = checkout, cache
+        self.base, self.tree = base, tree
+        self.paths: list[str] = []
+        """That were changed."""
+        self.moved: dict[str, str] = {}
+        self.touched: tuple[str, ...] = ()
+        """What is protected of them."""
         self.faults: list[Fault] = []
         self.notes: list[str] = []
-        self.levels: list[Level] = []
+        self.levels: list[Level] = ["files"]
         self.commands: list[Command] = []
         self.tests = Tests()
         self.proof: list[str] = []
@@ -80,23 +101,25 @@ class _Verification:
         """What leaves it open whether it is done, whatever speaks for it."""
         self.vouched = False
         """Its author's own command does."""
+        self.gone: list[str] = []
+        """Programs that are not there."""
         self._there = ""
         """The tree in the runner's directory, until something of the project's is run there."""
         self._ran = False
 
-    async def evidence(self, *, there: bool) -> Evidence:
-        work, mode = self.work, self.settings.mode
-        base, tree, changed = await self.checkout.both(work.base, work.commit)
-        self._there = tree.oid if there else ""
-        paths = list(dict.fromkeys(p for one in changed for p in (one.old_path, one.new_path) if p))
-        self.levels.append("files")
-        self.faults, self.notes = promises.check(work, base, tree, paths)
-        if mode != "skip" and (paths or work.gate):
-            await self._look(base, tree, changed, paths)
-        return self._said(paths)
-
-    def _fault(self, category: str, message: str, path: str = "") -> None:
-        self.faults.append(Fault(category=category, message=message, path=path))  # type: ignore[arg-type]
+    async def evidence(self, changed: list[FileDiff], *, there: bool) -> Evidence:
+        self._there = self.tree.oid if there else ""
+        both = (path for one in changed for path in (one.old_path, one.new_path))
+        self.paths = list(dict.fromkeys(filter(None, both)))
+        self.moved = {
+            one.old_path: one.new_path
+            for one in changed
+            if one.change == "renamed" and one.old_path and one.new_path
+        }
+        self.faults, self.notes = promises.check(self.work, self.base, self.tree, self.paths)
+        if self.settings.mode != "skip" and (self.paths or self.work.gate):
+            await self._look(changed)
+        return self._said()
 
     async def _write(self, tree: Tree) -> None:
         if self._there != tree.oid:
@@ -111,203 +134,176 @@ class _Verification:
 
     # What is in them
 
-    async def _look(
-        self, base: Tree, tree: Tree, changed: list[FileDiff], paths: list[str]
-    ) -> None:
-        guarded, touched = await protected.restored(
-            self.checkout, base, tree, changed, self.work.may_change_tests
+    async def _look(self, changed: list[FileDiff]) -> None:
+        guarded, self.touched = await protected.restored(
+            self.checkout, self.base, self.tree, changed, self.work
         )
-        wanted: list[Level] = [one for one in ("syntax", "imports") if one in self.settings.levels]
-        if wanted and paths:
-            await self._source(base, tree, paths, wanted)
-        moved = {
-            one.old_path: one.new_path
-            for one in changed
-            if one.change == "renamed" and one.old_path and one.new_path
-        }
-        await self._tampering(base, tree, touched, moved)
+        if self.paths:
+            await self._source()
+        await self._tampering()
         # Tests of what cannot even be read say nothing that would not be said already.
         broken = any(one.category in ("syntax_error", "import_error") for one in self.faults)
-        if self.settings.mode == "agent" or broken:
-            return
-        await self._run(base, tree, guarded, moved, touched, paths)
+        if self.settings.mode != "agent" and not broken:
+            await self._run(guarded)
 
-    async def _source(self, base: Tree, tree: Tree, paths: list[str], levels: list[Level]) -> None:
-        self.levels += levels
-        await self._write(tree)
-        faults, notes = await source.check(self.checkout, tree, paths, levels, self.runner)
-        if self.work.tests_first:
-            faults = [
-                one
-                for one in faults
-                if one.category != "import_error" or not protected.is_test(one.path)
-            ]
+    async def _source(self) -> None:
+        self.levels += ["syntax", "imports"]
+        await self._write(self.tree)
+        faults, notes = await source.check(self.checkout, self.tree, self.paths, self.runner)
         if faults:
-            await self._write(base)
-            before, _ = await source.check(self.checkout, base, paths, levels, self.runner)
+            await self._write(self.base)
+            before, _ = await source.check(self.checkout, self.base, self.paths, self.runner)
             known = {(one.category, one.path, one.message) for one in before}
             faults = [one for one in faults if (one.category, one.path, one.message) not in known]
         self.faults += faults[:50]
         self.notes += notes
 
-    async def _tampering(
-        self, base: Tree, tree: Tree, touched: Sequence[str], moved: Mapping[str, str]
-    ) -> None:
-        before = await self.checkout.read(base, touched)
-        now = await self.checkout.read(tree, (moved.get(path, path) for path in touched))
-        for path in touched:
-            text = now.get(moved.get(path, path))
-            current = None if text is None else text.decode(errors="replace")
+    async def _tampering(self) -> None:
+        before = await self.checkout.read(self.base, self.touched)
+        names = [self.moved.get(path, path) for path in self.touched]
+        now = await self.checkout.read(self.tree, names)
+        faults: list[Fault] = []
+        for path, name in zip(self.touched, names, strict=True):
+            text = now[name].decode(errors="replace") if name in now else None
             if protected.has_section(path):
                 continue  # told by what is run
             if path in before:
-                was = before[path].decode(errors="replace")
-                self.faults += tampering.weakened(path, was, current)
-            elif path not in base.entries:
-                self.faults += tampering.planted(path, current or "")
-        if touched:
-            shown = ", ".join(touched[:10]) + (", ..." if len(touched) > 10 else "")
+                faults += tampering.weakened(path, before[path].decode(errors="replace"), text)
+            elif path not in self.base.entries:
+                faults += tampering.planted(path, text or "")
+        self.faults += compare.few(faults)
+        if self.touched:
+            shown = ", ".join(self.touched[:10]) + (", ..." if len(self.touched) > 10 else "")
             self.notes.append(f"tests or their configuration were changed: {shown}")
 
     # Commands
 
-    async def _run(
-        self,
-        base: Tree,
-        tree: Tree,
-        guarded: Tree,
-        moved: Mapping[str, str],
-        touched: Sequence[str],
-        paths: Sequence[str],
-    ) -> None:
-        seen = len(self.levels)
-        checks = await self._checks(guarded)
-        before = await self._before(base, checks)
+    async def _run(self, guarded: Tree) -> None:
+        checks = await checks_of(self.checkout, guarded, self.settings)
+        before = await self._before(checks)
         # What ran tests at the base is what runs them now.
-        settled = [_settled(some, done) for some, done in zip(checks, before, strict=True)]
-        now = await self._all(guarded, settled)
+        now = await self._all(guarded, list(map(_settled, checks, before)))
         own = await self._own(guarded)
         whole = now
-        if guarded.oid != tree.oid:
-            whole = await self._all(tree, await self._checks(tree))
+        if guarded.oid != self.tree.oid:
+            checks = await checks_of(self.checkout, self.tree, self.settings)
+            whole = await self._all(self.tree, checks)
         elif not any(one.command.exit_code != 0 for one in own):
-            baseline.save(self.cache, baseline.key(tree.oid, checks), now)
-        ran = [*now, *own, *(whole if whole is not now else ())]
-        self.commands += (one.command for one in ran)
-        self.levels[seen:] = dict.fromkeys(one.command.level for one in ran)
-        known = {
-            (one.command.level, one.command.argv, one.command.directory): one for one in before
-        }
+            baseline.save(self.cache, baseline.key(self.tree.oid, checks), now)
+        self.commands += (one.command for one in (*now, *own, *(whole if whole is not now else ())))
+        self.levels += dict.fromkeys(one.level for one in self.commands)
+        known = {one.place: one for one in before}
+        self.gone += dict.fromkeys(one.missing for one in (*now, *whole) if one.missing)
         for one in now:
-            key = (one.command.level, one.command.argv, one.command.directory)
             # A gate changes nothing: what failed before is what it is there for.
-            faults, notes = compare.ended(one, None if self.work.gate else known.get(key))
+            faults, notes = compare.ended(one, None if self.work.gate else known.get(one.place))
             self.faults += faults
             self.notes += notes
-        self._compare(compare.merged(before), now, whole, moved, touched)
-        self._prove(now, whole, own)
-        await self._owed(guarded, paths, [*now, *own])
+        self._compare(before, now, whole)
+        self._prove(own, whole)
+        if not (self.faults or self.vouched or self.tests.fixed):
+            made = [one for one in _silent(whole) if not _passed(known.get(one.place))]
+            settled = list(map(_settled, checks, whole))
+            self.unsure = await self._idle(before, settled, [one.place for one in made])
+        await self._owed(guarded, [*now, *own])
 
-    def _compare(
-        self,
-        before: Results,
-        now: list[Done],
-        whole: list[Done],
-        moved: Mapping[str, str],
-        touched: Sequence[str],
-    ) -> None:
-        guarded, full = compare.merged(now), compare.merged(whole)
+    def _compare(self, before: list[Done], now: list[Done], whole: list[Done]) -> None:
+        was, guarded, full = map(compare.merged, (before, now, whole))
         ran = [one for one in (*now, *whole) if one.command.level == "tests"]
-        output = next(
-            (o.command.output for o in (*now, *whole) if "failed" in o.results.values()), ""
-        )
+        failing = (one.command.output for one in ran if "failed" in one.results.values())
         self.faults += compare.regressions(
-            before,
+            was,
             guarded,
             full,
-            changed=touched,
-            waived=self.work.may_change_tests,
-            moved=moved,
-            tests_first=self.work.tests_first,
+            changed=self.touched,
+            free=self.work.tests_free,
+            moved=self.moved,
             # One that ended before its time is told of, and not each test it did not come to.
             complete=all(one.results or one.passed for one in ran),
-            output=output,
+            output=next(failing, ""),
         )
         if self.work.gate:
-            for name in sorted(name for name, how in guarded.items() if how == "failed"):
-                self._fault("test_failure", f"{name} fails, and all must pass here")
-        self.tests = compare.tests_of(
-            before, {**guarded, **full, **{n: h for n, h in guarded.items() if n in before}}
-        )
+            red = sorted(name for name, how in guarded.items() if how == "failed")
+            texts = (f"{name} fails, and all must pass here" for name in red)
+            self.faults += (Fault(category="test_failure", message=text) for text in texts)
+        ended = {**guarded, **full, **{name: how for name, how in guarded.items() if name in was}}
+        self.tests = compare.tests_of(was, ended)
 
-    async def _owed(self, guarded: Tree, paths: Sequence[str], ran: list[Done]) -> None:
+    def _prove(self, own: list[Done], whole: list[Done]) -> None:
+        for one in own:
+            faults, notes = compare.ended(one, None)
+            if one.missing:
+                faults, notes = [Fault(category="tool_failure", message=notes[0])], []
+            self.faults += faults
+            self.notes += notes
+            if one.passed and not one.none:
+                self.proof.append(f"{one.command.argv[-1]} passed")
+                self.vouched = True
+        if passed := len(self.tests.passed):
+            before = len(self.tests.failed_before)
+            more = f", {before:,} fail as before" if before else ""
+            self.proof.append(f"{passed:,} tests passed{more}")
+        for one in _silent(whole):
+            self.proof.append(f"{one.command.argv[-1]} passed")
+            self.notes.append(f"{one.command.argv[-1]} does not say which tests it ran")
+
+    async def _idle(self, before: list[Done], checks: list[list[Check]], made: list[object]) -> str:
+        """Why what is new of what speaks for the work says nothing of it; empty: it does. `made`:
+        commands that the task has made, and that say no more than that they passed."""
+        was = compare.merged(before)
+        there = {
+            name for name in self.tests.added if compare.moved_from(name, self.moved) & was.keys()
+        }
+        added = {*self.tests.added} & {*self.tests.passed} - there
+        if not added and not made:
+            return ""
+        judges = {*filter(protected.judges, self.paths), *commands.interesting(self.paths)}
+        if verdict.only_text([path for path in self.paths if path not in judges]):
+            texts = await self.checkout.read(self.tree, judges)
+            if any(
+                tampering.asserts(p, text.decode(errors="replace")) for p, text in texts.items()
+            ):
+                return ""
+            return "what it added asserts nothing"
+        changes = {path: self.tree.entries.get(path) for path in judges}
+        without = await self.checkout.edited(self.base, changes)
+        if without.oid != self.base.oid:
+            files = sorted(filter(protected.is_test, judges & self.tree.entries.keys()))
+            checks = [[_only(one, files) for one in some] for some in checks]
+            before = await self._all(without, checks)
+        results = compare.merged(before)
+        passed = {one.place for one in before if one.passed}
+        if any(results.get(name) != "passed" for name in added) or not passed.issuperset(made):
+            return ""
+        return "the tests it added pass without the rest of its work, too"
+
+    async def _owed(self, guarded: Tree, ran: list[Done]) -> None:
         work, failing = self.work, self.tests.failed_before
-        if work.tests_first or not failing or not work.names:
+        if not failing or not work.names:
             return
         texts = await self.checkout.read(guarded, {owed.file_of(name) for name in failing})
-        found = list(owed.owed(failing, texts, (*work.files, *paths), work.names, work.others))
+        paths = (*work.files, *self.paths)
+        found = list(owed.owed(failing, texts, paths, work.names, work.others))
         said = [f"{test} fails as before the task, which names {names}" for test, names in found]
         if work.last and said:
             self.unsure = said[0]
             self.notes += said[1:]
         elif said:
             output = next(one.command.output for one in ran if found[0][0] in one.results)
-            self._fault("incomplete", f"{said[0]}\n\n{output[-3_000:]}")
-            self.faults += [Fault(category="incomplete", message=one) for one in said[1:20]]
-
-    def _prove(self, now: list[Done], whole: list[Done], own: list[Done]) -> None:
-        for one in own:
-            faults, notes = compare.ended(one, None)
-            if one.missing:
-                self._fault("tool_failure", notes[0])
-            self.faults += faults
-            self.notes += notes if not one.missing else []
-            if one.passed and not one.none:
-                self.proof.append(f"{one.command.argv[-1]} passed")
-                self.vouched = True
-        tests = self.tests
-        if tests.passed:
-            text = f"{len(tests.passed):,} tests passed"
-            if tests.failed_before:
-                text += f", {len(tests.failed_before):,} fail as before"
-            self.proof.append(text)
-        elif self.work.tests_first and tests.added:
-            self.proof.append(f"{len(tests.added):,} tests were added, which fail as they should")
-        for one in whole:
-            if one.command.level == "tests" and one.passed and not one.results and not one.none:
-                self.proof.append(f"{one.command.argv[-1]} passed")
-                self.notes.append(f"{one.command.argv[-1]} does not say which tests it ran")
-
-    async def _checks(self, tree: Tree) -> list[list[Check]]:
-        """Commands of the project, as `tree` says; of each list the first that works."""
-        wanted = self.settings.levels
-        entries = tree.entries
-        texts = await self.checkout.read(tree, commands.interesting(entries))
-        found = commands.detect(entries, texts)
-        given = [declared(text, "tests", "settings") for text in self.settings.commands]
-        if given:
-            found = [some for some in found if some[0].level != "tests"] + [[one] for one in given]
-        if self.settings.mode not in MODES:
-            found = [[o for o in some if o.runner == self.settings.mode] for some in found]
-        found = [some for some in found if some and some[0].level in wanted]
-        return sorted(found, key=lambda some: ("build", "types", "tests").index(some[0].level))
+            said[0] += f"\n\n{output[-3_000:]}"
+            self.faults += [Fault(category="incomplete", message=one) for one in said[:20]]
 
     async def _own(self, tree: Tree) -> list[Done]:
-        said = self.work.verify or ()
-        if not said or "command" not in self.settings.levels:
-            return []
-        await self._write(tree)
-        checks = [
-            declared(t, "command", "task") for t in ([said] if isinstance(said, str) else said)
-        ]
-        return [await self._do(one) for one in checks]
+        if self.work.verify:
+            await self._write(tree)
+        return [await self._do(declared(text, "command", "task")) for text in self.work.verify]
 
-    async def _before(self, base: Tree, checks: list[list[Check]]) -> list[Done]:
+    async def _before(self, checks: list[list[Check]]) -> list[Done]:
         """What the same says of the base."""
-        name = baseline.key(base.oid, checks)
+        name = baseline.key(self.base.oid, checks)
         known = baseline.load(self.cache, name)
         if known is None:
-            known = await self._all(base, checks)
+            known = await self._all(self.base, checks)
             baseline.save(self.cache, name, known)
         return known
 
@@ -317,31 +313,26 @@ class _Verification:
 
     async def _first(self, checks: list[Check]) -> Done:
         """The first of them that could be run, or else what came nearest to it."""
-        best: Done | None = None
+        tried: list[Done] = []
         for check in checks:
-            done = await self._do(check)
+            tried.append(done := await self._do(check))
             if done.results or done.trouble or (done.passed and not done.none):
                 return done
-            if best is None or (best.missing and not done.missing) or (done.none and not best.none):
-                best = done
-        if best is None:
-            raise AssertionError("there is no list without a check")
-        return best
+        return max(tried, key=lambda done: (done.none, not done.missing))
 
     # What follows
 
-    def _said(self, paths: list[str]) -> Evidence:
-        faults = tuple(replace(one, message=self.runner.redact(one.message)) for one in self.faults)
-        silent = verdict.silence(self.settings.mode, paths, ran=bool(self.commands))
+    def _said(self) -> Evidence:
+        mode, paths = self.settings.mode, self.paths
         proof = self.proof
+        silent = self.unsure or verdict.silence(mode, paths, self.commands, self.gone)
         if not self.work.gate and (beside := verdict.beside(paths, self.work.files)):
             # Tests that were there before and pass as before say nothing of it.
             new = {*self.tests.fixed, *self.tests.added} & set(self.tests.passed)
             if not new and not self.vouched:
                 proof, silent = [], beside
-        if self.unsure:
-            proof, silent = [], self.unsure
-        decided, reason = verdict.decide(faults, proof, silent)
+        faults = tuple(replace(one, message=self.runner.redact(one.message)) for one in self.faults)
+        decided, reason = verdict.decide(faults, [] if self.unsure else proof, silent)
         return Evidence(
             verdict=decided,
             reason=reason,
@@ -356,6 +347,21 @@ class _Verification:
         )
 
 
-def _settled(checks: list[Check], before: Done) -> list[Check]:
-    text = before.command.argv[-1]
-    return [one for one in checks if one.text == text] if before.results else checks
+def _settled(checks: list[Check], done: Done) -> list[Check]:
+    text = done.command.argv[-1]
+    return [one for one in checks if one.text == text] if done.results else checks
+
+
+def _silent(ran: Sequence[Done]) -> list[Done]:
+    """Tests of which only that they passed is known."""
+    tests = (one for one in ran if one.command.level == "tests")
+    return [one for one in tests if one.passed and not one.results and not one.none]
+
+
+def _passed(done: Done | None) -> bool:
+    return done is not None and done.passed
+
+
+def _only(check: Check, files: list[str]) -> Check:
+    """`check` for these of a project's tests, if its command is known to take them."""
+    return check.on(files) if check.text in (ecosystems.PYTEST, ecosystems.NODE) else check
