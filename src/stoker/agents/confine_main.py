@@ -71,6 +71,7 @@ def main(orders: dict[str, Any], command: list[str]) -> int:
         if landlock:
             os.makedirs(landlock["scratch"], mode=0o700, exist_ok=True)
             env["TMPDIR"] = landlock["scratch"]
+            os.get_exec_path(env)  # imports what `execvpe` does, which may not be readable then
             restrict(landlock["read"], landlock["write"], landlock["network"] and (ports or []))
         os.execvpe(command[0], command, env)  # noqa: S606
     except OSError as error:

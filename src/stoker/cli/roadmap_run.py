@@ -205,6 +205,7 @@ async def _prepared(
 async def start(args: Namespace, context: Context) -> int:
     """Run a plan file, or those of a workspace; or the next task of them."""
     from stoker.roadmaps.begin import open_branch
+    from stoker.roadmaps.readiness import doubts
 
     more = {"max_tasks": 1} if args.action == "next" else {}
     plan, found = await _prepared(args, context, {**settings(args), **more})
@@ -226,6 +227,9 @@ async def start(args: Namespace, context: Context) -> int:
             await _alone(context, journal, one)
         for one in found.values():
             await open_branch(one)
+    for name, one in found.items():
+        for note in await doubts(one, context.directory, context.environment):
+            context.output.note(printable(f"{name}: {note}" if name else note))
     if (one_ := found.get("")) is not None:
         return await _drive(args, context, plan, one_.job.root, one_.settings.parallel)
     return await _drive(args, context, plan, str(args.file.absolute().parent), None)

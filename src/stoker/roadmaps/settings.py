@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stoker.plan.errors import PlanError, Problem
+from stoker.roadmaps.verify.work import MODES
 
 FILE: Final = "roadmap.toml"
 """In the state directory."""
@@ -139,13 +140,20 @@ def load(path: Path, over: Mapping[str, Any]) -> Settings:
         settings = msgspec.convert(_over(document, over), Settings)
     except msgspec.ValidationError as error:
         raise _wrong(path, str(error)) from error
+    _check(settings, path)
     for what in ("phase", "task"):
         for name, said in getattr(settings, what).items():
             try:
-                msgspec.convert(said, Options)
+                _check(msgspec.convert(said, Options), path)
             except msgspec.ValidationError as error:
                 raise _wrong(path, f"{what}.{name}: {error}") from error
     return settings
+
+
+def _check(said: Options, path: Path) -> None:
+    if said.verify not in MODES:
+        expected = f"{', '.join(MODES[:3])} or one of {', '.join(MODES[3:])}"
+        raise _wrong(path, f"verify: expected {expected}, found {said.verify}")
 
 
 def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
