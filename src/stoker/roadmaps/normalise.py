@@ -160,7 +160,7 @@ def openai(model: str, base_url: str | None = None) -> Ask:
         except ModelError as error:
             raise NotReadable(f"the model {model} gave no normal form: {error}") from error
         finally:
-            client.close()
+            await client.close()
         return answer.text
 
     return ask

@@ -43,7 +43,9 @@ def main() -> int:
 
 
 async def _run(given: argparse.Namespace, settings: Settings, state: Path, id: str) -> int:
-    # Costs more than all else together: not before the arguments are known to be right.
+    # Costs more than all else together: not before the arguments are known to be right, and
+    # without httpx's own command line, which would have click and rich along.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from stoker.agents.builtin.ledger import TranscriptFailed
     from stoker.agents.builtin.session import Session
     from stoker.agents.builtin.transcript import SessionInUse, TranscriptDamaged

@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
+import httpx
 import msgspec
 
 from stoker.agents.builtin.assembler import ContextOverflow, ModelError, OnDelta, Unavailable
 from stoker.agents.builtin.entries import Answer, Usage
-from stoker.agents.builtin.http import Http, Response, Unreachable
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.wire import Request, Wire
 from stoker.process.redact import Redactor
@@ -42,13 +42,18 @@ class Client:
         self._settings = settings
         self._redactor = redactor
         self._on_retry = on_retry
-        headers = {"content-type": "application/json", **wire.headers(key)}
-        self._http = Http(f"{base.rstrip('/')}{wire.path}", headers, seconds=settings.idle_sec)
+        self._url = _url(base, wire.path)
+        self._http = httpx.AsyncClient(
+            # Reading the certificates takes 50 ms, which plain HTTP has no use for.
+            verify=self._url.scheme == "https",
+            timeout=httpx.Timeout(settings.idle_sec, connect=min(settings.idle_sec, 20.0)),
+            headers={"content-type": "application/json", **wire.headers(key)},
+        )
         self._encoder = msgspec.json.Encoder()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the connections."""
-        self._http.close()
+        await self._http.aclose()
 
     async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
         """The answer, without its cost. What `on_delta` was told of an answer that broke
@@ -81,8 +86,8 @@ class Client:
     async def _once(self, content: bytes, on_delta: OnDelta) -> Answer:
         assembler = self._wire.assembler(on_delta)
         try:
-            async with self._http.post(content) as response:
-                if response.status != 200:
+            async with self._http.stream("POST", self._url, content=content) as response:
+                if response.status_code != 200:
                     await self._refused(response)
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(_DOCUMENTS):
@@ -90,17 +95,17 @@ class Client:
                     raise Unavailable(f"expected a stream of events, found {kind}: {found}")
                 async for data in _events(response):
                     assembler.feed(data)
-        except Unreachable as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             # What is complete is complete, also if the connection ends badly.
             if not assembler.complete:
-                raise Unavailable(str(error)) from error
+                raise Unavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
         if not assembler.complete:
             raise Unavailable("the answer broke off")
         return assembler.answer()
 
-    async def _refused(self, response: Response) -> None:
+    async def _refused(self, response: httpx.Response) -> None:
         text = await _body(response)
-        status = response.status
+        status = response.status_code
         why = self._redactor.text(f"HTTP {status}: {_excerpt(text)}")
         if self._wire.overflowed(status, text):
             raise ContextOverflow(why)
@@ -109,9 +114,19 @@ class Client:
         raise ModelError(why)
 
 
-async def _body(response: Response) -> str:
+def _url(base: str, path: str) -> httpx.URL:
+    try:
+        url = httpx.URL(f"{base.rstrip('/')}{path}")
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{base!r}: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"{base!r}: expected a URL that begins with http:// or https://")
+    return url
+
+
+async def _body(response: httpx.Response) -> str:
     body = b""
-    async for chunk in response.body():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _MAX_ERROR:
             break
@@ -122,12 +137,12 @@ def _excerpt(text: str) -> str:
     return " ".join(text.split())[:_EXCERPT]
 
 
-async def _events(response: Response) -> AsyncIterator[bytes]:
+async def _events(response: httpx.Response) -> AsyncIterator[bytes]:
     """The data of each server-sent event."""
     rest = b""
     data: list[bytes] = []
     size = 0
-    async for chunk in response.body():
+    async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > _MAX_ANSWER:
             raise ModelError(f"the answer has more than {_MAX_ANSWER} bytes")

@@ -121,7 +121,7 @@ class Session:
             await _end(listening)
             spawner.close()
             watch.close()
-            self._client.close()
+            await self._client.close()
             self._ledger.close()
 
     async def _work(self, spawner: Spawner) -> Ended | None:
