@@ -172,4 +172,4 @@ def test_by_the_command_line(plan, server, capfd):
     assert main(["roadmap", "sync", "MOVING.txt", "--into-source"]) == 0
     assert "✅ Cancel" in plan.read_text()
     assert main(["roadmap", "sync", "MOVING.txt"]) == 2
-    assert "name the tasks" in capfd.readouterr().err
+    assert "name those to give a status" in capfd.readouterr().err
