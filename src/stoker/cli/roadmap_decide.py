@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stoker.roadmaps.standing import RunStanding, Standing
     from stoker.roadmaps.unit import Job
     from stoker.workspace.repository import Repository
+
+
+Decided: TypeAlias = "dict[tuple[str, Decision], list[str]]"
+"""By run and decision, the ids of whole units' tasks."""
 
 
 def register(actions: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -50,13 +54,10 @@ async def decide(
     take_back: Sequence[str],
 ) -> int:
     """Accept tasks, and take others back, each in the run that it is of."""
-    from stoker.cli.ask import person
-    from stoker.roadmaps.review_kind import plan
     from stoker.roadmaps.rollback import dependents
     from stoker.roadmaps.standing import standing
-    from stoker.steps.registry import kinds
 
-    decided: dict[tuple[str, Decision], list[str]] = {}
+    decided: Decided = {}
     both: tuple[tuple[Decision, Sequence[str], str], ...] = (
         ("accept", accept, "accepted"),
         ("take_back", take_back, "taken back"),
@@ -77,6 +78,16 @@ async def decide(
                 "--cascade of `stoker roadmap rollback` takes them back, too"
             )
         tasks.extend(above)
+    return await carry(args, context, decided)
+
+
+async def carry(args: Namespace, context: Context, decided: Decided) -> int:
+    """Carry out decisions of tasks, each in the run that they are of; say how the tasks stand."""
+    from stoker.cli.ask import person
+    from stoker.roadmaps.review_kind import plan
+    from stoker.roadmaps.standing import standing
+    from stoker.steps.registry import kinds
+
     status = exit_codes.SUCCEEDED
     for (run_id, decision), tasks in decided.items():
         reason = vars(args).get("comment", "")
@@ -102,27 +113,32 @@ async def rollback(args: Namespace, context: Context) -> int:
 async def _lose(
     args: Namespace, context: Context, repository: Repository, run: RunStanding, job: Job
 ) -> None:
-    """Open the boxes of tasks whose work is nowhere but on the branch, by whatever run."""
-    from stoker.cli.ask import person
-    from stoker.roadmaps.review_kind import plan
-    from stoker.steps.registry import kinds
+    """Delete the branch with the work, and the one that it was moved on to for a workspace. Boxes
+    of tasks whose work is nowhere else, by whatever run, are opened."""
+    from stoker.engine.creation import stored_plan
+    from stoker.roadmaps.workspace import branches
+    from stoker.workspace.errors import WorkspaceError
 
     async with context.journal() as journal:
+        whole = (await journal.run(run.run_id)).parent_run_id
+        moved = branches(await stored_plan(journal, whole)) if whole else {}
         known = (await now_differing(journal, run, job)).known.values()
-    lost: dict[str, list[str]] = {}
+    for name in dict.fromkeys((job.branch, moved.get((job.root, job.branch), job.branch))):
+        if (await repository.resolve(f"refs/heads/{name}"))[0] is not None:
+            try:
+                await repository.git.run("branch", "-D", "--", name)
+            except WorkspaceError as error:
+                raise UsageError(str(error)) from error
+    lost: Decided = {}
     for run_id, one in {one.standing.unit.id: (one.run_id, one.standing) for one in known}.values():
         words = ("merge-base", "--is-ancestor", one.commit, "HEAD")
         if one.commit and (await repository.git.run(*words, accept=(0, 1, 128))).code != 0:
-            lost.setdefault(run_id, []).extend(one.unit.ids)
-    for run_id, tasks in lost.items():
-        made = plan(run_id, tasks, kinds=kinds(), decision="give_up", by=person())
-        await carry_out(args, context, made)
-        context.output.line(one_line(f"{', '.join(tasks)}: to be done again"))
+            lost.setdefault((run_id, "give_up"), []).extend(one.unit.ids)
+    await carry(args, context, lost)
 
 
 async def reset(args: Namespace, context: Context) -> int:
     """Leave nothing of a run but its journal, and, unless told otherwise, its branch."""
-
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.roadmaps import integration
     from stoker.roadmaps.sidecar import forget
@@ -138,7 +154,6 @@ async def reset(args: Namespace, context: Context) -> int:
             await integration.leave(repository, path, branch)
     if args.branch:
         await _lose(args, context, repository, run, job)
-        await repository.git.run("branch", "-D", "--", job.branch, accept=(0, 1))
     forget(job)
     context.output.line(f"gave run {run.run_id} up")
     return exit_codes.SUCCEEDED

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, get_args
 from stoker.cli import exit_codes
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import Output, one_line
+from stoker.cli.roadmap_decide import Decided, carry
 from stoker.cli.roadmap_file import add_file, read_file, reading, told
-from stoker.cli.roadmap_runs import carry_out, tell
 from stoker.roadmaps.document import Status
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ async def _sync(args: Namespace, context: Context) -> int:
 
 async def _settle(args: Namespace, context: Context) -> int:
     """Write what runs owe the file, as the journal then says."""
-    from msgspec.structs import replace
-
     from stoker.roadmaps.differing import differing
-    from stoker.roadmaps.review_kind import plan
-    from stoker.steps.registry import kinds
 
     with told():
         roadmap = read_file(args, context)[1]
@@ -80,27 +76,16 @@ async def _settle(args: Namespace, context: Context) -> int:
         if journal is None:
             raise UsageError("no run has done any of its tasks yet; name those to give a status")
         owed = (await differing(journal, roadmap)).owed
-    runs: dict[str, set[str]] = {}
-    for one in owed.values():
-        runs.setdefault(one.run_id, set()).update(one.standing.unit.ids)
-    if not runs:
+    decided: Decided = {}
+    for one in {id(one.standing): one for one in owed.values()}.values():
+        decided.setdefault((one.run_id, "mark"), []).extend(one.standing.unit.ids)
+    if not decided:
         context.output.line(f"{one_line(roadmap.source)} says what the runs have done")
-    status = exit_codes.SUCCEEDED
-    for run_id, ids in runs.items():
-        tasks = sorted(ids)
-        if args.dry_run:
+    if args.dry_run:
+        for (run_id, _), tasks in decided.items():
             context.output.line(one_line(f"{', '.join(tasks)}: of run {run_id}"))
-            continue
-        made = plan(run_id, tasks, kinds=kinds(), decision="mark")
-        status = await carry_out(args, context, made) or status
-    if not args.dry_run and runs:
-        async with context.journal() as journal:
-            left = await differing(journal, read_file(args, context)[1])
-        written = [name for name in owed if name not in left.owed]
-        context.output.line(one_line(f"written: {', '.join(written) or 'nothing'}"))
-        tell(context, args.file, replace(left, review={}, ticked={}))
-        status = status or (exit_codes.FAILED if left.owed else exit_codes.SUCCEEDED)
-    return status
+        return exit_codes.SUCCEEDED
+    return await carry(args, context, decided)
 
 
 def _into_source(args: Namespace, source: Source) -> Sequence[Edit]:

@@ -228,7 +228,8 @@ def told(one: Standing, said: Mapping[str, Any]) -> Standing:
     left |= {name: why for name, why in said["unmarked"].items() if name in ids}
     one = replace(one, unmarked=left)
     because = f": {said['reason']}" if said["reason"] else ""
-    if ids.isdisjoint(said["tasks"]) or not one.status.startswith("done"):
+    decided = said["decision"] != "mark" and not ids.isdisjoint(said["tasks"])
+    if not decided or not one.status.startswith("done"):
         return one
     if said["decision"] == "accept":
         return replace(one, status="done", reason=f"accepted by {said['by']}{because}")

@@ -106,6 +106,22 @@ def test_projects_are_one_run(both: World, tmp_path: Path) -> None:
     assert "- [ ] **Mul" in (api / "ROADMAP.md").read_text()
 
 
+def test_an_agent_of_a_project_is_told(both: World, tmp_path: Path) -> None:
+    def on_request(task: str, number: int) -> None:
+        if task == "1.1.1":
+            done = roadmap(tmp_path, "steer", "last", "lib:1.1.2", "use cents")
+            assert done.returncode == 0, done.stderr
+
+    both.on_request = on_request
+    done = roadmap(
+        tmp_path, "run", "roadmaps.toml", "-q", "--task", "lib:1.1.1", "--task", "lib:1.1.2"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [(task, "use cents" in told) for task, _, told in both.prompts] == [
+        *(("1.1.1", False), ("1.1.2", True))
+    ]
+
+
 def test_killed_and_resumed(both: World, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "stoker.cli", "roadmap", "run", "roadmaps.toml", "-q"]
     words += ["--verify-mode", "skip"]
@@ -158,6 +174,12 @@ def test_a_task_the_next_one_and_what_failed(both: World, tmp_path: Path) -> Non
     assert (both.root / "sub.py").exists()
     assert not (tmp_path / "api" / "mul.py").exists()
     assert "1.1.2 try 1 verified: Sub" in ran("memory", "show", "--run", "last")
+
+    told = ran("run", "roadmaps.toml", "-q", "--test-command", "true")
+    assert "api: the work is on the branch roadmap/api" in told
+    ran("reset", "--branch")
+    assert "roadmap" not in git(tmp_path / "api", "branch", "--format=%(refname)")
+    assert "Api: 0 of 2 done" in ran("status", "roadmaps.toml")
 
 
 def test_unreadable(tmp_path: Path) -> None:
