@@ -186,7 +186,7 @@ def try_plan(
     limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
     steps: list[dict[str, Any]] = []
     if next_.ask:
-        asked = f"{next_.reason[:1500]}: try {unit.id} again?"
+        asked = f"{next_.reason[:1500]}. Try {unit.id} again?"
         steps.append(_step(ASK, {"type": "approval", "prompt": written(asked)}))
     if not unit.gate:
         agent = _agent(said, said.agent, prompt, model=said.model)
