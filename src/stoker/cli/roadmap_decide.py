@@ -97,7 +97,8 @@ async def carry(args: Namespace, context: Context, decided: Decided) -> int:
             run = await standing(journal, run_id)
         for one in run.units:
             if not set(tasks).isdisjoint(one.unit.ids):
-                context.output.line(one_line(f"{', '.join(one.unit.ids)}: {one.status}"))
+                if not vars(args).get("quiet"):
+                    context.output.line(one_line(f"{', '.join(one.unit.ids)}: {one.status}"))
                 for name, why in one.unmarked.items():
                     context.output.note(one_line(f"{name} is not marked in the file: {why}"))
                     status = status or exit_codes.FAILED
