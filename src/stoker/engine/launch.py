@@ -190,10 +190,10 @@ class Launcher:
             return result
         path = self._files.output(self._state.steps[index].step.id, number)
         written = outputs.read(path, self.redactor.text) if self._files.written(path) else {}
-        outputs.refuse_references(written)
-        outputs.refuse_references(result.outputs, self._files.directory.parent)
         if not written and not result.outputs:
             return result
+        outputs.refuse_references(written)
+        outputs.refuse_references(result.outputs, self._files.directory.parent)
         values = {**result.outputs, **written}
         if self.redactor:  # names are the plan's, and stay
             plain = msgspec.to_builtins(values)

@@ -100,4 +100,6 @@ _DEFAULT_RETRY = Retry()
 
 def demand(resources: Mapping[str, float | str]) -> Demand:
     """Amounts of named resources as sorted pairs; `8GiB` is in bytes, `500m` in units."""
+    if not resources:
+        return ()
     return tuple(sorted((name, quantity(amount)) for name, amount in resources.items()))
