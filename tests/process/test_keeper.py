@@ -466,7 +466,9 @@ def test_a_keeper_that_hears_of_no_writes_looks_from_time_to_time(tmp_path, monk
         process.wait()
         for fd in (reading, writing, output.log):
             os.close(fd)
-    assert looked == [(str(log), MIB)] * 2
+    # Once more and again, perhaps, while the command ends.
+    assert len(looked) >= 2
+    assert set(looked) == {(str(log), MIB)}
 
 
 def test_a_log_that_cannot_be_bounded_is_told_of_once(tmp_path, capfd):
