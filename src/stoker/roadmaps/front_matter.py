@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
 _PEOPLE = re.compile(r"^(?:(?:assignee|reporter):|[ \t]*-[ \t]*@).*$", re.MULTILINE)
 """Some write names as `@name`, which YAML has reserved."""
+_NESTING = 1000
+_DEEPEST = 100
 _FLOW = re.compile(r"[,\[\]{}\n]")
 
 
@@ -69,24 +71,46 @@ def front_matter(source: Text) -> FrontMatter | None:
     found = _BLOCK.match(source.text)
     if found is None:
         return None
-    import yaml
-
     text = _PEOPLE.sub(lambda line: line[0].replace("@", "_"), found[1])
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
-    try:
-        node = loader.get_single_node()
-        value = loader.construct_document(node) if node is not None else None
-    except (yaml.YAMLError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = source.place(found.start(1) + (place.index if place else 0))[0]
-        reason = getattr(error, "problem", None) or type(error).__name__
-        raise NotReadable(f"{source.path}:{line}: front matter is not YAML: {reason}") from error
-    finally:
-        loader.dispose()
+    node, value = _loaded(text, source, found.start(1))
     if not isinstance(value, dict) or not value:
         line = source.place(found.start(1))[0]
         raise NotReadable(f"{source.path}:{line}: expected front matter to be a map of fields")
     return FrontMatter(source, found.start(1), found.end(), value, node)
+
+
+def yaml_of(data: bytes, path: str) -> dict[str, Any]:
+    """A file that is YAML, read as text; empty if it is no map. Raises `NotReadable`."""
+    source = Text(data, path)
+    _, value = _loaded(source.text, source, 0)
+    return value if isinstance(value, dict) else {}
+
+
+def _loaded(text: str, source: Text, at: int) -> tuple[Any, Any]:
+    """Node and value of YAML that stands at an offset of `source`. Raises `NotReadable`."""
+    import yaml
+
+    base = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    loader = None
+    try:
+        if sum(map(text.count, "[{-:?")) > _NESTING:  # deep nesting ends the process
+            depth = 0
+            for event in yaml.parse(text, base):
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > _DEEPEST:
+                    raise NotReadable(f"{source.path}: expected YAML, found it nested too deep")
+        loader = base(text)
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        place = getattr(error, "problem_mark", None)
+        line = source.place(at + (place.index if place else 0))[0]
+        reason = getattr(error, "problem", None) or type(error).__name__
+        raise NotReadable(f"{source.path}:{line}: not YAML: {reason}") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
 
 
 def written(mark: Mark, name: str, value: str) -> str:

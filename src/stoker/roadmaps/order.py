@@ -15,6 +15,8 @@ from stoker.plan.errors import PlanError, Problem
 from stoker.roadmaps.document import Phase
 from stoker.roadmaps.unit import Unit, family
 
+_MOST = 2_000_000
+"""Waits in one plan."""
 Edges = dict[int, set[int]]
 """Of each unit, by its index, those that come before."""
 
@@ -102,6 +104,7 @@ def _cycle(units: Sequence[Unit], edges: Mapping[int, Iterable[int]]) -> Problem
 def _said(units: Sequence[Unit]) -> Edges:
     home = {task.id: index for index, unit in enumerate(units) for task in family(unit.tasks)}
     edges: Edges = {}
+    _check(sum(len(task.depends_on) for unit in units for task in family(unit.tasks)))
     for index, unit in enumerate(units):
         named = (name for task in family(unit.tasks) for name in task.depends_on)
         edges[index] = {home[name] for name in named if name in home} - {index}
@@ -113,25 +116,38 @@ def _phases(units: Sequence[Unit], phases: Sequence[Phase], edges: Edges) -> Non
     for index, unit in enumerate(units):
         members.setdefault(unit.tasks[0].phase or "", []).append(index)
     before: list[int] = []
-    for number, phase in enumerate(phases):
+    waiting = 0
+    for phase in phases:
         own = members.get(phase.id, [])
         waits = {index for name in phase.depends_on for index in members.get(name, [])}
         if phase.barrier:
-            previous = [members[p.id] for p in phases[:number] if p.id in members]
-            before = previous[-1] if previous else []
             waits.update(before)
+        before = own or before
         last = waits - {other for index in waits for other in edges[index]}
-        for index in own:
-            if not edges[index] & set(own):
-                edges[index] |= last
+        inside = set(own)
+        first = [index for index in own if inside.isdisjoint(edges[index])]
+        waiting += len(first) * len(last)
+        _check(waiting)
+        for index in first:
+            edges[index] |= last
     # A gate holds up whatever follows it in its phase, and waits for what stands before it.
     for own in members.values():
-        for place, index in enumerate(own):
+        gate, since = -1, list[int]()
+        for index in own:
             if units[index].gate:
-                edges[index].update(own[:place])
-                for later in own[place + 1 :]:
-                    if later not in edges[index]:
-                        edges[later].add(index)
+                edges[index].update(since, () if gate < 0 else (gate,))
+                gate, since = index, []
+                continue
+            if gate >= 0 and index not in edges[gate]:
+                edges[index].add(gate)
+            since.append(index)
+
+
+def _check(waits: int) -> None:
+    """Raises `PlanError` if there are too many."""
+    if waits > _MOST:
+        message = f"expected at most {_MOST:,} waits of tasks for others, found {waits:,}"
+        raise PlanError([Problem(message=f"{message}: tasks that all wait for all")])
 
 
 def _marked(units: Sequence[Unit], edges: Edges) -> None:
@@ -140,6 +156,17 @@ def _marked(units: Sequence[Unit], edges: Edges) -> None:
     phases: dict[str | None, list[int]] = {}
     for index, unit in enumerate(units):
         phases.setdefault(unit.tasks[0].phase, []).append(index)
+    if not any(unit.tasks[0].parallel for unit in units):
+        return
+    rank = {index: place for place, index in enumerate(sorted_units(units, edges))}
+
+    def after(index: int, others: Iterable[int]) -> None:
+        for other in others:
+            if rank[other] < rank[index]:
+                edges[index].add(other)
+            else:  # as what is said has it
+                edges[other].add(index)
+
     for own in phases.values():
         if not any(units[index].tasks[0].parallel for index in own):
             continue
@@ -147,10 +174,10 @@ def _marked(units: Sequence[Unit], edges: Edges) -> None:
         beside: list[int] = []
         for index in own:
             if units[index].tasks[0].parallel:
-                _add(edges, index, alone)
+                after(index, alone)
                 beside.append(index)
             else:
-                _add(edges, index, beside or alone)
+                after(index, beside or alone)
                 alone, beside = [index], []
 
 

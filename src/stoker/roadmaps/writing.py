@@ -61,11 +61,11 @@ def apply(root: Path, edits: Iterable[Edit]) -> tuple[str, ...]:
 def edited(data: bytes, path: str, edits: Iterable[Edit]) -> bytes:
     """What a file is after its edits. Raises `Changed` if they are not for this."""
     parts: list[bytes] = []
-    done = 0
+    done, line, counted = 0, 1, 0
     for edit in sorted(edits, key=lambda edit: edit.start):
         end = edit.start + len(edit.before)
         found = data[edit.start : end]
-        line = data.count(b"\n", 0, edit.start) + 1
+        line, counted = line + data.count(b"\n", counted, edit.start), edit.start
         if found != edit.before or edit.start < done:
             raise Changed(
                 path, line, repr(edit.before.decode()), repr(found.decode(errors="replace"))

@@ -181,6 +181,14 @@ def test_edits_that_overlap_are_refused():
         writing.edited(b"abab", "p", two)
 
 
+def test_ten_thousand_ticks_of_one_file_are_one_pass():
+    data = b"- [ ] x\n" * 10_000
+    every = [Edit(path="p", start=8 * k + 3, before=b" ", after=b"x") for k in range(10_000)]
+    assert writing.edited(data, "p", every) == data.replace(b"[ ]", b"[x]")
+    with pytest.raises(writing.Changed, match=r"^p:10000: "):
+        writing.edited(data[:-8] + b"- [x] x\n", "p", every)
+
+
 _WORDS = st.text(
     st.sampled_from("ab é\U0001f680\u2028\x0b `*_~T001.123[]()<>#|\\"), min_size=1, max_size=12
 )

@@ -243,3 +243,44 @@ def test_what_is_imported_comes_before_what_imports_it(tmp_path):
         ),
     )
     assert waits(against) == {"b": set(), "a": {"b"}}
+
+
+GATED = [f"{'tg'[k % 2]}{k}" for k in range(4_000)]
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [task(name, gate=name[0] == "g") for name in GATED],
+        [task(name, parallel=name[0] == "g") for name in GATED],
+        [task(f"{k}", parallel=k % 100 > 1) for k in range(4_000)],
+        [task(f"{k}", depends_on=(f"{k + 1}",), parallel=k % 2 == 0) for k in range(4_000)],
+    ],
+    ids=["gates", "every second one alone", "few alone", "backwards"],
+)
+def test_waits_are_about_as_many_as_tasks(tasks):
+    listed = units_of(roadmap(*tasks), Settings(parallel=2))
+    assert sum(len(one.waits) for one in listed) <= 2 * len(tasks)
+
+
+def test_a_gate_holds_what_follows_through_the_next_one():
+    found = roadmap(task("a"), task("b", gate=True), task("c"), task("d", gate=True), task("e"))
+    assert waits(found) == {
+        "a": set(), "b": {"a"}, "c": {"b"}, "d": {"b", "c"}, "e": {"d"},
+    }  # fmt: skip
+
+
+def test_what_is_said_the_other_way_round_stays_so_beside_parallel_tasks():
+    found = roadmap(task("a", depends_on=("z",)), task("b", parallel=True), task("c"), task("z"))
+    assert waits(found) == {"b": set(), "c": {"b"}, "z": {"c"}, "a": {"z", "b"}}
+
+
+def test_too_many_waits_are_refused():
+    phases = [Phase(id=name, name=name, line=1, barrier=True) for name in "12"]
+    many = [task(f"{name}.{k}", phase=name) for name in "12" for k in range(1_500)]
+    with pytest.raises(PlanError, match="expected at most 2,000,000 waits of tasks"):
+        units_of(roadmap(*many, phases=phases), Settings(parallel=2))
+    names = tuple(f"{k}" for k in range(1_500))
+    said = [task(f"w{k}", depends_on=names) for k in names]
+    with pytest.raises(PlanError, match="expected at most 2,000,000"):
+        units_of(roadmap(*map(task, names), *said), Settings(parallel=2))

@@ -140,7 +140,7 @@ def test_bad_cursor_plans_are_told(tmp_path):
     ]
     path.write_text("---\na: 'b\nc: [\n---\n")
     assert CURSOR.recognises(Source(root=tmp_path, path=path)) == 60
-    with pytest.raises(NotReadable, match=r"x.plan.md:\d: front matter is not YAML"):
+    with pytest.raises(NotReadable, match=r"x.plan.md:\d: not YAML"):
         parse(CURSOR, path)
     path.write_text("# Only prose\n\n- [ ] box\n")
     assert CURSOR.recognises(Source(root=tmp_path, path=path)) == 0

@@ -18,7 +18,7 @@ from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings, word, words
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.nesting import nested
-from stoker.roadmaps.front_matter import FrontMatter, front_matter, written
+from stoker.roadmaps.front_matter import FrontMatter, front_matter, written, yaml_of
 from stoker.roadmaps.text import Text
 
 _CONFIGS: Final = ("config.yml", "config.yaml")
@@ -270,15 +270,7 @@ def _files(home: Path) -> list[Path]:
 def _config(source: Source, home: Path) -> dict[str, Any]:
     """Raises `NotReadable` if it is there and no YAML."""
     path = next((home / name for name in _CONFIGS if (home / name).is_file()), None)
-    if path is None:
-        return {}
-    import yaml
-
-    try:
-        value = yaml.load(source.read(path), yaml.BaseLoader)  # noqa: S506 - makes only texts
-    except yaml.YAMLError as error:
-        raise NotReadable(f"{source.relative(path)}: not YAML: {error}") from error
-    return value if isinstance(value, dict) else {}
+    return yaml_of(source.read(path), source.relative(path)) if path is not None else {}
 
 
 def _statuses(config: dict[str, Any]) -> tuple[str, ...]:
@@ -307,7 +299,10 @@ def _body(identity: str) -> str:
 
 def _natural(identity: str) -> tuple[tuple[int, str], ...]:
     parts = _body(identity).split(".")
-    return tuple((int(part), "") if part.isdecimal() else (1 << 60, part) for part in parts)
+    return tuple(
+        (int(part), "") if part.isdecimal() and len(part) < 18 else (1 << 60, part)
+        for part in parts
+    )
 
 
 def _ordinal(file: _File) -> float:

@@ -12,6 +12,7 @@ from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
 from stoker.roadmaps.formats.scanner import TEXT, Heading
 from stoker.roadmaps.formats.words import ticked
+from stoker.roadmaps.front_matter import yaml_of
 
 _FILE = re.compile(r"(?:story-)?(\d+)[.-](\d+)(?=[.-]|$)")
 _STATUS = re.compile(
@@ -189,8 +190,6 @@ def _judge(reader: Reader, tasks: tuple[Task, ...], sprint: Mapping[str, str]) -
 
 def _sprint(source: Source, folder: Path) -> dict[str, str]:
     """The stories' statuses of sprint-status.yaml, which lies with the stories or above them."""
-    import yaml
-
     for place in (folder, *folder.parents):
         if not place.is_relative_to(source.root):
             break
@@ -198,11 +197,14 @@ def _sprint(source: Source, folder: Path) -> dict[str, str]:
         if not file.is_file():
             continue
         try:
-            found = yaml.safe_load(source.read(file))
-        except (NotReadable, yaml.YAMLError):
+            statuses = yaml_of(source.read(file), file.name).get("development_status")
+        except NotReadable:
             return {}
-        statuses = found.get("development_status") if isinstance(found, dict) else None
-        return {str(k): str(v) for k, v in statuses.items()} if isinstance(statuses, dict) else {}
+        return (
+            {k: v for k, v in statuses.items() if isinstance(v, str)}
+            if isinstance(statuses, dict)
+            else {}
+        )
     return {}
 
 

@@ -11,6 +11,7 @@ from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
 from stoker.roadmaps.formats.scanner import BOXED, FENCE, Box, Scan, starts
 from stoker.roadmaps.formats.words import ticked, verification
+from stoker.roadmaps.front_matter import yaml_of
 from stoker.roadmaps.identity import Names, slug
 
 # Its own pattern, applied to every line, in fences and comments too: a task that is not counted
@@ -185,14 +186,12 @@ def _files(source: Source) -> list[Path]:
 
 def _tracked(source: Source) -> str | None:
     """The glob of the task files by the change's schema, if it has one of its own."""
-    import yaml
 
     def load(path: Path) -> dict[str, Any]:
         try:
-            found = yaml.safe_load(source.read(path))
-        except (NotReadable, yaml.YAMLError):
+            return yaml_of(source.read(path), path.name)
+        except NotReadable:
             return {}
-        return found if isinstance(found, dict) else {}
 
     folder = next((path for path in source.path.parents if path.name == "openspec"), None)
     name = load(source.path / ".openspec.yaml").get("schema")

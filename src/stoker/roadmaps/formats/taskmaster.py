@@ -226,7 +226,8 @@ def _is_id(value: Any) -> bool:
 
 def _order(task: Task) -> tuple[tuple[int, str], ...]:
     return tuple(
-        (int(part), "") if part.isdecimal() else (1 << 60, part) for part in task.id.split(".")
+        (int(part), "") if part.isdecimal() and len(part) < 18 else (1 << 60, part)
+        for part in task.id.split(".")
     )
 
 
