@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from stoker.roadmaps.document import Problem, Task
 
+Severity = Literal["error", "warning", "note"]
+
 
 class Findings(list[Problem]):
     """The problems of one document."""
@@ -21,7 +23,7 @@ class Findings(list[Problem]):
         place: tuple[int, int],
         code: str,
         message: str,
-        severity: Literal["error", "warning", "note"] = "error",
+        severity: Severity = "error",
         path: str | None = None,
     ) -> None:
         """Note a problem. `place`: line and column. `path`: of another file of the document."""
@@ -58,9 +60,7 @@ class Findings(list[Problem]):
                     message = f"{task.id} depends on {one}, which there is not"
                     self._of(task, "unknown-dependency", message, "warning")
 
-    def _of(
-        self, task: Task, code: str, message: str, severity: Literal["error", "warning"]
-    ) -> None:
+    def _of(self, task: Task, code: str, message: str, severity: Severity) -> None:
         self.tell((task.line, task.column), code, message, severity, task.path)
 
 

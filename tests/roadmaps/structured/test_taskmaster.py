@@ -11,7 +11,7 @@ from plan_edits import marks_hold, parse, set_all
 
 from stoker.roadmaps import writing
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.taskmaster import FORMAT, ready
+from stoker.roadmaps.formats.taskmaster import FORMAT
 from stoker.roadmaps.writing import Changed
 
 FILE = """\
@@ -110,24 +110,6 @@ def test_only_statuses_change(path, tmp_path):
     assert {task.status for task in again.walk()} == {"done"}
     source, _ = parse(FORMAT, path, tmp_path)
     assert set_all(FORMAT, source, again, "done") == 0
-
-
-def test_what_is_next_is_what_task_master_says(path, tmp_path):
-    _, roadmap = parse(FORMAT, path, tmp_path)
-    # 2.2 waits for 3.1, which is cancelled: only done satisfies.
-    assert [task.id for task in ready(roadmap)] == ["2.3"]
-    value = json.loads(FILE)["master"]
-    value["tasks"][1]["status"] = "pending"
-    value["tasks"] += [
-        {"id": 10, "title": "j", "status": "pending", "priority": "high", "dependencies": [1]},
-        {"id": 4, "title": "k", "status": "pending", "priority": "high", "dependencies": [1]},
-        {"id": 5, "title": "l", "status": "pending", "priority": "high", "dependencies": []},
-        {"id": 6, "title": "m", "status": "review"},
-    ]
-    path.write_text(json.dumps(value))
-    _, roadmap = parse(FORMAT, path, tmp_path)
-    assert roadmap.phases == ()
-    assert [task.id for task in ready(roadmap)] == ["5", "4", "10", "2"]
 
 
 @pytest.mark.parametrize(

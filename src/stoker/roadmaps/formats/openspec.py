@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from stoker.roadmaps.document import DEEPEST, Phase, Problem, Roadmap, Task
+from stoker.roadmaps.document import DEEPEST, Phase, Roadmap, Task
+from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
 from stoker.roadmaps.formats.scanner import BOXED, FENCE, Box, Scan, starts
@@ -113,22 +114,15 @@ def _every(scanned: Scan, data: bytes, path: str) -> Scan:
         ends.append(len(scanned.lines))
         open_.append((indent, len(boxes) - 1))
     fenced = [box.line + 1 for box in boxes if scanned.kinds[box.line] == FENCE]
-    problems = [found for found in scanned.problems if not found.code.endswith("-boxes")]
+    kept = (found for found in scanned.problems if not found.code.endswith("-boxes"))
+    problems = Findings(path, kept)
     if fenced:
         lines = ", ".join(map(str, fenced[:10]))
-        problems.append(
-            Problem(
-                severity="note",
-                code="fenced-boxes",
-                message=f"{len(fenced)} boxes in fenced code are tasks here, as OpenSpec counts "
-                f"them: line {lines}",
-                path=path,
-                line=fenced[0],
-            )
-        )
+        said = f"{len(fenced)} boxes in fenced code are tasks here, as OpenSpec counts them"
+        problems.tell((fenced[0], 1), "fenced-boxes", f"{said}: line {lines}", "note")
     for box in boxes:
         kinds[box.line] = BOXED
-    return scanned._replace(boxes=boxes, ends=ends, kinds=kinds, hidden=[], problems=problems)
+    return scanned._replace(boxes=boxes, ends=ends, kinds=kinds, problems=problems)
 
 
 def _drafts(reader: Reader, phases: list[Phase], names: Names, archived: bool) -> list[Draft]:

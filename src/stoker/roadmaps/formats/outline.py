@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from msgspec import Struct
 
@@ -19,11 +19,11 @@ from stoker.roadmaps.document import (
     CodeBlock,
     Criterion,
     Mark,
-    Problem,
     Roadmap,
     Status,
     Task,
 )
+from stoker.roadmaps.findings import Findings, Severity
 from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
 from stoker.roadmaps.formats.nesting import shallow
 from stoker.roadmaps.formats.scanner import BOXED, FENCE, TEXT, Box, Heading, scan
@@ -94,7 +94,7 @@ class Reader:
         self.scanned = scan(self.data, self.relative, include_fenced=reading.include_fenced)
         self.main = path == source.path
         """It is the document's source, which tasks need not name."""
-        self.problems: list[Problem] = []
+        self.problems = Findings(self.relative)
         self._states = states
 
     @cached_property
@@ -180,19 +180,12 @@ class Reader:
         code: str,
         message: str,
         at: Box | Heading | int,
-        severity: Literal["error", "warning", "note"] = "warning",
+        severity: Severity = "warning",
     ) -> None:
         """Note a problem with its place, or line."""
-        self.problems.append(
-            Problem(
-                severity=severity,
-                code=code,
-                message=message,
-                path=self.relative,
-                line=(at if isinstance(at, int) else at.line) + 1,
-                column=at.column + 1 if isinstance(at, Box) else 1,
-            )
-        )
+        line = at if isinstance(at, int) else at.line
+        column = at.column if isinstance(at, Box) else 0
+        self.problems.tell((line + 1, column + 1), code, message, severity)
 
     @cached_property
     def criteria(self) -> Criteria:
@@ -412,11 +405,10 @@ class Markdown:
     ) -> Roadmap:
         """A roadmap of what was read."""
         path = source.relative(source.path)
-        problems = [
-            one for reader in readers for one in (*reader.scanned.problems, *reader.problems)
-        ]
+        found = (one for reader in readers for one in (*reader.scanned.problems, *reader.problems))
+        problems = Findings(path, found)
         if not tasks:
-            problems.append(no_tasks(path))
+            problems.tell((1, 1), "no-tasks", "expected at least one task, found none", "warning")
         digest = sha256()
         for reader in readers:
             digest.update(reader.data)
@@ -430,9 +422,3 @@ class Markdown:
             problems=tuple(sorted(problems, key=attrgetter("path", "line"))),
             **fields,
         )
-
-
-def no_tasks(path: str) -> Problem:
-    """A plan file without a task."""
-    message = "expected at least one task, found none"
-    return Problem(severity="warning", code="no-tasks", message=message, path=path, line=1)

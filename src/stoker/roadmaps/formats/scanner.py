@@ -17,6 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from stoker.roadmaps.document import DEEPEST, Problem
+from stoker.roadmaps.findings import Findings, Severity
 from stoker.roadmaps.format import NotReadable
 
 TEXT, FENCE, HTML, QUOTE, CODE, BOXED = range(6)
@@ -76,8 +77,6 @@ class Scan(NamedTuple):
     ends: list[int]
     """For each box the line behind the last one that belongs to it."""
     blocks: list[Block]
-    hidden: list[int]
-    """Lines with boxes that do not count: their `kinds` say why."""
     problems: list[Problem]
 
 
@@ -150,7 +149,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
     blocks: list[Block] = []
     hidden: list[int] = []
     deep: list[int] = []
-    problems: list[Problem] = []
+    problems = Findings(path)
     stack: list[_Item] = []
     paragraph = -1  # the line an open paragraph begins in
     fence = ""  # the open one
@@ -211,16 +210,8 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                     continue
                 inner = _FENCE.match(rest)
                 if inner and (inner[2] or inner[4] or "").strip() and inner[0][:3] == fence[:3]:
-                    problems.append(
-                        Problem(
-                            severity="warning",
-                            code="unbalanced-fence",
-                            message=f"a fence is opened inside the one of line {fence_line + 1}",
-                            path=path,
-                            line=number + 1,
-                            column=at + 1,
-                        )
-                    )
+                    place, said = (number + 1, at + 1), f"the one of line {fence_line + 1}"
+                    problems.tell(place, _UNBALANCED, f"a fence is opened inside {said}", "warning")
                 if _ANY_BOX.match(rest):
                     item = _ITEM.match(rest)
                     if include_fenced and item and item[4]:
@@ -373,30 +364,15 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
     close(0, last)
     if fence:
         blocks.append(_block(lines, fence_line, last))
-        problems.append(
-            Problem(
-                severity="warning",
-                code="unbalanced-fence",
-                message="this fence is never closed: nothing below it is read",
-                path=path,
-                line=fence_line + 1,
-                column=fence_indent + 1,
-            )
-        )
+        place, said = (fence_line + 1, fence_indent + 1), "this fence is never closed"
+        problems.tell(place, _UNBALANCED, f"{said}: nothing below it is read", "warning")
     if wrapped:
         kinds[first - 1] = FENCE
     if deep:
-        problems.append(
-            Problem(
-                severity="warning",
-                code="deep-nesting",
-                message=f"lists nest deeper than {DEEPEST} levels: taken as of that level",
-                path=path,
-                line=deep[0] + 1,
-            )
-        )
-    problems.extend(_reports(hidden, kinds, path))
-    return Scan(lines, kinds, headings, boxes, ends, blocks, hidden, problems)
+        message = f"lists nest deeper than {DEEPEST} levels: taken as of that level"
+        problems.tell((deep[0] + 1, 1), "deep-nesting", message, "warning")
+    _report(hidden, kinds, problems)
+    return Scan(lines, kinds, headings, boxes, ends, blocks, problems)
 
 
 def starts(data: bytes) -> list[int]:
@@ -476,7 +452,8 @@ def _html(rest: str, paragraph: int) -> re.Pattern[str] | str | None:
     return None
 
 
-_WHY = {
+_UNBALANCED = "unbalanced-fence"
+_WHY: dict[int, tuple[Severity, str, str]] = {
     FENCE: ("warning", "fenced-boxes", "in fenced code"),
     HTML: ("note", "commented-boxes", "in comments or HTML"),
     QUOTE: ("note", "quoted-boxes", "in block quotes"),
@@ -484,8 +461,8 @@ _WHY = {
 }
 
 
-def _reports(hidden: Iterable[int], kinds: bytearray, path: str) -> Iterable[Problem]:
-    """How many boxes do not count, and where: one problem for each reason."""
+def _report(hidden: Iterable[int], kinds: bytearray, problems: Findings) -> None:
+    """Tell how many boxes do not count, and where: one problem for each reason."""
     found: dict[int, list[int]] = {}
     for line in hidden:
         found.setdefault(kinds[line], []).append(line + 1)
@@ -493,10 +470,5 @@ def _reports(hidden: Iterable[int], kinds: bytearray, path: str) -> Iterable[Pro
         severity, code, where = _WHY[kind]
         named = ", ".join(map(str, places[:10])) + (", ..." if len(places) > 10 else "")
         boxes = "1 box" if len(places) == 1 else f"{len(places)} boxes"
-        yield Problem(
-            severity=severity,  # type: ignore[arg-type]
-            code=code,
-            message=f"{boxes} {where} not taken as tasks: line {named}",
-            path=path,
-            line=places[0],
-        )
+        message = f"{boxes} {where} not taken as tasks: line {named}"
+        problems.tell((places[0], 1), code, message, severity)

@@ -29,7 +29,6 @@ _WORDS: Final = {status: word for word, status in _STATUSES.items() if word != "
 _PRIORITIES: Final[dict[str, Priority]] = {
     word: word for word in ("low", "medium", "high", "critical")
 }
-_RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _PLACES: Final = (".taskmaster/tasks/tasks.json", "tasks/tasks.json", "tasks.json")
 
 
@@ -82,25 +81,6 @@ class TaskMaster(Structured):
 
 
 FORMAT: Final = TaskMaster()
-
-
-def ready(roadmap: Roadmap) -> tuple[Task, ...]:
-    """What Task Master would work at next, best first: subtasks of tasks in progress, else
-    tasks, whose dependencies are all done; by priority, then few dependencies, then id."""
-    done = {task.id for task in roadmap.walk() if task.status == "done"}
-
-    def open_(task: Task) -> bool:
-        return task.status in ("pending", "in_progress") and done.issuperset(task.depends_on)
-
-    found = [
-        (child, child.priority or parent.priority)
-        for parent in roadmap.tasks
-        if parent.status == "in_progress"
-        for child in parent.subtasks
-        if open_(child)
-    ] or [(task, task.priority) for task in roadmap.tasks if open_(task)]
-    found.sort(key=lambda one: (_RANKS[one[1] or "medium"], len(one[0].depends_on), _order(one[0])))
-    return tuple(task for task, _ in found)
 
 
 class _Reader:
@@ -221,13 +201,6 @@ def _files(value: Any) -> tuple[str, ...]:
 def _is_id(value: Any) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, str) and bool(value.strip())
-    )
-
-
-def _order(task: Task) -> tuple[tuple[int, str], ...]:
-    return tuple(
-        (int(part), "") if part.isdecimal() and len(part) < 18 else (1 << 60, part)
-        for part in task.id.split(".")
     )
 
 
