@@ -68,10 +68,12 @@ def home_of(env: Mapping[str, str]) -> str:
 
 def beneath(path: str, above: str) -> str | None:
     """The way from `above` to `path`, empty if they are the same; None: it is not beneath it."""
-    real, top = Path(path).resolve(), Path(above).resolve()
-    if not real.is_relative_to(top):
-        return None
-    return "" if real == top else str(real.relative_to(top))
+    # Asked dozens of times for each command: without a Path each, a quarter of the time.
+    real, top = os.path.realpath(path), os.path.realpath(above)
+    if real == top:
+        return ""
+    within = f"{top.rstrip('/')}/"
+    return real.removeprefix(within) if real.startswith(within) else None
 
 
 def linked(cwd: str) -> tuple[Path, Path] | None:

@@ -6,7 +6,6 @@ What a try changed is what git says of it.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -96,18 +95,13 @@ def lock_file(repository: Repository, branch: str) -> Path:
 async def room(
     repository: Repository, path: Path, branch: str, base: str, spares: Spares
 ) -> Worktree:
-    """The worktree of a try, on a branch of its own: the one that is there, else a new one, cut
-    from the branch or commit `base`."""
+    """A new worktree for a try, cut from the branch or commit `base`, on a branch of its own."""
+    cut = partial(creation.create, repository, path, branch, base, spares=spares)
     try:
-        found = Worktree.open(repository, path)
-        if await asyncio.to_thread((path / ".git").exists):
-            return found
-    except NotAWorktree:
-        pass
-    try:
-        made = await creation.create(repository, path, branch, base, spares=spares)
-    except BranchExists:
-        return await creation.recreate(repository, path, branch)
+        made = await cut()
+    except BranchExists:  # of a run of the same name, in another journal, that was killed
+        await leave(repository, path, branch)
+        made = await cut()
     await spares.lend(made, await made.head() or base)
     return made
 

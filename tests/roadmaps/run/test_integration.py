@@ -61,6 +61,27 @@ def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
     assert git(world.root, "rev-parse", "mine") == mine
 
 
+def test_what_a_killed_run_of_the_same_name_left_is_not_built_upon(
+    world: World, tmp_path: Path
+) -> None:
+    world.write("kept.py", "A = 1\n")
+    world.commit()
+    base = git(world.root, "rev-parse", "HEAD")
+    path, branch = integration.place(tmp_path, "x", "run")
+    git(world.root, "checkout", "-q", "-b", branch)
+    world.write("never_verified.py", "")
+    world.commit()
+    git(world.root, "checkout", "-q", "main")
+
+    async def scenario() -> str | None:
+        repository = await Repository.open(world.root)
+        worktree = await integration.room(repository, path, branch, "main", Spares(path.parent))
+        return await worktree.head()
+
+    assert asyncio.run(scenario()) == base
+    assert not (path / "never_verified.py").exists()
+
+
 def test_plan_files_are_as_they_were(world: World, tmp_path: Path) -> None:
     world.write("PLAN.md", "- [ ] one\n")
     world.write("kept.py", "A = 1\n")
