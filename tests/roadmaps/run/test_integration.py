@@ -116,7 +116,7 @@ def test_names_of_plan_files_are_names_and_no_patterns(world: World, tmp_path: P
         worktree = await integration.room(repository, path, branch, base, Spares(path.parent))
         (path / plan).write_text("- [x] one\n")
         (path / "plan 1 for ours.md").write_text("made\n")
-        return await integration.collect(worktree, base, (plan,), "t")
+        return (await integration.collect(worktree, base, (plan,), "t", Spares(tmp_path))).commit
 
     work = asyncio.run(scenario())
     assert git(world.root, "diff", "--name-only", base, work) == "plan 1 for ours.md"
