@@ -116,6 +116,7 @@ def _view(one: Standing, run_id: str, diff: str) -> dict[str, Any]:
         "tries": len(one.tries),
         "tokens": sum(t.tokens for t in one.tries),
         "cost_usd": sum(t.cost_usd for t in one.tries),
+        "parts": one.parts,
         "evidence": last.evidence if last else None,
         **({"diff": diff} if diff else {}),
     }
@@ -130,6 +131,7 @@ def _print(one: Standing, args: Namespace, context: Context, diff: Sequence[str]
     if one.reason:
         lines.append(one.reason)
     lines += [f"{name} is not marked in the file: {why}" for name, why in one.unmarked.items()]
+    lines += [f"{'x' if done else '-'} {part}" for part, done in one.parts]
     if last is not None and (evidence := last.evidence) is not None:
         if evidence.files:
             lines.append(f"changed {', '.join(evidence.files)}")

@@ -30,6 +30,8 @@ class Accept(Definition, frozen=True):
     """The reviewer's last message."""
     reviewer: str
     """Its profile."""
+    run: str = ""
+    """The try that has verified the work; default: this one."""
 
 
 class AcceptKind(BaseKind[Accept]):
@@ -42,7 +44,7 @@ class AcceptKind(BaseKind[Accept]):
     async def start(self, step: Step, definition: Accept, attempt: Attempt) -> Result:
         """A look at the journal."""
         bench = await attempt.shared(opened)
-        state = await replayed(bench.journal, attempt.run_id)
+        state = await replayed(bench.journal, definition.run or attempt.run_id)
         verified = evidence_of(state[VERIFY].outputs.get("evidence"))
         assert verified is not None  # noqa: S101 - this step comes after it
         evidence = judged(verified, definition.said, definition.reviewer)

@@ -60,7 +60,7 @@ def begun(roadmap: Roadmap, job: Job, settings: Settings) -> Begun:
 def metadata(one: Begun, settings: Settings) -> dict[str, Any]:
     """Of the run's plan."""
     said = {"job": one.job, "settings": settings, "document": one.document}
-    found: dict[str, Any] = _each(literal, msgspec.to_builtins(said))
+    found: dict[str, Any] = literally(msgspec.to_builtins(said))
     return found
 
 
@@ -80,6 +80,11 @@ def of(plan: Plan, added: Sequence[Task] = ()) -> Begun | None:
 def settings_of(plan: Plan) -> Settings:
     """The settings that a run began with."""
     return msgspec.convert(plan.metadata.get("settings", {}), Settings)
+
+
+def literally(value: Any) -> Any:
+    """What stands for a value in a plan's metadata, where nothing is filled in but variables."""
+    return _each(literal, value)
 
 
 def written(value: Any) -> Any:

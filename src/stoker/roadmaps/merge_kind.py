@@ -16,6 +16,7 @@ from stoker.plan.model import InterruptPolicy, Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.checking import check
+from stoker.roadmaps.tries import tokens
 from stoker.roadmaps.unit import Job, Unit
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.message import Trailers
@@ -37,8 +38,6 @@ class Merge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     step: str
     last: bool = False
     """There is no other try."""
-    tokens: dict[str, int] = {}
-    """That the agent used."""
 
 
 class MergeKind:
@@ -87,7 +86,12 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
             return {"checkpoint": onto}
         subject = f"executor({', '.join(unit.ids)}): {unit.title}".splitlines()[0][:100]
         made, conflicts = await integration.candidate(
-            repository, onto, definition.base, definition.work, subject, _trailers(definition)
+            repository,
+            onto,
+            definition.base,
+            definition.work,
+            subject,
+            _trailers(definition, tokens(await bench.state(attempt.run_id))),
         )
         if conflicts:
             attempt.write(f"conflicts in {', '.join(conflicts)}\n", error=True)
@@ -110,8 +114,7 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
     return {**outputs, "checkpoint": made}
 
 
-def _trailers(definition: Merge) -> Trailers:
-    used = sum(definition.tokens.get(name, 0) for name in ("input", "output"))
+def _trailers(definition: Merge, used: int) -> Trailers:
     return (
         ("Stoker-Run", definition.run),
         ("Stoker-Step", definition.step),

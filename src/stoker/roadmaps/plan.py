@@ -2,6 +2,8 @@
 
 roadmap-task, and in each try of it:
 [ask ->] agent -> verify [-> judge -> accept] [-> review] -> merge
+where instead of `agent` a task that was too much for one turn has, if need be after
+split -> parts, for each of its parts: part -> check
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.plan.errors import PlanError, Problem
@@ -20,13 +23,28 @@ from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
-from stoker.roadmaps.begun import Begun, written
+from stoker.roadmaps.begun import Begun, literally, written
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
-from stoker.roadmaps.prompt import review_prompt
+from stoker.roadmaps.parts import Part, unit_of
+from stoker.roadmaps.prompt import part_prompt, review_prompt, split_prompt
 from stoker.roadmaps.settings import Options, Settings
-from stoker.roadmaps.tries import ACCEPT, AGENT, ASK, JUDGE, MERGE, REVIEW, VERIFY, Next
+from stoker.roadmaps.tries import (
+    ACCEPT,
+    AGENT,
+    ASK,
+    CHECK,
+    JUDGE,
+    MERGE,
+    PART,
+    PARTS,
+    REVIEW,
+    SPLIT,
+    VERIFY,
+    Next,
+    Reviewed,
+)
 from stoker.roadmaps.unit import Job, Unit, family
 
 AGAIN: Final = 75
@@ -158,53 +176,122 @@ def steering(unit: str, text: str, *, interrupt: bool, by: str, token: str) -> s
     return msgspec.json.encode({"steps": [step]}).decode()
 
 
-def try_plan(
-    job: Job,
-    unit: Unit,
-    next_: Next,
-    *,
-    base: str,
-    cwd: str,
-    step: tuple[str, str],
-    token: str,
-    last: bool,
-    prompt: str,
-    pending: Mapping[str, Sequence[str]] | None,
-    kinds: Kinds,
-) -> Plan:
-    """The plan of one try. `base`: the commit its worktree `cwd` was cut from; `step`: the run and
-    the step it is a try of; `token`: the same whenever this try is gone on with; `pending`: see
-    `roadmap-verify`; `last`: if it fails, there is no other."""
-    said = unit.options
-    work = {
-        "job": written(msgspec.to_builtins(job)),
-        "unit": written(msgspec.to_builtins(unit)),
-        "base": base,
-        "run": written(step[0]),
-        "last": last,
-    }
-    limit = {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
+class Frame(Struct, frozen=True, kw_only=True):
+    """What the steps of a try have in common."""
+
+    job: Job
+    unit: Unit
+    base: str
+    """The commit its worktree was cut from."""
+    run: str
+    """The roadmap's."""
+    step: str
+    """Which it is a try of."""
+    token: str
+    """The same whenever this try is gone on with."""
+    last: bool
+    """If it fails, there is no other."""
+    pending: dict[str, tuple[str, ...]] | None
+    """See `roadmap-verify`."""
+
+
+def try_plan(frame: Frame, next_: Next, *, cwd: str, prompt: str, rest: str, kinds: Kinds) -> Plan:
+    """The plan of one try in the worktree `cwd`. `prompt`: what its first agent is told; `rest`:
+    what the agents of parts are told that follow."""
+    unit, said = frame.unit, frame.unit.options
     steps: list[dict[str, Any]] = []
     if next_.ask:
         asked = f"{next_.reason[:1500]}. Try {unit.id} again?"
         steps.append(_step(ASK, {"type": "approval", "prompt": written(asked)}))
-    if not unit.gate:
+    if next_.split:
+        told = _agent(said, said.agent, split_prompt(prompt), model=said.model)
+        steps.append(_step(SPLIT, told, provides=["summary"], **_limit(said)))
+        split = {
+            "type": "roadmap-split",
+            **written(msgspec.to_builtins(frame)),
+            "said": f"${{{{ prev.{SPLIT}.outputs.summary }}}}",
+            "prompt": written(rest),
+        }
+        steps.append(_step(PARTS, split, provides=["parts"]))
+    elif next_.parts:
+        steps += _parts(frame, next_.parts, next_.done, prompt, rest)
+    elif next_.reviewed:
+        steps += _ending(frame, "true", next_.reviewed)
+    elif unit.gate:
+        steps += _verified(frame, "true")
+    else:
         agent = _agent(said, said.agent, prompt, model=said.model)
-        steps.append(_step(AGENT, agent, **limit))
-    verify: dict[str, Any] = {"type": "roadmap-verify", **work}
-    if pending is not None:
-        verify["pending"] = written(pending)
-    steps.append(_step(VERIFY, verify, provides=["verdict"]))
-    good = f"prev.{VERIFY}.outputs.verdict != 'failed'"
+        steps.append(_step(AGENT, agent, **_limit(said)))
+        steps += _verified(frame, "true")
+    document = {
+        "plan_id": literal(f"try-{unit.id}"[:200]),
+        "metadata": {
+            "parts": literally(msgspec.to_builtins(next_.parts)),
+            "done": next_.done,
+        },
+        "globals": {"max_concurrency": 1, "cwd": written(cwd)},
+        "steps": _in_order(steps),
+    }
+    return loads(msgspec.json.encode(document), kinds=kinds).plan
+
+
+def divided(frame: Frame, after: str, parts: Sequence[Part], rest: str) -> str:
+    """The steps that a try is extended by behind the step `after`, which has divided its task."""
+    steps = _in_order(_parts(frame, parts, 0, rest, rest))
+    steps[0]["depends_on"] = [after]
+    return msgspec.json.encode({"steps": steps}).decode()
+
+
+def _parts(
+    frame: Frame, parts: Sequence[Part], done: int, first: str, rest: str
+) -> list[dict[str, Any]]:
+    """Each part that is not done: its agent, and its verification against the part before."""
+    said, work = frame.unit.options, _work(frame)
+    steps: list[dict[str, Any]] = []
+    good, base = "true", work["base"]
+    for number in range(done + 1, len(parts) + 1):
+        told = part_prompt(rest if steps else first, parts, number)
+        agent = _agent(said, said.agent, told, model=said.model)
+        steps.append(_step(f"{PART}{number}", agent, condition=good, **_limit(said)))
+        check = {
+            "type": "roadmap-verify",
+            **work,
+            "unit": written(msgspec.to_builtins(unit_of(frame.unit, parts, number))),
+            "base": base,
+            "last": False,
+            "goes_on": True,
+        }
+        name = f"{CHECK}{number}"
+        steps.append(_step(name, check, condition=good))
+        good += f" && prev.{name}.outputs.verdict != 'failed'"
+        base = f"${{{{ prev.{name}.outputs.commit }}}}"
+    return steps + _verified(frame, good)
+
+
+def _verified(frame: Frame, good: str) -> list[dict[str, Any]]:
+    """What is made of the work in the worktree, if all is `good`: verified, and what follows."""
+    verify: dict[str, Any] = {"type": "roadmap-verify", **_work(frame)}
+    if frame.pending is not None:
+        verify["pending"] = written(frame.pending)
+    step = _step(VERIFY, verify, condition=good, provides=["verdict"])
+    return [step, *_ending(frame, f"{good} && prev.{VERIFY}.outputs.verdict != 'failed'", None)]
+
+
+def _ending(frame: Frame, good: str, reviewed: Reviewed | None) -> list[dict[str, Any]]:
+    """Reviewed, looked at, and merged. `reviewed`: what an earlier try has verified."""
+    unit, said = frame.unit, frame.unit.options
+    steps: list[dict[str, Any]] = []
     reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)
     if reviewer and not unit.gate:
-        judge = _agent(said, reviewer, review_prompt(job, unit, base))
-        steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **limit))
+        judge = _agent(said, reviewer, review_prompt(frame.job, unit, frame.base))
+        steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **_limit(said)))
         accept = {
             "type": "roadmap-accept",
             "reviewer": written(reviewer),
             "said": f"${{{{ prev.{JUDGE}.outputs.summary }}}}",
         }
+        if reviewed is not None:
+            accept["run"] = written(reviewed.run)
         steps.append(_step(ACCEPT, accept, condition=good, provides=["accepted"]))
         good += f" && prev.{ACCEPT}.outputs.accepted != 'failed'"
     if said.approve == "after" and not unit.gate:
@@ -213,22 +300,30 @@ def try_plan(
         steps.append(_step(REVIEW, review, condition=good))
     merge = {
         "type": "roadmap-merge",
-        **work,
-        "work": f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
-        "token": written(token),
-        "step": written(step[1]),
+        **_work(frame),
+        "work": reviewed.commit if reviewed else f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
+        "token": written(frame.token),
+        "step": written(frame.step),
     }
-    if not unit.gate:
-        merge["tokens"] = f"${{{{ prev.{AGENT}.outputs.tokens }}}}"
     steps.append(_step(MERGE, merge, condition=good, provides=["checkpoint"]))
+    return steps
+
+
+def _work(frame: Frame) -> dict[str, Any]:
+    """What verifying and merging are told."""
+    fields = {name: getattr(frame, name) for name in ("job", "unit", "base", "run", "last")}
+    found: dict[str, Any] = written(msgspec.to_builtins(fields))
+    return found
+
+
+def _in_order(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for earlier, later in itertools.pairwise(steps):
         later["depends_on"] = [earlier["id"]]
-    document = {
-        "plan_id": literal(f"try-{unit.id}"[:200]),
-        "globals": {"max_concurrency": 1, "cwd": written(cwd)},
-        "steps": steps,
-    }
-    return loads(msgspec.json.encode(document), kinds=kinds).plan
+    return steps
+
+
+def _limit(said: Options) -> dict[str, Any]:
+    return {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
 
 
 def _agent(said: Options, profile: str, prompt: str, model: str | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence, Fault
+from stoker.roadmaps.parts import Part
 from stoker.roadmaps.suggest import Suggestion
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job, Unit
@@ -37,6 +38,22 @@ If it is not good enough, tell what is wrong, each point on a line of its own th
 told those lines. Leave matters of taste out. Then end your last message with one of these lines:
 VERDICT: accept
 VERDICT: refuse"""
+
+_SPLIT = """\
+# Divide it
+
+It was too much for one turn. Do none of it now and change nothing: divide what is left of it into \
+2 to 5 parts that are done in their order, each by an agent of its own that has one turn for it, \
+and each whole in itself, so that the project's tests pass after it. Look at the project as far as \
+you need to. End your last message with the parts as JSON:
+```json
+[{"title": "in a line", "description": "what is to be done", "files": ["path/that/it/makes.py"]}]
+```"""
+_PART = """\
+# Your part: {number} of {many}
+
+Parts are done one after the other, and verified each. What is done is in your directory. Do your \
+part and leave the others."""
 
 
 def prompt(
@@ -81,6 +98,28 @@ def prompt(
 def review_prompt(job: Job, unit: Unit, base: str) -> str:
     """What to tell the agent that reviews a try, in the try's worktree, cut from `base`."""
     return "\n\n".join((_REVIEW.format(base=base), _tasks(job, unit, whole=True), _VERDICT)) + "\n"
+
+
+def split_prompt(told: str) -> str:
+    """What to tell the agent that divides its task; `told`: what it is told of it."""
+    return f"{told}\n{_SPLIT}\n"
+
+
+def part_prompt(told: str, parts: Sequence[Part], number: int) -> str:
+    """What to tell the agent of a part; `told`: what it is told of the whole."""
+    lines = [
+        f"{n}. {part.title}" + (" (done)" if n < number else " (yours)" if n == number else "")
+        for n, part in enumerate(parts, 1)
+    ]
+    part = parts[number - 1]
+    files = "".join(f"\n- {path}" for path in part.files)
+    text = "\n\n".join(
+        (
+            _PART.format(number=number, many=len(parts)) + "\n" + "\n".join(lines),
+            *filter(None, (part.description, files and f"Files of it:{files}")),
+        )
+    )
+    return f"{told}\n{text}\n"
 
 
 def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:

@@ -72,6 +72,13 @@ class Standing(Struct, frozen=True, kw_only=True):
         """The last try that came to anything."""
         return next((one for one in reversed(self.tries) if one.outcome != "lost"), None)
 
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """Those it was divided into, and whether they are done."""
+        divided = next((one for one in reversed(self.tries) if one.parts), None)
+        parts = enumerate(divided.parts) if divided else ()
+        return [(part.title, place < divided.done) for place, part in parts if divided]
+
 
 class RunStanding(Struct, frozen=True, kw_only=True):
     """A run of a roadmap."""

@@ -17,11 +17,11 @@ from stoker.roadmaps import integration, knowledge, tries
 from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
-from stoker.roadmaps.plan import AGAIN, try_plan
+from stoker.roadmaps.plan import AGAIN, Frame, try_plan
 from stoker.roadmaps.prompt import prompt
 from stoker.roadmaps.standing import said_of
 from stoker.roadmaps.suggest import Suggestion, apply
-from stoker.roadmaps.tries import Next, Try
+from stoker.roadmaps.tries import Next, Reviewed, Try
 from stoker.roadmaps.unit import Unit
 from stoker.roadmaps.writeback import decided_by_hand, take_up, write_back
 from stoker.together import both
@@ -117,29 +117,32 @@ class _Try:
             return Result(exit_code=0, outputs={"status": "skipped", "reason": why})
         next_ = tries.decide(past, unit.options)
         await self._wait(next_)
-        told, base = "", ""
-        if unit.gate:
+        told, rest, base = "", "", ""
+        if (done := next_.reviewed) is not None:
+            base = done.base
+            await integration.room(self.repository, path, branch, done.commit, self.bench.spares)
+        elif unit.gate:
             base = await integration.tip(self.repository, job.branch)
         else:
-            told, base = await self._told(past, next_, path, branch)
-        return try_plan(
-            job,
-            unit,
-            next_,
+            told, rest, base = await self._told(past, next_, path, branch)
+        frame = Frame(
+            job=job,
+            unit=unit,
             base=base,
-            cwd=job.root if unit.gate else str(path),
-            step=(self.attempt.run_id, self.attempt.step_id),
+            run=self.attempt.run_id,
+            step=self.attempt.step_id,
             token=self.run,
             last=tries.is_last(past, unit.options),
-            prompt=told,
             pending=await self._pending(),
-            kinds=self.bench.kinds,
         )
+        cwd = job.root if unit.gate else str(path)
+        return try_plan(frame, next_, cwd=cwd, prompt=told, rest=rest, kinds=self.bench.kinds)
 
     async def _told(
         self, past: tuple[Try, ...], next_: Next, path: Path, branch: str
-    ) -> tuple[str, str]:
-        """Make the worktree of this try; what its agent is told, and the commit it begins from."""
+    ) -> tuple[str, str, str]:
+        """Make the worktree of this try; what its agent is told, what those of parts that follow,
+        and the commit it begins from."""
         last = next((one for one in reversed(past) if one.commit), None)
         spares = self.bench.spares
         worktree = await integration.room(self.repository, path, branch, self.job.branch, spares)
@@ -163,6 +166,7 @@ class _Try:
         if last is not None and self.unit.options.adapt == "auto_fix":
             applied = await asyncio.to_thread(apply, last.suggestions, path)
         diff = await integration.patch(self.repository, last.base, last.commit) if last else ""
+        said = said_of(await self.bench.state(self.attempt.run_id), self.attempt.step_id)
         told = prompt(
             self.job,
             self.unit,
@@ -173,9 +177,10 @@ class _Try:
             carried=next_.carry,
             other_way=next_.other_way,
             applied=applied,
-            said=said_of(await self.bench.state(self.attempt.run_id), self.attempt.step_id),
+            said=said,
         )
-        return told, base
+        rest = prompt(self.job, self.unit, (), context=known, said=said)
+        return told, rest, base
 
     async def _pending(self) -> dict[str, tuple[str, ...]] | None:
         """Files that other tasks are still to make; None: nothing is to be suggested."""
@@ -185,8 +190,13 @@ class _Try:
         left = [one.unit for one in run.units if one.status in ("pending", "in_progress")]
         return {one.id: one.files for one in left if one.files and one.id != self.unit.id}
 
+    def _who(self, reviewed: Reviewed | None) -> str:
+        """The profile that a try begins with."""
+        said = self.unit.options
+        return said.reviewer or said.agent if reviewed else said.agent
+
     async def _wait(self, next_: Next) -> None:
-        agent = self.unit.options.agent
+        agent = self._who(next_.reviewed)
         until = max(next_.not_before, self.bench.paused(agent))
         while (left := until - tries.now()) > 0:
             self.attempt.write(f"{agent} will listen again in {left:.0f} s\n")
@@ -224,7 +234,7 @@ class _Try:
         await integration.leave(self.repository, path, branch, keep=True, spares=spares)
         if next_.again:
             if last.category == "rate_limit":
-                self.bench.pause(self.unit.options.agent, next_.not_before)
+                self.bench.pause(self._who(last.reviewed), next_.not_before)
             why = last.error or last.outcome
             return Result(exit_code=AGAIN, error=f"{kind}: {why}" if last.category else why)
         error = f"{kind}: {next_.reason}"

@@ -21,6 +21,7 @@ from stoker.journal.base import Journal, UnknownRun
 from stoker.roadmaps import failures
 from stoker.roadmaps.evidence import Category, Evidence, Fault
 from stoker.roadmaps.failures import Failure
+from stoker.roadmaps.parts import Part
 from stoker.roadmaps.settings import Options
 from stoker.roadmaps.suggest import Suggestion
 
@@ -31,10 +32,25 @@ JUDGE: Final = "judge"
 ACCEPT: Final = "accept"
 REVIEW: Final = "review"
 MERGE: Final = "merge"
+SPLIT: Final = "split"
+PARTS: Final = "parts"
 """Steps of a try."""
+PART: Final = "part"
+CHECK: Final = "check"
+"""And of its parts, with their numbers."""
 MOST_CONFLICTS: Final = 5
 """Of one task, in a row."""
 _MOST_KNOWN: Final = 2_000
+_TELLING: Final = frozenset(("roadmap-split", "roadmap-verify", "roadmap-accept", "roadmap-merge"))
+
+
+class Reviewed(Struct, frozen=True, kw_only=True):
+    """Work that was verified and is still to be reviewed."""
+
+    run: str
+    """In which it was verified."""
+    base: str
+    commit: str
 
 
 class Try(Struct, frozen=True, kw_only=True):
@@ -58,6 +74,12 @@ class Try(Struct, frozen=True, kw_only=True):
     """What may help the next, the best first."""
     conflicts: tuple[str, ...] = ()
     summary: str = ""
+    parts: tuple[Part, ...] = ()
+    """That its task was divided into."""
+    done: int = 0
+    """How many of them are verified."""
+    reviewed: Reviewed | None = None
+    """Nothing but its review failed, which has come to no verdict."""
     tokens: int = 0
     cost_usd: float = 0.0
     began: float = 0.0
@@ -87,6 +109,14 @@ class Next(Struct, frozen=True, kw_only=True):
     """The next try is told to take another approach."""
     trim: bool = False
     """It is told less."""
+    split: bool = False
+    """Its task is to be divided."""
+    parts: tuple[Part, ...] = ()
+    """It goes on with these."""
+    done: int = 0
+    """Of which so many are verified."""
+    reviewed: Reviewed | None = None
+    """It only reviews that."""
     not_before: float = 0.0
 
 
@@ -108,13 +138,12 @@ async def history(
         if (one := known.get(nested)) is None:
             try:
                 state = await replayed(journal, nested)
-            except UnknownRun:  # it could not be begun
-                one = Try(number=number, run_id=nested, outcome="lost")
-            else:
-                one = read(number, state, runs)
-                if state.status in RUN_OVER:
-                    keep_under(_MOST_KNOWN, known)
-                    known[nested] = one
+            except UnknownRun:  # the attempt found that there was nothing to try
+                continue
+            one = read(number, state, runs)
+            if state.status in RUN_OVER:
+                keep_under(_MOST_KNOWN, known)
+                known[nested] = one
         found.append(one)
     return tuple(found)
 
@@ -129,30 +158,48 @@ def read(number: int, state: RunState, runs: Path | None = None) -> Try:
     """A try, from its run, and from what its agents tell that did not live to say what they have
     used. Raises `OSError`."""
     steps = {step.step.id: step for step in state.steps}
-    agent, verify, accept = (steps.get(name) for name in (AGENT, VERIFY, ACCEPT))
+    kinds = {name: (step.step.step_def or {}).get("type") for name, step in steps.items()}
+    agents = [step for name, step in steps.items() if kinds[name] == "agent"]
     told = {
-        k: v for n in (VERIFY, ACCEPT, MERGE) if n in steps for k, v in steps[n].outputs.items()
+        key: value
+        for name, step in steps.items()
+        if kinds[name] in _TELLING
+        for key, value in step.outputs.items()
     }
+    accept = steps.get(ACCEPT)
     evidence = evidence_of(told.get("evidence"))
     if accept is not None and evidence is not None and evidence.verdict == "unverified":
         evidence = evidence_of(accept.outputs.get("evidence"))  # merging has looked at tests only
     outcome, failure, error = _outcome(state, steps, evidence, told)
     directory = runs / state.run_id if runs else None
-    paid = [_used(steps[name], directory) for name in (AGENT, JUDGE) if name in steps]
-    definition = (verify.step.step_def if verify else None) or {}
+    paid = [_used(agent, directory) for agent in agents]
+    base, work = (_definition(state, name) for name in ("base", "work"))
+    commit = str(told.get("checkpoint") or told.get("commit") or work)
+    told_of = state.plan.metadata
+    parts = told.get("parts") or told_of.get("parts", ())
+    passed = (step.outputs.get("verdict") for name, step in steps.items() if name[:5] == CHECK)
+    done = told_of.get("done", 0) + sum(verdict not in (None, "failed") for verdict in passed)
+    judge = steps.get(JUDGE)
+    reviewed = None
+    if judge is not None and judge.status == "failed" and commit:
+        run = (accept.step.step_def or {}).get("run") if accept else None
+        reviewed = Reviewed(run=run or state.run_id, base=base, commit=commit)
     return Try(
         number=number,
         run_id=state.run_id,
         outcome=outcome,
         failure=failure,
         error=error,
-        base=str(definition.get("base", "")),
-        commit=str(told.get("checkpoint") or told.get("commit", "")),
+        base=base,
+        commit=commit,
         digest=str(told.get("digest", "")),
         evidence=evidence,
         suggestions=msgspec.convert(told.get("suggestions", ()), tuple[Suggestion, ...]),
         conflicts=tuple(told.get("conflicts", ())),
-        summary=str(agent.outputs.get("summary") or "") if agent else "",
+        summary=next(filter(None, (_summary(one) for one in reversed(agents))), ""),
+        parts=msgspec.convert(parts, tuple[Part, ...]),
+        done=done,
+        reviewed=reviewed,
         tokens=sum(tokens for tokens, _ in paid),
         cost_usd=sum(cost for _, cost in paid),
         began=state.started_at or state.created_at or 0.0,
@@ -173,10 +220,12 @@ def _outcome(
             return "refused", None, step.reason or "a person said no"
     if state.status not in RUN_OVER or state.status == "canceled":
         return "lost", None, state.reason or ""
+    failure: Failure | None
     step = next((one for one in state.steps if one.status == "failed"), None)
     if step is not None:
-        failure = failures.of_agent(step.reason or "") if step.step.id in (AGENT, JUDGE) else None
-        if failure is None:  # verifying or merging could not be done: disk full, a dirty tree
+        if (step.step.step_def or {}).get("type") == "agent":
+            failure = failures.of_agent(step.reason or "")
+        else:  # verifying or merging could not be done: disk full, a dirty tree
             failure = Failure(category="tool_failure", message=step.reason or "")
     elif told.get("conflicts"):
         failure = failures.of_conflict(told["conflicts"])
@@ -209,16 +258,26 @@ def decide(tries: Sequence[Try], options: Options) -> Next:
         if _streak(past) > MOST_CONFLICTS:
             return Next(again=False, reason=f"{_streak(past)} merges in a row conflicted")
         return Next(again=True, carry=True)
-    failed = [one.failure for one in past if one.failure and one.category != "conflict"]
+    failed = [one.failure for one in _counted(past) if one.failure]
     decision = failures.decide(failed, attempts=attempts(options))
+    divided = next((one for one in reversed(past) if one.parts), None)
+    parts: dict[str, Any] = {}
+    if divided is not None and divided.done < len(divided.parts):
+        parts = {"parts": divided.parts, "done": divided.done if carry else 0}
     if decision.action == "pause":
         wait = last.ended + (decision.pause_sec or 0.0)
-        return Next(again=True, carry=carry, not_before=wait)
+        return Next(again=True, carry=carry, not_before=wait, reviewed=last.reviewed, **parts)
     if decision.action == "skip":
         return Next(again=False, reason=decision.reason)
     if options.strategy == "manual":
         why = f"try {last.number} failed: {last.error}"
         return Next(again=True, carry=carry, ask=True, reason=why)
+    if last.reviewed is not None and decision.action == "retry":
+        return Next(again=True, reviewed=last.reviewed)
+    if decision.action == "decompose" and divided is None:
+        return Next(again=True, carry=carry, split=True, reason=decision.reason)
+    if parts:
+        return Next(again=True, carry=carry, trim=decision.trim, **parts)
     stuck = stuck_for([one for one in past if one.category != "conflict"])
     if decision.action in ("escalate", "rewrite") or stuck >= 2:
         reason = decision.reason if stuck < 2 else f"{stuck + 1} tries changed the same"
@@ -235,10 +294,17 @@ def attempts(options: Options) -> int:
 
 def is_last(past: Sequence[Try], options: Options) -> bool:
     """If one more try fails, there is no other."""
-    counted = [
-        one for one in past if one.failure and one.category not in ("conflict", "rate_limit")
-    ]
+    counted = [one for one in _counted(past) if one.category != "rate_limit"]
     return len(counted) + 1 >= attempts(options)
+
+
+def _counted(past: Sequence[Try]) -> list[Try]:
+    """The tries that failed, but for conflicts, since the last one that has got a part further."""
+    begin, furthest = 0, -1
+    for place, one in enumerate(past):
+        if one.parts and one.done > furthest:
+            begin, furthest = place, one.done
+    return [one for one in past[begin:] if one.failure and one.category != "conflict"]
 
 
 def stuck_for(tries: Sequence[Try]) -> int:
@@ -267,6 +333,22 @@ def _used(agent: StepState, run: Path | None) -> tuple[int, float]:
         return used(run, agent.step.id)
     tokens = sum(counted.get(name, 0) for name in ("input", "output")) if counted else 0
     return tokens, float(agent.outputs.get("cost_usd") or 0.0)
+
+
+def tokens(state: RunState) -> int:
+    """What the agents of a try have used that have said so."""
+    return sum(_used(step, None)[0] for step in state.steps)
+
+
+def _summary(agent: StepState) -> str:
+    return str(agent.outputs.get("summary") or "")
+
+
+def _definition(state: RunState, name: str) -> str:
+    """What the first step that says something of it says, if that is no template."""
+    found = ((step.step.step_def or {}).get(name) for step in state.steps)
+    value = str(next((one for one in found if one is not None), ""))
+    return "" if "${{" in value else value
 
 
 def evidence_of(value: Any) -> Evidence | None:

@@ -31,6 +31,8 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The roadmap's."""
     last: bool = False
     """There is no other try."""
+    goes_on: bool = False
+    """Another agent works in the worktree after this."""
     pending: dict[str, tuple[str, ...]] | None = None
     """Files that other tasks, by their ids, are still to make; None: nothing is suggested."""
 
@@ -69,6 +71,8 @@ async def _work(definition: Verify, attempt: Attempt) -> Result:
             commit, digest = await integration.collect(
                 worktree, base, job.plan_files, unit.title, bench.spares
             )
+            if definition.goes_on:  # what is done is no change any more
+                await worktree.git.run("read-tree", commit)
         checked = check(
             attempt,
             bench,

@@ -22,6 +22,7 @@ BUILT_IN: Final = {
     "task": "stoker.tasks.kind:KIND",
     "roadmap-steer": "stoker.roadmaps.steer_kind:KIND",
     "roadmap-task": "stoker.roadmaps.task_kind:KIND",
+    "roadmap-split": "stoker.roadmaps.split_kind:KIND",
     "roadmap-verify": "stoker.roadmaps.verify_kind:KIND",
     "roadmap-review": "stoker.roadmaps.review_kind:KIND",
     "roadmap-accept": "stoker.roadmaps.accept_kind:KIND",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 
 import pytest
@@ -29,6 +30,10 @@ def test_what_was_spent_defers_the_rest(world: World, budget: dict[str, float], 
     found = world.run(budget=budget, command="true")
     assert [one.status for one in found.units] == ["done", "deferred"]
     assert whose in found.units[1].reason
+    # What found that nothing more may be spent has tried nothing.
+    assert [len(one.tries) for one in found.units] == [1, 0]
+    state = json.loads((world.root / ".executor" / "state.json").read_bytes())
+    assert state["tasks"]["1.1.2"]["attempts"] == 0
 
 
 def test_a_task_has_a_budget_of_its_own(world: World) -> None:
@@ -36,6 +41,7 @@ def test_a_task_has_a_budget_of_its_own(world: World) -> None:
     world.script = {"1.1.1": [{"a.rb": "BROKEN"}], "1.1.2": [{"b.rb": "good"}]}
     found = world.run(command="! grep -qs BROKEN a.rb", retries=9, task={"1.1.1": {"tokens": 10}})
     assert [one.status for one in found.units] == ["deferred", "done"]
+    assert len(found.units[0].tries) == 1
     assert [one.outcome for one in found.units[0].tries if one.outcome != "lost"] == ["failed"]
     assert found.units[0].ended
     assert "the task's budget of 10 tokens" in found.units[0].reason

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from model_server import Call, Conversation, Reply, Say
+from model_server import Call, Conversation, Refuse, Reply, Say
 from roadmap_world import git
 from scenario_shop import BRANCH, Shop, changes
 
@@ -89,7 +89,7 @@ def test_agents_of_what_is_not_there(shop: Shop) -> None:
 class Reviewed:
     """The policy of a reviewer, and of who is reviewed."""
 
-    def __init__(self, shop: Shop, *verdicts: str) -> None:
+    def __init__(self, shop: Shop, *verdicts: str | Refuse) -> None:
         self.shop, self.verdicts = shop, list(verdicts)
         self.asked: list[str] = []
         shop.server.policy = self
@@ -104,10 +104,11 @@ class Reviewed:
             assert base
             return Say(calls=(Call("execute", {"command": base[0]}), spoil))
         assert "+++ b/shop/vat.py" in talk.results[0].text
-        return Say(self.verdicts.pop(0))
+        verdict = self.verdicts.pop(0)
+        return verdict if isinstance(verdict, Refuse) else Say(verdict)
 
 
-def reviewed(shop: Shop, *verdicts: str, more: str = "") -> Reviewed:
+def reviewed(shop: Shop, *verdicts: str | Refuse, more: str = "") -> Reviewed:
     variants(shop, "CRITIC")
     shop.begin(
         "- [ ] **VAT**: `vat(price)` in `shop/vat.py` is 20% of the price\n"
@@ -130,6 +131,22 @@ def test_a_reviewer_refuses_and_then_accepts(shop: Shop) -> None:
     assert evidence["reason"].startswith("BUILTIN:CRITIC has reviewed and accepts it; 2 tests")
     # What the reviewer did to the files is nobody's work.
     assert git(shop.root, "show", f"{BRANCH}:shop/vat.py") == RIGHT.strip()
+
+
+def test_a_review_that_a_rate_limit_cut_short_is_repeated_and_the_work_is_not(shop: Shop) -> None:
+    limited = Refuse(429, retry_after=1)
+    critic = reviewed(
+        shop, *[limited] * 2, "- shop/vat.py:2: wrong\nVERDICT: refuse", "VERDICT: accept"
+    )
+    told = shop.complete("--reviewer", "BUILTIN:CRITIC")
+    assert told.count("failed: rate limit: ") == 2
+    # The agent has worked once, and once more when it was refused.
+    assert [number for _, number, _ in shop.prompts] == [1, 2]
+    assert "shop/vat.py:2: wrong" in shop.retry()
+    assert len(critic.asked) == 4
+    shop.recovered("1.1.1", tries=4)
+    passed = shop.evidence()["1.1.1"]["evidence"]
+    assert passed["levels"][-1] == "acceptance"
 
 
 def test_what_a_reviewer_never_accepts_is_not_done(shop: Shop) -> None:
