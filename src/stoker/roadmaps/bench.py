@@ -80,11 +80,11 @@ class Bench:
         """The tries of a step of a run with numbers below `before`. Raises `OSError`."""
         return await self._standings.tries(run_id, step_id, before)
 
-    async def extend(self, run_id: str, steps: str) -> None:
+    async def extend(self, run_id: str, steps: str, *, by: str) -> None:
         """Give a run that this engine drives more steps. Raises `PlanError`, `CommandRefused`."""
         handle = self._engine.handle(run_id)
         if handle is not None:
-            await handle.extend(steps, by="the plan file")
+            await handle.extend(steps, by=by)
 
     async def state(self, run_id: str) -> RunState:
         """How a run stands."""

@@ -125,20 +125,9 @@ def _steps(
     names = [homes.get(placed.unit.tasks[0].id, placed.unit.id) for placed in found]
     for place, placed in enumerate(found):
         unit = placed.unit
-        step: dict[str, Any] = {
-            "id": unit.id,
-            "name": literal(unit.title[:200]),
-            "step_def": {
-                "type": "roadmap-task",
-                **written(msgspec.to_builtins(began.planned(unit))),
-            },
-            "depends_on": list(dict.fromkeys(names[other] for other in placed.waits)),
-            # Another run of the same file waits here, and finds the box ticked.
-            "locks": [written(f"{began.job.branch}/{unit.id}")],
-            "retries": _ENDLESS,
-            "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
-            "on_failure": "abort" if settings.on_failure == "stop" else "skip_dependents",
-        }
+        step = _unit_step(began, unit, unit.id)
+        step["depends_on"] = list(dict.fromkeys(names[other] for other in placed.waits))
+        step["on_failure"] = "abort" if settings.on_failure == "stop" else "skip_dependents"
         if placed.follows:  # to ask how one stands is to wait until it is over
             asked = (f"prev[{_quoted(names[n])}].status" for n in placed.follows[-_MOST_ASKED:])
             step["condition"] = " && ".join(f"{status} != 'pending'" for status in asked)
@@ -151,6 +140,26 @@ def _steps(
             step["approval"] = {"prompt": written(f"Begin {unit.id}: {unit.title}?"[:500])}
         steps.append(step)
     return steps
+
+
+def _unit_step(began: Begun, unit: Unit, step_id: str) -> dict[str, Any]:
+    return {
+        "id": step_id,
+        "name": literal(unit.title[:200]),
+        "step_def": {"type": "roadmap-task", **written(msgspec.to_builtins(began.planned(unit)))},
+        # Another run of the same file waits here, and finds the box ticked.
+        "locks": [written(f"{began.job.branch}/{unit.id}")],
+        "retries": _ENDLESS,
+        "retry": {"delay_sec": 0, "on_exit_codes": [AGAIN]},
+    }
+
+
+def needed(began: Begun, unit: Unit, step_id: str) -> str:
+    """The step that a run is extended by to do `unit` before another that needs it; the other is
+    tried again whatever becomes of it."""
+    step = _unit_step(began, unit, step_id)
+    step |= {"on_failure": "skip_dependents", "critical": False}
+    return msgspec.json.encode({"steps": [step]}).decode()
 
 
 def extension(

@@ -128,13 +128,14 @@ class Standings:
         """`state`: if it is known; `briefly`: without tries. Raises `UnknownRun`."""
         state = state or await replayed(self._journal, run_id)
         began, known = self._known(state)
-        steps = [state[name] for name in known]
+        # What another step has done before its turn came is that one's.
+        steps = [state[name] for name in known if "by" not in state[name].outputs]
         homes = {name: unit.ids for name, unit in known.items()}
         units = []
         for step in steps:
             unit = known[step.step.id]
             number = 0 if briefly else step.number + 1
-            past = await self.tries(run_id, unit.id, number)
+            past = await self.tries(run_id, step.step.id, number)
             units.append(_unit(step, unit, past, sync=began is None or began.job.sync))
         if steps:
             units = await self._decided(run_id, units)

@@ -13,7 +13,7 @@ from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
 from stoker.journal.base import UnknownRun
 from stoker.plan.model import InterruptPolicy, Plan, Step
-from stoker.roadmaps import integration, knowledge, tries
+from stoker.roadmaps import integration, knowledge, needs, tries
 from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
@@ -108,7 +108,11 @@ class _Try:
         reason = await overspent(self.bench, self.attempt.run_id, self.budget)
         if (reason := reason or spent_on(past, unit.options)) is not None:
             return Result(exit_code=1, error=f"deferred: {reason}")
-        by_hand = await decided_by_hand(self.bench, self.attempt.run_id, unit)
+        if (early := await needs.done_before(self.bench, self.attempt, unit)) is not None:
+            return Result(exit_code=0, outputs=early)
+        by_hand = None
+        if not needs.is_own(self.attempt.step_id, unit):
+            by_hand = await decided_by_hand(self.bench, self.attempt.run_id, unit)
         if by_hand == "ticked" and not past:  # else its agent may have done that
             why = "ticked by hand, or by an agent, during the run: nothing shows that it is done"
             return Result(exit_code=0, outputs={"status": "done-unverified", "reason": why})
@@ -116,6 +120,7 @@ class _Try:
             why = f"{by_hand} in the file, by hand"
             return Result(exit_code=0, outputs={"status": "skipped", "reason": why})
         next_ = tries.decide(past, unit.options)
+        met = await needs.meet(self.bench, self.attempt, unit, past)
         await self._wait(next_)
         told, rest, base = "", "", ""
         if (done := next_.reviewed) is not None:
@@ -124,7 +129,7 @@ class _Try:
         elif unit.gate:
             base = await integration.tip(self.repository, job.branch)
         else:
-            told, rest, base = await self._told(past, next_, path, branch)
+            told, rest, base = await self._told(past, next_, path, branch, met)
         frame = Frame(
             job=job,
             unit=unit,
@@ -139,10 +144,15 @@ class _Try:
         return try_plan(frame, next_, cwd=cwd, prompt=told, rest=rest, kinds=self.bench.kinds)
 
     async def _told(
-        self, past: tuple[Try, ...], next_: Next, path: Path, branch: str
+        self,
+        past: tuple[Try, ...],
+        next_: Next,
+        path: Path,
+        branch: str,
+        applied: list[Suggestion],
     ) -> tuple[str, str, str]:
         """Make the worktree of this try; what its agent is told, what those of parts that follow,
-        and the commit it begins from."""
+        and the commit it begins from. `applied`: what was done already of what was suggested."""
         last = next((one for one in reversed(past) if one.commit), None)
         spares = self.bench.spares
         worktree = await integration.room(self.repository, path, branch, self.job.branch, spares)
@@ -162,9 +172,8 @@ class _Try:
             budget=budget,
             conflicts=conflicts,
         )
-        applied: list[Suggestion] = []
         if last is not None and self.unit.options.adapt == "auto_fix":
-            applied = await asyncio.to_thread(apply, last.suggestions, path)
+            applied = applied + await asyncio.to_thread(apply, last.suggestions, path)
         diff = await integration.patch(self.repository, last.base, last.commit) if last else ""
         said = said_of(await self.bench.state(self.attempt.run_id), self.attempt.step_id)
         told = prompt(

@@ -76,7 +76,8 @@ async def take_up(bench: Bench, run_id: str, say: Callable[[str], None]) -> None
             if new:
                 units = [one.unit for one in (await bench.standing(run_id)).units]
                 homes = {name: unit.id for unit in units for name in unit.ids}
-                await bench.extend(run_id, extension(began, new, settings, homes))
+                steps = extension(began, new, settings, homes)
+                await bench.extend(run_id, steps, by="the plan file")
         except (NotReadable, PlanError, CommandRefused) as error:
             say(f"what was added to the plan file was not taken up: {error}\n")
             return
