@@ -75,3 +75,46 @@ def test_a_syntax_error_left_by_an_earlier_task(shop: Shop) -> None:
     assert "line 4" in again or "shop/stock.py:4" in again
     assert "expected ':'" in again
     shop.recovered("1.1.2")
+
+
+def test_a_group_of_tasks_that_are_alike_of_which_one_was_left_out(shop: Shop) -> None:
+    shop.begin(
+        "- [ ] **VAT**: `vat(price)` in `shop/vat.py` is 20% of the price\n"
+        "- [ ] **Gross**: `gross(price)` in `shop/vat.py` and `shop/gross.py` adds `vat` to it\n"
+        "- [ ] **Greeting**: `hello()` in `shop/hello.py`\n"
+    )
+    vat = "def vat(price):\n    return price / 5\n"
+    gross = "from shop.vat import vat\n\n\ndef gross(price):\n    return price + vat(price)\n"
+    hello = {
+        "shop/hello.py": "def hello():\n    return 'hello'\n",
+        "tests/test_hello.py": "from shop.hello import hello\n\n\n"
+        "def test_hello():\n    assert hello() == 'hello'\n",
+    }
+    test = "from shop.gross import gross\n\n\ndef test_gross():\n    assert gross(5) == 6\n"
+    shop.script = {
+        "1.1.1": [
+            changes({"shop/vat.py": vat, "tests/test_gross.py": test}),
+            changes({"shop/gross.py": gross}),
+        ],
+        "1.1.3": [changes(hello)],
+    }
+    boxes: list[tuple[str, int, int]] = []
+
+    def look(task: str, number: int) -> None:
+        boxes.append((task, number, (shop.root / shop.plan).read_text().count("[x]")))
+
+    shop.on_request = look
+    told = shop.complete("--grouping", "smart")
+    assert "1.1.1 VAT and 1 more" in told
+    again = next(text for task, number, text in shop.prompts if (task, number) == ("1.1.1", 2))
+    assert "# Your tasks, in this order" in again
+    for needed in ("## 1.1.1: VAT", "## 1.1.2: Gross", "`gross(price)` in `shop/vat.py`"):
+        assert needed in again
+    wrong = again.partition("# What was tried before")[2]
+    assert "shop/gross.py was promised and is not there" in wrong
+    assert "no module named 'shop.gross'" in wrong
+    assert "+    return price / 5" in wrong  # what the group has of it already
+    # Both boxes of the group together, and not before it is verified whole.
+    assert boxes == [("1.1.1", 1, 0), ("1.1.1", 2, 0), ("1.1.3", 1, 2)]
+    shop.recovered("1.1.1", "1.1.2")
+    assert shop.evidence()["1.1.3"]["tries"] == 1
