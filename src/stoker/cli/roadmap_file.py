@@ -18,6 +18,7 @@ from stoker.roadmaps.document import Status
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from stoker.journal.base import Journal
     from stoker.roadmaps.differing import Differing
     from stoker.roadmaps.document import Roadmap, Task
     from stoker.roadmaps.format import Reading, Source
@@ -122,6 +123,7 @@ async def _how_far(args: Namespace, context: Context) -> int:
         roadmap = read_file(args, context)[1]
     async with context.journal_if_any() as journal:
         found = await differing(journal, roadmap) if journal else None
+        parts = await _parts(journal, found) if journal and found else {}
     if found is not None:
         roadmap = stands(roadmap, found)
     output = context.output
@@ -145,6 +147,7 @@ async def _how_far(args: Namespace, context: Context) -> int:
                     for id, of in counts.items()
                 ],
                 "runs": [] if found is None else list(_of_runs(found)),
+                "parts": parts,
                 "problems": [_plain(problem) for problem in roadmap.problems],
             },
         )
@@ -155,7 +158,24 @@ async def _how_far(args: Namespace, context: Context) -> int:
             output.line(f"  {_summary(of)}  {one_line(names.get(id, '') or '(no phase)')}")
     _tell(roadmap, output)
     tell(context, args.file, found)
+    for name, its in parts.items():
+        done = sum(over for _, over in its)
+        following = "" if done == len(its) else f", then {its[done][0]}"
+        output.line(one_line(f"{name}: {done} of {len(its)} parts are done{following}"))
     return _status(roadmap)
+
+
+async def _parts(journal: Journal, found: Differing) -> dict[str, list[tuple[str, bool]]]:
+    """Of tasks that are not done, by their ids: what they were divided into."""
+    from stoker.roadmaps.standing import Standings
+
+    standings = Standings(journal)
+    open_ = [(name, one) for name, one in found.known.items() if not one.standing.done]
+    parts = {}
+    for name, one in open_:
+        units = (await standings.of(one.run_id)).units
+        parts[name] = next((u.parts for u in units if u.unit.id == one.standing.unit.id), [])
+    return {name: of for name, of in parts.items() if of}
 
 
 def _of_runs(found: Differing) -> Iterator[dict[str, Any]]:

@@ -96,6 +96,8 @@ def test_a_part_that_never_passes_is_not_tried_for_ever(dividing: Dividing) -> N
     one = shop.evidence()["1.1.1"]
     assert (one["status"], one["commit"]) == ("failed", None)
     assert one["parts"] == [["The first", True], ["The second", False]]
+    told = shop.stoker("status", shop.plan)
+    assert "1.1.1: 1 of 2 parts are done, then The second" in told
 
 
 def test_a_division_that_is_none(dividing: Dividing) -> None:
