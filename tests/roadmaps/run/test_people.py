@@ -44,7 +44,7 @@ def test_after_each_try_that_fails(shell: Shell) -> None:
     words = ("run", "ROADMAP.md", "--run-id", "r", "--strategy", "manual")
     told = shell.roadmap(*words, code=3)
     assert "try 1 failed: sh check.sh (settings) failed" in told
-    assert "try 1.1.1 again?: stoker approve r 1.1.1" in told
+    assert "Try 1.1.1 again?: stoker approve r 1.1.1" in told
     shell.told("approve", "r", "1.1.1")
     assert shell.standing() == {"1.1.1": "done"}
 

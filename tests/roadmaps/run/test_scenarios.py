@@ -54,7 +54,7 @@ def stoker(world: World, *words: str, code: int = 0) -> str:
 
 
 def test_who_only_claims_to_be_done_is_not(world: World) -> None:
-    plain(world, "claim", "after it (depends on 1.1.1)")
+    plain(world, "claim", "another")
     world.script = {"1.1.1": [Say("All done, all tests pass!")], "1.1.2": [module("after")]}
     found = world.run(retries=1)
     claim = found.units[0]
