@@ -44,11 +44,15 @@ def _files(roadmap: Roadmap) -> set[Path]:
     return {Path(roadmap.root, task.path or roadmap.source) for task in roadmap.tasks}
 
 
-async def differing(journal: Journal, roadmap: Roadmap, plan_id: str | None = None) -> Differing:
-    """`plan_id`: by the runs of this plan only."""
+async def differing(
+    journal: Journal, roadmap: Roadmap, plan_id: str | None = None, *, without: str | None = None
+) -> Differing:
+    """`plan_id`: by the runs of this plan only; `without`: but for this run."""
     found: dict[str, Known] = {}
     standings = Standings(journal)
     async for row in of_roadmaps(journal, plan_id):
+        if row.run_id == without:
+            continue
         run = await standings.of(row.run_id, briefly=True)
         if run.job is None or not same_plan(run.document, roadmap):
             continue

@@ -17,6 +17,7 @@ from stoker.roadmaps import integration, knowledge, needs, tries
 from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
+from stoker.roadmaps.differing import differing
 from stoker.roadmaps.plan import AGAIN, Frame, try_plan
 from stoker.roadmaps.prompt import prompt
 from stoker.roadmaps.standing import said_of
@@ -114,8 +115,7 @@ class _Try:
         if not needs.is_own(self.attempt.step_id, unit):
             by_hand = await decided_by_hand(self.bench, self.attempt.run_id, unit)
         if by_hand == "ticked" and not past:  # else its agent may have done that
-            why = "ticked by hand, or by an agent, during the run: nothing shows that it is done"
-            return Result(exit_code=0, outputs={"status": "done-unverified", "reason": why})
+            return Result(exit_code=0, outputs=await self._ticked())
         if by_hand in ("skipped", "removed"):
             why = f"{by_hand} in the file, by hand"
             return Result(exit_code=0, outputs={"status": "skipped", "reason": why})
@@ -142,6 +142,19 @@ class _Try:
         )
         cwd = job.root if unit.gate else str(path)
         return try_plan(frame, next_, cwd=cwd, prompt=told, rest=rest, kinds=self.bench.kinds)
+
+    async def _ticked(self) -> dict[str, str]:
+        """What it comes to that a box is ticked which this run has not ticked."""
+        began = await self.bench.begun(self.attempt.run_id)
+        others = await differing(
+            self.bench.journal, began.document, began.job.plan_id, without=self.attempt.run_id
+        )
+        known = [others.known.get(name) for name in self.unit.ids]
+        runs = {one.run_id for one in known if one is not None and one.standing.done}
+        if runs and all(one is not None and one.standing.done for one in known):
+            return {"status": "done", "reason": f"done by run {', '.join(sorted(runs))}"}
+        why = "ticked by hand, or by an agent, during the run: nothing shows that it is done"
+        return {"status": "done-unverified", "reason": why}
 
     async def _told(
         self,
