@@ -1,20 +1,12 @@
-"""A roadmap as a plan of the engine: a step for each unit of work; and a try of one as a plan.
-
-roadmap-task, and in each try of it:
-[ask ->] agent -> verify [-> judge -> accept] [-> review] -> merge
-where instead of `agent` a task that was too much for one turn has, if need be after
-split -> parts, for each of its parts: part -> check
-"""
+"""A roadmap as a plan of the engine: a step for each unit of work."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.plan.errors import PlanError, Problem
@@ -23,28 +15,11 @@ from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
-from stoker.roadmaps.begun import Begun, literally, written
+from stoker.roadmaps.begun import Begun, written
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order
-from stoker.roadmaps.parts import Part, unit_of
-from stoker.roadmaps.prompt import part_prompt, review_prompt, split_prompt
-from stoker.roadmaps.settings import Options, Settings
-from stoker.roadmaps.tries import (
-    ACCEPT,
-    AGENT,
-    ASK,
-    CHECK,
-    JUDGE,
-    MERGE,
-    PART,
-    PARTS,
-    REVIEW,
-    SPLIT,
-    VERIFY,
-    Next,
-    Reviewed,
-)
+from stoker.roadmaps.settings import Settings
 from stoker.roadmaps.unit import Job, Unit, family
 
 AGAIN: Final = 75
@@ -125,20 +100,20 @@ def _steps(
     names = [homes.get(placed.unit.tasks[0].id, placed.unit.id) for placed in found]
     for place, placed in enumerate(found):
         unit = placed.unit
-        step = _unit_step(began, unit, unit.id)
-        step["depends_on"] = list(dict.fromkeys(names[other] for other in placed.waits))
-        step["on_failure"] = "abort" if settings.on_failure == "stop" else "skip_dependents"
+        made = _unit_step(began, unit, unit.id)
+        made["depends_on"] = list(dict.fromkeys(names[other] for other in placed.waits))
+        made["on_failure"] = "abort" if settings.on_failure == "stop" else "skip_dependents"
         if placed.follows:  # to ask how one stands is to wait until it is over
             asked = (f"prev[{_quoted(names[n])}].status" for n in placed.follows[-_MOST_ASKED:])
-            step["condition"] = " && ".join(f"{status} != 'pending'" for status in asked)
+            made["condition"] = " && ".join(f"{status} != 'pending'" for status in asked)
         if unit.options.strategy == "rollback_all":
-            step["on_failure"] = "abort"
+            made["on_failure"] = "abort"
         elif unit.options.strategy == "skip":
-            step |= {"critical": False, "on_failure": "skip_dependents"}
+            made |= {"critical": False, "on_failure": "skip_dependents"}
         every = settings.approve_every
         if unit.options.approve == "before" or (every and place and place % every == 0):
-            step["approval"] = {"prompt": written(f"Begin {unit.id}: {unit.title}?"[:500])}
-        steps.append(step)
+            made["approval"] = {"prompt": written(f"Begin {unit.id}: {unit.title}?"[:500])}
+        steps.append(made)
     return steps
 
 
@@ -157,9 +132,9 @@ def _unit_step(began: Begun, unit: Unit, step_id: str) -> dict[str, Any]:
 def needed(began: Begun, unit: Unit, step_id: str) -> str:
     """The step that a run is extended by to do `unit` before another that needs it; the other is
     tried again whatever becomes of it."""
-    step = _unit_step(began, unit, step_id)
-    step |= {"on_failure": "skip_dependents", "critical": False}
-    return msgspec.json.encode({"steps": [step]}).decode()
+    made = _unit_step(began, unit, step_id)
+    made |= {"on_failure": "skip_dependents", "critical": False}
+    return msgspec.json.encode({"steps": [made]}).decode()
 
 
 def extension(
@@ -181,177 +156,14 @@ def steering(unit: str, text: str, *, interrupt: bool, by: str, token: str) -> s
     """The step, as a run is extended by it, that says something of a unit. `token`: another for
     each time."""
     told = {"unit": written(unit), "text": written(text), "interrupt": interrupt, "by": written(by)}
-    step = _step(f"steer-{token}", {"type": "roadmap-steer", **told})
-    return msgspec.json.encode({"steps": [step]}).decode()
-
-
-class Frame(Struct, frozen=True, kw_only=True):
-    """What the steps of a try have in common."""
-
-    job: Job
-    unit: Unit
-    base: str
-    """The commit its worktree was cut from."""
-    run: str
-    """The roadmap's."""
-    step: str
-    """Which it is a try of."""
-    token: str
-    """The same whenever this try is gone on with."""
-    last: bool
-    """If it fails, there is no other."""
-    pending: dict[str, tuple[str, ...]] | None
-    """See `roadmap-verify`."""
-
-
-def try_plan(frame: Frame, next_: Next, *, cwd: str, prompt: str, rest: str, kinds: Kinds) -> Plan:
-    """The plan of one try in the worktree `cwd`. `prompt`: what its first agent is told; `rest`:
-    what the agents of parts are told that follow."""
-    unit, said = frame.unit, frame.unit.options
-    steps: list[dict[str, Any]] = []
-    if next_.ask:
-        asked = f"{next_.reason[:1500]}. Try {unit.id} again?"
-        steps.append(_step(ASK, {"type": "approval", "prompt": written(asked)}))
-    if next_.split:
-        told = _agent(said, said.agent, split_prompt(prompt), model=said.model)
-        steps.append(_step(SPLIT, told, provides=["summary"], **_limit(said)))
-        split = {
-            "type": "roadmap-split",
-            **written(msgspec.to_builtins(frame)),
-            "said": f"${{{{ prev.{SPLIT}.outputs.summary }}}}",
-            "prompt": written(rest),
-        }
-        steps.append(_step(PARTS, split, provides=["parts"]))
-    elif next_.parts:
-        steps += _parts(frame, next_.parts, next_.done, prompt, rest)
-    elif next_.reviewed:
-        steps += _ending(frame, "true", next_.reviewed)
-    elif unit.gate:
-        steps += _verified(frame, "true")
-    else:
-        agent = _agent(said, said.agent, prompt, model=said.model)
-        steps.append(_step(AGENT, agent, **_limit(said)))
-        steps += _verified(frame, "true")
-    document = {
-        "plan_id": literal(f"try-{unit.id}"[:200]),
-        "metadata": {
-            "parts": literally(msgspec.to_builtins(next_.parts)),
-            "done": next_.done,
-        },
-        "globals": {"max_concurrency": 1, "cwd": written(cwd)},
-        "steps": _in_order(steps),
-    }
-    return loads(msgspec.json.encode(document), kinds=kinds).plan
-
-
-def divided(frame: Frame, after: str, parts: Sequence[Part], rest: str) -> str:
-    """The steps that a try is extended by behind the step `after`, which has divided its task."""
-    steps = _in_order(_parts(frame, parts, 0, rest, rest))
-    steps[0]["depends_on"] = [after]
+    steps = [step(f"steer-{token}", {"type": "roadmap-steer", **told})]
     return msgspec.json.encode({"steps": steps}).decode()
-
-
-def _parts(
-    frame: Frame, parts: Sequence[Part], done: int, first: str, rest: str
-) -> list[dict[str, Any]]:
-    """Each part that is not done: its agent, and its verification against the part before."""
-    said, work = frame.unit.options, _work(frame)
-    steps: list[dict[str, Any]] = []
-    good, base = "true", work["base"]
-    for number in range(done + 1, len(parts) + 1):
-        told = part_prompt(rest if steps else first, parts, number)
-        agent = _agent(said, said.agent, told, model=said.model)
-        steps.append(_step(f"{PART}{number}", agent, condition=good, **_limit(said)))
-        check = {
-            "type": "roadmap-verify",
-            **work,
-            "unit": written(msgspec.to_builtins(unit_of(frame.unit, parts, number))),
-            "base": base,
-            "last": False,
-            "goes_on": True,
-        }
-        name = f"{CHECK}{number}"
-        steps.append(_step(name, check, condition=good))
-        good += f" && prev.{name}.outputs.verdict != 'failed'"
-        base = f"${{{{ prev.{name}.outputs.commit }}}}"
-    return steps + _verified(frame, good)
-
-
-def _verified(frame: Frame, good: str) -> list[dict[str, Any]]:
-    """What is made of the work in the worktree, if all is `good`: verified, and what follows."""
-    verify: dict[str, Any] = {"type": "roadmap-verify", **_work(frame)}
-    if frame.pending is not None:
-        verify["pending"] = written(frame.pending)
-    step = _step(VERIFY, verify, condition=good, provides=["verdict"])
-    return [step, *_ending(frame, f"{good} && prev.{VERIFY}.outputs.verdict != 'failed'", None)]
-
-
-def _ending(frame: Frame, good: str, reviewed: Reviewed | None) -> list[dict[str, Any]]:
-    """Reviewed, looked at, and merged. `reviewed`: what an earlier try has verified."""
-    unit, said = frame.unit, frame.unit.options
-    steps: list[dict[str, Any]] = []
-    reviewer = said.reviewer or (said.agent if said.verify == "agent" else None)
-    if reviewer and not unit.gate:
-        judge = _agent(said, reviewer, review_prompt(frame.job, unit, frame.base))
-        steps.append(_step(JUDGE, judge, condition=good, provides=["summary"], **_limit(said)))
-        accept = {
-            "type": "roadmap-accept",
-            "reviewer": written(reviewer),
-            "said": f"${{{{ prev.{JUDGE}.outputs.summary }}}}",
-        }
-        if reviewed is not None:
-            accept["run"] = written(reviewed.run)
-        steps.append(_step(ACCEPT, accept, condition=good, provides=["accepted"]))
-        good += f" && prev.{ACCEPT}.outputs.accepted != 'failed'"
-    if said.approve == "after" and not unit.gate:
-        asked = f"Take over what was done for {unit.id}: {unit.title}?"
-        review = {"type": "approval", "prompt": written(asked)}
-        steps.append(_step(REVIEW, review, condition=good))
-    merge = {
-        "type": "roadmap-merge",
-        **_work(frame),
-        "work": reviewed.commit if reviewed else f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
-        "token": written(frame.token),
-        "step": written(frame.step),
-    }
-    steps.append(_step(MERGE, merge, condition=good, provides=["checkpoint"]))
-    return steps
-
-
-def _work(frame: Frame) -> dict[str, Any]:
-    """What verifying and merging are told."""
-    fields = {name: getattr(frame, name) for name in ("job", "unit", "base", "run", "last")}
-    found: dict[str, Any] = written(msgspec.to_builtins(fields))
-    return found
-
-
-def _in_order(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for earlier, later in itertools.pairwise(steps):
-        later["depends_on"] = [earlier["id"]]
-    return steps
-
-
-def _limit(said: Options) -> dict[str, Any]:
-    return {"timeout_sec": said.timeout_sec} if said.timeout_sec else {}
-
-
-def _agent(said: Options, profile: str, prompt: str, model: str | None = None) -> dict[str, Any]:
-    agent: dict[str, Any] = {
-        "type": "agent",
-        "profile": written(profile),
-        "prompt": written(prompt),
-        "asks": "run",
-    }
-    if model:
-        agent["model"] = written(model)
-    if said.pause_destructive:
-        agent |= {"pause_destructive": True, "destructive": written(said.destructive)}
-    return agent
 
 
 def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def _step(step_id: str, definition: dict[str, Any], **more: Any) -> dict[str, Any]:
+def step(step_id: str, definition: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A step of a document."""
     return {"id": step_id, "step_def": definition, **more}

@@ -9,12 +9,12 @@ import msgspec
 
 from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.model import Step
-from stoker.roadmaps import plan
+from stoker.roadmaps import try_plan
 from stoker.roadmaps.parts import parts_of
 from stoker.steps.kind import BaseKind
 
 
-class Split(plan.Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Split(try_plan.Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A try whose task is to be divided."""
 
     said: str
@@ -38,7 +38,7 @@ class SplitKind(BaseKind[Split]):
             raise StepFailed(str(error)) from error
         for number, part in enumerate(parts, 1):
             attempt.write(f"part {number}: {part.title}\n")
-        text = plan.divided(definition, attempt.step_id, parts, definition.prompt)
+        text = try_plan.divided(definition, attempt.step_id, parts, definition.prompt)
         await to_thread(Path(attempt.env["STOKER_EXTEND"]).write_text, text)
         return Result(exit_code=0, outputs={"parts": msgspec.to_builtins(parts)})
 

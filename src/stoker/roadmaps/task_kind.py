@@ -18,11 +18,12 @@ from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
 from stoker.roadmaps.differing import differing
-from stoker.roadmaps.plan import AGAIN, Frame, try_plan
+from stoker.roadmaps.plan import AGAIN
 from stoker.roadmaps.prompt import prompt
 from stoker.roadmaps.standing import said_of
 from stoker.roadmaps.suggest import Suggestion, apply
 from stoker.roadmaps.tries import Next, Reviewed, Try
+from stoker.roadmaps.try_plan import Frame, try_plan
 from stoker.roadmaps.unit import Unit
 from stoker.roadmaps.writeback import decided_by_hand, take_up, write_back
 from stoker.together import both
