@@ -36,6 +36,8 @@ STAND_IN = "/home/you/project"
 _FENCE = re.compile(r"^```(\w+)(?: +title=(\S+))?[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"^\[exit status (\d+)\]$")
 _TIMEOUT_SEC = 30
+_OF_THE_MACHINE = "verification: bubblewrap "
+"""Said where no sandbox can be had: examples do the same there, less safely."""
 _VARYING = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "TIME"),
@@ -179,7 +181,8 @@ def _run(line: str, directory: Path) -> tuple[list[str], int]:
     status = process.returncode if process.returncode >= 0 else 128 - process.returncode
     output = output.replace(str(directory.resolve()), STAND_IN)
     output = output.replace(f" by {pwd.getpwuid(os.getuid()).pw_name}", " by you")
-    return [line.rstrip() for line in output.splitlines()], status
+    lines = [line.rstrip() for line in output.splitlines()]
+    return [line for line in lines if not line.startswith(_OF_THE_MACHINE)], status
 
 
 def main(write: bool, chosen: list[str]) -> int:
