@@ -66,3 +66,11 @@ def test_a_file_that_fails_as_a_whole():
     failing = ["tests/test_calc.py"]
     assert list(owed(failing, TEXTS, ["calc.py"], {"add"}, set())) == [(failing[0], "add")]
     assert list(owed(failing, TEXTS, ["calc.py"], {"add"}, {"subtract"})) == []
+
+
+def test_a_word_in_a_title_is_no_use_of_another_tasks_name():
+    text = b'import { add } from "../src/calc.js";\ntest("in order: two", () => add(1, "it\'s"));\n'
+    (found,) = owed(["calc.test.js"], {"calc.test.js": text}, ["calc.js"], {"add"}, {"order"})
+    assert found == ("calc.test.js", "add")
+    used = text.replace(b"add(1", b"order(1")
+    assert not list(owed(["calc.test.js"], {"calc.test.js": used}, ["calc.js"], {"add"}, {"order"}))

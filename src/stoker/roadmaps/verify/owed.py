@@ -19,6 +19,7 @@ _WORD: Final = re.compile(r"[A-Za-z_$][\w$]+")
 _BEGINS: Final = re.compile(
     r"^[ \t]*(?:(?:async )?def |class |@|(?:test|it|describe)\b)", re.MULTILINE
 )
+_STRING: Final = re.compile(r"""(["'`])(?:\\.|(?!\1).)*\1""")
 _COMMON: Final = ("__init__", "__main__", "index", "main", "mod", "lib")
 
 
@@ -44,14 +45,17 @@ def owed(
     `names`: what it names, `others`: what other open tasks do."""
     stems = {_stem(path) for path in paths if not is_test(path)}
     speaks = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(stems)))})(?![^\W_])")
-    strange = set(others) - set(names)
+    names = set(names)
+    strange = set(others) - names
     for test in failing:
         path = file_of(test)
         text = texts.get(path, b"").decode(errors="replace")
         if not stems or not speaks.search(f"{path}\n{text}"):
             continue
-        said = set(_WORD.findall(_body(test.removeprefix(path), text)))
-        if (mine := said.intersection(names)) and not said & strange:
+        body = _body(test.removeprefix(path), text)
+        mine = names & set(_WORD.findall(body))
+        # What stands in a string, such as the title of a test, is no use of another task's name.
+        if mine and strange.isdisjoint(_WORD.findall(_STRING.sub("", body))):
             yield test, ", ".join(sorted(mine))
 
 
