@@ -15,7 +15,8 @@ from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.document import Task
 from stoker.roadmaps.integration import slug
 from stoker.roadmaps.plan import needed
-from stoker.roadmaps.standing import RunStanding, is_unit, unit_of
+from stoker.roadmaps.rollback import waiting
+from stoker.roadmaps.standing import is_unit, unit_of
 from stoker.roadmaps.suggest import Suggestion
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Unit
@@ -58,7 +59,9 @@ async def _home(bench: Bench, run_id: str, unit: Unit, one: Suggestion) -> str |
     first = unit.tasks[0]
     if one.task:
         other = next((each for each in run.units if each.unit.id == one.task), None)
-        if other is None or _waits_for(run, one.task, unit):
+        waits = {name: each.waits for each in run.units for name in each.unit.ids}
+        later = {*unit.ids, *waiting(waits, unit.ids)}
+        if other is None or not later.isdisjoint(other.unit.ids):
             return None
         status = state[one.task].status
         if status != "pending":  # it is begun, or next
@@ -81,21 +84,6 @@ async def _home(bench: Bench, run_id: str, unit: Unit, one: Suggestion) -> str |
     except (PlanError, CommandRefused):
         return None  # the run is ending
     return step_id
-
-
-def _waits_for(run: RunStanding, task: str, unit: Unit) -> bool:
-    """Whether a task is only done after a unit."""
-    waits = {name: one.waits for one in run.units for name in one.unit.ids}
-    seen: set[str] = set()
-    left = [task]
-    while left:
-        name = left.pop()
-        if name in unit.ids:
-            return True
-        if name not in seen:
-            seen.add(name)
-            left += waits.get(name, ())
-    return False
 
 
 async def done_before(bench: Bench, attempt: Attempt, unit: Unit) -> dict[str, Any] | None:
