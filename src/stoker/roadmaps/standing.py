@@ -178,7 +178,11 @@ async def of_roadmaps(journal: Journal, plan_id: str | None = None) -> AsyncIter
 
 def is_unit(step: StepState) -> bool:
     """Whether it is one that completes tasks."""
-    return (step.step.step_def or {}).get("type") == "roadmap-task"
+    return _type(step) == "roadmap-task"
+
+
+def _type(step: StepState) -> Any:
+    return (step.step.step_def or {}).get("type")
 
 
 def _added(state: RunState) -> list[Task]:
@@ -190,12 +194,9 @@ def _added(state: RunState) -> list[Task]:
 
 def said_of(state: RunState, unit_id: str) -> tuple[str, ...]:
     """What people have said of a unit while the run was under way."""
-    steps = (render_value(step.step.step_def or {}, {}) for step in state.steps)
-    return tuple(
-        one["text"]
-        for one in steps
-        if one.get("type") == "roadmap-steer" and one["unit"] == unit_id and one.get("text")
-    )
+    said = (one for one in state.steps if _type(one) == "roadmap-steer")
+    steps = (render_value(one.step.step_def or {}, {}) for one in said)
+    return tuple(one["text"] for one in steps if one["unit"] == unit_id and one.get("text"))
 
 
 def unit_of(step: StepState, began: Begun) -> Unit:
