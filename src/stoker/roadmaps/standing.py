@@ -136,12 +136,11 @@ class Standings:
             unit = known[step.step.id]
             number = 0 if briefly else step.number + 1
             past = await self.tries(run_id, step.step.id, number)
-            units.append(_unit(step, unit, past, sync=began is None or began.job.sync))
+            waits = tuple(name for one in step.step.depends_on for name in homes.get(one, ()))
+            sync = began is None or began.job.sync
+            units.append(_unit(step, unit, past, waits, sync=sync))
         if steps:
             units = await self._decided(run_id, units)
-        for place, step in enumerate(steps):
-            waits = tuple(name for one in step.step.depends_on for name in homes.get(one, ()))
-            units[place] = replace(units[place], waits=waits)
         return RunStanding(
             run_id=run_id,
             status=state.status,
@@ -210,7 +209,9 @@ def _planned(step: StepState) -> Planned:
     return msgspec.convert(render_value(definition, {}), Planned)
 
 
-def _unit(step: StepState, unit: Unit, past: tuple[Try, ...], *, sync: bool) -> Standing:
+def _unit(
+    step: StepState, unit: Unit, past: tuple[Try, ...], waits: tuple[str, ...], *, sync: bool
+) -> Standing:
     status, reason = status_of(step)
     over = past and status not in ("pending", "in_progress")
     found = Standing(
@@ -220,6 +221,7 @@ def _unit(step: StepState, unit: Unit, past: tuple[Try, ...], *, sync: bool) -> 
         tries=past,
         commit=str(step.outputs.get("commit", "")),
         unmarked=step.outputs.get("unmarked", {}),
+        waits=waits,
         started=step.first_started,
         ended=max(one.ended for one in past) if over else None,
     )
