@@ -87,7 +87,7 @@ async def _intended(bench: Bench, ref: Ref) -> Move | None:
     repository = await bench.repository(ref.root)
     await repository.check_branch_name(ref.branch)
     names = (f"refs/heads/{ref.work}", f"refs/heads/{ref.branch}")
-    new, old = [(await repository.resolve(name))[0] for name in names]
+    new, old = await repository.resolve(*names)
     if new is None or new == old:
         return None
     if old is not None and (await repository.ahead_behind(old, new))[0]:
