@@ -15,9 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
+from stoker.steps.kind import BaseKind, Definition
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.worktree import checked_out
 
@@ -40,24 +41,19 @@ class Move(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     new: str
 
 
-class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Checkpoint(Definition, frozen=True):
     """Which."""
 
     refs: tuple[Ref, ...]
     moves: tuple[Move, ...] | None = None
 
 
-class CheckpointKind:
+class CheckpointKind(BaseKind[Checkpoint]):
     """Outputs: `moves`."""
 
     name = "roadmap-checkpoint"
     definition = Checkpoint
-    on_interrupt: InterruptPolicy = "rerun"
     takes_slot = False
-
-    def check(self, step: Step, definition: Checkpoint) -> list[str]:
-        """Nothing that the types do not say."""
-        return []
 
     def tool(self, step: Step, definition: Checkpoint) -> str:
         """git."""

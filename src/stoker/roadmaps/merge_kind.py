@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.checking import check
 from stoker.roadmaps.tries import tokens
 from stoker.roadmaps.unit import Job, Unit
+from stoker.steps.kind import BaseKind, Definition
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.message import Trailers
 
 
-class Merge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Merge(Definition, frozen=True):
     """What is to be merged."""
 
     job: Job
@@ -40,19 +40,14 @@ class Merge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """There is no other try."""
 
 
-class MergeKind:
+class MergeKind(BaseKind[Merge]):
     """Outputs: `checkpoint` (the commit on the branch); or `conflicts` (files), or the `evidence`
     that it does not hold on what the branch has become. The last two are no failure of the step.
     """
 
     name = "roadmap-merge"
     definition = Merge
-    on_interrupt: InterruptPolicy = "rerun"
     takes_slot = False
-
-    def check(self, step: Step, definition: Merge) -> list[str]:
-        """Nothing that the types do not say."""
-        return []
 
     def tool(self, step: Step, definition: Merge) -> str:
         """git."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
 
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
-from stoker.plan.model import InterruptPolicy, Step
+from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.checking import check
 from stoker.roadmaps.suggest import Suggestion, suggest
 from stoker.roadmaps.unit import Job, Unit
+from stoker.steps.kind import BaseKind, Definition
 from stoker.together import both
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.worktree import Worktree
@@ -20,7 +20,7 @@ _MOST = 8
 """Suggestions of one try."""
 
 
-class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Verify(Definition, frozen=True):
     """What is verified, in the step's directory: a try's worktree."""
 
     job: Job
@@ -37,23 +37,13 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Files that other tasks, by their ids, are still to make; None: nothing is suggested."""
 
 
-class VerifyKind:
+class VerifyKind(BaseKind[Verify]):
     """Outputs: `verdict`, `evidence`, `commit` (of the work, on no branch of the user's),
     `digest` (of what it changes) and `suggestions`. A verdict of `failed` is no failure of the
     step."""
 
     name = "roadmap-verify"
     definition = Verify
-    on_interrupt: InterruptPolicy = "rerun"
-    takes_slot = True
-
-    def check(self, step: Step, definition: Verify) -> list[str]:
-        """Nothing that the types do not say."""
-        return []
-
-    def tool(self, step: Step, definition: Verify) -> str:
-        """Its name."""
-        return self.name
 
     def start(self, step: Step, definition: Verify, attempt: Attempt) -> Work:
         """A commit, and its verification."""
