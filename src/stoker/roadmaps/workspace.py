@@ -236,7 +236,6 @@ async def dependents(
     waits: dict[str, set[str]] = {}
     for name, run in runs.items():
         found = await standing(journal, run)
-        homes = {one.unit.id: one.unit.ids for one in found.units}
         all_of = {f"{other}:" for other in whole[name].depends_on}
         steps = {one.id: one for one in (await stored_plan(journal, run)).steps}
         for one in found.units:
@@ -246,9 +245,9 @@ async def dependents(
                 if (definition := steps[before].step_def or {}).get("type") == "roadmap-await"
             }
             own = {f"{name}:{task}" for task in one.waits}
-            for task in homes[one.unit.id] if one.commit else ():
+            for task in one.unit.ids if one.commit else ():
                 waits[f"{name}:{task}"] = awaited | all_of | own
-        waits[f"{name}:"] = {f"{name}:{task}" for ids in homes.values() for task in ids}
+        waits[f"{name}:"] = {f"{name}:{task}" for one in found.units for task in one.unit.ids}
     return [task for task in waiting(waits, tasks) if not task.endswith(":")]
 
 
