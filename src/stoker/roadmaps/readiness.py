@@ -52,8 +52,9 @@ async def doubts(prepared: Prepared, state: Path, env: Mapping[str, str]) -> lis
     """What a person should know before agents begin: tests that cannot be run where work is
     verified, and that this is not confined. `state`: the engine's directory; `env`: what the run's
     steps will have. Raises `WorkspaceError`, OSError."""
-    said = (one.unit.options for one in prepared.units)
-    wanted = {(one.verify, one.command) for one in said if one.verify not in ("agent", "skip")}
+    options = (one.unit.options for one in prepared.units)
+    said = dict.fromkeys((one.verify, one.command) for one in options)
+    wanted = [(mode, command) for mode, command in said if mode not in ("agent", "skip")]
     if not wanted:
         return []
     base = prepared.job.base
