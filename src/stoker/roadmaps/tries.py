@@ -177,7 +177,7 @@ def read(number: int, state: RunState, runs: Path | None = None) -> Try:
     commit = str(told.get("checkpoint") or told.get("commit") or work)
     told_of = state.plan.metadata
     parts = told.get("parts") or told_of.get("parts", ())
-    passed = (step.outputs.get("verdict") for name, step in steps.items() if name[:5] == CHECK)
+    passed = (step.outputs.get("verdict") for name, step in steps.items() if name.startswith(CHECK))
     done = told_of.get("done", 0) + sum(verdict not in (None, "failed") for verdict in passed)
     judge = steps.get(JUDGE)
     reviewed = None
