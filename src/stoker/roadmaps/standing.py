@@ -180,7 +180,7 @@ def is_unit(step: StepState) -> bool:
     return _type(step) == "roadmap-task"
 
 
-def _type(step: StepState) -> Any:
+def _type(step: StepState) -> object:
     return (step.step.step_def or {}).get("type")
 
 
