@@ -171,10 +171,11 @@ async def _parts(journal: Journal, found: Differing) -> dict[str, list[tuple[str
 
     standings = Standings(journal)
     open_ = [(name, one) for name, one in found.known.items() if not one.standing.done]
+    units = {run: (await standings.of(run)).units for run in {one.run_id for _, one in open_}}
     parts = {}
     for name, one in open_:
-        units = (await standings.of(one.run_id)).units
-        parts[name] = next((u.parts for u in units if u.unit.id == one.standing.unit.id), [])
+        its = (u.parts for u in units[one.run_id] if u.unit.id == one.standing.unit.id)
+        parts[name] = next(its, [])
     return {name: of for name, of in parts.items() if of}
 
 

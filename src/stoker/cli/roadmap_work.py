@@ -75,11 +75,13 @@ async def review(args: Namespace, context: Context) -> int:
     repository = await Repository.open(job.root)
     told = []
     async with context.journal() as journal:
+        earlier = {  # with their tries
+            name: (await standing(journal, name, context.directory / "runs")).units
+            for name in {name for name, _ in stand} - {run.run_id}
+        }
         for name, brief in stand:
-            one = brief
-            if name != run.run_id:  # with its tries
-                units = (await standing(journal, name, context.directory / "runs")).units
-                one = next(unit for unit in units if unit.unit.id == brief.unit.id)
+            units = earlier.get(name, [brief])
+            one = next(unit for unit in units if unit.unit.id == brief.unit.id)
             span = _span(one) if args.task is not None or one.to_review else None
             diff = await patch(repository, *span) if span else ""
             told.append(_view(one, name, diff))

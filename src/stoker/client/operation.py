@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PART = re.compile(r"\{\w+\}")
+_PART = re.compile(r"\{(\w+)\}")
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -96,9 +96,14 @@ class _Described(Generic[P, T]):
     def __set_name__(self, group: type, name: str) -> None:
         self.name = name
 
+    @property
+    def places(self) -> list[str]:
+        """The names of the parts of the path that a request has to say."""
+        return _PART.findall(self.path)
+
     def request(self, *places: str | int, **fields: Any) -> Request:
         """The request for these parts of the path and these fields."""
-        if len(places) != len(_PART.findall(self.path)):
+        if len(places) != len(self.places):
             raise TypeError(f"{self.method} {self.path}: expected a value for each part in braces")
         rest = iter(places)
         given = self.takes(**fields)

@@ -3,7 +3,6 @@ and gives."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
@@ -52,7 +51,7 @@ class Tools:
     ) -> None:
         """An operation becomes a tool, which takes what is in its path and these fields of the
         rest; `fixed`: others, whoever asks."""
-        places = re.findall(r"\{(\w+)\}", operation.path)
+        places = operation.places
         known: Any = () if operation.takes is nothing else fields_of(operation.takes)  # type: ignore[arg-type]
         taken: list[Any] = [(place, str) for place in places]
         taken += [

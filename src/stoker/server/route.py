@@ -3,7 +3,6 @@ down there, for both ends; here is what is done for it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from inspect import Parameter, Signature
 from operator import attrgetter
@@ -17,7 +16,6 @@ from stoker.client.operation import Operation, nothing
 from stoker.server.params import App, Asked, Key, Kind, Name, Turn, sent
 
 _PARTS: Final[dict[str, Any]] = {"turn": Turn, "kind": Kind}
-_PART: Final = re.compile(r"\{(\w+)\}")
 _DOOR: Final = {
     "Catalog": "catalog",
     "Images": "library.images",
@@ -78,7 +76,7 @@ def handler(
 ) -> BaseRouteHandler:
     """A handler. `handle` is given request, service and what the path has, then `data`, the body
     (of a POST that need not be sent where all of it has defaults), and `key`, of idempotency."""
-    places: list[str] = _PART.findall(operation.path)
+    places = operation.places
     takes: Any = None if operation.takes is nothing else operation.takes
     optional = operation.method == "POST" and takes and not any(f.required for f in fields(takes))
     parts: dict[str, Any] = {"request": Asked, "service": App}
@@ -109,11 +107,9 @@ def handler(
     answer = operation.answer
     handler.__annotations__ = {**parts, "return": None if answer is type(None) else answer}
     handler.__name__ = operation.name
-    path = _PART.sub(
-        lambda part: f"{{{part[1]}:{'int' if part[1] == 'turn' else 'str'}}}", operation.path
-    )
+    kinds = {place: f"{{{place}:{'int' if place == 'turn' else 'str'}}}" for place in places}
     return HTTPRouteHandler(
-        path,
+        operation.path.format(**kinds),
         http_method=operation.method,  # type: ignore[arg-type] # it is one of those
         status_code=status or (204 if answer is type(None) else 200),
         summary=summary,

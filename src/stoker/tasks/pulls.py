@@ -114,7 +114,7 @@ class Pulls:
             await self._open_issue(attempt)
             task = await self._catalog.task(task.task_id)
             async with self._hosted(attempt) as (client, where):
-                commits = await _subjects(await self._catalog.home(attempt), attempt)
+                commits = await _subjects(await self._catalog.repository(project), attempt)
                 wanted = hosted.NewPullRequest(
                     title=title or proposal.title(task),
                     body=proposal.body(task, attempt, commits, where) if body is None else body,
@@ -194,7 +194,7 @@ class Pulls:
             ended = plan.ended((await self._progress.state(attempt)).steps)
             if ended is None or ended.status != "succeeded":
                 return
-            if not await _subjects(await self._catalog.home(attempt), attempt):
+            if not await _subjects(await self._catalog.repository(project), attempt):
                 return
             current = _current(await self.of(key))
             if current is not None and current.status == "open":  # as far as is known

@@ -156,7 +156,7 @@ class Starter:
         descriptor = os.open(self._directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             if alone:
-                yield await _locked(descriptor)
+                yield await _alone(descriptor)
             else:
                 await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
                 yield True
@@ -259,9 +259,8 @@ class Starter:
         away what it had not finished starting, or removing."""
         found = await self._unfinished()
         if any(attempt.state == "creating" for attempt, _ in found):
-            async with self._locked(
-                alone=True
-            ) as alone:  # what is still at that then, nobody goes on with
+            # What is still at that when nobody else is, nobody goes on with.
+            async with self._locked(alone=True) as alone:
                 for attempt, over in await self._unfinished() if alone else ():
                     if attempt.state == "creating":
                         await self._try(attempt, over, removal)
@@ -303,7 +302,7 @@ class Starter:
             await self._turns.take_up(attempt)
 
 
-async def _locked(descriptor: int) -> bool:
+async def _alone(descriptor: int) -> bool:
     """Take the lock for oneself. Whoever was killed as it spawned a process still has it for a
     moment by that process, which shares the descriptor until it has exec'ed: nobody can tell
     when that is, so it is looked at a few times."""
