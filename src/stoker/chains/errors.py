@@ -1,0 +1,52 @@
+"""What goes wrong with a group. Each ends one group, and its message is for a person: it names what
+was found, where, and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stoker.chains.solidity.diagnostic import Diagnostic
+
+
+class ChainError(Exception):
+    """A group cannot go on."""
+
+
+class BadGroups(ChainError):
+    """The groups are no plan. `problems`: all of them, each with its JSON pointer."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class RpcError(ChainError):
+    """A chain's RPC is down, slow, limits us, lies about its id, or has lost the pinned block."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SourcesMissing(ChainError):
+    """Contracts without a verified source, or that could not be fetched in time."""
+
+
+class CompileFailed(ChainError):
+    """solc refused a script."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("; ".join(str(one) for one in diagnostics))
+        self.diagnostics = tuple(diagnostics)
+
+
+class ScriptRefused(ChainError):
+    """A script uses what none may: a cheatcode outside the list, a chain it was not given."""
+
+
+class LimitReached(ChainError):
+    """A script took more gas, time or memory than it may."""
+
+
+class ModelFailed(ChainError):
+    """The model could not be asked, or gave no valid answer in the attempts it has."""

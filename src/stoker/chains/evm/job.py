@@ -1,0 +1,110 @@
+"""What an engine is asked to run, and what it answers: plain data, for processes to hand on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.frame import Frame, Log
+from stoker.chains.solidity.compilation import Compilation
+from stoker.chains.state.change import Access, Delta
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    gas: int = 1_000_000_000
+    """Of a script's `run()`, whose own work costs nobody anything."""
+    seconds: float = 30.0
+    memory: int = 1 << 30
+    """Bytes of address space that the worker may have beyond what it begins with."""
+
+
+class Chains(Struct, frozen=True, kw_only=True):
+    """The chains as one group sees them."""
+
+    home: int
+    """The chain a script begins on."""
+    pins: dict[int, Pin]
+    deltas: dict[int, Delta] = field(default_factory=dict)
+    """What the groups it follows have done, over the pinned state."""
+    aliases: dict[str, int] = field(default_factory=dict)
+    """Names that `createSelectFork` knows."""
+
+
+class Captured(Struct, frozen=True, kw_only=True):
+    """A transaction that a script broadcasts."""
+
+    chain_id: int
+    from_: bytes
+    to: bytes | None
+    """None: it creates a contract. A CREATE2 goes to the deployer it is sent through."""
+    value: int
+    data: bytes
+    nonce: int
+    kind: Literal["CALL", "CREATE", "CREATE2"]
+    contract: bytes | None = None
+    """What it creates."""
+    gas: int | None = None
+    """Asked for by the script (`{gas: ..}`); None: to be estimated."""
+
+
+class CaptureJob(Struct, frozen=True, kw_only=True):
+    script: Compilation
+    chains: Chains
+    sender: bytes
+    limits: Limits = Limits()
+    signature: str = "run()"
+
+
+class Capture(Struct, frozen=True, kw_only=True):
+    """What a script did. `error` None: it ran to its end."""
+
+    transactions: tuple[Captured, ...]
+    console: tuple[str, ...]
+    frame: Frame
+    """The script's run, cheatcodes included."""
+    error: str | None = None
+    """Decoded as far as it can be without the ABIs of others."""
+    returned: bytes = b""
+    outcomes: tuple[Outcome, ...] = ()
+    """Of each transaction, what the call made then and there: compared with its replay."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    succeeded: bool
+    output: bytes
+    logs: tuple[Log, ...]
+
+
+class ReplayJob(Struct, frozen=True, kw_only=True):
+    """Each transaction from its real account, in order, with no funds dealt, each in the block
+    that would follow its chain's pinned one."""
+
+    transactions: tuple[Captured, ...]
+    chains: Chains
+    limits: Limits = Limits()
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """One transaction."""
+
+    succeeded: bool
+    gas_used: int
+    """As its receipt would say, refunds taken off."""
+    output: bytes
+    logs: tuple[Log, ...]
+    frame: Frame
+    created: bytes | None = None
+    error: str | None = None
+    storage: dict[bytes, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    """Address -> slot -> value before and after, where they differ."""
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    transactions: tuple[Replayed, ...]
+    """Up to the first that could not be sent or failed, that one included."""
+    deltas: dict[int, Delta]
+    accesses: dict[int, Access]
+    error: str | None = None
+    """Why the rest was not tried."""
