@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from msgspec import Struct
+from msgspec import Struct, field
 
 
-class Contract(Struct, frozen=True):
+class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     """A contract that a group names. Read from `[chain_id, address, name]` too, the id as number
     or text: see `stoker.chains.reading`."""
 
@@ -54,7 +52,7 @@ class Assertion(Struct, frozen=True, forbid_unknown_fields=True):
     at_most: int | None = None
 
 
-class OperationGroup(Struct, frozen=True):
+class OperationGroup(Struct, frozen=True, forbid_unknown_fields=True):
     """Operations that are carried out together. What follows `contracts` is Stoker's own, and may
     be left out."""
 
@@ -101,13 +99,20 @@ class Failed(Struct, frozen=True):
     """Those that were captured; they are not to be sent."""
 
 
+class Inner(Struct, frozen=True, omit_defaults=True):
+    """One of the two; in JSON its key says which: `{"Done": {...}}`."""
+
+    done: Done | None = field(default=None, name="Done")
+    failed: Failed | None = field(default=None, name="Failed")
+
+
 class GroupResult(Struct, frozen=True):
-    """What came of a group. `inner` has one key, that says which it is."""
+    """What came of a group."""
 
     group_index: int
     description: str
     operations: tuple[str, ...]
-    inner: dict[Literal["Done", "Failed"], Done | Failed | Any]
+    inner: Inner
 
 
 class GroupReceipt(Struct, frozen=True):
