@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stoker.plan.literally import literally
 from stoker.plan.model import Plan
-from stoker.plan.template import escape
-from stoker.plan.variables import literal
 from stoker.roadmaps import grouping
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.settings import Budget, Options, Settings
@@ -80,23 +79,3 @@ def of(plan: Plan, added: Sequence[Task] = ()) -> Begun | None:
 def settings_of(plan: Plan) -> Settings:
     """The settings that a run began with."""
     return msgspec.convert(plan.metadata.get("settings", {}), Settings)
-
-
-def literally(value: Any) -> Any:
-    """What stands for a value in a plan's metadata, where nothing is filled in but variables."""
-    return _each(literal, value)
-
-
-def written(value: Any) -> Any:
-    """What stands for a value in a plan, whatever people have written in its texts."""
-    return _each(lambda text: literal(escape(text)), value)
-
-
-def _each(change: Callable[[str], str], value: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: _each(change, item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_each(change, item) for item in value]
-    return value

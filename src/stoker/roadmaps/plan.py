@@ -10,12 +10,13 @@ import msgspec
 from msgspec.structs import replace
 
 from stoker.plan.errors import PlanError, Problem
+from stoker.plan.literally import written
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
 from stoker.roadmaps import begun, grouping
-from stoker.roadmaps.begun import Begun, written
+from stoker.roadmaps.begun import Begun
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.importing import imports
 from stoker.roadmaps.order import Placed, order

@@ -10,11 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from stoker.engine.kinds import Attempt, Result, StepFailed
+from stoker.plan.literally import written
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan, Step
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import rollback
-from stoker.roadmaps.begun import written
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.sidecar import project
 from stoker.roadmaps.standing import told

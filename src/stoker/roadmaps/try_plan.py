@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stoker.plan.literally import literally, written
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan
 from stoker.plan.validate import Kinds
 from stoker.plan.variables import literal
-from stoker.roadmaps.begun import literally, written
 from stoker.roadmaps.parts import Part, unit_of
 from stoker.roadmaps.plan import step
 from stoker.roadmaps.prompt import part_prompt, review_prompt, split_prompt

@@ -34,13 +34,13 @@ from msgspec.structs import replace
 from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.journal.base import Journal, UnknownRun
 from stoker.plan.errors import PlanError, Problem
+from stoker.plan.literally import written
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan, Step
 from stoker.plan.template import escape, render_value
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import begin, integration
 from stoker.roadmaps.begin import Prepared
-from stoker.roadmaps.begun import written
 from stoker.roadmaps.checkpoint_kind import Ref
 from stoker.roadmaps.rollback import waiting
 from stoker.roadmaps.standing import standing
