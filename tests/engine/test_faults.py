@@ -3,7 +3,7 @@
 import pytest
 
 from stoker.engine.fault import words
-from stoker.engine.kinds import ProcessWork, StepFailed
+from stoker.engine.kinds import ProcessWork, Result, StepFailed
 from stoker.plan.errors import PlanError, Problem
 from stoker.steps.kind import BaseKind, Definition
 
@@ -62,3 +62,34 @@ def test_a_foreach_over_something_else_says_what_it_is(execute):
     made = {"id": "a", "run": "echo n=3 > $STOKER_OUTPUT"}
     run = execute([made, {"id": "b", "foreach": "prev.a.outputs.n", "run": "true"}])
     assert run.reasons["b"] == ("foreach: expected a list, but prev.a.outputs.n is '3' (a string)")
+
+
+class Half(BaseKind[Breaking]):
+    """Fails, and has something to show for it."""
+
+    name = "half"
+    definition = Breaking
+
+    def start(self, step, definition, attempt):
+        return self.fail()
+
+    async def fail(self):
+        return Result(error="half done", outputs={"half": "x" * 70_000, "first": 1})
+
+
+def test_what_a_failed_step_puts_out_is_kept(execute):
+    steps = [
+        {"id": "a", "step_def": {"type": "half", "where": ""}, "on_failure": "continue"},
+        {
+            "id": "b",
+            "command": "true",
+            "depends_on": ["a"],
+            "condition": "prev.a.outputs.first == 1",
+        },
+    ]
+    run = execute(steps, engine={"more_kinds": [Half()]})
+    assert run.reasons["a"] == "half done"
+    assert run.statuses == {"a": "failed", "b": "succeeded"}
+    outputs = run.outputs["a"]
+    assert outputs["first"] == 1
+    assert outputs["half"]["bytes"] == 70_000

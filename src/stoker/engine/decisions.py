@@ -148,7 +148,7 @@ class Decisions:
             self._succeeded(index, result, profile)
         else:
             self._end_attempt(index, "failed", result, error=result.error)
-            self._failed(index, result.exit_code, result.error, profile)
+            self._failed(index, result.exit_code, result.error, profile, outputs=result.outputs)
 
     def _end_attempt(
         self, index: int, status: str, result: Result, *, error: str | None = None
@@ -177,14 +177,21 @@ class Decisions:
         self._settle(index, "succeeded", outputs=result.outputs)
 
     def _failed(
-        self, index: int, code: int | None, error: str, profile: Profile, *, final: bool = False
+        self,
+        index: int,
+        code: int | None,
+        error: str,
+        profile: Profile,
+        *,
+        final: bool = False,
+        outputs: Mapping[str, Any] | None = None,
     ) -> None:
         failures = self.state.steps[index].failures
         again = not (final or self._ending) and policy.may_retry(
             code, profile.retry, profile.retries, failures
         )
         if not again:
-            self._fail(index, error)
+            self._fail(index, error, outputs=outputs)
             return
         pause = policy.delay(profile.retry, failures, self._random.random())
         self._record.wait(index, "backoff", {"delay_sec": pause, "failures": failures})

@@ -41,7 +41,7 @@ class Result(Struct, frozen=True, kw_only=True):
     error: str | None = None
     """None: succeeded. Else the reason, for a person."""
     outputs: dict[str, Any] = field(default_factory=dict)
-    """Beside what the step wrote to `$STOKER_OUTPUT`."""
+    """Beside what the step wrote to `$STOKER_OUTPUT`, which counts only if it succeeded."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):

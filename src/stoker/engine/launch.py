@@ -186,10 +186,10 @@ class Launcher:
                 result = Result(exit_code=error.exit_code, error=str(error))
         else:
             result = Result(exit_code=end.exit_code, error=end.why())
-        if result.error is not None:
-            return result
         path = self._files.output(self._state.steps[index].step.id, number)
-        written = outputs.read(path, self.redactor.text) if self._files.written(path) else {}
+        written: dict[str, Any] = {}
+        if result.error is None and self._files.written(path):
+            written = outputs.read(path, self.redactor.text)
         if not written and not result.outputs:
             return result
         outputs.refuse_references(written)
@@ -199,7 +199,7 @@ class Launcher:
             plain = msgspec.to_builtins(values)
             values = {name: self._masked(value) for name, value in plain.items()}
         settled = outputs.settle(values, self._files.artefacts)
-        return Result(exit_code=result.exit_code, outputs=settled)
+        return Result(exit_code=result.exit_code, error=result.error, outputs=settled)
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, list):
