@@ -3,7 +3,7 @@ was found, where, and what was expected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stoker.chains.solidity.diagnostic import Diagnostic
 
@@ -29,7 +29,12 @@ class RpcError(ChainError):
 
 
 class SourcesMissing(ChainError):
-    """Contracts without a verified source, or that could not be fetched in time."""
+    """Contracts without code or a verified source, or that could not be fetched in time.
+    `missing`: what each lacks, by chain and address."""
+
+    def __init__(self, missing: Mapping[tuple[int, str], str]) -> None:
+        super().__init__("; ".join(missing.values()))
+        self.missing = dict(missing)
 
 
 class CompileFailed(ChainError):

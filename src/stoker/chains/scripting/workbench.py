@@ -21,6 +21,9 @@ class Workbench(Protocol):
     async def fetch_sources(self) -> tuple[ContractSource, ...]:
         """Of the contracts the group names. Raises `SourcesMissing`."""
 
+    async def fetch_contract(self, chain_id: int, address: str) -> ContractSource:
+        """Any other. Raises `SourcesMissing`."""
+
     async def extract(self) -> tuple[ExtractedContractInfo, ...]:
         """What matters in the sources. Raises `ModelFailed`, `SourcesMissing`."""
 
@@ -47,6 +50,12 @@ class Workbench(Protocol):
 
     def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
         """What the outcome has that the group did not mean; empty: nothing."""
+
+    def explain(self, captured: Capture, replayed: Replay | None) -> str:
+        """Decoded traces, errors, console output and balance changes, for the model to read."""
+
+    async def balance(self, chain_id: int, address: str) -> int:
+        """Of the chain's coin, wei, on what the group sees."""
 
     async def read_storage(self, chain_id: int, address: str, slot: int) -> int:
         """On what the group sees."""
