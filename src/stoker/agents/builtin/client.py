@@ -58,7 +58,8 @@ class Client:
     async def ask(self, request: Request, on_delta: OnDelta) -> Answer:
         """The answer, without its cost. What `on_delta` was told of an answer that broke
         off is told again. Raises `ModelError`, `ContextOverflow`."""
-        body = {**self._wire.body(self._settings, request), **self._settings.extra}
+        body = self._wire.body(self._settings, request)
+        body = {**body, **self._settings.extra, **request.extra}
         content = self._encoder.encode(
             {name: value for name, value in body.items() if value is not None}
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec import Struct
 from stoker.agents.builtin.assembler import Assembler, OnDelta
 from stoker.agents.builtin.entries import Message
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.tools.tool import Tool
+from stoker.agents.builtin.tools.tool import Offer
 
 
 class Request(Struct, frozen=True):
@@ -18,7 +18,9 @@ class Request(Struct, frozen=True):
 
     system: str
     messages: Sequence[Message]
-    tools: Sequence[Tool] = ()
+    tools: Sequence[Offer] = ()
+    extra: Mapping[str, Any] = {}
+    """Goes into the body as it is, after what the settings add."""
 
 
 class Wire(Protocol):

@@ -15,7 +15,7 @@ from stoker.agents.builtin.settings import Settings
 from stoker.agents.worktree import ToolError, Worktree
 from stoker.process.spawner import Spawner
 
-__all__ = ["Context", "Output", "Tool", "ToolError", "tool"]
+__all__ = ["Context", "Offer", "Output", "Tool", "ToolError", "schema_of", "tool"]
 
 MAX_OUTPUT = 30_000
 """Characters of an output at most; what is longer is clipped."""
@@ -52,32 +52,21 @@ Run = Callable[[Any, Context], Awaitable[Output]]
 Subject = Callable[[Any, Worktree], str]
 
 
-class Tool(Struct, frozen=True, kw_only=True):
-    """One that the model can call."""
+class Offer(Struct, frozen=True, kw_only=True):
+    """What the model is told of a tool."""
 
     name: str
     description: str
     arguments: type[Struct]
-    kind: Kind
-    run: Run
-    """Takes an instance of `arguments`. Raises `ToolError`."""
-    subject: Subject
-    """What rules are held against. Raises `ToolError`."""
-
-    @property
-    def repeatable(self) -> bool:
-        """To be run again, if nobody knows what came of it, does no harm; a sub-agent goes on
-        where it stood."""
-        return self.kind in ("read", "own")
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema of its arguments."""
-        return _schema(self.arguments)
+        return schema_of(self.arguments)
 
     @property
     def size(self) -> int:
-        """Characters of what the model is told of it, about."""
+        """Characters of it, about."""
         return len(self.description) + len(msgspec.json.encode(self.schema))
 
     def decode(self, arguments: str) -> Any:
@@ -90,6 +79,22 @@ class Tool(Struct, frozen=True, kw_only=True):
                 f"the arguments of {self.name} are malformed: {error}. Nothing was done. "
                 f"Expected a JSON object with the properties {expected}"
             ) from error
+
+
+class Tool(Offer, frozen=True, kw_only=True):
+    """One that the model can call."""
+
+    kind: Kind
+    run: Run
+    """Takes an instance of `arguments`. Raises `ToolError`."""
+    subject: Subject
+    """What rules are held against. Raises `ToolError`."""
+
+    @property
+    def repeatable(self) -> bool:
+        """To be run again, if nobody knows what came of it, does no harm; a sub-agent goes on
+        where it stood."""
+        return self.kind in ("read", "own")
 
 
 def tool(
@@ -110,7 +115,7 @@ def tool(
 
 
 @lru_cache(maxsize=64)
-def _schema(arguments: type[Struct]) -> dict[str, Any]:
+def schema_of(arguments: type[Struct]) -> dict[str, Any]:
     """JSON Schema of an object, in itself complete."""
     (found,), parts = msgspec.json.schema_components((arguments,), ref_template="{name}")
     return dict(_inlined(found, parts))
