@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import random
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpx
@@ -18,6 +16,7 @@ from stoker.agents.builtin.entries import Answer, Usage
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.wire import Request, Wire
 from stoker.process.redact import Redactor
+from stoker.retry_after import wanted
 
 OnRetry = Callable[[int, int, float, str], None]
 """Told the number of the retry, from 1, how many there may be, in how many seconds it comes,
@@ -111,7 +110,7 @@ class Client:
         if self._wire.overflowed(status, text):
             raise ContextOverflow(why)
         if status in _PASSING or status >= 500:
-            raise Unavailable(why, _wanted(response.headers))
+            raise Unavailable(why, wanted(response.headers))
         raise ModelError(why)
 
 
@@ -159,31 +158,6 @@ async def _events(response: httpx.Response) -> AsyncIterator[bytes]:
         data.append(rest[5:].strip())
     if data:
         yield b"\n".join(data)
-
-
-def _wanted(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the provider wants us to wait, if it says so."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            seconds = _until(value)
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    return None
-
-
-def _until(date: str) -> float:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        due = parsedate_to_datetime(date)
-    except ValueError:
-        return math.nan
-    return float(due.timestamp()) - time.time()
 
 
 def _counted(answer: Answer, sent: int) -> Answer:
