@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Capture, CaptureJob, Replay, ReplayJob
+from stoker.chains.state.change import Override
 
 
 class Account(Protocol):
@@ -33,9 +34,14 @@ class RemoteState(Protocol):
         """Raises `RpcError`."""
 
     async def prefetch(
-        self, pin: Pin, calls: Sequence[tuple[bytes, bytes | None, int, bytes]]
+        self,
+        pin: Pin,
+        calls: Sequence[tuple[bytes, bytes | None, int, bytes]],
+        overrides: Mapping[bytes, Override] | None = None,
     ) -> None:
-        """Have at hand what these calls (from, to, value, data) touch, if the node can tell."""
+        """Have at hand what these calls (from, to, value, data), each on its own, touch, if the
+        node can tell; `overrides`, by address, hold for all of them. It is an attempt: nothing
+        is raised, and what it did not bring is asked for when somebody looks at it."""
 
 
 class Capturing(Protocol):

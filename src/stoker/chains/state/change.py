@@ -40,3 +40,15 @@ class Access(Struct, frozen=True):
     codes: set[bytes] = field(default_factory=set)
     spent: dict[bytes, int] = field(default_factory=dict)
     """Account -> the least balance, wei, with which it would have gone the same way."""
+
+
+class Override(Struct, frozen=True, kw_only=True):
+    """How an account is to look while a node traces a call. None: as it is. A script is traced in
+    one go where its code is put to its sender's address, and something that returns zeros to the
+    cheatcodes'."""
+
+    balance: int | None = None
+    nonce: int | None = None
+    code: bytes | None = None
+    storage: Slots = field(default_factory=dict)
+    """These slots; the others as they are."""
