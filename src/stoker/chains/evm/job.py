@@ -84,6 +84,9 @@ class ReplayJob(Struct, frozen=True, kw_only=True):
     transactions: tuple[Captured, ...]
     chains: Chains
     limits: Limits = Limits()
+    relayed: bool = False
+    """Whether this is what others are made to do, as a bridge on its other side: senders pay for
+    no gas and may be contracts, and their nonces are not looked at."""
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
