@@ -42,6 +42,23 @@ async def main():
 
 asyncio.run(main())
 """
+_TOGETHER = """
+import asyncio, sys
+from pathlib import Path
+import msgspec
+sys.modules.setdefault("httpx._main", None)
+from stoker.agents.builtin.session import Session
+from stoker.agents.builtin.settings import Settings
+
+async def main():
+    settings = msgspec.json.decode(sys.argv[1], type=Settings)
+    await asyncio.gather(*(
+        Session(settings, session=Path(at).name, state=Path(at, "state"), cwd=at).run("go")
+        for at in sys.argv[2:]
+    ))
+
+asyncio.run(main())
+"""
 
 
 def _step_ms(server: ModelServer) -> float:
@@ -59,11 +76,14 @@ def _policy(steps: int) -> Callable[[Conversation], Reply]:
     return policy
 
 
+def _settings(server: ModelServer) -> str:
+    return json.dumps({"model": "m", "base_url": f"{server.url}/v1", "max_repeats": 10**6})
+
+
 def _argv(server: ModelServer, folder: Path) -> list[str]:
-    settings = {"model": "m", "base_url": f"{server.url}/v1", "max_repeats": 10**6}
     return [
         *(sys.executable, "-m", "stoker.agents.builtin", "--prompt", "go"),
-        *("--settings", json.dumps(settings)),
+        *("--settings", _settings(server)),
         *("--state", str(folder / "state"), "--cwd", str(folder)),
     ]
 
@@ -88,16 +108,29 @@ def _floor(folder: Path, steps: int, body: bytes) -> float:
         return _step_ms(server)
 
 
+def _places(folder: Path, name: str) -> list[Path]:
+    places = [folder / f"{name}-{number}" for number in range(_MANY)]
+    for place in places:
+        place.mkdir()
+    return places
+
+
 def _many(folder: Path, steps: int) -> tuple[float, float]:
     """Megabytes of `_MANY` agents at work at once, what they share counted once, without their
     keepers; the same of as many interpreters that have asyncio and msgspec and do nothing."""
     with ModelServer(_policy(steps)) as server:
-        places = [folder / f"{number}" for number in range(_MANY)]
-        for place in places:
-            place.mkdir()
-        ours = _memory([_argv(server, place) for place in places])
+        ours = _memory([_argv(server, place) for place in _places(folder, "apart")])
     bare = "import asyncio, msgspec, time; time.sleep(2)"
     return ours, _memory([[sys.executable, "-c", bare]] * _MANY)
+
+
+def _together(folder: Path, steps: int) -> float:
+    """Megabytes of as many loops in one process, as other harnesses are measured."""
+    with ModelServer(_policy(steps)) as server:
+        places = [str(place) for place in _places(folder, "together")]
+        most = _memory([[sys.executable, "-c", _TOGETHER, _settings(server), *places]])
+        assert len(server.requests) == _MANY * (steps + 1), "not all of them did their work"
+        return most
 
 
 def _memory(commands: list[list[str]]) -> float:
@@ -139,12 +172,11 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
     for _ in range(bench.rounds):
         folder = bench.fresh()
         step, start, body = _agent(folder, steps)
-        found.append(
-            (step, _floor(folder, steps, body), start, _python(folder), *_many(folder, steps))
-        )
+        rest = (*_many(folder, steps), _together(folder, steps))
+        found.append((step, _floor(folder, steps, body), start, _python(folder), *rest))
         note(f"agent: step {step:.2f} ms, floor {found[-1][1]:.2f} ms, start {start:.0f} ms")
-    step, bare, start, python, memory, least = (
-        statistics.median(one[n] for one in found) for n in range(6)
+    step, bare, start, python, memory, least, together = (
+        statistics.median(one[n] for one in found) for n in range(7)
     )
     slower = statistics.median(one[0] / one[1] for one in found)
     goal, met = at_most("floor +", step - bare, 1.5, " ms")
@@ -152,12 +184,14 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
     first = "built-in agent, start to first request"
     ratio = statistics.median(one[2] / one[3] for one in found)
     many = f"memory of {_MANY} built-in agents at work"
-    room, small = at_most("", memory, 150, " MB")
+    loops = f"memory of {_MANY} loops of the built-in agent in one process"
+    room, small = at_most("", together, 150, " MB")
     return [
         Row(measure=label, who="bare httpx, listdir", value=bare, unit="ms"),
         Row(measure=label, value=step, unit="ms", floor=slower, goal=goal, met=met),
         Row(measure=first, who="python, import httpx", value=python, unit="ms"),
         Row(measure=first, value=start, unit="ms", floor=ratio),
         Row(measure=many, who="python, import asyncio, msgspec", value=least, unit="MB"),
-        Row(measure=many, value=memory, unit="MB", floor=memory / least, goal=room, met=small),
+        Row(measure=many, value=memory, unit="MB", floor=memory / least),
+        Row(measure=loops, value=together, unit="MB", goal=room, met=small),
     ]
