@@ -1,0 +1,89 @@
+"""What explorers answer, made safe: nothing of it is believed before it was looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+MAX_FILES: Final = 2_000
+MAX_TEXT: Final = 8 << 20
+"""Characters of all files of a contract together."""
+MAX_ABI: Final = 5_000
+_LONGEST_NAME: Final = 300
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\\]+")
+
+
+class BadAnswer(Exception):
+    """An explorer's answer is not what it should be."""
+
+
+class NotVerified(Exception):
+    """The explorer knows no source of the contract."""
+
+
+class _Parameter(Struct):
+    type: str
+    name: str = ""
+    components: list[_Parameter] = []
+
+
+class _Entry(Struct):
+    type: str
+    name: str = ""
+    inputs: list[_Parameter] = []
+    outputs: list[_Parameter] = []
+
+
+def abi_of(value: Any) -> list[dict[str, Any]]:
+    """An ABI, given as list or as its JSON text. Raises `BadAnswer`."""
+    try:
+        if isinstance(value, str):
+            value = msgspec.json.decode(value)
+        entries = msgspec.convert(value, list[_Entry])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BadAnswer(f"its ABI is none: {error}") from error
+    if len(entries) > MAX_ABI:
+        raise BadAnswer(f"its ABI has {len(entries)} entries, more than {MAX_ABI}")
+    for entry in entries:
+        if entry.name and not _IDENTIFIER.fullmatch(entry.name):
+            raise BadAnswer(f"its ABI has a name that is none: {entry.name[:80]!r}")
+    return list(value)
+
+
+def files_of(sources: Any) -> dict[str, str]:
+    """Path -> text, of `{path: {"content": text}}`. Paths come from whoever verified the
+    contract: they become relative, without `..`. Raises `BadAnswer`."""
+    if not isinstance(sources, Mapping) or not sources:
+        raise BadAnswer("it has no sources")
+    if len(sources) > MAX_FILES:
+        raise BadAnswer(f"it has {len(sources)} files, more than {MAX_FILES}")
+    found: dict[str, str] = {}
+    for path, source in sources.items():
+        content = source.get("content") if isinstance(source, Mapping) else None
+        if not isinstance(content, str):
+            raise BadAnswer(f"its file {path[:80]!r} has no text")
+        name = path_of(path)
+        while name in found:
+            name = f"_/{name}"
+        found[name] = content
+    if sum(map(len, found.values())) > MAX_TEXT:
+        raise BadAnswer(f"its sources have more than {MAX_TEXT} characters")
+    return found
+
+
+def path_of(path: str) -> str:
+    """`path` as a relative one that leads nowhere else."""
+    parts = _CONTROL.sub("/", path).split("/")
+    kept = "/".join(part for part in parts if part.strip() not in ("", ".", ".."))
+    return kept[-_LONGEST_NAME:].lstrip("/") or "source.sol"
+
+
+def name_of(value: Any) -> str:
+    """A contract's name, if it is one. Sourcify and Etherscan may write `path:Name`."""
+    last = value.rpartition(":")[2].strip() if isinstance(value, str) else ""
+    return last if _IDENTIFIER.fullmatch(last) else "Contract"

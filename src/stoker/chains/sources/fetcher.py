@@ -1,0 +1,203 @@
+"""Sources of contracts: fetched once for all who want them, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from msgspec.structs import replace
+
+from stoker.chains.errors import RpcError, SourcesMissing
+from stoker.chains.group import Contract
+from stoker.chains.settings import SourceSettings
+from stoker.chains.sources.answer import BadAnswer, NotVerified
+from stoker.chains.sources.cache import Cache
+from stoker.chains.sources.contract_source import ContractSource
+from stoker.chains.sources.etherscan import Etherscan
+from stoker.chains.sources.proxy import ChainReader, NoCode, implementation_of
+from stoker.chains.sources.sourcify import Sourcify
+from stoker.chains.sources.web import Web
+from stoker.log import get_logger
+
+_HOPS: Final = 4
+_KEPT: Final = 256
+_Key = tuple[int, str]
+_log = get_logger(__name__)
+
+
+class Explorer(Protocol):
+    """Knows sources of contracts."""
+
+    name: str
+
+    async def ask(self, chain_id: int, address: str) -> ContractSource:
+        """Its own, `implementation` as the explorer says. Raises `NotVerified`, `BadAnswer`."""
+
+
+class _Missing(Exception):
+    pass
+
+
+class SourceFetcher:
+    """Shared by all plans; close it, and what is under way ends. `reader` tells what explorers
+    do not: where proxies lead, and what has no code at all."""
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        folder: Path,
+        reader: ChainReader | None = None,
+        *,
+        pause: float = 0.5,
+    ) -> None:
+        """`folder`: of what is kept on disk. `pause`: see `Web`."""
+        self._web = Web((settings.etherscan_key,), pause=pause)
+        self._cache = Cache(folder)
+        self._reader = reader
+        self._flights: dict[_Key, asyncio.Task[ContractSource]] = {}
+        self._asked: dict[_Key, asyncio.Task[ContractSource]] = {}
+        explorers: list[Explorer] = []
+        key, usual = settings.etherscan_key, SourceSettings().etherscan
+        if settings.etherscan and (key or settings.etherscan != usual):
+            explorers.append(Etherscan(self._web, settings.etherscan, key))
+        if settings.sourcify:
+            explorers.append(Sourcify(self._web, settings.sourcify))
+        self._explorers = tuple(explorers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End everything under way."""
+        tasks = [*self._flights.values(), *self._asked.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._flights.clear()
+        await self._web.close()
+
+    def begin(self, contracts: Iterable[Contract]) -> None:
+        """Fetch in the background, what failed before and where proxies lead anew."""
+        for contract in contracts:
+            flight = self._flights.get((contract.chain_id, contract.address))
+            if flight is not None and flight.done() and _passing(flight):
+                del self._flights[contract.chain_id, contract.address]
+            self._flight(contract.chain_id, contract.address)
+
+    async def get(self, contracts: Sequence[Contract], wait: float) -> tuple[ContractSource, ...]:
+        """Their sources, in this order, within `wait` seconds. Raises `SourcesMissing`; whoever
+        asks after that has those fetched again that failed."""
+        flights = [self._flight(one.chain_id, one.address) for one in contracts]
+        if flights:
+            await asyncio.wait(set(flights), timeout=wait)
+        missing = {}
+        for contract, flight in zip(contracts, flights, strict=True):
+            key = (contract.chain_id, contract.address)
+            why = f"no answer within {wait:g} s"
+            if flight.done():
+                try:
+                    flight.result()
+                    continue
+                except _Missing as error:
+                    why = str(error)
+                    if self._flights.get(key) is flight:
+                        del self._flights[key]
+            place = f"{contract.address} on chain {contract.chain_id}"
+            missing[key] = f"{contract.name} ({place}): {why}"
+        if missing:
+            raise SourcesMissing(missing)
+        return tuple(flight.result() for flight in flights)
+
+    def _flight(self, chain_id: int, address: str) -> asyncio.Task[ContractSource]:
+        key = (chain_id, address)
+        if key not in self._flights:
+            if len(self._flights) >= _KEPT:
+                done = [old for old, task in self._flights.items() if task.done()]
+                for old in done[: _KEPT // 2]:
+                    del self._flights[old]
+            self._flights[key] = asyncio.create_task(self._resolve(chain_id, address))
+        return self._flights[key]
+
+    async def _resolve(self, chain_id: int, address: str) -> ContractSource:
+        """Follow proxies to what they stand for."""
+        path = [address]
+        while True:
+            found: ContractSource | None = None
+            why = ""
+            try:
+                found = await self._said(chain_id, path[-1])
+            except _Missing as error:
+                why = str(error)
+            behind = await self._behind(chain_id, path[-1], found, why)
+            if behind is None:
+                break
+            path.append(behind)
+            if behind in path[:-1] or len(path) > _HOPS:
+                raise _Missing(f"its proxies lead too far: {' -> '.join(path)}")
+        if found is None:
+            through = "" if len(path) == 1 else f"it is a proxy of {path[-1]}, and of that: "
+            raise _Missing(f"{through}{why}")
+        _log.debug("sources fetched", chain=chain_id, address=address, origin=found.origin)
+        end = path[-1] if len(path) > 1 else None
+        return replace(found, address=address, implementation=end)
+
+    async def _behind(
+        self, chain_id: int, address: str, found: ContractSource | None, why: str
+    ) -> str | None:
+        """The implementation, if this is a proxy. The chain knows best; but those without a
+        fallback cannot be one, and need no question."""
+        said = found.implementation if found else None
+        if self._reader is None or (found and not said and not _may_be_proxy(found)):
+            return said
+        try:
+            return await implementation_of(self._reader, chain_id, address) or said
+        except NoCode:
+            raise _Missing("there is no contract: the account has no code") from None
+        except RpcError as error:
+            if found is None:
+                raise _Missing(f"{why}; whether it has code is not known: {error}") from error
+            return said
+
+    async def _said(self, chain_id: int, address: str) -> ContractSource:
+        """What explorers say: one question at a time for each contract."""
+        key = (chain_id, address)
+        if key not in self._asked:
+            task = self._asked[key] = asyncio.create_task(self._ask(chain_id, address))
+            task.add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(self._asked[key])
+
+    async def _ask(self, chain_id: int, address: str) -> ContractSource:
+        if kept := await self._cache.get(chain_id, address):
+            return kept
+        answers = []
+        for explorer in self._explorers:
+            try:
+                found = await explorer.ask(chain_id, address)
+            except NotVerified as error:
+                answers.append(f"{explorer.name}: not verified ({error})")
+            except BadAnswer as error:
+                answers.append(f"{explorer.name}: {error}")
+            else:
+                await self._cache.put(found)
+                return found
+        raise _Missing("; ".join(answers) or "no explorer is configured")
+
+
+def _may_be_proxy(source: ContractSource) -> bool:
+    return any(entry.get("type") == "fallback" for entry in source.abi)
+
+
+def _passing(flight: asyncio.Task[ContractSource]) -> bool:
+    """Whether what it came to may be different now."""
+    return flight.exception() is not None or flight.result().implementation is not None
