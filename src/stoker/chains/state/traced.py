@@ -1,0 +1,99 @@
+"""What a node tells of the state that a call touches: geth's prestateTracer and access lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.state.change import Override
+from stoker.chains.state.store import Key, RemoteAccount, Value
+
+Call = tuple[bytes, bytes | None, int, bytes]
+"""From, to (None: a creation), value in wei, data."""
+
+_NOTHING: Final = Override()
+
+
+class _Told(Struct):
+    balance: str = "0x0"
+    nonce: int | str = 0
+    code: str = "0x"
+    storage: dict[str, str] | None = None
+
+
+class _Entry(Struct, rename="camel"):
+    address: str
+    storage_keys: list[str] | None = None
+
+
+class _Listed(Struct, rename="camel"):
+    access_list: list[_Entry]
+
+
+def call_object(call: Call) -> dict[str, str]:
+    """A call as `eth_call` takes it."""
+    from_, to, value, payload = call
+    told = {"from": text(from_), "value": hex(value), "data": text(payload)}
+    if to is not None:
+        told["to"] = text(to)
+    return told
+
+
+def tracer_options(overrides: Mapping[bytes, Override]) -> dict[str, Any]:
+    """The third parameter of `debug_traceCall`."""
+    return {
+        "tracer": "prestateTracer",
+        "stateOverrides": {text(one): _override(overrides[one]) for one in overrides},
+    }
+
+
+def _override(wanted: Override) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if wanted.balance is not None:
+        told["balance"] = hex(wanted.balance)
+    if wanted.nonce is not None:
+        told["nonce"] = hex(wanted.nonce)
+    if wanted.code is not None:
+        told["code"] = text(wanted.code)
+    if wanted.storage:
+        told["stateDiff"] = {word(slot): word(value) for slot, value in wanted.storage.items()}
+    return told
+
+
+def read_prestate(result: Any, call: Call, overrides: Mapping[bytes, Override]) -> dict[Key, Value]:
+    """Accounts and slots out of a prestateTracer's answer. Raises `ValueError` or
+    `msgspec.ValidationError`.
+
+    Left out are what was overridden, for it is told back as if it were the state's, and the
+    caller's own account, of which some nodes tell what it is after it has paid. A slot that is
+    not there may be zero or not looked at: nothing is made of that."""
+    found: dict[Key, Value] = {}
+    for name, told in msgspec.convert(result, dict[str, _Told]).items():
+        address = data(name, 20)
+        other = overrides.get(address, _NOTHING)
+        as_it_is = other.balance is None and other.nonce is None and other.code is None
+        if as_it_is and address != call[0]:
+            # geth writes nonces as numbers, others as quantities.
+            nonce = hex(told.nonce) if isinstance(told.nonce, int) else told.nonce
+            found[address] = RemoteAccount(
+                quantity(told.balance), quantity(nonce, 64), data(told.code)
+            )
+        for slot, value in (told.storage or {}).items():
+            at = quantity(slot)
+            if at not in other.storage:
+                found[address, at] = quantity(value)
+    return found
+
+
+def read_access_list(result: Any) -> list[Key]:
+    """Which accounts and slots `eth_createAccessList` names. Raises as `read_prestate`."""
+    found: list[Key] = []
+    for entry in msgspec.convert(result, _Listed).access_list:
+        address = data(entry.address, 20)
+        found.append(address)
+        found.extend((address, quantity(slot)) for slot in entry.storage_keys or ())
+    return found
