@@ -37,3 +37,5 @@ class Compilation(Struct, frozen=True, kw_only=True):
     """The compiler's full version."""
     contracts: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     """ABIs of all contracts in the sources, by name, to decode traces with."""
+    creations: Mapping[str, bytes] = field(default_factory=dict)
+    """Creation code of the contracts that the sources make with `new`, by name."""

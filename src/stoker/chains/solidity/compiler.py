@@ -1,0 +1,330 @@
+"""Solidity to code, on warm compilers: `open_compiler`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from stoker.chains.errors import ChainError, CompileFailed, LimitReached
+from stoker.chains.solidity import artefacts, process, standard_json, toolchain
+from stoker.chains.solidity.artefacts import Artefacts
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings
+from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.imports import reach
+from stoker.chains.solidity.outline import outline
+from stoker.chains.solidity.scripts import contract_of
+from stoker.chains.solidity.tokens import place
+from stoker.chains.solidity.versions import allows
+
+SECONDS: Final = 30.0
+MEMORY: Final = 1 << 30
+WORKERS: Final = 2
+_PATIENCE: Final = 3
+"""Questions that wait for each process before there is another: one starts in the time in which
+fifty are answered."""
+_WARMING: Final = (
+    '// SPDX-License-Identifier: MIT\npragma solidity >=0.8.0;\nimport "forge-std/Script.sol";\n'
+    "contract Warm is Script { function run() external { vm.startBroadcast(address(1));"
+    ' (bool done, ) = address(2).call{value: 1}("");'
+    ' require(done, "no"); vm.stopBroadcast(); } }'
+)
+
+
+@asynccontextmanager
+async def open_compiler(
+    *,
+    project: Path | None = None,
+    solc: str | None = None,
+    cache: Path | None = None,
+    workers: int = WORKERS,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> AsyncIterator[SolidityCompiler]:
+    """A pool that lasts as long as the block; its processes end with it.
+
+    `project`: where `node_modules` are looked for, and above; `solc`: a solc program or a
+    directory of solc-js instead of those found; `cache`: instead of Stoker's own; `seconds` and
+    `memory` (bytes): what one compilation may take. Nothing is started, or looked for, before it
+    is needed: `warm` does it ahead.
+    """
+    compiler = SolidityCompiler(
+        project=project, solc=solc, cache=cache, workers=workers, seconds=seconds, memory=memory
+    )
+    try:
+        yield compiler
+    finally:
+        await compiler.close()
+
+
+class SolidityCompiler:
+    """Compiles scripts, several at once. `hits` of its `asked` came from the cache."""
+
+    def __init__(
+        self,
+        *,
+        project: Path | None,
+        solc: str | None,
+        cache: Path | None,
+        workers: int,
+        seconds: float,
+        memory: int,
+    ) -> None:
+        self.hits = 0
+        self.asked = 0
+        self._project = project
+        self._solc = solc
+        self._cache = cache
+        self._found: tuple[toolchain.Compiler, ...] | None = None
+        self._finding = asyncio.Lock()
+        self._artefacts = Artefacts((cache or toolchain.cache_directory()) / "solidity")
+        self._pools: dict[toolchain.Compiler, _Pool] = {}
+        self._workers = workers
+        self._seconds = seconds
+        self._memory = memory
+
+    async def compilers(self) -> tuple[toolchain.Compiler, ...]:
+        """Those there are. Raises `ChainError`."""
+        async with self._finding:
+            if self._found is None:
+                self._found = await toolchain.compilers(
+                    solc=self._solc, project=self._project, cache=self._cache
+                )
+            return self._found
+
+    async def warm(self) -> None:
+        """Have a process ready. Raises `ChainError`."""
+        sources = reach({"Warm.s.sol": _WARMING}, None)
+        request = standard_json.question(sources, ["Warm.s.sol:Warm"], (), CompilerSettings())
+        await self._pool((await self.compilers())[0]).ask(request)
+
+    async def compile(
+        self,
+        sources: Mapping[str, str],
+        contract: str | None,
+        settings: CompilerSettings,
+    ) -> Compilation:
+        """`sources`: path -> text, the script's; what they import is found. `contract`:
+        `file:Name`; None: the one that has `run()`. Raises `CompileFailed`, `LimitReached`, and
+        `ChainError` where there is no compiler."""
+        self.asked += 1
+        reached = reach(sources, self._project)
+        wanted = contract or contract_of(sources)
+        found = await self._fitting(reached)
+        key = artefacts.key(reached, wanted, settings, found.full)
+        kept = self._artefacts.get(key)
+        if kept is not None:
+            self.hits += 1
+            return kept
+        compiled = await self._compile(found, sources, reached, wanted, settings)
+        self._artefacts.put(key, compiled)
+        return compiled
+
+    async def ask(self, question: bytes) -> bytes:
+        """Standard JSON to standard JSON, as it is, for programs that speak it."""
+        return await self._pool((await self.compilers())[0]).ask(question)
+
+    async def _compile(
+        self,
+        found: toolchain.Compiler,
+        given: Mapping[str, str],
+        reached: Mapping[str, str],
+        wanted: str,
+        settings: CompilerSettings,
+    ) -> Compilation:
+        created = _created(given, reached)
+        libraries: list[str] = []
+        while True:
+            request = standard_json.question(reached, [wanted, *libraries], created, settings)
+            pool = self._pool(found)
+            reply = await pool.ask(request)
+            answer, warnings = standard_json.answer(reply, reached)
+            file, _, name = wanted.rpartition(":")
+            if name not in answer.contracts.get(file, {}):
+                raise CompileFailed(
+                    [Diagnostic(severity="error", message=f"there is no contract {wanted}")]
+                )
+            order = _order(answer, wanted, libraries)
+            if len(order) == len(libraries):
+                break
+            libraries = order
+        compiled: dict[str, Compilation] = {}
+        for one in libraries:
+            needs = {name: compiled[name] for name in standard_json.links(answer, one)}
+            compiled[one] = standard_json.compilation(
+                answer, one, libraries=needs, solc=pool.version
+            )
+        return standard_json.compilation(
+            answer,
+            wanted,
+            libraries=compiled,
+            solc=pool.version,
+            warnings=warnings,
+            contracts=standard_json.abis(answer, given),
+            creations=standard_json.creations(answer, created),
+        )
+
+    async def _fitting(self, reached: Mapping[str, str]) -> toolchain.Compiler:
+        """The first compiler that all pragmas take."""
+        there = await self.compilers()
+        fitting = list(there)
+        for name, text in reached.items():
+            for pragma in outline(text).pragmas:
+                left = [one for one in fitting if allows(pragma.expression, one.version)]
+                if not left:
+                    line, column = place(text, pragma.at)
+                    versions = ", ".join(one.full for one in there)
+                    raise CompileFailed(
+                        [
+                            Diagnostic(
+                                severity="error",
+                                message=f"pragma solidity {pragma.expression} takes none of the "
+                                f"compilers there are: {versions}",
+                                file=name,
+                                line=line,
+                                column=column,
+                            )
+                        ]
+                    )
+                fitting = left
+        return fitting[0]
+
+    def _pool(self, found: toolchain.Compiler) -> _Pool:
+        if found not in self._pools:
+            self._pools[found] = _Pool(found, self._workers, self._seconds, self._memory)
+        return self._pools[found]
+
+    async def close(self) -> None:
+        """End all processes, whatever they do."""
+        for pool in self._pools.values():
+            await pool.close()
+
+
+def _created(given: Mapping[str, str], reached: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(file, name) of contracts that the given sources make with `new`."""
+    names = {name for text in given.values() for name in outline(text).created}
+    return tuple(
+        (file, one.name)
+        for file, text in reached.items()
+        for one in outline(text).declarations
+        if one.name in names and one.kind == "contract" and not one.abstract
+    )
+
+
+def _order(answer: standard_json.Answer, wanted: str, asked: Iterable[str]) -> list[str]:
+    """The libraries to deploy, those first that others link; of those not asked for yet, what they
+    link is not known."""
+    known = set(asked)
+    order: dict[str, None] = {}
+
+    def visit(one: str) -> None:
+        for library in standard_json.links(answer, one):
+            if library not in order:
+                if library in known:
+                    visit(library)
+                order[library] = None
+
+    visit(wanted)
+    return list(order)
+
+
+class _Pool:
+    """Processes of one compiler, started when questions wait."""
+
+    def __init__(
+        self, compiler: toolchain.Compiler, workers: int, seconds: float, memory: int
+    ) -> None:
+        self._compiler = compiler
+        self._most = workers
+        self._seconds = seconds
+        self._memory = memory
+        self._idle: list[process.Process] = []
+        self._all: set[process.Process] = set()
+        self.version = compiler.full
+        self._starting: set[asyncio.Task[None]] = set()
+        self._waiting: deque[asyncio.Future[process.Process]] = deque()
+        self._closed = False
+
+    async def ask(self, question: bytes) -> bytes:
+        one = await self._take()
+        sound = False
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await one.ask(question)
+            sound = not one.worn()
+        except TimeoutError:
+            raise LimitReached(f"the compiler took more than {self._seconds:g} s") from None
+        else:
+            return answer
+        finally:
+            if sound and not self._closed:
+                self._give(one)
+            else:
+                self._all.discard(one)
+                await asyncio.shield(one.close())
+                self._grow()
+
+    async def _take(self) -> process.Process:
+        while self._idle:
+            one = self._idle.pop()
+            if not one.worn():
+                return one
+            self._all.discard(one)
+            await one.close()
+        waiting: asyncio.Future[process.Process] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._grow()
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                self._give(waiting.result())
+            raise
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(waiting)
+
+    def _give(self, one: process.Process) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(one)
+                return
+        self._idle.append(one)
+
+    def _grow(self) -> None:
+        """Start one more if too many wait for those there are."""
+        there = len(self._all) + len(self._starting)
+        if not self._closed and there < self._most and len(self._waiting) > there * _PATIENCE:
+            self._starting.add(asyncio.create_task(self._start()))
+
+    async def _start(self) -> None:
+        try:
+            one = await process.start(self._compiler, self._memory)
+        except (ChainError, OSError) as error:
+            told = error if isinstance(error, ChainError) else ChainError(str(error))
+            for waiting in self._waiting:
+                if not waiting.done():
+                    waiting.set_exception(told)
+        else:
+            self.version = one.version
+            self._all.add(one)
+            self._give(one)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101
+            self._starting.discard(task)
+
+    async def close(self) -> None:
+        """End all; what is being asked is over."""
+        self._closed = True
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        for one in list(self._all):
+            await one.close()
+        for waiting in self._waiting:
+            waiting.cancel()

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+pragma solidity >=0.8.13 <0.9.0;
+
+/// What scripts may ask of the machine that runs them: the cheatcodes of Foundry that Stoker allows,
+/// those first that leave the state of chains as it is.
+interface VmSafe {
+    enum CallerMode {
+        None,
+        Broadcast,
+        RecurrentBroadcast,
+        Prank,
+        RecurrentPrank
+    }
+
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    struct Wallet {
+        address addr;
+        uint256 publicKeyX;
+        uint256 publicKeyY;
+        uint256 privateKey;
+    }
+
+    function broadcast() external;
+    function broadcast(address signer) external;
+    function broadcast(uint256 privateKey) external;
+    function startBroadcast() external;
+    function startBroadcast(address signer) external;
+    function startBroadcast(uint256 privateKey) external;
+    function stopBroadcast() external;
+
+    function addr(uint256 privateKey) external pure returns (address keyAddr);
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function computeCreate2Address(bytes32 salt, bytes32 initCodeHash) external pure returns (address);
+    function computeCreate2Address(bytes32 salt, bytes32 initCodeHash, address deployer) external pure returns (address);
+
+    function load(address target, bytes32 slot) external view returns (bytes32 data);
+    function getNonce(address account) external view returns (uint64 nonce);
+    function getBlockNumber() external view returns (uint256 height);
+    function getBlockTimestamp() external view returns (uint256 timestamp);
+    function getChainId() external view returns (uint256 id);
+    function record() external;
+    function stopRecord() external;
+    function accesses(address target) external view returns (bytes32[] memory readSlots, bytes32[] memory writeSlots);
+    function recordLogs() external;
+    function getRecordedLogs() external view returns (Log[] memory logs);
+
+    function label(address account, string calldata newLabel) external;
+    function getLabel(address account) external view returns (string memory currentLabel);
+    function pauseGasMetering() external;
+    function resumeGasMetering() external;
+    function assume(bool condition) external pure;
+
+    function toString(address value) external pure returns (string memory);
+    function toString(bytes calldata value) external pure returns (string memory);
+    function toString(bytes32 value) external pure returns (string memory);
+    function toString(bool value) external pure returns (string memory);
+    function toString(uint256 value) external pure returns (string memory);
+    function toString(int256 value) external pure returns (string memory);
+    function parseBytes(string calldata value) external pure returns (bytes memory);
+    function parseAddress(string calldata value) external pure returns (address);
+    function parseUint(string calldata value) external pure returns (uint256);
+    function parseInt(string calldata value) external pure returns (int256);
+    function parseBytes32(string calldata value) external pure returns (bytes32);
+    function parseBool(string calldata value) external pure returns (bool);
+}
+
+/// And those that change it: none of it is broadcast.
+interface Vm is VmSafe {
+    function deal(address account, uint256 newBalance) external;
+    function etch(address target, bytes calldata newRuntimeBytecode) external;
+    function store(address target, bytes32 slot, bytes32 value) external;
+    function setNonce(address account, uint64 newNonce) external;
+    function setNonceUnsafe(address account, uint64 newNonce) external;
+    function resetNonce(address account) external;
+
+    function prank(address msgSender) external;
+    function prank(address msgSender, address txOrigin) external;
+    function startPrank(address msgSender) external;
+    function startPrank(address msgSender, address txOrigin) external;
+    function stopPrank() external;
+    function readCallers() external view returns (CallerMode callerMode, address msgSender, address txOrigin);
+
+    function warp(uint256 newTimestamp) external;
+    function roll(uint256 newHeight) external;
+    function fee(uint256 newBasefee) external;
+    function chainId(uint256 newChainId) external;
+    function coinbase(address newCoinbase) external;
+    function prevrandao(bytes32 newPrevrandao) external;
+    function prevrandao(uint256 newPrevrandao) external;
+    function txGasPrice(uint256 newGasPrice) external;
+
+    function createFork(string calldata urlOrAlias) external returns (uint256 forkId);
+    function createFork(string calldata urlOrAlias, uint256 blockNumber) external returns (uint256 forkId);
+    function createSelectFork(string calldata urlOrAlias) external returns (uint256 forkId);
+    function createSelectFork(string calldata urlOrAlias, uint256 blockNumber) external returns (uint256 forkId);
+    function selectFork(uint256 forkId) external;
+    function activeFork() external view returns (uint256 forkId);
+    function makePersistent(address account) external;
+    function revokePersistent(address account) external;
+    function isPersistent(address account) external view returns (bool persistent);
+
+    function snapshotState() external returns (uint256 snapshotId);
+    function revertToState(uint256 snapshotId) external returns (bool success);
+    function expectRevert() external;
+    function expectRevert(bytes4 revertData) external;
+    function expectRevert(bytes calldata revertData) external;
+    function mockCall(address callee, bytes calldata data, bytes calldata returnData) external;
+    function mockCall(address callee, uint256 msgValue, bytes calldata data, bytes calldata returnData) external;
+    function mockCallRevert(address callee, bytes calldata data, bytes calldata revertData) external;
+    function clearMockedCalls() external;
+}

@@ -1,0 +1,81 @@
+"""Which contract of a source is the script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stoker.chains.errors import CompileFailed
+from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.outline import Declaration, outline
+from stoker.chains.solidity.tokens import place
+
+
+def contract_of(sources: Mapping[str, str]) -> str:
+    """`file:Name` of the one contract that has `run()`, by itself or from those it inherits, and
+    that no other one builds upon. Raises `CompileFailed` if there is none, or several."""
+    problem = problem_of(sources)
+    if isinstance(problem, Diagnostic):
+        raise CompileFailed([problem])
+    return problem
+
+
+def problem_of(sources: Mapping[str, str]) -> str | Diagnostic:
+    """`contract_of`, or why there is none."""
+    found = candidates(sources)
+    if len(found) == 1:
+        file, one = found[0]
+        return f"{file}:{one.name}"
+    if not found:
+        file = next(iter(sources), "")
+        return Diagnostic(
+            severity="error",
+            message="no contract has a function run() that takes nothing",
+            file=file,
+            line=1 if file else 0,
+            column=1 if file else 0,
+        )
+    file, second = found[1]
+    line, column = place(sources[file], second.start)
+    names = ", ".join(one.name for _, one in found)
+    return Diagnostic(
+        severity="error",
+        message=f"several contracts have run(): {names}; which of them is the script?",
+        file=file,
+        line=line,
+        column=column,
+    )
+
+
+def candidates(sources: Mapping[str, str]) -> list[tuple[str, Declaration]]:
+    """File and declaration of what may be the script."""
+    contracts = [
+        (file, one)
+        for file, text in sources.items()
+        for one in outline(text).declarations
+        if one.kind == "contract"
+    ]
+    by_name = {one.name: one for _, one in contracts}
+    inherited: set[str] = set()
+    running: dict[str, bool] = {}
+
+    for _, one in contracts:
+        lineage = _lineage(one, by_name)
+        running[one.name] = any(base.runs for base in lineage)
+        if running[one.name] and not one.abstract:
+            inherited.update(base.name for base in lineage[1:])
+    return [
+        (file, one)
+        for file, one in contracts
+        if running[one.name] and not one.abstract and one.name not in inherited
+    ]
+
+
+def _lineage(one: Declaration, by_name: Mapping[str, Declaration]) -> list[Declaration]:
+    found = {one.name: one}
+    todo = [one]
+    while todo:
+        for base in todo.pop().bases:
+            if base in by_name and base not in found:
+                found[base] = by_name[base]
+                todo.append(by_name[base])
+    return list(found.values())
