@@ -95,6 +95,13 @@ class SolidityCompiler:
                 )
             return self._found
 
+    async def version(self) -> str:
+        """Of the preferred one, as it tells it itself. Raises `ChainError`."""
+        pool = self._pool((await self.compilers())[0])
+        if not pool.started:
+            await self.warm()
+        return pool.version
+
     async def warm(self) -> None:
         """Have a process ready. Raises `ChainError`."""
         sources = reach({"Warm.s.sol": _WARMING}, None)
@@ -247,6 +254,10 @@ class _Pool:
         self._starting: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[process.Process]] = deque()
         self._closed = False
+
+    @property
+    def started(self) -> bool:
+        return bool(self._all)
 
     async def ask(self, question: bytes) -> bytes:
         one = await self._take()
