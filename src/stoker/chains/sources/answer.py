@@ -78,9 +78,8 @@ def files_of(sources: Any) -> dict[str, str]:
 
 def path_of(path: str) -> str:
     """`path` as a relative one that leads nowhere else."""
-    parts = _CONTROL.sub("/", path).split("/")
-    kept = "/".join(part for part in parts if part.strip() not in ("", ".", ".."))
-    return kept[-_LONGEST_NAME:].lstrip("/") or "source.sol"
+    parts = _CONTROL.sub("/", path)[-_LONGEST_NAME:].split("/")
+    return "/".join(part for part in parts if part.strip() not in ("", ".", "..")) or "source.sol"
 
 
 def name_of(value: Any) -> str:
