@@ -49,6 +49,14 @@ class ScriptRefused(ChainError):
     """A script uses what none may: a cheatcode outside the list, a chain it was not given."""
 
 
+class ScriptReverted(ChainError):
+    """A script, or a transaction that it broadcasts, failed."""
+
+
+class AuditFailed(ChainError):
+    """What a script did is not what was meant, or not what it does when it is sent."""
+
+
 class LimitReached(ChainError):
     """A script took more gas, time or memory than it may."""
 

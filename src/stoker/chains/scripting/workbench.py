@@ -8,6 +8,7 @@ from typing import Protocol
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.group import OperationGroup
 from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.scripting.talk import Talk
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.script_block import ScriptBlock
@@ -53,6 +54,9 @@ class Workbench(Protocol):
 
     def explain(self, captured: Capture, replayed: Replay | None) -> str:
         """Decoded traces, errors, console output and balance changes, for the model to read."""
+
+    def keep(self, talk: Talk) -> None:
+        """What was said while the script was mended, also if that came to nothing."""
 
     async def balance(self, chain_id: int, address: str) -> int:
         """Of the chain's coin, wei, on what the group sees."""
