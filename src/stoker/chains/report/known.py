@@ -1,0 +1,88 @@
+"""Interfaces that everybody knows: what is read by them when nothing better is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from stoker.chains.report.abi import Entry, Parameter
+
+CHEATCODES: Final = bytes.fromhex("7109709ecfa91a80626ff3989d68f67f5b1dd12d")
+CONSOLE: Final = b"console.log".rjust(20, b"\0")
+DEPLOYER: Final = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
+"""Through which CREATE2 is broadcast: its input is the salt and the creation code."""
+_PRECOMPILES: Final = (
+    *("ecrecover", "sha256", "ripemd", "identity", "modexp"),
+    *("ecadd", "ecmul", "ecpairing", "blake2f", "pointEvaluation"),
+)
+NAMES: Final[dict[bytes, str]] = {
+    CHEATCODES: "VM",
+    CONSOLE: "console",
+    DEPLOYER: "Create2Deployer",
+    **{number.to_bytes(20): name for number, name in enumerate(_PRECOMPILES, start=1)},
+}
+
+_TEXT: Final = """
+function balanceOf(address account) returns (uint256)
+function allowance(address owner, address spender) returns (uint256)
+function approve(address spender, uint256 amount) returns (bool)
+function transfer(address to, uint256 amount) returns (bool)
+function transferFrom(address from, address to, uint256 amount) returns (bool)
+function totalSupply() returns (uint256)
+function decimals() returns (uint8)
+function symbol() returns (string)
+function name() returns (string)
+function deposit()
+function withdraw(uint256 amount)
+function mint(address to, uint256 amount)
+function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+function nonces(address owner) returns (uint256)
+function ownerOf(uint256 tokenId) returns (address)
+function setApprovalForAll(address operator, bool approved)
+function safeTransferFrom(address from, address to, uint256 tokenId)
+function onERC721Received(address operator, address from, uint256 tokenId, bytes data) returns (bytes4)
+event Transfer(address indexed from, address indexed to, uint256 value)
+event Approval(address indexed owner, address indexed spender, uint256 value)
+event Transfer(address indexed from, address indexed to, uint256 indexed tokenId)
+event Approval(address indexed owner, address indexed approved, uint256 indexed tokenId)
+event ApprovalForAll(address indexed owner, address indexed operator, bool approved)
+event Deposit(address indexed dst, uint256 wad)
+event Withdrawal(address indexed src, uint256 wad)
+error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)
+error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)
+error ERC20InvalidSender(address sender)
+error ERC20InvalidReceiver(address receiver)
+error ERC20InvalidApprover(address approver)
+error ERC20InvalidSpender(address spender)
+error ERC721NonexistentToken(uint256 tokenId)
+error ERC721IncorrectOwner(address sender, uint256 tokenId, address owner)
+error ERC721InsufficientApproval(address operator, uint256 tokenId)
+error ERC721InvalidReceiver(address receiver)
+error OwnableUnauthorizedAccount(address account)
+error AccessControlUnauthorizedAccount(address account, bytes32 neededRole)
+error SafeERC20FailedOperation(address token)
+error AddressEmptyCode(address target)
+error FailedCall()
+error FailedInnerCall()
+error InsufficientBalance(uint256 balance, uint256 needed)
+error EnforcedPause()
+error ReentrancyGuardReentrantCall()
+error InvalidInitialization()
+"""  # noqa: E501
+
+_LINE: Final = re.compile(r"(function|event|error) (\w+)\((.*?)\)(?: returns \((.*)\))?")
+
+
+def known() -> Iterator[Entry]:
+    for match in _LINE.finditer(_TEXT):
+        kind, name, inputs, outputs = match.groups()
+        yield Entry(kind, name, _read(inputs), _read(outputs or ""))  # type: ignore[arg-type]
+
+
+def _read(text: str) -> tuple[Parameter, ...]:
+    found = []
+    for one in filter(None, text.split(", ")):
+        kind, *rest = one.split(" ")
+        found.append(Parameter(rest[-1] if rest else "", kind, "indexed" in rest))
+    return tuple(found)

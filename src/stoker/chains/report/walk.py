@@ -1,0 +1,39 @@
+"""Frames in the order in which they happened. Not by recursion: calls may be a thousand deep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stoker.chains.evm.frame import Frame, Log
+
+
+def walk(frame: Frame) -> Iterator[Frame]:
+    """A frame and all within it, whatever came of them."""
+    stack = [frame]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(reversed(one.calls))
+
+
+def standing(frame: Frame) -> Iterator[Frame | tuple[Frame, Log]]:
+    """A frame and all within it that stands: nothing that failed, nor what was within that. Logs
+    are among their calls, each with the frame that wrote it."""
+    stack: list[Frame | tuple[Frame, Log]] = [frame]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, tuple):
+            yield one
+        elif one.error is None:
+            yield one
+            stack.extend(reversed(list(steps(one))))
+
+
+def steps(frame: Frame) -> Iterator[Frame | tuple[Frame, Log]]:
+    """A frame's own logs and calls, as they followed each other."""
+    position = 0
+    for log in frame.logs:
+        yield from frame.calls[position : log.position]
+        position = max(position, log.position)
+        yield frame, log
+    yield from frame.calls[position:]

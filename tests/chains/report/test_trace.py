@@ -1,0 +1,182 @@
+"""Traces as people read them."""
+
+import msgspec
+from eth_abi.abi import encode
+
+from stoker.chains.report.console import console_line, console_lines
+from stoker.chains.report.known import CONSOLE
+from stoker.chains.report.registry import Registry
+from stoker.chains.report.trace import MAX_STEPS, Tracer
+from stoker.chains.report.values import address_text
+from stoker.chains.solidity.compilation import Compilation
+from tests.chains.report.frames import (
+    OTHER,
+    ROUTER,
+    SCRIPT,
+    SENDER,
+    TOKEN,
+    VM,
+    call,
+    calldata,
+    event,
+    failing,
+    function,
+    selector,
+    source,
+    transfer,
+)
+
+REGISTRY = Registry(
+    [
+        source("Router", ROUTER, [function("swap", "uint256 amount, address to", "uint256 out")]),
+        source("Token", TOKEN, [failing("Short", "uint256 by")]),
+    ]
+)
+
+
+def test_a_trace_has_names_arguments_logs_and_returns_in_their_order() -> None:
+    inner = call(
+        TOKEN,
+        calldata("transfer(address,uint256)", "0x" + OTHER.hex(), 10**18),
+        from_=ROUTER,
+        output=(1).to_bytes(32),
+        logs=(transfer(TOKEN, ROUTER, OTHER, 10**18),),
+        gas_used=5_000,
+    )
+    quote = call(TOKEN, calldata("totalSupply()"), kind="STATICCALL", output=(9).to_bytes(32))
+    outer = call(
+        ROUTER,
+        calldata("swap(uint256,address)", 5, "0x" + OTHER.hex()),
+        value=7,
+        output=(42).to_bytes(32),
+        calls=(quote, inner),
+        logs=(event(ROUTER, "Unknown()", position=1),),
+        gas_used=50_000,
+    )
+    other, router, token = (address_text(one) for one in (OTHER, ROUTER, TOKEN))
+    topic = outer.logs[0].topics[0].hex()
+    assert Tracer(REGISTRY, 1).text(outer).splitlines() == [
+        f"  [50000] Router::swap{{value: 7}}(5, {other})",
+        "    ├─ [21000] Token::totalSupply() [staticcall]",
+        "    │   └─ ← [Return] 9",
+        f"    ├─ emit unknown event of Router: [{router}]: topics [0x{topic}], data 0x",
+        f"    ├─ [5000] Token::transfer({other}, 1000000000000000000 [1e18])",
+        f"    │   ├─ emit Transfer(from: Router: [{router}], to: {other}, "
+        "value: 1000000000000000000 [1e18])",
+        "    │   └─ ← [Return] true",
+        "    └─ ← [Return] out: 42",
+    ], token
+
+
+def test_why_it_failed_is_read_by_the_innermost_contract() -> None:
+    error = calldata("Short(uint256)", 3)
+    failed = call(TOKEN, calldata("decimals()"), error="execution reverted", output=error)
+    outer = call(ROUTER, error="execution reverted", output=error, calls=(failed,))
+    last = Tracer(REGISTRY, 1).text(outer).splitlines()
+    assert last[2:] == ["    │   └─ ← [Revert] Short(by: 3)", "    └─ ← [Revert] Short(by: 3)"]
+    spent = call(ROUTER, error="out of gas")
+    assert Tracer(REGISTRY, 1).text(spent).endswith("← [out of gas]")
+
+
+def test_what_a_script_creates_is_known_by_its_code() -> None:
+    token = [function("mint", "address to, uint256 amount"), function("burn", "uint256 amount")]
+    script = Compilation(
+        name="Deploy",
+        file="Deploy.s.sol",
+        abi=[function("run", "")],
+        bytecode=b"",
+        runtime=b"",
+        contracts={"IToken": token, "MyToken": [*token, failing("No")], "Vm": []},
+    )
+    runtime = b"\x60\x80" + b"".join(
+        b"\x63" + selector(one) + b"\x14" for one in ("mint(address,uint256)", "burn(uint256)")
+    )
+    create = call(OTHER, b"\x60", kind="CREATE", output=runtime)
+    run = call(SCRIPT, calldata("run()"), calls=(create,))
+    registry = Registry((), [script])
+    registry.learn_script(script, SCRIPT)
+    registry.learn(run)
+    lines = Tracer(registry).text(run).splitlines()
+    assert lines[0] == "  [21000] Deploy::run()"
+    assert lines[1] == f"    ├─ [21000] → new MyToken@{address_text(OTHER)}"
+    assert lines[2] == f"    │   └─ ← [Return] {len(runtime)} bytes of code"
+
+
+def test_cheatcodes_and_calls_without_data() -> None:
+    vm = [function("deal", "address who, uint256 amount")]
+    script = Compilation(
+        name="S", file="S.sol", abi=[], bytecode=b"", runtime=b"", contracts={"Vm": vm}
+    )
+    deal = call(VM, calldata("deal(address,uint256)", "0x" + OTHER.hex(), 5))
+    lines = Tracer(Registry((), [script])).text(call(OTHER, calls=(deal,))).splitlines()
+    assert lines == [
+        f"  [21000] {address_text(OTHER)}::receive()",
+        f"    ├─ [21000] VM::deal({address_text(OTHER)}, 5)",
+        "    │   └─ ← [Return]",
+        "    └─ ← [Stop]",
+    ]
+    assert "::fallback(00ff)" in Tracer(REGISTRY).call_line(call(OTHER, b"\x00\xff"))
+
+
+def deep(levels: int) -> tuple[object, ...]:
+    frame = call(TOKEN)
+    for _ in range(levels):
+        frame = call(ROUTER, calls=(frame,))
+    return (frame,)
+
+
+def test_calls_a_thousand_deep_and_thousands_beside_each_other_are_bounded() -> None:
+    (frame,) = deep(1_023)
+    tracer = Tracer(REGISTRY, 1)
+    text = tracer.text(frame)
+    assert len(text) < 100_000 and "deeper" in text
+    encoded = msgspec.json.encode(tracer.json(frame))
+    assert b'"omitted":1' in encoded
+    wide = call(ROUTER, calls=tuple(call(TOKEN) for _ in range(20_000)))
+    assert len(tracer.text(wide).splitlines()) < 2 * MAX_STEPS + 10
+    assert "… more than is shown" in tracer.text(wide)
+    assert tracer.json(wide)["omitted"] == 20_000 - MAX_STEPS
+
+
+def test_a_returndata_bomb_is_shown_by_its_size() -> None:
+    bomb = call(ROUTER, calldata("swap(uint256,address)", 5, SENDER), output=bytes(5_000_000))
+    tracer = Tracer(REGISTRY, 1)
+    assert len(tracer.text(bomb)) < 2_000
+    assert len(msgspec.json.encode(tracer.json(bomb))) < 20_000
+    failed = call(ROUTER, output=b"\xee" * 5_000_000, error="execution reverted")
+    assert len(tracer.text(failed)) < 2_000
+
+
+def test_a_trace_as_json() -> None:
+    data = calldata("swap(uint256,address)", 5, "0x" + OTHER.hex())
+    log = transfer(TOKEN, ROUTER, OTHER, 3)
+    shown = Tracer(REGISTRY, 1).json(call(ROUTER, data, output=(42).to_bytes(32), logs=(log,)))
+    assert shown["function"] == "swap(uint256,address)" and shown["contract"] == "Router"
+    assert shown["arguments"] == [
+        {"name": "amount", "type": "uint256", "value": "5"},
+        {"name": "to", "type": "address", "value": address_text(OTHER)},
+    ]
+    assert shown["returns"] == [{"name": "out", "type": "uint256", "value": "42"}]
+    assert shown["logs"][0]["event"] == "Transfer(address,address,uint256)"
+
+
+def test_console_lines() -> None:
+    def line(signature: str, *values: object) -> str | None:
+        return console_line(calldata(signature, *values))
+
+    assert line("log(string)", "hello") == "hello"
+    assert line("log(string,uint256)", "n =", 7) == "n = 7"
+    assert line("log(string,uint256)", "n = %d!", 7) == "n = 7!"
+    assert line("log(string,address)", "%s", "0x" + OTHER.hex()) == address_text(OTHER)
+    assert line("log(string,bool,uint256,string)", "%s%%|%x", True, 255, "z") == "true%|0xff z"
+    assert line("log(uint256,bool)", 1, False) == "1 false"
+    assert line("log(string,uint256)", "%18e ETH", 1_500_000_000_000_000_000) == "1.5 ETH"
+    assert line("logInt(int256)", -3) == "-3"
+    assert line("logBytes(bytes)", b"\1\2") == "0x0102"
+    assert line("log()") == ""
+    assert line("nothing(uint256)", 1) is None
+    old = selector("log(string,uint)") + encode(["string", "uint256"], ["old", 1])
+    assert console_line(old) == "old 1"
+    printed = call(CONSOLE, calldata("log(string)", "inner"), kind="STATICCALL")
+    reverted = call(ROUTER, error="execution reverted", calls=(printed,))
+    assert console_lines(call(ROUTER, calls=(printed, reverted))) == ("inner", "inner")
