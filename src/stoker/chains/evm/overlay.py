@@ -1,0 +1,140 @@
+"""What transactions that a node traces have made of a chain, one after the other: the node is told
+it anew with each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from stoker.chains.evm.engine import RemoteState
+from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.traced import Difference, TracedAccount
+from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.state.change import AccountChange, Delta
+
+_UNCHANGED: Final = AccountChange()
+_NOTHING: Final = TracedAccount()
+
+
+class Overlay:
+    """One chain. `delta` is what came about since `prepare`."""
+
+    def __init__(self, remote: RemoteState, pin: Pin, before: Delta) -> None:
+        self._remote, self._pin = remote, pin
+        self._changes = dict(before.accounts)
+        self._overrides: dict[str, dict[str, Any]] = {}
+        self.delta = Delta()
+
+    async def prepare(self) -> None:
+        """Raises `RpcError`."""
+        addresses = list(self._changes)
+        accounts = await self._remote.accounts(self._pin, addresses)
+        for address, account in zip(addresses, accounts, strict=True):
+            change = self._changes[address]
+            gone = change.cleared
+            told: dict[str, Any] = {
+                "balance": hex(change.balance + (0 if gone else account.balance)),
+                "nonce": hex(change.nonce + (0 if gone else account.nonce)),
+            }
+            if change.code is not None or gone:
+                told["code"] = text(change.code or b"")
+            self._overrides[text(address)] = told | _storage(change)
+
+    def overrides(self) -> Mapping[str, Any]:
+        """As `debug_traceCall` takes them."""
+        return self._overrides
+
+    async def nonce(self, address: bytes) -> int:
+        """Raises `RpcError`."""
+        change = self._changes.get(address, _UNCHANGED)
+        if change.cleared:
+            return change.nonce
+        return change.nonce + (await self._remote.accounts(self._pin, [address]))[0].nonce
+
+    async def codes(self, addresses: list[bytes]) -> dict[bytes, bytes]:
+        """Of those that exist. Raises `RpcError`."""
+        found = {}
+        accounts = await self._remote.accounts(self._pin, addresses)
+        for address, account in zip(addresses, accounts, strict=True):
+            change = self._changes.get(address, _UNCHANGED)
+            code = b"" if change.cleared else account.code
+            found[address] = change.code if change.code is not None else code
+        return found
+
+    def apply(self, difference: Difference) -> dict[bytes, dict[int, tuple[int, int]]]:
+        """What a transaction did; returns the slots, as they were and as they are."""
+        changed = {}
+        for name in difference.pre.keys() | difference.post.keys():
+            address = data(name, 20)
+            before = difference.pre.get(name, _NOTHING)
+            after = difference.post.get(name)
+            slots = self._account(address, before, after)
+            if slots:
+                changed[address] = slots
+        return changed
+
+    def _account(
+        self, address: bytes, before: TracedAccount, after: TracedAccount | None
+    ) -> dict[int, tuple[int, int]]:
+        had = before.slots()
+        if after is None:  # it has destroyed itself
+            change = AccountChange(code=b"", cleared=True)
+            slots = {slot: (value, 0) for slot, value in had.items() if value}
+            self._note(address, change, replaced=True)
+            self._overrides[text(address)] = {"balance": "0x0", "nonce": "0x0", "code": "0x"} | (
+                _storage(change)
+            )
+            return slots
+        has = after.slots()
+        # a slot that became zero is told before, and left out after
+        slots = {
+            slot: (had.get(slot, 0), has.get(slot, 0))
+            for slot in had.keys() | has.keys()
+            if had.get(slot, 0) != has.get(slot, 0)
+        }
+        told = self._overrides.setdefault(text(address), {})
+        balance = nonce = 0
+        if after.balance is not None:
+            told["balance"] = after.balance
+            balance = quantity(after.balance) - quantity(before.balance or "0x0")
+        if after.nonce is not None:
+            told["nonce"] = hex(_number(after.nonce))
+            nonce = _number(after.nonce) - _number(before.nonce)
+        code = None
+        if after.code is not None:
+            told["code"] = after.code
+            code = data(after.code)
+        self._note(
+            address,
+            AccountChange(
+                balance=balance,
+                nonce=nonce,
+                code=code,
+                storage={slot: value for slot, (_, value) in slots.items()},
+            ),
+        )
+        told |= _storage(self._changes[address])
+        return slots
+
+    def _note(self, address: bytes, change: AccountChange, replaced: bool = False) -> None:
+        for changes in (self._changes, self.delta.accounts):
+            earlier = _UNCHANGED if replaced else changes.get(address, _UNCHANGED)
+            changes[address] = AccountChange(
+                balance=earlier.balance + change.balance,
+                nonce=earlier.nonce + change.nonce,
+                code=earlier.code if change.code is None else change.code,
+                storage=earlier.storage | change.storage,
+                cleared=earlier.cleared or change.cleared,
+            )
+
+
+def _storage(change: AccountChange) -> dict[str, Any]:
+    slots = {word(slot): word(value) for slot, value in change.storage.items()}
+    if change.cleared:
+        return {"state": slots}
+    return {"stateDiff": slots} if slots else {}
+
+
+def _number(told: int | str | None) -> int:
+    """geth writes nonces as numbers, others as quantities."""
+    return told if isinstance(told, int) else quantity(told or "0x0", 64)

@@ -1,0 +1,207 @@
+"""A view of chains as nodes: what programs that fork a chain ask for, answered on loopback from the
+pinned state that all share, with a plan's changes on top. So they fork what a group sees, ask the
+chains for nothing twice, and learn no RPC's URL, which may hold a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any, Final
+
+import msgspec
+
+from stoker.chains.errors import ChainError
+from stoker.chains.evm.engine import RemoteState
+from stoker.chains.evm.environment import Pin
+from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.state.change import AccountChange, Delta
+
+_UNCHANGED: Final = AccountChange()
+_MOST: Final = 64 << 20
+"""Bytes of one request."""
+_METHODS: Final = frozenset(
+    ("eth_getBalance", "eth_getTransactionCount", "eth_getCode", "eth_getStorageAt")
+)
+_GWEI: Final = 10**9
+
+
+class View:
+    """One chain as a node whose newest block is the pinned one."""
+
+    def __init__(self, remote: RemoteState, pin: Pin, delta: Delta | None = None) -> None:
+        self._remote = remote
+        self._pin = pin
+        self._delta = {} if delta is None else delta.accounts
+
+    async def answer(self, method: str, params: list[Any]) -> Any:
+        """The result. Raises `ChainError`, and `ValueError` for what no node would understand."""
+        pin = self._pin
+        if method in _METHODS:
+            return await self._state(method, data(params[0], 20), params)
+        match method:
+            case "eth_chainId":
+                return hex(pin.chain_id)
+            case "net_version":
+                return str(pin.chain_id)
+            case "eth_blockNumber":
+                return hex(pin.number)
+            case "eth_getBlockByNumber":
+                number = params[0]
+                if number in {"latest", "pending", "safe", "finalized", hex(pin.number)}:
+                    return _block(pin, pin.number, pin.hash)
+                asked = quantity(number)
+                if asked > pin.number:
+                    return None
+                return _block(pin, asked, await self._remote.block_hash(pin, asked))
+            case "eth_getBlockByHash":
+                return _block(pin, pin.number, pin.hash) if params[0] == text(pin.hash) else None
+            case "eth_gasPrice":
+                return hex(pin.base_fee + _GWEI)
+            case "eth_maxPriorityFeePerGas":
+                return hex(_GWEI)
+            case "eth_feeHistory":
+                return {
+                    "oldestBlock": hex(pin.number),
+                    "baseFeePerGas": [hex(pin.base_fee)] * 2,
+                    "gasUsedRatio": [0.5],
+                    "reward": [[hex(_GWEI)] * len(params[2] if len(params) > 2 else ())],
+                }
+            case "web3_clientVersion":
+                return "stoker"
+        raise _Unknown(method)
+
+    async def _state(self, method: str, address: bytes, params: list[Any]) -> str:
+        change = self._delta.get(address, _UNCHANGED)
+        if method == "eth_getStorageAt":
+            slot = quantity(params[1])
+            if slot in change.storage:
+                return word(change.storage[slot])
+            found = (
+                0 if change.cleared else (await self._remote.slots(self._pin, [(address, slot)]))[0]
+            )
+            return word(found)
+        (account,) = await self._remote.accounts(self._pin, [address])
+        if method == "eth_getCode":
+            code = change.code if change.code is not None else account.code
+            return text(b"" if change.cleared and change.code is None else code)
+        if method == "eth_getBalance":
+            return hex(change.balance + (0 if change.cleared else account.balance))
+        return hex(change.nonce + (0 if change.cleared else account.nonce))
+
+
+class _Unknown(Exception):
+    """A method that a view does not have."""
+
+
+class StateServer:
+    """Serves views. Of one event loop; to be closed."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, View] = {}
+        self._server: asyncio.Server | None = None
+        self._port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Whoever still asks is cut off."""
+        if self._server is not None:
+            self._server.close()
+            if hasattr(self._server, "close_clients"):  # from Python 3.13
+                self._server.close_clients()
+            self._server = None
+        self._views.clear()
+
+    def serve(self, view: View) -> str:
+        """A URL that nobody guesses, until `forget`."""
+        path = f"/{secrets.token_hex(16)}"
+        self._views[path] = view
+        return f"http://127.0.0.1:{self._port}{path}"
+
+    def forget(self, url: str) -> None:
+        self._views.pop(f"/{url.rpartition('/')[2]}", None)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (asked := await _request(reader)) is not None:
+                path, body = asked
+                view = self._views.get(path)
+                answer = b"" if view is None else await _answers(view, body)
+                status = "404 Not Found" if view is None else "200 OK"
+                head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+                writer.write(f"{head}Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
+                await writer.drain()
+        except (ConnectionError, EOFError, ValueError, asyncio.LimitOverrunError):
+            pass  # it is gone, or speaks something else
+        finally:
+            writer.close()
+
+
+async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
+    """Path and body; None: there are no more."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise
+        return None
+    first, *fields = head.split("\r\n")
+    lengths = [one.partition(":")[2] for one in fields if one.lower().startswith("content-length:")]
+    length = int(lengths[0]) if lengths else 0
+    if not 0 <= length <= _MOST:
+        raise ValueError
+    return first.split(" ")[1], await reader.readexactly(length)
+
+
+async def _answers(view: View, body: bytes) -> bytes:
+    asked = msgspec.json.decode(body)
+    if isinstance(asked, list):
+        return msgspec.json.encode(await asyncio.gather(*(_answer(view, one) for one in asked)))
+    return msgspec.json.encode(await _answer(view, asked))
+
+
+async def _answer(view: View, asked: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"jsonrpc": "2.0", "id": asked.get("id")}
+    try:
+        told["result"] = await view.answer(asked["method"], asked.get("params") or [])
+    except _Unknown as method:
+        told["error"] = {"code": -32601, "message": f"no method {method}"}
+    except ChainError as error:
+        told["error"] = {"code": -32000, "message": str(error)}
+    except (ValueError, LookupError, TypeError) as error:
+        told["error"] = {"code": -32602, "message": f"invalid params: {error}"}
+    return told
+
+
+def _block(pin: Pin, number: int, hash_: bytes) -> dict[str, Any]:
+    """With all that readers insist on; what a pin does not tell is zero."""
+    nothing = word(0)
+    return {
+        "number": hex(number),
+        "hash": text(hash_),
+        "timestamp": hex(pin.timestamp),
+        "baseFeePerGas": hex(pin.base_fee),
+        "gasLimit": hex(pin.gas_limit),
+        "miner": text(pin.coinbase),
+        "mixHash": text(pin.prevrandao),
+        "excessBlobGas": hex(pin.excess_blob_gas),
+        "blobGasUsed": "0x0",
+        "gasUsed": "0x0",
+        "difficulty": "0x0",
+        "totalDifficulty": "0x0",
+        "size": "0x0",
+        "nonce": "0x0000000000000000",
+        "extraData": "0x",
+        "logsBloom": f"0x{bytes(256).hex()}",
+        "transactions": [],
+        "uncles": [],
+        "withdrawals": [],
+    } | dict.fromkeys(
+        (
+            *("parentHash", "sha3Uncles", "stateRoot", "transactionsRoot", "receiptsRoot"),
+            *("withdrawalsRoot", "parentBeaconBlockRoot"),
+        ),
+        nothing,
+    )
