@@ -63,3 +63,11 @@ class LimitReached(ChainError):
 
 class ModelFailed(ChainError):
     """The model could not be asked, or gave no valid answer in the attempts it has."""
+
+
+class NotMended(ChainError):
+    """A script fails, and the script agent found no other within its limits."""
+
+
+MENDABLE = (CompileFailed, ScriptRefused, ScriptReverted, AuditFailed, LimitReached)
+"""What another script may do better."""

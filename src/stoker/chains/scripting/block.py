@@ -67,8 +67,6 @@ def _of_line(line: str) -> Iterable[str]:
         yield f"the line has {len(line)} characters, more than {_LONGEST_LINE}"
     elif _NO_STATEMENT.match(line):
         yield f"expected a statement of a function's body, found {line[:80]!r}"
-    elif line[-1] not in ";}":
-        yield f"the statement does not end: {line[-80:]!r}"
 
 
 def _of_import(one: CodeLine) -> Iterable[str]:

@@ -56,7 +56,7 @@ def generation(
     sender: str | None,
 ) -> str:
     """What a script is to be written from."""
-    lines = [_operations(group), situation(group, aliases, sender)]
+    lines = [brief(group, aliases, sender)]
     named = {one.address: one.name for one in group.contracts}
     for info in infos:
         title = f"{named.get(info.address, info.interface_name)}: {info.interface_name}"
@@ -68,9 +68,9 @@ def generation(
     return "\n\n".join([*lines, "Interfaces that are known:", _SOLIDITY.format(code)])
 
 
-def situation(group: OperationGroup, aliases: Mapping[int, str], sender: str | None) -> str:
-    """Contracts, chains and the account."""
-    lines = ["Contracts:"]
+def brief(group: OperationGroup, aliases: Mapping[int, str], sender: str | None) -> str:
+    """Operations, contracts, chains and the account."""
+    lines = [_operations(group), "", "Contracts:"]
     lines += [
         f"- {one.name}: {one.address} on chain {_chain(one.chain_id, aliases)}"
         for one in group.contracts

@@ -21,7 +21,7 @@ from stoker.chains.errors import ModelFailed
 from stoker.chains.group import OperationGroup
 from stoker.chains.scripting.answers import Invalid, decoded, response_format
 from stoker.chains.scripting.block import checked_block
-from stoker.chains.scripting.briefing import extraction, generation
+from stoker.chains.scripting.briefing import brief, extraction, generation
 from stoker.chains.scripting.extracted import ExtractedContractInfo
 from stoker.chains.scripting.infos import checked_infos
 from stoker.chains.scripting.prompts import AGAIN, EXTRACT, FORM, GENERATE
@@ -65,8 +65,7 @@ class ScriptModel:
     def __init__(
         self, settings: ModelSettings, aliases: Mapping[int, str], sender: str | None = None
     ) -> None:
-        """`aliases`: of chains, by id. `sender`: who signs, of groups that do not say. Raises
-        `ModelFailed` if `base_url` is none."""
+        """`aliases`: of chains, by id. `sender`: who signs, of groups that do not say."""
         self.meter = Meter()
         """Of all groups together."""
         self._settings = settings
@@ -118,6 +117,10 @@ class ScriptModel:
             return checked_block(found, infos)
 
         return await self._structured("script", GENERATE, prompt, ScriptBlock, check, meter)
+
+    def brief(self, group: OperationGroup) -> str:
+        """Operations, contracts, chains and the account, for the model to read."""
+        return brief(group, self._aliases, group.sender or self._sender)
 
     async def ask(self, request: Request, meter: Meter | None = None) -> Answer:
         """Raises `ModelFailed`."""

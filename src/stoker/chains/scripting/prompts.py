@@ -45,14 +45,14 @@ unless the operations say otherwise. Do not use 0 as a minimum.
 msg.sender or address(this): in a script these are somebody else.
 - ETH goes with a call as `{value: amount}`.
 - Values that one line computes and others use are local variables; at most 12 of them.
-- No cheatcodes, no vm.*, no assembly, no low-level call, no selfdestruct, no require that only \
-checks what the chain checks anyway.
+- No cheatcodes (broadcasting is done for you), no assembly, no low-level call, no selfdestruct, no require \
+that only checks what the chain checks anyway.
 - Do what the operations say, all of it and nothing else."""
 
 ACROSS: Final = """\
-- The script begins on the chain of the first contract listed. Only to go to another chain, use \
-these three lines, each for itself: `vm.stopBroadcast();` `vm.createSelectFork("<alias>");` \
-`vm.startBroadcast(<sender>);`. A chain's contracts exist only while it is selected."""
+- The script begins on the chain of the first contract listed. To go to another chain, write \
+`vm.createSelectFork("<alias>");` as a line of its own: what follows it is broadcast there. A \
+chain's contracts exist only while it is selected."""
 
 GENERATE: Final = f"""\
 You write the lines of a Foundry script that carries out operations on EVM contracts.
@@ -89,8 +89,18 @@ FORM: Final = """\
 Answer with one JSON object and nothing else, by this JSON Schema:
 {schema}"""
 
+MEND: Final = """\
+{brief}
+
+The script:
+```solidity
+{script}
+```
+
+{why}"""
+
 GO_ON: Final = """\
-The script has not passed all checks: {why}
+The script has not passed all checks. {why}
 Go on with the tools."""
 
 ELSEWHERE: Final = """\
