@@ -102,6 +102,25 @@ def test_what_a_script_creates_is_known_by_its_code() -> None:
     assert lines[2] == f"    │   └─ ← [Return] {len(runtime)} bytes of code"
 
 
+def test_a_constructor_shows_its_arguments_of_any_type() -> None:
+    inputs = [{"type": "string", "name": "name"}, {"type": "uint256", "name": "supply"}]
+    script = Compilation(
+        name="Deploy",
+        file="Deploy.s.sol",
+        abi=[],
+        bytecode=b"",
+        runtime=b"",
+        contracts={"Coin": [{"type": "constructor", "inputs": inputs}]},
+        creations={"Coin": b"\x60\x80", "Other": b"\x60\x81"},
+    )
+    code = b"\x60\x80" + encode(["string", "uint256"], ["Gold", 9])
+    create = call(OTHER, code, kind="CREATE", output=b"\x00")
+    registry = Registry((), [script])
+    registry.learn(create, 1)
+    line = Tracer(registry, 1).call_line(create)
+    assert line == f'[21000] → new Coin@{address_text(OTHER)}(name: "Gold", supply: 9)'
+
+
 def test_cheatcodes_and_calls_without_data() -> None:
     vm = [function("deal", "address who, uint256 amount")]
     script = Compilation(

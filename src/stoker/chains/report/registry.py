@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from stoker.chains.address import BadAddress, parsed
 from stoker.chains.evm.frame import Frame
-from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values, is_hashed
+from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
 from stoker.chains.report.known import CHEATCODES, NAMES, known
 from stoker.chains.report.walk import walk
 from stoker.chains.solidity.compilation import Compilation
@@ -63,6 +63,7 @@ class Registry:
         self._at: dict[bytes, list[tuple[int | None, _Abi]]] = {}
         self._names: dict[tuple[int | None, bytes], str] = {}
         self._compiled: dict[str, _Abi] = {}
+        self._creations: dict[str, bytes] = {}
         for source in sources:
             self.add(source.name, source.abi, source.address, source.chain_id)
             if source.implementation:
@@ -72,6 +73,7 @@ class Registry:
                 self._compiled[each.name] = _Abi(each.name, entries(each.abi, each.name))
             for name, abi in one.contracts.items():
                 self._compiled.setdefault(name, _Abi(name, entries(abi, name)))
+            self._creations.update(one.creations)
         for name in ("Vm", "VmSafe"):
             if name in self._compiled:
                 self._put(None, CHEATCODES, self._compiled[name])
@@ -89,13 +91,20 @@ class Registry:
         self._names.setdefault((chain_id, address), name)
 
     def learn(self, frame: Frame, chain_id: int | None = None) -> None:
-        """Find out what was created in a frame, by the code that was left."""
+        """Find out what was created in a frame, by the code that created it, or that was left."""
         for one in walk(frame):
             if one.type in ("CREATE", "CREATE2") and one.error is None and one.to and one.output:
+                name = self._made_by(one.input)
+                if name in self._compiled:
+                    self._put(chain_id, one.to, self._compiled[name])
+                    continue
                 made = [abi for abi in self._compiled.values() if abi.made(one.output)]
                 if made:
-                    best = max(made, key=_Abi.richness)
-                    self._put(chain_id, one.to, best)
+                    self._put(chain_id, one.to, max(made, key=_Abi.richness))
+
+    def _made_by(self, code: bytes) -> str:
+        found = [name for name, made in self._creations.items() if made and code.startswith(made)]
+        return max(found, key=lambda name: len(self._creations[name]), default="")
 
     def learn_script(self, script: Compilation, address: bytes) -> None:
         self._put(None, address, self._compiled.get(script.name) or _Abi(script.name, ()))
@@ -133,21 +142,15 @@ class Registry:
                     return entry, values
         return None
 
-    def constructor(
-        self, address: bytes, code: bytes, chain_id: int | None = None
-    ) -> tuple[tuple[Parameter, ...], tuple[Any, ...]] | None:
-        """Arguments at the end of creation code. The code before them is not known, so that they
-        are found only where all of them have a fixed size."""
-        own = self._at.get(address, ())
-        for where, abi in own:
-            if abi.constructor is None or where not in (None, chain_id):
-                continue
-            inputs = abi.constructor.inputs
-            if inputs and not any(is_hashed(one) for one in inputs):
-                values = decoded(inputs, code[-32 * len(inputs) :])
-                if values is not None:
-                    return inputs, values
-        return None
+    def constructor(self, code: bytes) -> tuple[tuple[Parameter, ...], tuple[Any, ...]] | None:
+        """Arguments at the end of creation code that is known."""
+        name = self._made_by(code)
+        abi = self._compiled.get(name)
+        if abi is None or abi.constructor is None:
+            return None
+        inputs = abi.constructor.inputs
+        values = decoded(inputs, code[len(self._creations[name]) :])
+        return (inputs, values) if values is not None else None
 
     def event(
         self, address: bytes, topics: tuple[bytes, ...], data: bytes, chain_id: int | None = None

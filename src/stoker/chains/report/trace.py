@@ -84,7 +84,7 @@ class Tracer:
     def _created(self, frame: Frame) -> str:
         name = self.name(frame.to) if frame.to else None
         where = address_text(frame.to) if frame.to else "nowhere"
-        found = self._registry.constructor(frame.to, frame.input, self._chain)
+        found = self._registry.constructor(frame.input)
         arguments = f"({arguments_text(*found, self.name)})" if found else ""
         return f"{name or '<unknown>'}@{where}{arguments}"
 
