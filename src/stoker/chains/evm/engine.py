@@ -24,10 +24,10 @@ class Account(Protocol):
 class RemoteState(Protocol):
     """The state of chains at pinned blocks. Immutable, so that whoever asks first asks for all."""
 
-    async def accounts(self, pin: Pin, addresses: Sequence[bytes]) -> list[Account]:
+    async def accounts(self, pin: Pin, addresses: Sequence[bytes]) -> Sequence[Account]:
         """In the order asked for. Raises `RpcError`."""
 
-    async def slots(self, pin: Pin, asked: Sequence[tuple[bytes, int]]) -> list[int]:
+    async def slots(self, pin: Pin, asked: Sequence[tuple[bytes, int]]) -> Sequence[int]:
         """Values of (address, slot), in the order asked for. Raises `RpcError`."""
 
     async def block_hash(self, pin: Pin, number: int) -> bytes:

@@ -1,0 +1,256 @@
+"""The state of one plan, on all its chains: pinned blocks, and what its groups have done since.
+
+Groups run side by side, each on what it may see. One that is done is committed, on all chains at
+once or on none, unless it looked at what others it did not see have changed meanwhile. So all of
+them come to what they would have come to one after the other, in the order of their commits."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from stoker.chains.errors import ChainError
+from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Captured, Chains, Replay
+from stoker.chains.parts import Committed, Conflict
+from stoker.chains.settings import ChainSettings
+from stoker.chains.state.change import Access, Delta
+from stoker.chains.state.conflict import conflicts
+from stoker.chains.state.nonces import renumbered
+from stoker.chains.state.overlay import Overlay, merge_chains
+from stoker.chains.state.remote import Remote
+from stoker.whole_file import replace
+
+_VIEWS: Final = 8
+"""Merged states that are kept, for groups that come after those of others."""
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """What a group did, as its file has it: JSON, for numbers have up to 256 bits."""
+
+    index: int
+    position: int
+    """How many commits of the plan came before."""
+    after: tuple[int, ...]
+    """Groups it saw, and with them those that they had seen."""
+    pins: dict[int, Pin]
+    deltas: dict[int, Delta]
+    transactions: tuple[Captured, ...]
+
+
+class ExecutionBackend:
+    """One plan's. Of one event loop. Groups are known by their index.
+
+    `chains`: by alias. `remote` is shared with other plans."""
+
+    def __init__(self, remote: Remote, chains: Mapping[str, ChainSettings]) -> None:
+        self._remote = remote
+        self._settings = {one.id: one for one in chains.values()}
+        self._aliases = {alias: one.id for alias, one in chains.items()}
+        self._pins: dict[int, Pin] = {}
+        self._pinning: dict[int, asyncio.Task[Pin]] = {}
+        self._log: dict[int, State] = {}
+        """In the order of commits."""
+        self._next = 0
+        self._committing = asyncio.Lock()
+        self._views: OrderedDict[tuple[int, ...], dict[int, Delta]] = OrderedDict()
+
+    @property
+    def pins(self) -> Mapping[int, Pin]:
+        """The blocks that the plan begins from, by chain, as far as they are known."""
+        return self._pins
+
+    async def view(self, *, home: int, chains: Collection[int], after: Collection[int]) -> Chains:
+        """What a group sees that comes after these, and after what they came after; pins are
+        taken when a chain is first asked for. Raises `RpcError`, `ChainError` for a chain that
+        the settings do not have."""
+        wanted = list(dict.fromkeys([home, *chains]))
+        pins = await asyncio.gather(*map(self._pin, wanted), return_exceptions=True)
+        found: dict[int, Pin] = {}
+        for chain_id, pin in zip(wanted, pins, strict=True):
+            if isinstance(pin, BaseException):
+                raise pin
+            found[chain_id] = pin
+        deltas = self._merged(self._closure(after))
+        return Chains(
+            home=home,
+            pins=found,
+            deltas={chain_id: deltas[chain_id] for chain_id in wanted if chain_id in deltas},
+            aliases={alias: one for alias, one in self._aliases.items() if one in found},
+        )
+
+    async def commit(
+        self,
+        index: int,
+        *,
+        after: Collection[int],
+        view: Chains,
+        transactions: Sequence[Captured],
+        replay: Replay,
+        file: str,
+    ) -> Committed | Conflict:
+        """Make a replay's effects the plan's, at once or not at all; `file` is written whole
+        before. A second one of the same group takes the place of the first.
+
+        `after`, `view`: as the view was asked for, and as it was. Raises `RpcError`, `OSError`,
+        and `ChainError` where others have seen the first one meanwhile."""
+        self.withdraw(index)
+        balances = await self._balances(view, replay.accesses)
+        async with self._committing:
+            seen = self._closure(after)
+            unseen = [state for other, state in self._log.items() if other not in seen]
+            in_the_way: set[int] = set()
+            for chain_id, access in replay.accesses.items():
+                in_the_way |= conflicts(
+                    access,
+                    replay.deltas.get(chain_id, Delta()),
+                    {one.index: one.deltas[chain_id] for one in unseen if chain_id in one.deltas},
+                    balances.get(chain_id, {}),
+                )
+            if in_the_way:
+                return Conflict(tuple(sorted(in_the_way)))
+            state = State(
+                index=index,
+                position=self._next,
+                after=tuple(sorted(after)),
+                pins=view.pins,
+                deltas=replay.deltas,
+                transactions=renumbered(
+                    transactions,
+                    replay.accesses,
+                    seen=[one for other in seen for one in self._log[other].transactions],
+                    unseen=[one for other in unseen for one in other.transactions],
+                ),
+            )
+            content = msgspec.json.encode(state)
+            await asyncio.to_thread(replace, Path(file), content, sync=True)
+            self._log[index] = state
+            self._next += 1
+        return Committed(
+            index=index,
+            after=state.after,
+            pins=state.pins,
+            state=file,
+            digest=hashlib.sha256(content).hexdigest(),
+            transactions=state.transactions,
+        )
+
+    async def restore(self, settled: Sequence[Committed]) -> None:
+        """After a restart: groups whose steps have settled. Raises `ChainError` if a file of
+        theirs is gone or another one."""
+        states = await asyncio.to_thread(lambda: [_read(one) for one in settled])
+        for state in sorted(states, key=lambda state: state.position):
+            self._log[state.index] = state
+            self._next = state.position + 1
+            for chain_id, pin in state.pins.items():
+                self._pins.setdefault(chain_id, pin)
+        for state in states:
+            if missing := [other for other in state.after if other not in self._log]:
+                raise ChainError(
+                    f"group {state.index} came after group {missing[0]}, whose state is gone"
+                )
+
+    def withdraw(self, index: int) -> None:
+        """It did not settle after all; nothing if it was not committed. Raises `ChainError` where
+        others have seen it."""
+        if index not in self._log:
+            return
+        if others := [one.index for one in self._log.values() if index in one.after]:
+            raise ChainError(f"group {index} cannot be taken back: group {others[0]} came after it")
+        del self._log[index]
+        self._forget(index)
+
+    def snapshot(self) -> int:
+        """Where the plan is, to `reset` to."""
+        return self._next
+
+    def reset(self, snapshot: int) -> None:
+        """Take back what was committed since: as long as that is, whatever was before."""
+        while self._log and next(reversed(self._log.values())).position >= snapshot:
+            index, _ = self._log.popitem()
+            self._forget(index)
+        self._next = snapshot
+
+    def _forget(self, index: int) -> None:
+        for key in [key for key in self._views if index in key]:
+            del self._views[key]
+
+    async def _pin(self, chain_id: int) -> Pin:
+        """Taken once, whoever asks; one that could not be taken is tried again by the next."""
+        if (known := self._pins.get(chain_id)) is not None:
+            return known
+        task = self._pinning.get(chain_id)
+        if task is None:
+            task = asyncio.create_task(self._take(chain_id))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._pinning[chain_id] = task
+        return await asyncio.shield(task)
+
+    async def _take(self, chain_id: int) -> Pin:
+        try:
+            settings = self._settings.get(chain_id)
+            pin = await self._remote.pin(chain_id, settings.block if settings else None)
+        finally:
+            del self._pinning[chain_id]
+        return self._pins.setdefault(chain_id, pin)
+
+    def _closure(self, after: Collection[int]) -> set[int]:
+        """These groups and all that they came after. Those that changed nothing are not there."""
+        found: set[int] = set()
+        waiting = list(after)
+        while waiting:
+            index = waiting.pop()
+            if index not in found and index in self._log:
+                found.add(index)
+                waiting.extend(self._log[index].after)
+        return found
+
+    def _merged(self, groups: Collection[int]) -> dict[int, Delta]:
+        """What groups have done, in the order of their commits."""
+        order = tuple(sorted(groups, key=lambda index: self._log[index].position))
+        for known in range(len(order), max(-1, len(order) - _VIEWS), -1):
+            if order[:known] in self._views:
+                break
+        else:
+            known = 0
+        merged = merge_chains(
+            [self._views.get(order[:known], {}), *(self._log[one].deltas for one in order[known:])]
+        )
+        self._views[order] = merged
+        self._views.move_to_end(order)
+        if len(self._views) > _VIEWS:
+            self._views.popitem(last=False)
+        return merged
+
+    async def _balances(
+        self, view: Chains, accesses: Mapping[int, Access]
+    ) -> dict[int, dict[bytes, int]]:
+        """What those who paid had, where they did."""
+        found: dict[int, dict[bytes, int]] = {}
+        for chain_id, access in accesses.items():
+            overlay = Overlay(self._remote, view.pins[chain_id], view.deltas.get(chain_id, Delta()))
+            payers = list(access.spent)
+            accounts = await overlay.accounts(payers)
+            found[chain_id] = {
+                payer: one.balance for payer, one in zip(payers, accounts, strict=True)
+            }
+        return found
+
+
+def _read(committed: Committed) -> State:
+    try:
+        content = Path(committed.state).read_bytes()
+    except OSError as error:
+        raise ChainError(f"the state of group {committed.index} cannot be read: {error}") from error
+    if hashlib.sha256(content).hexdigest() != committed.digest:
+        raise ChainError(
+            f"the state of group {committed.index} is not what it was: {committed.state}"
+        )
+    return msgspec.json.decode(content, type=State)

@@ -1,0 +1,183 @@
+"""What is asked of one chain's node about a pinned block."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from stoker.chains.errors import RpcError
+from stoker.chains.evm.environment import Pin
+from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.rpc import Rpc
+from stoker.chains.state.change import Override
+from stoker.chains.state.header import read_hash, read_pin
+from stoker.chains.state.store import Key, RemoteAccount, Value
+from stoker.chains.state.traced import (
+    Call,
+    call_object,
+    read_access_list,
+    read_prestate,
+    tracer_options,
+)
+
+LOG: Final = logging.getLogger("stoker.chains")
+
+_BAD_PARAMS: Final = frozenset((-32602, -32600))
+_BAD_WORDS: Final = re.compile(
+    r"invalid (argument|params|type|block)|cannot unmarshal|deserializ|parse", re.IGNORECASE
+)
+_LOST_WORDS: Final = re.compile(
+    r"missing trie node|(header|block|resource|state) .*not |not found|unknown block|not available"
+    r"|unavailable|prune|histor|archive|old data|out ?of ?range",
+    re.IGNORECASE,
+)
+
+
+class Reader:
+    """One chain's node, and what has been found out about it."""
+
+    def __init__(self, node: Rpc) -> None:
+        self.node = node
+        self._numbered = False
+        """It does not take blocks by their hashes."""
+        self._traces: bool | None = None
+        """Whether it traces calls; False: it makes access lists only."""
+
+    async def pin(self, number: int | None) -> Pin:
+        """A block as it is now; None: the latest. Raises `RpcError`."""
+        block = "latest" if number is None else hex(number)
+        found = await self.node.ask("eth_getBlockByNumber", [block, False], read_pin)
+        if found is None or number not in {None, found.number}:
+            instead = "none" if found is None else f"block {found.number}"
+            raise RpcError(f"{self.node}: asked for block {block}, it has {instead}")
+        return msgspec.structs.replace(found, chain_id=self.node.chain_id)
+
+    async def read(self, pin: Pin, keys: Sequence[Key]) -> dict[Key, Value]:
+        """Values of keys, in one round trip. Raises `RpcError`."""
+        numbered = any(isinstance(key, int) for key in keys)
+        answers = await self._at(
+            pin, lambda at: [one for key in keys for one in self._ask(key, at)], numbered
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                await self._explain(pin, answer)
+        told: Iterator[Any] = iter(answers)
+        return {
+            key: RemoteAccount(next(told), next(told), next(told))
+            if isinstance(key, bytes)
+            else next(told)
+            for key in keys
+        }
+
+    async def trace(
+        self, pin: Pin, calls: Sequence[Call], overrides: Mapping[bytes, Override]
+    ) -> tuple[dict[Key, Value], list[Key]]:
+        """What calls touch, in one round trip: values, and what else is worth to be read, by nodes
+        that make access lists only. One that nothing is known of is asked for both at once. Raises
+        `RpcError`; a call that could not be traced brings nothing."""
+        options, told = tracer_options(overrides), [call_object(call) for call in calls]
+        known = self._traces
+
+        def asked(at: object) -> list[asyncio.Future[Any]]:
+            traces = zip(calls, told, strict=True) if known is not False else ()
+            lists = told if not known else ()
+            return [
+                *(
+                    self.node.send(
+                        "debug_traceCall",
+                        [one, at, options],
+                        partial(read_prestate, call=call, overrides=overrides),
+                    )
+                    for call, one in traces
+                ),
+                *(
+                    self.node.send("eth_createAccessList", [one, at], read_access_list)
+                    for one in lists
+                ),
+            ]
+
+        values: dict[Key, Value] = {}
+        touched: list[Key] = []
+        for answer in await self._at(pin, asked):
+            if isinstance(answer, dict):
+                values |= answer
+            elif isinstance(answer, list):
+                touched += answer
+            else:
+                LOG.debug("%s: a call was not traced: %s", self.node, answer)
+        if known is None and (values or touched):
+            self._traces = bool(values)
+        return values, [] if self._traces else touched
+
+    async def _at(
+        self, pin: Pin, asked: Callable[[object], list[asyncio.Future[Any]]], numbered: bool = False
+    ) -> list[Any | BaseException]:
+        """Answers about the pinned block to what `asked` asks of it: by its hash (EIP-1898), or,
+        where the node does not take that, by its number, with the hash held against it."""
+        answers: list[Any | BaseException] = []
+        if not (numbered or self._numbered):
+            answers = await _all(asked({"blockHash": text(pin.hash), "requireCanonical": False}))
+            if not any(map(_not_taken, answers)):
+                return answers
+        header = self.node.send("eth_getBlockByNumber", [hex(pin.number), False], read_pin)
+        first, *others = await _all([header, *asked(hex(pin.number))])
+        if isinstance(first, BaseException):
+            raise first
+        self._same(pin, first)
+        pairs = zip(answers, others, strict=False)
+        if any(_not_taken(old) and not _not_taken(new) for old, new in pairs):
+            self._numbered = True
+        return others
+
+    async def _explain(self, pin: Pin, error: BaseException) -> NoReturn:
+        """Raise an error, with what it comes from where the block or its state is lost."""
+        if isinstance(error, RpcError) and _LOST_WORDS.search(str(error)):
+            number = [hex(pin.number), False]
+            self._same(pin, await self.node.ask("eth_getBlockByNumber", number, read_pin))
+            raise RpcError(
+                f"{error}; the node has block {pin.number}, but not its state any more: it was"
+                " pruned. Pin a newer block, or use an archive node",
+                code=error.code,
+            )
+        raise error
+
+    def _same(self, pin: Pin, found: Pin | None) -> None:
+        """Raises `RpcError` if the chain has another block in the pinned one's place."""
+        if found is None or found.hash != pin.hash:
+            now = "not there any more" if found is None else f"{text(found.hash)} now"
+            raise RpcError(
+                f"{self.node}: the chain was reorganised: block {pin.number}, pinned as"
+                f" {text(pin.hash)}, is {now}"
+            )
+
+    def _ask(self, key: Key, at: object) -> list[asyncio.Future[Any]]:
+        send = self.node.send
+        match key:
+            case bytes():
+                who = text(key)
+                return [
+                    send("eth_getBalance", [who, at], quantity),
+                    send("eth_getTransactionCount", [who, at], partial(quantity, bits=64)),
+                    send("eth_getCode", [who, at], data),
+                ]
+            case (address, slot):
+                return [send("eth_getStorageAt", [text(address), word(slot), at], quantity)]
+            case number:
+                return [send("eth_getBlockByNumber", [hex(number), False], read_hash)]
+
+
+async def _all(futures: Sequence[asyncio.Future[Any]]) -> list[Any | BaseException]:
+    return await asyncio.gather(*futures, return_exceptions=True)
+
+
+def _not_taken(answer: object) -> bool:
+    """Whether a node does not understand blocks that are given by their hashes."""
+    return isinstance(answer, RpcError) and (
+        answer.code in _BAD_PARAMS or bool(_BAD_WORDS.search(str(answer)))
+    )
