@@ -19,6 +19,8 @@ from stoker.chains.rpc_wire import Answer, Request, RpcFailure, RpcLimits, Wire
 T = TypeVar("T")
 
 _CHECK: Final = "eth_chainId"
+_QUIET: Final = 4
+"""Turns of the event loop; a microsecond each where there is nothing else to do."""
 _DEFAULTS: Final = RpcLimits()
 
 
@@ -74,13 +76,16 @@ class Rpc:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._flush, 0)
+            loop.call_soon(self._flush, 0, 0)
         self._waiting.append(_Asked(method, params, read, future))
         return future
 
-    def _flush(self, before: int) -> None:
-        if len(self._waiting) > before:  # whoever asks now may be about to ask more
-            asyncio.get_running_loop().call_soon(self._flush, len(self._waiting))
+    def _flush(self, before: int, quiet: int) -> None:
+        """Send what waits, once nobody has asked for anything for a few turns: whoever asks for
+        one thing may be about to ask for more, some calls deeper."""
+        if len(self._waiting) > before or quiet < _QUIET:
+            quiet = quiet + 1 if len(self._waiting) == before else 0
+            asyncio.get_running_loop().call_soon(self._flush, len(self._waiting), quiet)
             return
         asked, self._waiting = self._waiting, []
         for first in range(0, len(asked), self._batch):

@@ -255,22 +255,21 @@ def test_a_trace_that_is_none_brings_nothing(prestate, nodes):
         )
 
 
-def test_what_is_expected_is_read_along_with_the_first_that_is_missed(nodes, worlds):
+def test_a_read_and_what_is_read_ahead_are_one_round_trip_and_others_wait_for_it(nodes, worlds):
     call = swap(worlds)
     slots = touched(nodes[1], call)
 
     async def work(remote):
         pin = await remote.pin(1)
-        trips = []
-        for _ in range(2):
-            with remote.expecting(pin, [call], {}):
-                for one in slots:
-                    await remote.slots(pin, [one])
-                    await remote.accounts(pin, [one[0]])
-            trips.append(remote.trips)
-        return trips
+        first = asyncio.create_task(remote.accounts(pin, [NOBODY]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ahead = asyncio.create_task(remote.prefetch(pin, [call]))
+        await asyncio.sleep(0)
+        await asyncio.gather(first, ahead, remote.slots(pin, slots))
+        return remote.trips
 
-    assert using(nodes[1].url, work) == [2, 2]
+    assert using(nodes[1].url, work) == 2
 
 
 def test_a_node_that_takes_no_hashes_is_asked_by_number_with_the_hash_checked(nodes):

@@ -4,11 +4,9 @@ earlier runs, from the chains' nodes."""
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from msgspec import Struct
@@ -23,8 +21,6 @@ from stoker.chains.state.traced import Call
 
 LOG: Final = logging.getLogger("stoker.chains")
 
-_NUMBERS: Final = itertools.count()
-
 
 class _Block(Struct, frozen=True, eq=False):
     """What is known of one pinned block."""
@@ -36,8 +32,6 @@ class _Block(Struct, frozen=True, eq=False):
     """Who is reading it."""
     ahead: set[asyncio.Task[None]]
     """What is being read ahead."""
-    expected: dict[int, tuple[Sequence[Call], Mapping[bytes, Override]]]
-    """What is to be read ahead as soon as something is missed."""
 
 
 class Remote:
@@ -95,20 +89,11 @@ class Remote:
     ) -> None:
         """Have at hand what these calls touch: in one round trip where the node traces calls, in
         two where it makes access lists only. See `RemoteState`."""
-        await asyncio.wait([self._begin(self._block(pin), calls, overrides or {})])
-
-    @contextmanager
-    def expecting(
-        self, pin: Pin, calls: Sequence[Call], overrides: Mapping[bytes, Override]
-    ) -> Iterator[None]:
-        """As `prefetch`, but only if something of the block is missed while this lasts, and in
-        one round trip with that: what is warm costs none."""
-        expected, number = self._block(pin).expected, next(_NUMBERS)
-        expected[number] = (calls, overrides)
-        try:
-            yield
-        finally:
-            expected.pop(number, None)
+        block = self._block(pin)
+        task = asyncio.create_task(self._read_ahead(block, calls, overrides or {}))
+        block.ahead.add(task)
+        task.add_done_callback(block.ahead.discard)
+        await asyncio.wait([task])
 
     def _reader(self, chain_id: int) -> Reader:
         if (reader := self._readers.get(chain_id)) is None:
@@ -119,7 +104,7 @@ class Remote:
     def _block(self, pin: Pin) -> _Block:
         key = (pin.chain_id, pin.hash)
         if (block := self._blocks.get(key)) is None:
-            block = _Block(pin, self._reader(pin.chain_id), {}, {}, set(), {})
+            block = _Block(pin, self._reader(pin.chain_id), {}, {}, set())
             self._blocks[key] = block
         self._blocks.move_to_end(key)
         if len(self._blocks) > self._most:
@@ -129,18 +114,9 @@ class Remote:
     async def _read(self, pin: Pin, keys: Sequence[Key]) -> list[Value]:
         """Values of keys; what nobody has read yet is read once, whoever waits for it."""
         block = self._block(pin)
-        missing = self._missing(block, keys)
-        if missing and block.ahead:
+        if block.ahead and self._missing(block, keys):
             await asyncio.wait(block.ahead)  # which may bring them
-            missing = self._missing(block, keys)
-        ahead: list[asyncio.Task[None]] = []
-        if missing:
-            ahead = [self._begin(block, *expected) for expected in block.expected.values()]
-            block.expected.clear()
-        values = await self._get(block, keys)
-        if ahead:
-            await asyncio.wait(ahead)
-        return values
+        return await self._get(block, keys)
 
     async def _get(self, block: _Block, keys: Sequence[Key]) -> list[Value]:
         missing = self._missing(block, keys)
@@ -179,14 +155,6 @@ class Remote:
         finally:
             for key in keys:
                 del block.flights[key]
-
-    def _begin(
-        self, block: _Block, calls: Sequence[Call], overrides: Mapping[bytes, Override]
-    ) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._read_ahead(block, calls, overrides))
-        block.ahead.add(task)
-        task.add_done_callback(block.ahead.discard)
-        return task
 
     async def _read_ahead(
         self, block: _Block, calls: Sequence[Call], overrides: Mapping[bytes, Override]
