@@ -17,7 +17,7 @@ from stoker.chains.sources.interface import declaration, functions
 _SIGN: Final = 4
 """Characters of a token, about."""
 _ABI_TOKENS: Final = 16_000
-_SOURCE_TOKENS: Final = 16_000
+_SOURCE_TOKENS: Final = 8_000
 _MOST_PASSAGES: Final = 60
 _SOLIDITY: Final = "```solidity\n{}\n```"
 

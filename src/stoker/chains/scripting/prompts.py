@@ -45,8 +45,8 @@ unless the operations say otherwise. Do not use 0 as a minimum.
 msg.sender or address(this): in a script these are somebody else.
 - ETH goes with a call as `{value: amount}`.
 - Values that one line computes and others use are local variables; at most 12 of them.
-- No cheatcodes (broadcasting is done for you), no assembly, no low-level call, no selfdestruct, no require \
-that only checks what the chain checks anyway.
+- No cheatcodes (broadcasting is done for you), no assembly, no low-level call, no selfdestruct, \
+no require that only checks what the chain checks anyway.
 - Do what the operations say, all of it and nothing else."""
 
 ACROSS: Final = """\
