@@ -97,7 +97,8 @@ class ScriptModel:
         meter: Meter | None = None,
     ) -> tuple[ExtractedContractInfo, ...]:
         """What matters in the sources. Raises `ModelFailed`."""
-        prompt = extraction(group, sources, self._aliases)
+        # Large sources take a while to cut.
+        prompt = await asyncio.to_thread(extraction, group, sources, self._aliases)
 
         def check(found: _Extraction) -> tuple[ExtractedContractInfo, ...]:
             return checked_infos(found.contracts, sources)
