@@ -1,0 +1,195 @@
+"""Running a script as `forge script` does: libraries, the script's contract, `setUp()`, `run()`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_utils.crypto import keccak
+
+from stoker.chains.evm.job import Capture, Captured, CaptureJob, Outcome
+from stoker.chains.evm.pyevm.calls import create2_address, create_address, execute, frame_of
+from stoker.chains.evm.pyevm.chain import Source
+from stoker.chains.evm.pyevm.cheats.expectations import unmet_calls
+from stoker.chains.evm.pyevm.computation import Computation, Message
+from stoker.chains.evm.pyevm.deployer import (
+    CALLER,
+    CHEATCODES,
+    CREATE2_CODE,
+    CREATE2_DEPLOYER,
+)
+from stoker.chains.evm.pyevm.faults import REVERTED, words
+from stoker.chains.evm.pyevm.script import Script
+from stoker.chains.evm.pyevm.transaction import transact
+from stoker.chains.evm.pyevm.world import World
+from stoker.chains.solidity.compilation import Compilation
+
+_SALT = bytes(32)
+_PLENTY = 2**96 - 1
+"""Wei that a script's contract begins with."""
+_FAR = (2**64 - 1) // 2
+"""The deployer's nonce when it is the sender, too, whose own must not move for it."""
+_ERROR = bytes.fromhex("08c379a0")
+_CHEAT_ERROR = bytes.fromhex("eeaa9e6f")
+_PANIC = bytes.fromhex("4e487b71")
+
+
+def capture(job: CaptureJob, source: Source) -> Capture:
+    """Raises `ScriptRefused` and `LimitReached`, and what `source` raises."""
+    world = World(job.chains, source, limited=False)
+    world.gas_price = world.chain.block.base_fee
+    script = Script(job, world)
+    source.want(world.chain.pin, (job.sender, CALLER, CREATE2_DEPLOYER))
+    nonce = world.get_nonce(job.sender)
+    _prepare(world)
+    linked = _deploy_libraries(script, nonce)
+    made = _deploy(script, linked)
+    if made.fault is not None:
+        return _captured(script, made)
+    if any(one.get("name") == "setUp" and one.get("type") == "function" for one in job.script.abi):
+        made = _run(script, keccak(text="setUp()")[:4])
+        if made.fault is not None:
+            return _captured(script, made)
+    made = _run(script, keccak(text=job.signature)[:4])
+    return _captured(script, made)
+
+
+def _prepare(world: World) -> None:
+    world.set_balance(CALLER, 2**256 - 1)
+    world.chain.invent(CHEATCODES, code=b"\0")
+    if not world.get_code(CREATE2_DEPLOYER):
+        world.set_code(CREATE2_DEPLOYER, CREATE2_CODE)
+
+
+def _deploy_libraries(script: Script, nonce: int) -> bytes:
+    """Those the script links, each through the deployer unless it is there already. Gives the
+    script's creation code with their addresses."""
+    job, world = script.job, script.world
+    addresses: dict[str, bytes] = {}
+    sent = 0
+    for library in job.script.libraries:
+        code = _link(library, addresses)
+        address = create2_address(CREATE2_DEPLOYER, _SALT, code)
+        addresses[f"{library.file}:{library.name}"] = address
+        if world.get_code(address):
+            continue
+        data = _SALT + code
+        script.transactions.append(
+            Captured(
+                chain_id=job.chains.home,
+                from_=job.sender,
+                to=CREATE2_DEPLOYER,
+                value=0,
+                data=data,
+                nonce=nonce + sent,
+                kind="CREATE2",
+                contract=address,
+            )
+        )
+        receipt = transact(
+            world, sender=job.sender, to=CREATE2_DEPLOYER, value=0, data=data, gas=job.limits.gas
+        )
+        script.outcomes.append(
+            Outcome(
+                succeeded=receipt.made.fault is None,
+                output=receipt.made.output,
+                logs=tuple(world.logs),
+            )
+        )
+        world.logs.clear()
+        sent += 1
+    return _link(job.script, addresses)
+
+
+def _link(compiled: Compilation, addresses: Mapping[str, bytes]) -> bytes:
+    code = bytearray(compiled.bytecode)
+    for name, places in compiled.links.items():
+        for place in places:
+            code[place : place + 20] = addresses[name]
+    return bytes(code)
+
+
+def _deploy(script: Script, code: bytes) -> Computation:
+    world = script.world
+    nonce = world.get_nonce(CALLER)
+    if script.sender == CALLER:
+        world.set_nonce(CALLER, _FAR)
+    at = world.get_nonce(CALLER)
+    address = create_address(CALLER, at)
+    world.chain.invent(address, _PLENTY)
+    script.address = address
+    script.persistent[address] = None
+    message = Message(
+        kind="CREATE",
+        sender=CALLER,
+        address=address,
+        code_address=address,
+        value=0,
+        data=b"",
+        code=code,
+        gas=script.job.limits.gas,
+        depth=0,
+    )
+    world.set_nonce(CALLER, at + 1)
+    world.begin(CALLER, (address,))
+    world.hooks = script
+    made = execute(world, message)
+    if script.sender == CALLER:
+        world.set_nonce(CALLER, nonce)
+    return made
+
+
+def _run(script: Script, data: bytes) -> Computation:
+    world, address = script.world, script.address
+    world.begin(script.sender, (address,))
+    made = execute(
+        world,
+        Message(
+            kind="CALL",
+            sender=script.sender,
+            address=address,
+            code_address=address,
+            value=0,
+            data=data,
+            code=world.get_code(address),
+            gas=script.job.limits.gas,
+            depth=0,
+        ),
+    )
+    world.origin = script.sender
+    return made
+
+
+def _captured(script: Script, made: Computation) -> Capture:
+    error = None
+    if made.fault is not None:
+        error = _told(words(made.fault), made.output)
+    elif script.expected_revert is not None:
+        error = "a call was expected to revert, and none was made"
+    elif any(not one.found for one in script.expected_logs):
+        error = "expected an emit, but no logs were emitted afterwards"
+    else:
+        error = unmet_calls(script)
+    return Capture(
+        transactions=tuple(script.transactions),
+        console=tuple(script.console),
+        frame=frame_of(made),
+        error=error,
+        returned=b"" if made.fault is not None else made.output,
+        outcomes=tuple(script.outcomes),
+    )
+
+
+def _told(why: str, output: bytes) -> str:
+    """Texts and panics are known without any ABI."""
+    if why != REVERTED or not output:
+        return why
+    try:
+        if output[:4] in (_ERROR, _CHEAT_ERROR):
+            return f"{why}: {decode(['string'], output[4:])[0]}"
+        if output[:4] == _PANIC:
+            return f"{why}: panic: 0x{decode(['uint256'], output[4:])[0]:02x}"
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        pass
+    return f"{why}: 0x{output.hex()}"

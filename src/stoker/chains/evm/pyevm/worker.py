@@ -1,0 +1,84 @@
+"""A worker: one job after the other, over a socket, until the pool closes it."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stoker.chains.errors import LimitReached, ScriptRefused
+from stoker.chains.evm.job import CaptureJob, Limits, ReplayJob
+from stoker.chains.evm.pyevm import wire
+from stoker.chains.evm.pyevm.call import call
+from stoker.chains.evm.pyevm.capture import capture
+from stoker.chains.evm.pyevm.clock import Clock
+from stoker.chains.evm.pyevm.remote import Channel, Remote
+from stoker.chains.evm.pyevm.replay import replay
+
+_RECURSION = 30_000
+"""Python's calls for the 1,024 of the EVM."""
+_JOBS: dict[bytes, tuple[Any, Callable[[Any, Remote], Any]]] = {
+    wire.CAPTURE: (CaptureJob, capture),
+    wire.REPLAY: (ReplayJob, replay),
+    wire.CALL: (wire.CallJob, call),
+}
+
+
+def serve(connection: socket.socket) -> None:
+    sys.setrecursionlimit(_RECURSION)
+    channel = Channel(connection)
+    clock = Clock()
+    remote = Remote(channel, clock)
+    gc.disable()  # jobs are short: what they leave is looked for between them
+    while True:
+        tag, payload = channel.receive()
+        kind, run = _JOBS[tag]
+        channel.send(*_done(kind, run, payload, remote, clock))
+        gc.collect(1)
+
+
+def _done(
+    kind: Any, run: Callable[[Any, Remote], Any], payload: bytes, remote: Remote, clock: Clock
+) -> tuple[bytes, bytes]:
+    try:
+        job = msgspec.json.decode(payload, type=kind)
+        limits: Limits = job.limits
+        with _memory(limits.memory), clock.running(limits.seconds):
+            return wire.DONE, msgspec.json.encode(run(job, remote))
+    except ScriptRefused as error:
+        return wire.REFUSED, str(error).encode()
+    except LimitReached as error:
+        return wire.LIMITED, str(error).encode()
+    except MemoryError:
+        why = f"it took more than {limits.memory >> 20} MiB of memory"
+        return wire.LIMITED, why.encode()
+    except RecursionError:
+        return wire.LIMITED, b"its calls are nested too deeply"
+    except Exception as error:
+        import traceback
+
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        told = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        return wire.BROKEN, told.encode()
+
+
+class _memory:  # noqa: N801
+    """So much of address space beyond what there is, while the block lasts."""
+
+    def __init__(self, size: int) -> None:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        self._limit = pages * resource.getpagesize() + size
+
+    def __enter__(self) -> None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (self._limit, hard))
+
+    def __exit__(self, *_: object) -> None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
