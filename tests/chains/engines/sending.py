@@ -17,7 +17,7 @@ from stoker.chains.state.remote import Remote
 
 def remote_of(nodes: dict[int, Node], limits: RpcLimits | None = None) -> Remote:
     wait = limits or RpcLimits()
-    return Remote({one: Rpc(f"chain{one}", one, node.url, wait) for one, node in nodes.items()})
+    return Remote([Rpc(f"chain{one}", one, node.url, wait) for one, node in nodes.items()])
 
 
 async def pins_of(remote: Remote, nodes: dict[int, Node]) -> dict[int, Pin]:
