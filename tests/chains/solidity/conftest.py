@@ -1,10 +1,11 @@
-"""A compiler for each test, and a directory of packages."""
+"""A compiler that all tests share, those of a test's own, and a directory of packages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +22,43 @@ def packages() -> Path:
     return EVM
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Runs a coroutine function of a compiler with the one that all tests share."""
+    cache = tmp_path_factory.mktemp("cache")
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(use: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        async def within() -> Any:
+            return await use(*arguments)
+
+        return asyncio.run_coroutine_threadsafe(within(), loop).result()
+
+    opened = open_compiler(project=EVM, solc=str(EVM), cache=cache, workers=1)
+    compiler = run(opened.__aenter__)
+    yield lambda use: run(use, compiler)
+    run(opened.__aexit__, None, None, None)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def compiled(shared: Callable[..., Any]) -> Callable[..., Compilation]:
+    """Compiles one script."""
+
+    def run(text: str, contract: str | None = None, **settings: Any) -> Compilation:
+        return shared(
+            lambda compiler: compiler.compile(
+                {"a.s.sol": text}, contract, CompilerSettings(**settings)
+            )
+        )
+
+    return run
+
+
 @pytest.fixture
 def with_compiler(tmp_path: Path) -> Callable[..., Any]:
     """Runs a coroutine function of a compiler with one of its own."""
@@ -32,19 +70,5 @@ def with_compiler(tmp_path: Path) -> Callable[..., Any]:
                 return await use(compiler)
 
         return asyncio.run(within())
-
-    return run
-
-
-@pytest.fixture
-def compiled(with_compiler: Callable[..., Any]) -> Callable[..., Compilation]:
-    """Compiles one script."""
-
-    def run(text: str, contract: str | None = None, **settings: Any) -> Compilation:
-        return with_compiler(
-            lambda compiler: compiler.compile(
-                {"a.s.sol": text}, contract, CompilerSettings(**settings)
-            )
-        )
 
     return run

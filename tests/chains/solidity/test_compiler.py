@@ -81,7 +81,7 @@ def test_what_a_script_creates_has_its_creation_code_told(compiled):
     assert found.creations["Thing"] in found.bytecode
 
 
-def test_warnings_have_their_place_and_are_kept_with_the_artefact(with_compiler):
+def test_warnings_have_their_place_and_are_kept_with_the_artefact(shared):
     text = HEAD + "contract A {\n    function run() external { uint ü_ = 1; }\n}\n"
     text = text.replace("ü_", "unused /* ü */")
 
@@ -90,7 +90,7 @@ def test_warnings_have_their_place_and_are_kept_with_the_artefact(with_compiler)
         assert await compiler.compile({"a.s.sol": text}, None, SETTINGS) == first
         return first
 
-    warnings = with_compiler(twice).warnings
+    warnings = shared(twice).warnings
     unused = next(one for one in warnings if "Unused" in one.message)
     assert (unused.severity, unused.file, unused.line, unused.column) == (
         "warning",

@@ -80,6 +80,21 @@ def test_one_that_is_served_answers_while_the_block_lasts(with_compiler):
     assert status != 0 and answer == b""
 
 
+def test_a_native_solc_is_as_good_where_its_version_fits(with_compiler, tmp_path, packages):
+    """What the program answers is solc-js's, what calls it is what calls a native one."""
+    program = solc_program.write(tmp_path / "solc", solc=str(packages))
+
+    async def use(compiler):
+        found = (await compiler.compilers())[0]
+        assert found.native == (found.argv == (str(program),))
+        return await compiler.compile({"a.s.sol": SCRIPT}, None, CompilerSettings())
+
+    ours = with_compiler(use)
+    native = with_compiler(use, solc=str(program), cache=tmp_path / "another")
+    assert native.bytecode == ours.bytecode and native.links == ours.links
+    assert (native.solc, ours.solc.partition("+")[0]) == ("0.8.37", "0.8.37")
+
+
 def test_forge_compiles_the_same_script_with_the_same_solc_to_the_same_code(
     tmp_path, packages, with_compiler
 ):
@@ -121,7 +136,7 @@ def test_forge_compiles_the_same_script_with_the_same_solc_to_the_same_code(
     assert code == ours.bytecode.hex()
 
 
-def test_each_file_of_forge_std_compiles_whole(with_compiler):
+def test_each_file_of_forge_std_compiles_whole(shared):
     """None has a warning, whatever of it is taken."""
     question = {
         "language": "Solidity",
@@ -132,6 +147,6 @@ def test_each_file_of_forge_std_compiles_whole(with_compiler):
     async def use(compiler):
         return json.loads(await compiler.ask(json.dumps(question).encode()))
 
-    answer = with_compiler(use)
+    answer = shared(use)
     assert "errors" not in answer
     assert set(answer["contracts"]) >= {"forge-std/Vm.sol", "forge-std/console.sol"}

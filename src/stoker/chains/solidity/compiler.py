@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from stoker.chains.errors import ChainError, CompileFailed, LimitReached
-from stoker.chains.solidity import artefacts, process, standard_json, toolchain
+from stoker.chains.errors import CompileFailed
+from stoker.chains.solidity import artefacts, standard_json, toolchain
 from stoker.chains.solidity.artefacts import Artefacts
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import outline
+from stoker.chains.solidity.pool import Pool
 from stoker.chains.solidity.scripts import contract_of
 from stoker.chains.solidity.tokens import place
 from stoker.chains.solidity.versions import allows
 
+FILE: Final = "script.s.sol"
+"""What a script is called that has no name."""
 SECONDS: Final = 30.0
 MEMORY: Final = 1 << 30
 WORKERS: Final = 2
-_PATIENCE: Final = 3
-"""Questions that wait for each process before there is another: one starts in the time in which
-fifty are answered."""
 _WARMING: Final = (
     '// SPDX-License-Identifier: MIT\npragma solidity >=0.8.0;\nimport "forge-std/Script.sol";\n'
     "contract Warm is Script { function run() external { vm.startBroadcast(address(1));"
@@ -60,6 +59,17 @@ async def open_compiler(
         await compiler.close()
 
 
+class ScriptCompiler:
+    """A compiler as groups know it: of one text, that has no name."""
+
+    def __init__(self, compiler: SolidityCompiler) -> None:
+        self._compiler = compiler
+
+    async def compile(self, text: str, settings: CompilerSettings) -> Compilation:
+        """See `SolidityCompiler.compile`."""
+        return await self._compiler.compile({FILE: text}, None, settings)
+
+
 class SolidityCompiler:
     """Compiles scripts, several at once. `hits` of its `asked` came from the cache."""
 
@@ -81,7 +91,7 @@ class SolidityCompiler:
         self._found: tuple[toolchain.Compiler, ...] | None = None
         self._finding = asyncio.Lock()
         self._artefacts = Artefacts((cache or toolchain.cache_directory()) / "solidity")
-        self._pools: dict[toolchain.Compiler, _Pool] = {}
+        self._pools: dict[toolchain.Compiler, Pool] = {}
         self._workers = workers
         self._seconds = seconds
         self._memory = memory
@@ -98,15 +108,12 @@ class SolidityCompiler:
     async def version(self) -> str:
         """Of the preferred one, as it tells it itself. Raises `ChainError`."""
         pool = self._pool((await self.compilers())[0])
-        if not pool.started:
-            await self.warm()
+        await pool.warm()
         return pool.version
 
     async def warm(self) -> None:
         """Have a process ready. Raises `ChainError`."""
-        sources = reach({"Warm.s.sol": _WARMING}, None)
-        request = standard_json.question(sources, ["Warm.s.sol:Warm"], (), CompilerSettings())
-        await self._pool((await self.compilers())[0]).ask(request)
+        await self._pool((await self.compilers())[0]).warm()
 
     async def compile(
         self,
@@ -199,9 +206,17 @@ class SolidityCompiler:
                 fitting = left
         return fitting[0]
 
-    def _pool(self, found: toolchain.Compiler) -> _Pool:
+    def _pool(self, found: toolchain.Compiler) -> Pool:
         if found not in self._pools:
-            self._pools[found] = _Pool(found, self._workers, self._seconds, self._memory)
+            sources = reach({FILE: _WARMING}, None)
+            asked = standard_json.question(sources, [f"{FILE}:Warm"], (), CompilerSettings())
+            self._pools[found] = Pool(
+                found,
+                asked,
+                workers=self._workers,
+                seconds=self._seconds,
+                memory=self._memory,
+            )
         return self._pools[found]
 
     async def close(self) -> None:
@@ -236,106 +251,3 @@ def _order(answer: standard_json.Answer, wanted: str, asked: Iterable[str]) -> l
 
     visit(wanted)
     return list(order)
-
-
-class _Pool:
-    """Processes of one compiler, started when questions wait."""
-
-    def __init__(
-        self, compiler: toolchain.Compiler, workers: int, seconds: float, memory: int
-    ) -> None:
-        self._compiler = compiler
-        self._most = workers
-        self._seconds = seconds
-        self._memory = memory
-        self._idle: list[process.Process] = []
-        self._all: set[process.Process] = set()
-        self.version = compiler.full
-        self._starting: set[asyncio.Task[None]] = set()
-        self._waiting: deque[asyncio.Future[process.Process]] = deque()
-        self._closed = False
-
-    @property
-    def started(self) -> bool:
-        return bool(self._all)
-
-    async def ask(self, question: bytes) -> bytes:
-        one = await self._take()
-        sound = False
-        try:
-            async with asyncio.timeout(self._seconds):
-                answer = await one.ask(question)
-            sound = not one.worn()
-        except TimeoutError:
-            raise LimitReached(f"the compiler took more than {self._seconds:g} s") from None
-        else:
-            return answer
-        finally:
-            if sound and not self._closed:
-                self._give(one)
-            else:
-                self._all.discard(one)
-                await asyncio.shield(one.close())
-                self._grow()
-
-    async def _take(self) -> process.Process:
-        while self._idle:
-            one = self._idle.pop()
-            if not one.worn():
-                return one
-            self._all.discard(one)
-            await one.close()
-        waiting: asyncio.Future[process.Process] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        self._grow()
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self._give(waiting.result())
-            raise
-        finally:
-            with suppress(ValueError):
-                self._waiting.remove(waiting)
-
-    def _give(self, one: process.Process) -> None:
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(one)
-                return
-        self._idle.append(one)
-
-    def _grow(self) -> None:
-        """Start one more if too many wait for those there are."""
-        there = len(self._all) + len(self._starting)
-        if not self._closed and there < self._most and len(self._waiting) > there * _PATIENCE:
-            self._starting.add(asyncio.create_task(self._start()))
-
-    async def _start(self) -> None:
-        try:
-            one = await process.start(self._compiler, self._memory)
-        except (ChainError, OSError) as error:
-            told = error if isinstance(error, ChainError) else ChainError(str(error))
-            for waiting in self._waiting:
-                if not waiting.done():
-                    waiting.set_exception(told)
-        else:
-            self.version = one.version
-            self._all.add(one)
-            self._give(one)
-        finally:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101
-            self._starting.discard(task)
-
-    async def close(self) -> None:
-        """End all; what is being asked is over."""
-        self._closed = True
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-        for one in list(self._all):
-            await one.close()
-        for waiting in self._waiting:
-            waiting.cancel()

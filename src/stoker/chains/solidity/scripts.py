@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity.diagnostic import Diagnostic
@@ -55,27 +55,23 @@ def candidates(sources: Mapping[str, str]) -> list[tuple[str, Declaration]]:
         if one.kind == "contract"
     ]
     by_name = {one.name: one for _, one in contracts}
-    inherited: set[str] = set()
-    running: dict[str, bool] = {}
-
+    heirs: dict[str, list[str]] = {}
     for _, one in contracts:
-        lineage = _lineage(one, by_name)
-        running[one.name] = any(base.runs for base in lineage)
-        if running[one.name] and not one.abstract:
-            inherited.update(base.name for base in lineage[1:])
-    return [
-        (file, one)
-        for file, one in contracts
-        if running[one.name] and not one.abstract and one.name not in inherited
-    ]
+        for base in one.bases:
+            heirs.setdefault(base, []).append(one.name)
+    running = _reached([one.name for _, one in contracts if one.runs], heirs)
+    found = [(file, one) for file, one in contracts if one.name in running and not one.abstract]
+    bases = {name: list(one.bases) for name, one in by_name.items()}
+    inherited = _reached([base for _, one in found for base in one.bases], bases)
+    return [(file, one) for file, one in found if one.name not in inherited]
 
 
-def _lineage(one: Declaration, by_name: Mapping[str, Declaration]) -> list[Declaration]:
-    found = {one.name: one}
-    todo = [one]
+def _reached(begin: Iterable[str], edges: Mapping[str, list[str]]) -> set[str]:
+    found = set(begin)
+    todo = list(found)
     while todo:
-        for base in todo.pop().bases:
-            if base in by_name and base not in found:
-                found[base] = by_name[base]
-                todo.append(by_name[base])
-    return list(found.values())
+        for name in edges.get(todo.pop(), ()):
+            if name not in found:
+                found.add(name)
+                todo.append(name)
+    return found

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stoker.chains.errors import CompileFailed
+from stoker.chains.errors import CompileFailed, LimitReached
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.forge_std import PREFIX
@@ -22,6 +22,7 @@ CODE: Final = (
 _CREATION: Final = ("abi", "evm.bytecode.object")
 _UNTOLD: Final = frozenset({f"{PREFIX}{name}.sol" for name in ("Vm", "console", "console2")})
 """No trace needs their ABIs, which are large."""
+_NO_MEMORY: Final = "std::bad_alloc"
 _SEVERITIES: Final = frozenset({"error", "warning", "info"})
 
 
@@ -65,10 +66,12 @@ def question(
 
 
 def answer(text: bytes, sources: Mapping[str, str]) -> tuple[Answer, tuple[Diagnostic, ...]]:
-    """What solc says, and its warnings. Raises `CompileFailed`."""
+    """What solc says, and its warnings. Raises `CompileFailed`, `LimitReached`."""
     found = msgspec.json.decode(text, type=Answer)
     diagnostics = tuple(_diagnostic(one, sources) for one in found.errors)
     errors = [one for one in diagnostics if one.severity == "error"]
+    if any(_NO_MEMORY in one.message for one in errors):
+        raise LimitReached("the compiler took more memory on this source than it may")
     if errors:
         raise CompileFailed(errors)
     return found, diagnostics

@@ -5,208 +5,311 @@ import {CommonBase} from "./Base.sol";
 
 /// What must hold, else the script ends.
 abstract contract StdAssertions is CommonBase {
+    function fail(string memory message) internal pure virtual {
+        vm.assertTrue(false, message);
+    }
+
     function assertTrue(bool data) internal pure virtual {
-        require(data, "assertion failed");
+        vm.assertTrue(data);
     }
 
     function assertTrue(bool data, string memory err) internal pure virtual {
-        require(data, err);
+        vm.assertTrue(data, err);
     }
 
     function assertFalse(bool data) internal pure virtual {
-        require(!data, "assertion failed");
+        vm.assertFalse(data);
     }
 
     function assertFalse(bool data, string memory err) internal pure virtual {
-        require(!data, err);
+        vm.assertFalse(data, err);
     }
 
-    function assertEq(bool a, bool b) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(bool left, bool right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(bool a, bool b, string memory err) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(bool left, bool right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(bool a, bool b) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(uint256 left, uint256 right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(bool a, bool b, string memory err) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(uint256 a, uint256 b) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(int256 left, int256 right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(uint256 a, uint256 b) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(address left, address right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(address left, address right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(int256 a, int256 b) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(bytes32 left, bytes32 right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(bytes32 left, bytes32 right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(int256 a, int256 b) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(string memory left, string memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(string memory left, string memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(address a, address b) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(bytes memory left, bytes memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(address a, address b, string memory err) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(bytes memory left, bytes memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(address a, address b) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(bool[] memory left, bool[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(address a, address b, string memory err) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(bool[] memory left, bool[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(bytes32 a, bytes32 b) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(uint256[] memory left, uint256[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(bytes32 a, bytes32 b, string memory err) internal pure virtual {
-        _compared(a == b, vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(uint256[] memory left, uint256[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(bytes32 a, bytes32 b) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(int256[] memory left, int256[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(bytes32 a, bytes32 b, string memory err) internal pure virtual {
-        _compared(a != b, vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(int256[] memory left, int256[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(string memory a, string memory b) internal pure virtual {
-        _compared(keccak256(bytes(a)) == keccak256(bytes(b)), a, " != ", b, "");
+    function assertEq(address[] memory left, address[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(string memory a, string memory b, string memory err) internal pure virtual {
-        _compared(keccak256(bytes(a)) == keccak256(bytes(b)), a, " != ", b, err);
+    function assertEq(address[] memory left, address[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(string memory a, string memory b) internal pure virtual {
-        _compared(keccak256(bytes(a)) != keccak256(bytes(b)), a, " == ", b, "");
+    function assertEq(bytes32[] memory left, bytes32[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(string memory a, string memory b, string memory err) internal pure virtual {
-        _compared(keccak256(bytes(a)) != keccak256(bytes(b)), a, " == ", b, err);
+    function assertEq(bytes32[] memory left, bytes32[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertEq(bytes memory a, bytes memory b) internal pure virtual {
-        _compared(keccak256(a) == keccak256(b), vm.toString(a), " != ", vm.toString(b), "");
+    function assertEq(string[] memory left, string[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertEq(bytes memory a, bytes memory b, string memory err) internal pure virtual {
-        _compared(keccak256(a) == keccak256(b), vm.toString(a), " != ", vm.toString(b), err);
+    function assertEq(string[] memory left, string[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertNotEq(bytes memory a, bytes memory b) internal pure virtual {
-        _compared(keccak256(a) != keccak256(b), vm.toString(a), " == ", vm.toString(b), "");
+    function assertEq(bytes[] memory left, bytes[] memory right) internal pure virtual {
+        vm.assertEq(left, right);
     }
 
-    function assertNotEq(bytes memory a, bytes memory b, string memory err) internal pure virtual {
-        _compared(keccak256(a) != keccak256(b), vm.toString(a), " == ", vm.toString(b), err);
+    function assertEq(bytes[] memory left, bytes[] memory right, string memory err) internal pure virtual {
+        vm.assertEq(left, right, err);
     }
 
-    function assertLt(uint256 a, uint256 b) internal pure virtual {
-        _compared(a < b, vm.toString(a), " >= ", vm.toString(b), "");
+    function assertNotEq(bool left, bool right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertLt(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a < b, vm.toString(a), " >= ", vm.toString(b), err);
+    function assertNotEq(bool left, bool right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertGt(uint256 a, uint256 b) internal pure virtual {
-        _compared(a > b, vm.toString(a), " <= ", vm.toString(b), "");
+    function assertNotEq(uint256 left, uint256 right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertGt(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a > b, vm.toString(a), " <= ", vm.toString(b), err);
+    function assertNotEq(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertLe(uint256 a, uint256 b) internal pure virtual {
-        _compared(a <= b, vm.toString(a), " > ", vm.toString(b), "");
+    function assertNotEq(int256 left, int256 right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertLe(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a <= b, vm.toString(a), " > ", vm.toString(b), err);
+    function assertNotEq(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertGe(uint256 a, uint256 b) internal pure virtual {
-        _compared(a >= b, vm.toString(a), " < ", vm.toString(b), "");
+    function assertNotEq(address left, address right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertGe(uint256 a, uint256 b, string memory err) internal pure virtual {
-        _compared(a >= b, vm.toString(a), " < ", vm.toString(b), err);
+    function assertNotEq(address left, address right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertLt(int256 a, int256 b) internal pure virtual {
-        _compared(a < b, vm.toString(a), " >= ", vm.toString(b), "");
+    function assertNotEq(bytes32 left, bytes32 right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertLt(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a < b, vm.toString(a), " >= ", vm.toString(b), err);
+    function assertNotEq(bytes32 left, bytes32 right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertGt(int256 a, int256 b) internal pure virtual {
-        _compared(a > b, vm.toString(a), " <= ", vm.toString(b), "");
+    function assertNotEq(string memory left, string memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertGt(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a > b, vm.toString(a), " <= ", vm.toString(b), err);
+    function assertNotEq(string memory left, string memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertLe(int256 a, int256 b) internal pure virtual {
-        _compared(a <= b, vm.toString(a), " > ", vm.toString(b), "");
+    function assertNotEq(bytes memory left, bytes memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertLe(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a <= b, vm.toString(a), " > ", vm.toString(b), err);
+    function assertNotEq(bytes memory left, bytes memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function assertGe(int256 a, int256 b) internal pure virtual {
-        _compared(a >= b, vm.toString(a), " < ", vm.toString(b), "");
+    function assertNotEq(bool[] memory left, bool[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function assertGe(int256 a, int256 b, string memory err) internal pure virtual {
-        _compared(a >= b, vm.toString(a), " < ", vm.toString(b), err);
+    function assertNotEq(bool[] memory left, bool[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
     }
 
-    function fail(string memory err) internal pure virtual {
-        revert(err);
+    function assertNotEq(uint256[] memory left, uint256[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
     }
 
-    function _compared(bool holds, string memory a, string memory sign, string memory b, string memory err)
-        private
-        pure
-    {
-        if (holds) return;
-        string memory failed = string.concat("assertion failed: ", a, sign, b);
-        revert(bytes(err).length == 0 ? failed : string.concat(err, ": ", failed));
+    function assertNotEq(uint256[] memory left, uint256[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertNotEq(int256[] memory left, int256[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
+    }
+
+    function assertNotEq(int256[] memory left, int256[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertNotEq(address[] memory left, address[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
+    }
+
+    function assertNotEq(address[] memory left, address[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertNotEq(bytes32[] memory left, bytes32[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
+    }
+
+    function assertNotEq(bytes32[] memory left, bytes32[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertNotEq(string[] memory left, string[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
+    }
+
+    function assertNotEq(string[] memory left, string[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertNotEq(bytes[] memory left, bytes[] memory right) internal pure virtual {
+        vm.assertNotEq(left, right);
+    }
+
+    function assertNotEq(bytes[] memory left, bytes[] memory right, string memory err) internal pure virtual {
+        vm.assertNotEq(left, right, err);
+    }
+
+    function assertLt(uint256 left, uint256 right) internal pure virtual {
+        vm.assertLt(left, right);
+    }
+
+    function assertLt(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertLt(left, right, err);
+    }
+
+    function assertLt(int256 left, int256 right) internal pure virtual {
+        vm.assertLt(left, right);
+    }
+
+    function assertLt(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertLt(left, right, err);
+    }
+
+    function assertLe(uint256 left, uint256 right) internal pure virtual {
+        vm.assertLe(left, right);
+    }
+
+    function assertLe(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertLe(left, right, err);
+    }
+
+    function assertLe(int256 left, int256 right) internal pure virtual {
+        vm.assertLe(left, right);
+    }
+
+    function assertLe(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertLe(left, right, err);
+    }
+
+    function assertGt(uint256 left, uint256 right) internal pure virtual {
+        vm.assertGt(left, right);
+    }
+
+    function assertGt(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertGt(left, right, err);
+    }
+
+    function assertGt(int256 left, int256 right) internal pure virtual {
+        vm.assertGt(left, right);
+    }
+
+    function assertGt(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertGt(left, right, err);
+    }
+
+    function assertGe(uint256 left, uint256 right) internal pure virtual {
+        vm.assertGe(left, right);
+    }
+
+    function assertGe(uint256 left, uint256 right, string memory err) internal pure virtual {
+        vm.assertGe(left, right, err);
+    }
+
+    function assertGe(int256 left, int256 right) internal pure virtual {
+        vm.assertGe(left, right);
+    }
+
+    function assertGe(int256 left, int256 right, string memory err) internal pure virtual {
+        vm.assertGe(left, right, err);
     }
 }
