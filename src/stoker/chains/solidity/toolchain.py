@@ -168,7 +168,7 @@ async def _given(solc: str) -> Compiler:
                 "pip install 'stoker[chains]' brings one"
             )
         return _solc_js(package.resolve(), node)
-    program = shutil.which(path)
+    program = shutil.which(solc)
     native = None if program is None else await _native(program)
     if native is None:
         raise ChainError(f"compiler.solc: {path} is no solc program and no directory of solc-js")
