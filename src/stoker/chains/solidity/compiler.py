@@ -59,17 +59,6 @@ async def open_compiler(
         await compiler.close()
 
 
-class ScriptCompiler:
-    """A compiler as groups know it: of one text, that has no name."""
-
-    def __init__(self, compiler: SolidityCompiler) -> None:
-        self._compiler = compiler
-
-    async def compile(self, text: str, settings: CompilerSettings) -> Compilation:
-        """See `SolidityCompiler.compile`."""
-        return await self._compiler.compile({FILE: text}, None, settings)
-
-
 class SolidityCompiler:
     """Compiles scripts, several at once. `hits` of its `asked` came from the cache."""
 

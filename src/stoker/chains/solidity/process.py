@@ -78,9 +78,8 @@ class SolcJs:
         try:
             worker.version = msgspec.json.decode(await worker._read())["version"]
             # Node reserves much as its own; what counts is what comes on top.
-            limit = _data(process.pid) + memory
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+            _bound(process.pid, resource.RLIMIT_DATA, _data(process.pid) + memory)
+            _bound(process.pid, resource.RLIMIT_FSIZE, 1 << 20)
         except (EOFError, OSError):
             heard = worker._heard()
             await worker.close()
@@ -150,13 +149,12 @@ class NativeSolc:
                 start_new_session=True,
             )
             try:
-                limit = self._memory + _data(process.pid)
-                resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
+                _bound(process.pid, resource.RLIMIT_DATA, self._memory)
                 answer, said = await process.communicate(question)
             finally:
                 await _end(process)
         if process.returncode or not answer:
-            heard = said.decode(errors="replace").strip()[:300]
+            heard = said.decode(errors="replace").strip()[-300:]
             raise LimitReached(
                 f"{self._program} ended with status {process.returncode} on this source, or on its "
                 f"limit of {self._memory >> 20} MiB: {heard}"
@@ -177,6 +175,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     transport: Any = getattr(process, "_transport", None)
     if transport is not None:
         transport.close()
+
+
+def _bound(pid: int, what: int, limit: int) -> None:
+    hard = resource.prlimit(pid, what)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.prlimit(pid, what, (limit, limit))
 
 
 def _data(pid: int) -> int:
