@@ -59,7 +59,6 @@ class ExecutionBackend:
         self._log: dict[int, State] = {}
         """In the order of commits."""
         self._next = 0
-        self._committing = asyncio.Lock()
         self._views: OrderedDict[tuple[int, ...], dict[int, Delta]] = OrderedDict()
 
     @property
@@ -96,43 +95,47 @@ class ExecutionBackend:
         replay: Replay,
         file: str,
     ) -> Committed | Conflict:
-        """Make a replay's effects the plan's, at once or not at all; `file` is written whole
-        before. A second one of the same group takes the place of the first.
+        """Make a replay's effects the plan's, at once or not at all; `file` is whole, and on the
+        disk, when this returns. A second one of the same group takes the place of the first.
 
         `after`, `view`: as the view was asked for, and as it was. Raises `RpcError`, `OSError`,
         and `ChainError` where others have seen the first one meanwhile."""
         self.withdraw(index)
         balances = await self._balances(view, replay.accesses)
-        async with self._committing:
-            seen = self._closure(after)
-            unseen = [state for other, state in self._log.items() if other not in seen]
-            in_the_way: set[int] = set()
-            for chain_id, access in replay.accesses.items():
-                in_the_way |= conflicts(
-                    access,
-                    replay.deltas.get(chain_id, Delta()),
-                    {one.index: one.deltas[chain_id] for one in unseen if chain_id in one.deltas},
-                    balances.get(chain_id, {}),
-                )
-            if in_the_way:
-                return Conflict(tuple(sorted(in_the_way)))
-            state = State(
-                index=index,
-                position=self._next,
-                after=tuple(sorted(after)),
-                pins=view.pins,
-                deltas=replay.deltas,
-                transactions=renumbered(
-                    transactions,
-                    replay.accesses,
-                    seen=[one for other in seen for one in self._log[other].transactions],
-                    unseen=[one for other in unseen for one in other.transactions],
-                ),
+        # From here to where it is in the log nothing is waited for, so that nobody comes between.
+        seen = self._closure(after)
+        unseen = [state for other, state in self._log.items() if other not in seen]
+        in_the_way: set[int] = set()
+        for chain_id, access in replay.accesses.items():
+            in_the_way |= conflicts(
+                access,
+                replay.deltas.get(chain_id, Delta()),
+                {one.index: one.deltas[chain_id] for one in unseen if chain_id in one.deltas},
+                balances.get(chain_id, {}),
             )
-            content = msgspec.json.encode(state)
+        if in_the_way:
+            return Conflict(tuple(sorted(in_the_way)))
+        state = State(
+            index=index,
+            position=self._next,
+            after=tuple(sorted(after)),
+            pins=view.pins,
+            deltas=replay.deltas,
+            transactions=renumbered(
+                transactions,
+                replay.accesses,
+                seen=[one for other in seen for one in self._log[other].transactions],
+                unseen=[one for other in unseen for one in other.transactions],
+            ),
+        )
+        self._log[index] = state
+        self._next += 1
+        content = msgspec.json.encode(state)
+        try:
             await asyncio.to_thread(replace, Path(file), content, sync=True)
-            self._log[index] = state
-            self._next += 1
+        except OSError:
+            self.withdraw(index)
+            raise
         return Committed(
             index=index,
             after=state.after,
