@@ -10,7 +10,7 @@ from stoker.agents.worktree import ToolError
 from stoker.chains.sources.interface import functions
 
 _SIGNATURE: Final = re.compile(r"[A-Za-z_$][\w$]*\(.*\)", re.ASCII | re.DOTALL)
-_LONGEST: Final = 2_000
+_LONGEST: Final = 500
 
 
 def calldata(signature: str, arguments: Sequence[Any]) -> bytes:
