@@ -47,7 +47,7 @@ _KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
 _UNKNOWN_NAME = "uint256 half = amount / 2;"
 _TOO_MUCH = "amounts[1] * 2"
 _ENOUGH = "amounts[1] * 995 / 1000"
-_PAUSED = 'require(block.chainid == 0, "paused");'
+PAUSED = 'require(block.chainid == 0, "paused");'
 
 
 def model_settings(server: ModelServer, **settings: Any) -> ModelSettings:
@@ -157,7 +157,7 @@ def _script(asked: str, fault: Fault | None) -> dict[str, Any]:
     if fault == "compile":
         lines.insert(0, _UNKNOWN_NAME)
     elif fault == "unmendable" or (fault == "revert" and "Swap" not in title):
-        lines.insert(0, _PAUSED)
+        lines.insert(0, PAUSED)
     elif fault == "revert":
         lines = [line.replace(_ENOUGH, _TOO_MUCH) for line in lines]
     named = {interface.partition("(")[0] for interface in interfaces.values()}

@@ -52,8 +52,8 @@ class ScriptApp:
             why = str(error)
         finally:
             bench.keep(work.talk())
-        rounds = f"in {work.rounds} rounds{' and a restart' if work.restarted else ''}"
-        raise NotMended(f"{work.failure} (not mended {rounds}: {why})") from work.failure
+        rounds = f"rounds: {work.rounds}{', with a restart' if work.restarted else ''}"
+        raise NotMended(f"{work.failure} (not mended: {why}; {rounds})") from work.failure
 
 
 class _Mending:
@@ -96,6 +96,7 @@ class _Mending:
         session = Session(self._bench, text)
         try:
             await session.check()
+            self.failure = session.failure or self.failure
             parts = (self._model.brief(self._bench.group), before)
             prompt = MEND.format(
                 brief="\n\n".join(filter(None, parts)), script=text, why=session.why()
@@ -108,6 +109,7 @@ class _Mending:
                     break
                 answer = await self._ask(messages)
                 said = await self._done(session, answer)
+                self.failure = session.failure or self.failure
                 messages += said
                 self._messages += said
                 silent = 0 if answer.calls else silent + 1

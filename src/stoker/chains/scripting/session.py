@@ -135,8 +135,8 @@ class Session:
             raise ToolError(str(error)) from error
         if not text.strip() or len(text) > MAX_SCRIPT:
             raise ToolError(f"expected a script of 1 to {MAX_SCRIPT} characters")
+        at = max(self.text.find(edit.old), 0)
         self.text, self.passed, self.failure = text, False, None
-        at = max(text.find(edit.new), 0)
         first = max(text.count("\n", 0, at) - _AROUND, 0)
         last = text.count("\n", 0, at + len(edit.new)) + _AROUND
         shown = _numbered(text.splitlines()[first : last + 1], first + 1)
