@@ -139,3 +139,15 @@ def test_a_reopened_run_that_is_suspended_goes_on_with_its_new_steps(drive, tmp_
 
     drive(first)
     drive(second)
+
+
+def test_new_steps_are_durable_once_they_are_taken(drive, tmp_path):
+    async def scenario(engine, journal):
+        first = await start(engine, plan_of({"id": "a", "run": "true"}), tmp_path)
+        assert (await first.wait()).status == "succeeded"
+        again = await engine.extend("r", more({"id": "b", "run": "true"}))
+        again.run.suspend()  # before anything else is done, as when the engine is closed at once
+        types = [event.type for event in await journal.events("r")]
+        assert "run.extended" in types
+
+    drive(scenario)

@@ -211,7 +211,9 @@ class Engine:
         if handle := self._runs.get(run_id):
             await handle.extend(steps, by=by)
             return handle
-        return await self._go_on(run_id, steps, by, inputs=inputs, park=park, secrets=secrets)
+        handle = await self._go_on(run_id, steps, by, inputs=inputs, park=park, secrets=secrets)
+        await handle.begun()
+        return handle
 
     async def _go_on(
         self,

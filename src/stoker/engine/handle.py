@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from stoker.engine.commands import CommandRefused
@@ -82,9 +82,17 @@ class RunHandle:
         if self._ended.done():
             raise CommandRefused(f"run {self.run_id} is not running here any more")
         command = Command(run_id=self.run_id, kind=kind, payload=payload or {}, by=by)
-        asked = asyncio.ensure_future(self.run.call(lambda now: self.run.obey(command, now)))
+        return await self._decided(lambda now: self.run.obey(command, now), kind)
+
+    async def begun(self) -> None:
+        """Returns once what the run began with here is durable. Raises `CommandRefused` if it
+        ended before."""
+        await self._decided(lambda _: None, "begin")
+
+    async def _decided(self, decide: Callable[[float], Any], what: str) -> Any:
+        asked = asyncio.ensure_future(self.run.call(decide))
         await asyncio.wait({asked, self._ended}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.done():
             asked.cancel()
-            raise CommandRefused(f"run {self.run_id} ended before it could {kind}")
+            raise CommandRefused(f"run {self.run_id} ended before it could {what}")
         return asked.result()
