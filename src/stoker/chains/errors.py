@@ -20,6 +20,13 @@ class BadGroups(ChainError):
         self.problems = tuple(problems)
 
 
+class UnknownPlan(ChainError):
+    """There is none of that id."""
+
+    def __init__(self, plan_id: str) -> None:
+        super().__init__(f"there is no plan {plan_id}")
+
+
 class RpcError(ChainError):
     """A chain's RPC is down, slow, limits us, lies about its id, or has lost the pinned block."""
 

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from stoker.chains.errors import ChainError
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Captured, Chains, Replay
-from stoker.chains.group import Contract, OperationGroup
+from stoker.chains.group import OperationGroup
 from stoker.chains.scripting.extracted import ExtractedContractInfo
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.scripting.workbench import Workbench
 from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
 
@@ -68,16 +68,6 @@ class Backend(Protocol):
         """It did not settle after all; nothing if it was not committed."""
 
 
-class Sources(Protocol):
-    """Shared by all plans."""
-
-    def prefetch(self, contracts: Collection[Contract]) -> None:
-        """Begin to fetch, in the background."""
-
-    async def fetch(self, contracts: Sequence[Contract]) -> tuple[ContractSource, ...]:
-        """Raises `SourcesMissing`, at the latest after the settings' `wait`."""
-
-
 class Author(Protocol):
     """The model, as groups know it. Shared by all plans."""
 
@@ -92,14 +82,9 @@ class Author(Protocol):
         """Raises `ModelFailed`."""
 
 
-class Compiling(Protocol):
-    """Warm compilers. Shared by all plans."""
+class Mending(Protocol):
+    """The script agent."""
 
-    async def compile(self, text: str, settings: CompilerSettings) -> Compilation:
-        """Of a script's contract. Raises `CompileFailed`, `LimitReached`."""
-
-
-class Reviewing(Protocol):
-    """See `Workbench.review_script`."""
-
-    def __call__(self, text: str, group: OperationGroup) -> tuple[Diagnostic, ...]: ...
+    async def mend(self, bench: Workbench, text: str, failure: ChainError) -> str:
+        """A script that passes all that the bench can do with it. Raises the last failure if there
+        is none within the limits, and `ModelFailed`."""

@@ -84,6 +84,15 @@ def extend(groups: Sequence[OperationGroup], raw: Any) -> tuple[OperationGroup, 
     )
 
 
+def one(raw: Any, path: Path = ()) -> OperationGroup:
+    """A group alone; whom it may depend on is not looked at. Raises `BadGroups`."""
+    reader = _Reader()
+    value = reader.group(raw, path)
+    if reader.problems:
+        raise _bad(reader.problems)
+    return msgspec.convert(value, OperationGroup)
+
+
 def _bad(problems: Sequence[Problem]) -> BadGroups:
     return BadGroups([f"{one.pointer}: {one.message}".removeprefix(": ") for one in problems])
 

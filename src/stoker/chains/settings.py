@@ -59,6 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: ModelSettings | None = None
     """None: only groups that bring their script can be run."""
     compiler: CompilerSettings = CompilerSettings()
+    solc: str | None = None
+    """A solc program, or a directory of solc-js, instead of those that are found."""
     limits: Limits = Limits()
     repair: RepairSettings = RepairSettings()
     capture: Literal["py-evm", "forge"] = "py-evm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from stoker.journal.events import (
@@ -58,6 +59,7 @@ class Meters:
             Gauge("stoker_queued_steps", "Steps that wait for resources", queued),
             Gauge("stoker_streams", "Open streams", service.streams),
             *(self._settled, self._attempts, self._events, self._lag, self._start, self.requests),
+            *_of_chains(service),
         ]
 
     def count(self, event: Event) -> None:
@@ -77,3 +79,16 @@ class Meters:
             self._attempts.add(str(event.data["status"]))
         elif event.type == RUN_SETTLED:
             self._settled.add(str(event.data["status"]))
+
+
+def _of_chains(service: Service) -> Iterator[Metric]:
+    from stoker.chains.metrics import of
+
+    for one in of(service.engine).read():
+        name = f"stoker_chain_{one.name}"
+        if one.kind == "gauge":
+            yield Gauge(name, one.help, one.value)
+        else:
+            counter = Counter(f"{name}_total", one.help)
+            counter.add(amount=one.value)
+            yield counter

@@ -20,6 +20,7 @@ BUILT_IN: Final = {
     "checkpoint": "stoker.tasks.checkpoint:KIND",
     "agent": "stoker.agents.kind:KIND",
     "task": "stoker.tasks.kind:KIND",
+    "chain": "stoker.chains.kind:KIND",
     "roadmap-steer": "stoker.roadmaps.steer_kind:KIND",
     "roadmap-task": "stoker.roadmaps.task_kind:KIND",
     "roadmap-split": "stoker.roadmaps.split_kind:KIND",

@@ -1,0 +1,243 @@
+"""One group's elementary operations, on what it owns and what plans share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stoker.chains.address import checksummed, parsed
+from stoker.chains.config import SCRIPT, GroupArtifacts, GroupConfig, chain_ids, own
+from stoker.chains.errors import ChainError, ModelFailed
+from stoker.chains.evm.job import Capture, CaptureJob, Chains, Replay, ReplayJob
+from stoker.chains.group import Contract, OperationGroup
+from stoker.chains.log import log
+from stoker.chains.parts import Author, Backend, Committed, Conflict
+from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.scripting.talk import Talk
+from stoker.chains.sight import Sight
+from stoker.chains.solidity.compilation import Compilation
+from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.script_block import ScriptBlock
+from stoker.chains.sources.contract_source import ContractSource
+
+if TYPE_CHECKING:
+    from stoker.chains.tools import Tools
+    from stoker.chains.verdict import Verdict
+
+
+class GroupNode:
+    """A group while it is carried out: a `Workbench`. What it changes is its own; what it shares
+    with others it only asks."""
+
+    def __init__(
+        self,
+        index: int,
+        group: OperationGroup,
+        tools: Tools,
+        backend: Backend,
+        after: Collection[int],
+    ) -> None:
+        """`after`: the groups whose effects it is to see. Raises `ChainError`."""
+        self.index = index
+        self.config = GroupConfig.of(group, tools.settings)
+        self.artifacts = GroupArtifacts()
+        self.after = frozenset(after)
+        self._group = group
+        self._tools = tools
+        self._backend = backend
+        self._view: Chains | None = None
+        self._viewed: frozenset[int] = frozenset()
+
+    @property
+    def group(self) -> OperationGroup:
+        return self._group
+
+    # Sources and script.
+
+    async def fetch_sources(self) -> tuple[ContractSource, ...]:
+        found = await self._tools.sources.get(
+            self._group.contracts, self._tools.settings.sources.wait
+        )
+        found = self.artifacts.sources = tuple(map(own, found))
+        log.debug("sources", group=self.index, contracts=len(found))
+        return found
+
+    async def fetch_contract(self, chain_id: int, address: str) -> ContractSource:
+        contract = Contract(chain_id, checksummed(parsed(address)), "contract")
+        (found,) = await self._tools.sources.get([contract], self._tools.settings.sources.wait)
+        found = own(found)
+        self.artifacts.sources = (*self.artifacts.sources, found)
+        return found
+
+    async def extract(self) -> tuple[ExtractedContractInfo, ...]:
+        sources = self.artifacts.sources or await self.fetch_sources()
+        infos = await self._author.extract(self._group, sources)
+        log.debug("extraction", group=self.index, contracts=[one.interface_name for one in infos])
+        return infos
+
+    async def generate_script(self, infos: Sequence[ExtractedContractInfo]) -> ScriptBlock:
+        block = await self._author.generate(self._group, infos)
+        log.debug("generation", group=self.index, lines=len(block.codelines))
+        return block
+
+    @property
+    def _author(self) -> Author:
+        if self._tools.author is None:
+            raise ModelFailed(
+                "the group brings no script, and the settings name no model to write one"
+            )
+        return self._tools.author
+
+    def assemble(self, block: ScriptBlock) -> str:
+        from stoker.chains.solidity.assembler import assemble
+
+        return assemble(
+            block,
+            sender=checksummed(self.config.sender),
+            home=self.config.home,
+            funds=self._group.funds,
+            aliases=self.config.aliases,
+        )
+
+    def review_script(self, text: str) -> tuple[Diagnostic, ...]:
+        from stoker.chains.solidity.review import review
+
+        self.artifacts.script = text
+        return review(text, aliases=self.config.aliases, file=SCRIPT)
+
+    def edit_script(self, text: str, old: str, new: str) -> str:
+        from stoker.chains.solidity.review import edit
+
+        return edit(text, old, new)
+
+    async def compile_script(self, text: str) -> Compilation:
+        self.artifacts.script = text
+        compiled = own(await self._tools.compile(text, self.config.compiler))
+        self.artifacts.compilations[compiled.name] = compiled
+        for warning in compiled.warnings:
+            log.debug("compiler", group=self.index, said=str(warning))
+        return compiled
+
+    # Execution.
+
+    async def deploy_script(self, compiled: Compilation) -> CaptureJob:
+        """Put it on what the group sees, ready to be run."""
+        job = CaptureJob(
+            script=compiled,
+            chains=await self.view(),
+            sender=self.config.sender,
+            limits=self.config.limits,
+        )
+        self.artifacts.deployments[f"{compiled.file}:{compiled.name}"] = job
+        return job
+
+    async def execute_script(self, compiled: Compilation) -> Capture:
+        job = await self.deploy_script(compiled)
+        captured = await self._tools.capturing.capture(job)
+        self.artifacts.captured = captured
+        return captured
+
+    async def build_transactions(self, captured: Capture) -> Replay:
+        job = ReplayJob(
+            transactions=captured.transactions, chains=await self.view(), limits=self.config.limits
+        )
+        replayed = await self._tools.replaying.replay(job)
+        self.artifacts.replayed = replayed
+        return replayed
+
+    def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
+        return self._verdict(captured, replayed).problems(self._seen)
+
+    def explain(self, captured: Capture, replayed: Replay | None) -> str:
+        return self._verdict(captured, replayed).text(self._seen)
+
+    def keep(self, talk: Talk) -> None:
+        self.artifacts.talk = talk
+
+    def failure(self, captured: Capture) -> str | None:
+        """Why a script failed, with the errors of the contracts that are known; None: it ran."""
+        return self._verdict(captured, None).error()
+
+    async def without_code(self) -> tuple[str, ...]:
+        """What is said of the group's contracts that are none."""
+        sight = self._sight(self._seen)
+        told = [
+            f"there is no contract at {one.address} ({one.name}) on chain {one.chain_id}"
+            for one in self._group.contracts
+            if not await sight.code(one.chain_id, one.address)
+        ]
+        return tuple(told)
+
+    def report(self, captured: Capture, replayed: Replay) -> dict[str, Any]:
+        """Traces, logs, gas, what changed hands, what is stored otherwise, evidence."""
+        found = self._verdict(captured, replayed).document(self._seen)
+        return {**found, "evidence": self.artifacts.evidence}
+
+    async def across(self, captured: Capture, replayed: Replay) -> Replay:
+        """Have bridges bring what was locked to their other sides, and see whether what the group
+        asserts holds then; the replay with what came of that. Raises `AuditFailed`."""
+        from stoker.chains.across import across
+
+        came, evidence = await across(
+            self._group,
+            self._verdict(captured, replayed).registry,
+            captured,
+            replayed,
+            self._seen,
+            self._sight,
+            self._tools.replaying,
+            self.config.limits,
+        )
+        self.artifacts.evidence = evidence
+        return came
+
+    def _verdict(self, captured: Capture, replayed: Replay | None) -> Verdict:
+        from stoker.chains.verdict import Verdict
+
+        return Verdict(self._group, self.config.sender, self.artifacts, captured, replayed)
+
+    async def commit(self, captured: Capture, replayed: Replay, file: str) -> Committed | Conflict:
+        """Make its effects the plan's."""
+        return await self._backend.commit(
+            self.index,
+            after=self._viewed,
+            view=await self.view(),
+            transactions=captured.transactions,
+            replay=replayed,
+            file=file,
+        )
+
+    # What the group sees.
+
+    async def view(self) -> Chains:
+        """Taken when it is first asked for, and again when there is more to follow, or a script
+        names another chain."""
+        named = {self.config.home, *chain_ids(self._group)}
+        script = self.artifacts.script
+        named |= {one for alias, one in self.config.aliases.items() if f'"{alias}"' in script}
+        view = self._view
+        if view is None or self._viewed != self.after or not named <= view.pins.keys():
+            after = self.after
+            view = await self._backend.view(home=self.config.home, chains=named, after=after)
+            self._view, self._viewed = view, after
+        return view
+
+    async def balance(self, chain_id: int, address: str) -> int:
+        return await self._sight(await self.view()).balance(chain_id, address)
+
+    async def read_storage(self, chain_id: int, address: str, slot: int) -> int:
+        return await self._sight(await self.view()).read_storage(chain_id, address, slot)
+
+    async def call(self, chain_id: int, to: str, data: bytes) -> bytes:
+        return await self._sight(await self.view()).call(chain_id, to, data)
+
+    def _sight(self, view: Chains) -> Sight:
+        tools, config = self._tools, self.config
+        return Sight(view, tools.remote, tools.replaying, config.sender, config.limits)
+
+    @property
+    def _seen(self) -> Chains:
+        """What the last script ran on."""
+        if self._view is None:
+            raise ChainError("nothing has run yet")
+        return self._view

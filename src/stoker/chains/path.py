@@ -1,0 +1,102 @@
+"""The path of one group: from what it is to do to transactions that are the plan's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Collection
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stoker.chains.errors import (
+    AuditFailed,
+    CompileFailed,
+    LimitReached,
+    ScriptRefused,
+    ScriptReverted,
+)
+from stoker.chains.evm.job import Capture, Replay
+from stoker.chains.log import log
+from stoker.chains.node import GroupNode
+from stoker.chains.parts import Committed, Mending
+
+MENDABLE = (CompileFailed, ScriptRefused, ScriptReverted, AuditFailed, LimitReached)
+"""What another script may do better."""
+
+
+Settled = Callable[[Collection[int]], Awaitable[Collection[int]]]
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """A group that is done."""
+
+    committed: Committed
+    captured: Capture
+    replayed: Replay
+    reruns: int = 0
+    """How often it had to follow others that it had conflicted with."""
+    lost: float = 0.0
+    """Seconds that this took."""
+    mended: bool = False
+
+
+async def carry_out(
+    node: GroupNode,
+    *,
+    file: str,
+    mending: Mending | None,
+    settled: Settled,
+) -> Outcome:
+    """Do what the group says. `file`: of its effects; `settled` returns once the steps of other
+    groups are over, with those that are done. Raises `ChainError`; what there was by then is in
+    the node's artifacts."""
+    text = node.group.script
+    if text is None:
+        infos = await node.extract()
+        text = node.assemble(await node.generate_script(infos))
+    try:
+        return await _tried(node, text, file, settled)
+    except MENDABLE as error:
+        log.warning("script fails", group=node.index, stage=type(error).__name__, error=str(error))
+        if mending is None:
+            raise
+        text = await mending.mend(node, text, error)
+    return replace(await _tried(node, text, file, settled), mended=True)
+
+
+async def _tried(
+    node: GroupNode,
+    text: str,
+    file: str,
+    settled: Settled,
+) -> Outcome:
+    """One script, as often as others get in its way."""
+    errors = [str(one) for one in node.review_script(text) if one.severity == "error"]
+    if errors:
+        raise ScriptRefused("; ".join(errors))
+    compiled = await node.compile_script(text)
+    reruns, began = 0, time.monotonic()
+    while True:
+        last = time.monotonic()
+        captured = await node.execute_script(compiled)
+        if (why := node.failure(captured)) is not None:
+            raise ScriptReverted(
+                "; ".join((f"the script fails: {why}", *await node.without_code()))
+            )
+        replayed = await node.build_transactions(captured)
+        if findings := node.audit_results(captured, replayed):
+            kind = AuditFailed if replayed.error is None else ScriptReverted
+            raise kind("; ".join(findings))
+        replayed = await node.across(captured, replayed)
+        came = await node.commit(captured, replayed, file)
+        if isinstance(came, Committed):
+            return Outcome(
+                committed=came,
+                captured=captured,
+                replayed=replayed,
+                reruns=reruns,
+                lost=last - began if reruns else 0.0,
+            )
+        reruns += 1
+        log.debug("conflict", group=node.index, after=list(came.groups))
+        node.after |= frozenset(await settled(came.groups))

@@ -1,0 +1,75 @@
+"""Groups as a plan of the engine's: a step each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from stoker.chains.group import OperationGroup
+from stoker.chains.reading import one
+from stoker.plan.literally import literally, written
+from stoker.plan.model import Step
+
+PREFIX: Final = "chain-"
+"""What ids of plans of groups begin with."""
+WIDTH: Final = 16
+"""Groups at once: most of them wait for a model, an explorer or a node."""
+
+
+def new_plan_id() -> str:
+    """`chain-20261121-151200-3f9ac2b1`."""
+    from secrets import token_hex
+
+    return f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{token_hex(4)}"
+
+
+def document(plan_id: str, groups: Sequence[OperationGroup], settings: Path) -> bytes:
+    """The plan of these groups, which use the settings in a file."""
+    return msgspec.json.encode(
+        {
+            "plan_id": plan_id,
+            "description": "1 chain group" if len(groups) == 1 else f"{len(groups)} chain groups",
+            "globals": {"max_concurrency": WIDTH},
+            "steps": _steps(groups, 0, settings),
+        }
+    )
+
+
+def more(groups: Sequence[OperationGroup], first: int, settings: Path) -> str:
+    """The steps of groups that a plan is to have as well, from the index `first` on."""
+    return msgspec.json.encode(_steps(groups, first, settings)).decode()
+
+
+def step_id(index: int) -> str:
+    """Of a group."""
+    return f"group-{index}"
+
+
+def group_of(step: Step) -> OperationGroup:
+    """The group that a step of kind `chain` is, as it is journaled. Raises `BadGroups`."""
+    from stoker.plan.template import render_value
+
+    return one(render_value((step.step_def or {}).get("group"), {}))
+
+
+def _steps(groups: Sequence[OperationGroup], first: int, settings: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": step_id(index),
+            "name": literally(group.description[:200]),
+            "depends_on": [step_id(other) for other in group.dependencies],
+            "on_failure": "skip_dependents",
+            "step_def": written(
+                {
+                    "type": "chain",
+                    "group": msgspec.to_builtins(group),
+                    "settings": str(settings),
+                }
+            ),
+        }
+        for index, group in enumerate(groups, first)
+    ]

@@ -1,0 +1,140 @@
+"""What groups with the same settings share: explorers, a model, compilers, nodes, engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from stoker.chains import metrics
+from stoker.chains.config import SCRIPT
+from stoker.chains.errors import RpcError
+from stoker.chains.evm.engine import Capturing, Replaying
+from stoker.chains.evm.pyevm.pool import open_pyevm
+from stoker.chains.hexadecimal import data, text, word
+from stoker.chains.load import Loaded
+from stoker.chains.parts import Author, Backend, Mending
+from stoker.chains.rpc import Rpc
+from stoker.chains.settings import Settings
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings
+from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
+from stoker.chains.sources.fetcher import SourceFetcher
+from stoker.chains.state.remote import Remote
+from stoker.chains.state.store import StateStore
+from stoker.engine.engine import Engine
+from stoker.process.redact import Redactor
+
+
+class Tools:
+    """Of one file of settings, on one engine."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        remote: Remote,
+        sources: SourceFetcher,
+        compiler: SolidityCompiler,
+        capturing: Capturing,
+        replaying: Replaying,
+        author: Author | None,
+        mending: Mending | None,
+    ) -> None:
+        self.settings: Settings = loaded.settings
+        self.urls = {chain.id: chain.rpc for chain in loaded.written.chains.values()}
+        """Of nodes, by chain id, without what the environment filled in."""
+        self.remote = remote
+        self.sources = sources
+        self.compiler = compiler
+        self.capturing = capturing
+        self.replaying = replaying
+        self.author = author
+        self.mending = mending
+        self.redact = Redactor(loaded.secrets).text
+
+    def backend(self) -> Backend:
+        """The state of a plan."""
+        from stoker.chains.backend import ExecutionBackend
+
+        return ExecutionBackend(self.remote, self.settings.chains)
+
+    async def compile(self, script: str, settings: CompilerSettings) -> Compilation:
+        """A script's contract. Raises `CompileFailed`, `LimitReached`, `ChainError`."""
+        return await self.compiler.compile({SCRIPT: script}, None, settings)
+
+
+class _Nodes:
+    """The chains as they are now, for the fetcher of sources."""
+
+    def __init__(self, nodes: Sequence[Rpc]) -> None:
+        self._nodes = {node.chain_id: node for node in nodes}
+
+    async def code(self, chain_id: int, address: str) -> bytes:
+        return await self._node(chain_id).ask("eth_getCode", [address, "latest"], data)
+
+    async def storage(self, chain_id: int, address: str, slots: Sequence[int]) -> list[int]:
+        node = self._node(chain_id)
+
+        def read(value: object) -> int:
+            return int.from_bytes(data(value))
+
+        asked = (
+            node.ask("eth_getStorageAt", [address, word(slot), "latest"], read) for slot in slots
+        )
+        return await asyncio.gather(*asked)
+
+    async def call(self, chain_id: int, to: str, data_: bytes) -> bytes:
+        asked = [{"to": to, "data": text(data_)}, "latest"]
+        return await self._node(chain_id).ask("eth_call", asked, data)
+
+    def _node(self, chain_id: int) -> Rpc:
+        if (node := self._nodes.get(chain_id)) is None:
+            raise RpcError(f"chain {chain_id} is not in the settings")
+        return node
+
+
+@asynccontextmanager
+async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
+    """No node is asked before it is needed; compilers and workers get ready meanwhile."""
+    settings, folder = loaded.settings, engine.directory / "chains"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        nodes = [Rpc(alias, chain.id, chain.rpc) for alias, chain in settings.chains.items()]
+        remote = Remote(nodes, StateStore(folder / "state.db"))
+        stack.push_async_callback(remote.close)
+        sources = SourceFetcher(settings.sources, folder / "sources", _Nodes(nodes))
+        await stack.enter_async_context(sources)
+        compiler = await stack.enter_async_context(
+            open_compiler(project=engine.directory, solc=settings.solc)
+        )
+        author, mending = None, None
+        if settings.model is not None:
+            from stoker.chains.scripting.app import ScriptApp
+            from stoker.chains.scripting.model import ScriptModel
+
+            aliases = {chain.id: alias for alias, chain in settings.chains.items()}
+            author = ScriptModel(settings.model, aliases, settings.sender)
+            await stack.enter_async_context(author)
+            mending = ScriptApp(author, settings.repair)
+        pyevm = await stack.enter_async_context(open_pyevm(remote, workers=settings.workers))
+        replaying: Replaying = pyevm
+        if settings.replay == "anvil":
+            from stoker.chains.evm.anvil import AnvilEngine
+
+            anvil = AnvilEngine(remote)
+            stack.push_async_callback(anvil.close)
+            replaying = anvil
+        tools = Tools(
+            loaded,
+            remote=remote,
+            sources=sources,
+            compiler=compiler,
+            capturing=pyevm,
+            replaying=replaying,
+            author=author,
+            mending=mending,
+        )
+        metrics.of(engine).opened(tools)
+        warming = asyncio.gather(compiler.warm(), pyevm.warm(), return_exceptions=True)
+        stack.callback(warming.cancel)
+        yield tools
