@@ -176,7 +176,7 @@ def _lines(
     router = "UniswapV2Router02"
     rest = f"{sender}, block.timestamp + 3600"
     if "Wrap" in title:
-        return [f"{contract['WETH']}.deposit{{value: 5 ether}};"]
+        return [f"{contract['WETH']}.deposit{{value: 5 ether}}();"]
     if "Swap" in title:
         return [
             "address[] memory path = new address[](2);",
