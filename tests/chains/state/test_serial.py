@@ -43,7 +43,7 @@ def serial(all_programs, order):
     return world, sent
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(programs, st.data())
 def test_any_interleaving_is_some_serial_order(all_programs, data):
     asyncio.run(_interleaved(all_programs, data))

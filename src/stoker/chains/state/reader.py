@@ -48,6 +48,8 @@ class Reader:
         """It does not take blocks by their hashes."""
         self._traces: bool | None = None
         """Whether it traces calls; False: it makes access lists only."""
+        self._lists = True
+        """Whether its access lists are made with overrides: newer nodes do."""
 
     async def pin(self, number: int | None) -> Pin:
         """A block as it is now; None: the latest. Raises `RpcError`."""
@@ -82,7 +84,7 @@ class Reader:
         that make access lists only. One that nothing is known of is asked for both at once. Raises
         `RpcError`; a call that could not be traced brings nothing."""
         options, told = tracer_options(overrides), [call_object(call) for call in calls]
-        known = self._traces
+        known, more = self._traces, [options["stateOverrides"]] if overrides and self._lists else []
 
         def asked(at: object) -> list[asyncio.Future[Any]]:
             traces = zip(calls, told, strict=True) if known is not False else ()
@@ -97,7 +99,7 @@ class Reader:
                     for call, one in traces
                 ),
                 *(
-                    self.node.send("eth_createAccessList", [one, at], read_access_list)
+                    self.node.send("eth_createAccessList", [one, at, *more], read_access_list)
                     for one in lists
                 ),
             ]
@@ -111,6 +113,8 @@ class Reader:
                 touched += answer
             else:
                 LOG.debug("%s: a call was not traced: %s", self.node, answer)
+                if "eth_createAccessList" in str(answer) and _not_taken(answer):
+                    self._lists = False
         if known is None and (values or touched):
             self._traces = bool(values)
         return values, [] if self._traces else touched
@@ -123,7 +127,8 @@ class Reader:
         answers: list[Any | BaseException] = []
         if not (numbered or self._numbered):
             answers = await _all(asked({"blockHash": text(pin.hash), "requireCanonical": False}))
-            if not any(map(_not_taken, answers)):
+            answered = any(not isinstance(answer, BaseException) for answer in answers)
+            if answered or not any(map(_not_taken, answers)):
                 return answers
         header = self.node.send("eth_getBlockByNumber", [hex(pin.number), False], read_pin)
         first, *others = await _all([header, *asked(hex(pin.number))])
