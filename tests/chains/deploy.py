@@ -270,11 +270,9 @@ class _World:
         self._node.send(self._deployer, self._made[name], calldata(signature, *arguments), value)
 
     def _fund(self) -> None:
-        self._node.send(WALLET, self._made["WETH"], calldata("deposit()"), 100 * WEI)
         # the wallet comes to its tests without a history
-        self._node.rpc("anvil_setNonce", WALLET, "0x0")
-        self._node.rpc("anvil_setBalance", WALLET, hex(10_000 * WEI))
         self._send("WETH", "deposit()", value=4_000 * WEI)
+        self._send("WETH", "transfer(address,uint256)", WALLET, 100 * WEI)
         mint = "mint(address,uint256)"
         for account in (WALLET, self._deployer):
             self._send("USDC", mint, account, 1_000_000 * USDC * (1 if account == WALLET else 100))

@@ -21,6 +21,7 @@ BUILT_IN: Final = {
     "agent": "stoker.agents.kind:KIND",
     "task": "stoker.tasks.kind:KIND",
     "chain": "stoker.chains.kind:KIND",
+    "chain-broadcast": "stoker.chains.broadcast.kind:KIND",
     "roadmap-steer": "stoker.roadmaps.steer_kind:KIND",
     "roadmap-task": "stoker.roadmaps.task_kind:KIND",
     "roadmap-split": "stoker.roadmaps.split_kind:KIND",

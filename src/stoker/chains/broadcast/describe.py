@@ -1,0 +1,146 @@
+"""From what an engine captured and replayed to what forge would write of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from typing import Any, Final
+
+from stoker.chains.address import checksummed
+from stoker.chains.broadcast.artefact import Additional, Request, Returned, Sequence, Transaction
+from stoker.chains.evm.frame import Frame
+from stoker.chains.evm.job import Capture, Captured, Replayed
+from stoker.chains.hexadecimal import text
+from stoker.chains.report.abi import Parameter, decoded, entries
+from stoker.chains.report.registry import Registry
+from stoker.chains.solidity.compilation import Compilation
+
+_MARGIN: Final = 130
+"""Percent of the gas that a transaction used: what it may use, as forge has it. What a block costs
+changes until then, and what is given back at the end is needed before."""
+_SALT: Final = 32
+
+
+def gas_limit(captured: Captured, replayed: Replayed) -> int:
+    """What it is sent with."""
+    return captured.gas if captured.gas is not None else replayed.gas_used * _MARGIN // 100
+
+
+def sequences(
+    transactions: Several[Captured],
+    replayed: Several[Replayed],
+    registry: Registry,
+    *,
+    timestamp: int,
+    capture: Capture | None = None,
+    script: Compilation | None = None,
+) -> list[Sequence]:
+    """Of each chain, in the order in which they come first. `registry`: has learned what was
+    created; `capture` and `script`: for what the script returned."""
+    returns = {} if capture is None or script is None else _returns(script, capture.returned)
+    found: dict[int, list[Transaction]] = {}
+    for one, done in zip(transactions, replayed, strict=True):
+        found.setdefault(one.chain_id, []).append(_transaction(one, done, registry))
+    return [
+        Sequence(transactions=tuple(those), returns=returns, timestamp=timestamp, chain=chain_id)
+        for chain_id, those in found.items()
+    ]
+
+
+def request(captured: Captured, gas: int) -> Request:
+    """As a node takes it."""
+    return Request(
+        from_=text(captured.from_),
+        to=None if captured.to is None else text(captured.to),
+        gas=hex(gas),
+        value=hex(captured.value),
+        input=text(captured.data),
+        nonce=hex(captured.nonce),
+        chain_id=hex(captured.chain_id),
+    )
+
+
+def _transaction(one: Captured, done: Replayed, registry: Registry) -> Transaction:
+    address = one.contract if one.kind != "CALL" else one.to
+    function, arguments = _called(one, registry)
+    return Transaction(
+        transaction_type=one.kind,
+        contract_name=None if address is None else registry.name(address, one.chain_id),
+        contract_address=None if address is None else text(address),
+        function=function,
+        arguments=arguments,
+        transaction=request(one, gas_limit(one, done)),
+        additional_contracts=tuple(_additional(done.frame, one, registry)),
+        is_fixed_gas_limit=one.gas is not None,
+    )
+
+
+def _called(one: Captured, registry: Registry) -> tuple[str | None, tuple[str, ...] | None]:
+    if one.kind == "CALL":
+        assert one.to is not None  # noqa: S101
+        called = registry.function(one.to, one.data, one.chain_id)
+        if called is None:
+            return None, None
+        entry, values = called
+        return entry.signature, _arguments(entry.inputs, values)
+    made = registry.constructor(one.data[_SALT:] if one.kind == "CREATE2" else one.data)
+    return None, _arguments(*made) if made and made[0] else None
+
+
+def _additional(frame: Frame, one: Captured, registry: Registry) -> list[Additional]:
+    found = []
+    for call in frame.calls:
+        if call.error is not None:
+            continue
+        if call.type in {"CREATE", "CREATE2"} and call.to != one.contract:
+            found.append(
+                Additional(
+                    transaction_type="CREATE" if call.type == "CREATE" else "CREATE2",
+                    contract_name=registry.name(call.to, one.chain_id),
+                    address=text(call.to),
+                    init_code=text(call.input),
+                )
+            )
+        found += _additional(call, one, registry)
+    return found
+
+
+def _returns(script: Compilation, returned: bytes) -> dict[str, Returned]:
+    """Of `run()`, by name, or by position where there is none."""
+    for item in script.abi:
+        entry = next(entries([item]), None)
+        if entry is None or entry.kind != "function" or entry.signature != "run()":
+            continue
+        values = decoded(entry.outputs, returned)
+        if not values:
+            return {}
+        return {
+            one.name or str(at): Returned(told.get("internalType", one.type), shown(one, value))
+            for at, (one, value, told) in enumerate(
+                zip(entry.outputs, values, item["outputs"], strict=True)
+            )
+        }
+    return {}
+
+
+def _arguments(parameters: Several[Parameter], values: Several[Any]) -> tuple[str, ...]:
+    return tuple(shown(one, value) for one, value in zip(parameters, values, strict=True))
+
+
+def shown(parameter: Parameter, value: Any, inner: bool = False) -> str:
+    """As forge writes a value: whole, and only within others are texts quoted."""
+    if isinstance(value, bytes):
+        return text(value)
+    if isinstance(value, tuple):
+        element = parameter.element
+        if element is not None:
+            return f"[{', '.join(shown(element, one, True) for one in value)}]"
+        parts = zip(parameter.components, value, strict=True)
+        return f"({', '.join(shown(one, item, True) for one, item in parts)})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if parameter.type == "address":
+        return checksummed(bytes.fromhex(str(value)[2:]))
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"' if inner else escaped
