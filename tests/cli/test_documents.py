@@ -89,7 +89,18 @@ def test_doctor_finds_a_damaged_journal(project) -> None:
     done = project.run("doctor", "--json")
     assert done.returncode == 0, done.stdout
     names = {finding["name"] for finding in json.loads(done.stdout)["findings"]}
-    assert names >= {"python", "sqlite", "journal", "disk", "git", "powershell", "inotify", "pidfd"}
+    assert names >= {
+        "chains",
+        "solidity",
+        "python",
+        "sqlite",
+        "journal",
+        "disk",
+        "git",
+        "powershell",
+        "inotify",
+        "pidfd",
+    }
     assert project.run("run", plan, "-q").returncode == 0
     assert ": sound, 1 run\n" in project.run("doctor").stdout
     journal = project.directory / ".stoker/journal.db"
@@ -100,6 +111,24 @@ def test_doctor_finds_a_damaged_journal(project) -> None:
     assert done.returncode == 1
     assert "problem" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_tells_how_to_get_a_solidity_compiler_and_which_one_there_is(project) -> None:
+    def told(**variables: str) -> dict[str, str]:
+        done = project.run("doctor", "--json", XDG_CACHE_HOME=str(project.directory), **variables)
+        findings = json.loads(done.stdout)["findings"]
+        return next(finding for finding in findings if finding["name"] == "solidity")
+
+    (project.directory / "bin").mkdir()
+    bare = str(project.directory / "bin")
+    assert told(PATH=bare)["status"] == "absent"
+    assert told(PATH=bare)["remedy"] == "stoker chain setup"
+    package = project.directory / "node_modules/solc"
+    package.mkdir(parents=True)
+    (package / "soljson.js").write_text("")
+    (package / "package.json").write_text('{"version": "0.8.30"}')
+    found = told(PATH=bare)
+    assert (found["status"], found["detail"]) == ("ok", f"0.8.30 solc-js, {package}")
 
 
 def test_doctor_asks_code_hosts_whose_token_it_is(project, tmp_path_factory) -> None:

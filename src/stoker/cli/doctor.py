@@ -52,7 +52,8 @@ def register(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace, context: Context) -> int:
     """Look, and tell."""
-    findings = [*_machine(), *_programs(), _disk(context), *await _journal(context)]
+    findings = [*_machine(), *_programs(), await _solidity(context), _disk(context)]
+    findings += await _journal(context)
     findings += await _code_hosts(context)
     failed = any(finding.status == "problem" for finding in findings)
     if args.json:
@@ -129,6 +130,18 @@ def _programs() -> Iterator[Finding]:
     )
     yield _package("postgresql", "asyncpg", "journals on PostgreSQL", "postgres")
     yield _package("server", "litestar", "`stoker serve`", "server")
+    yield _package("chains", "eth", "chain groups", "chains")
+
+
+async def _solidity(context: Context) -> Finding:
+    from stoker.chains.errors import ChainError
+    from stoker.chains.solidity.toolchain import REMEDY, compilers
+
+    try:
+        found = (await compilers(project=context.cwd))[0]
+    except ChainError as error:
+        return Finding("solidity", "absent", f"{error}: no scripts of chain groups", REMEDY)
+    return Finding("solidity", "ok", f"{found.full}, {found.argv[-1]}")
 
 
 def _package(name: str, package: str, use: str, extra: str) -> Finding:

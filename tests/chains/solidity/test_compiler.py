@@ -237,7 +237,7 @@ def test_no_compiler_at_all_is_an_error_with_its_remedy(tmp_path, monkeypatch):
         async with open_compiler(project=tmp_path, cache=tmp_path) as compiler:
             await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
 
-    with pytest.raises(ChainError, match="run `stoker chain setup`"):
+    with pytest.raises(ChainError, match="`stoker chain setup` installs one"):
         asyncio.run(use())
 
 

@@ -18,7 +18,7 @@ from stoker.chains.solidity.versions import Version, version
 
 PINNED: Final = "0.8.37"
 """solc-js that `install` puts into the cache."""
-REMEDY: Final = "run `stoker chain setup`"
+REMEDY: Final = "stoker chain setup"
 _NODE: Final = (18, 0, 0)
 
 
@@ -61,7 +61,9 @@ async def compilers(
             f"solc-js is at {package}, but there is no Node {_NODE[0]} or newer to run it: "
             "pip install 'stoker[chains]' brings one"
         )
-    raise ChainError(f"no Solidity compiler: no solc on PATH and no solc-js; {REMEDY}")
+    raise ChainError(
+        f"no Solidity compiler: no solc on PATH and no solc-js; `{REMEDY}` installs one"
+    )
 
 
 def find_solc_js(project: Path | None, cache: Path | None = None) -> Path | None:
