@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stoker.agents.builtin.entries import Answer, Asked, Message, Noted
 from stoker.agents.builtin.wire import Request
-from stoker.chains.errors import ChainError, ModelFailed, NotMended
+from stoker.chains.errors import MENDABLE, ChainError, ModelFailed, NotMended, SourcesMissing
 from stoker.chains.scripting.model import Meter, ScriptModel
 from stoker.chains.scripting.prompts import ELSEWHERE, GO_ON, MEND, REPAIR
 from stoker.chains.scripting.session import Session
@@ -48,7 +48,7 @@ class ScriptApp:
                 return mended
         except TimeoutError:
             why = f"the {seconds:g} s for mending it are over"
-        except ModelFailed as error:
+        except (ModelFailed, SourcesMissing) as error:
             why = str(error)
         finally:
             bench.keep(work.talk())
@@ -88,7 +88,12 @@ class _Mending:
         if mended is None and self._bench.group.script is None:
             self.restarted = True
             infos = await self._bench.extract()
-            text = self._bench.assemble(await self._bench.generate_script(infos))
+            block = await self._bench.generate_script(infos)
+            try:
+                text = self._bench.assemble(block)
+            except MENDABLE as error:
+                self.failure = error
+                return None, "the new script cannot be put together"
             mended, why = await self._session(text, ELSEWHERE.format(why=str(self.failure)))
         return mended, why
 

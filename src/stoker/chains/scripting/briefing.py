@@ -41,9 +41,8 @@ def extraction(
             asked = f"{_operations(group)} {named}"
             found = library.search(asked, _MOST_PASSAGES, source.address)
             texts = (f"// {one.file}, {one.title}\n{one.text}" for one in found)
-            parts.append(
-                _SOLIDITY.format(_bounded(texts, _SOURCE_TOKENS * _SIGN // share, "parts"))
-            )
+            code = _bounded(texts, _SOURCE_TOKENS * _SIGN // share, "parts")
+            parts.append(_SOLIDITY.format(code.replace("```", "'''")))
     finally:
         library.close()
     return "\n\n".join(parts)

@@ -66,7 +66,7 @@ def _checked(
     for one in info.functions[:_MOST]:
         signature = _known(one.signature, known)
         if signature is None:
-            near = difflib.get_close_matches(one.signature, known, 5, 0.3)
+            near = difflib.get_close_matches(one.signature[:200], known, 5, 0.3)
             wrong.append(
                 f"{source.name} at {source.address} has no function {one.signature[:200]!r}; "
                 f"there are {', '.join(near or list(known)[:20])}"
@@ -100,7 +100,7 @@ def _list(texts: Sequence[str]) -> tuple[str, ...]:
 def _known(said: str, known: Mapping[str, Mapping[str, Any]]) -> str | None:
     """The signature that is meant: written in full, with names of parameters, or, where there is
     only one of this name, anyhow."""
-    text = said.strip().removeprefix("function ").strip()
+    text = said[:_LONGEST].strip().removeprefix("function ").strip()
     name, _, rest = text.partition("(")
     depth, end = 1, len(rest)
     for place, sign in enumerate(rest):

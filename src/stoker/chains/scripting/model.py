@@ -97,6 +97,8 @@ class ScriptModel:
         meter: Meter | None = None,
     ) -> tuple[ExtractedContractInfo, ...]:
         """What matters in the sources. Raises `ModelFailed`."""
+        if not sources:
+            return ()
         # Large sources take a while to cut.
         prompt = await asyncio.to_thread(extraction, group, sources, self._aliases)
 
@@ -153,7 +155,7 @@ class ScriptModel:
         system = f"{system}\n\n{FORM.format(schema=form)}"
         messages: list[Message] = [Asked("1", prompt)]
         why = ""
-        for attempt in range(1, self._settings.attempts + 1):
+        for attempt in range(1, max(self._settings.attempts, 1) + 1):
             answer = await self._formed(system, messages, response_format(kind, name), meter)
             try:
                 found = check(decoded(answer.text, kind))

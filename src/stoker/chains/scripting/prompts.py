@@ -32,8 +32,7 @@ view and pure calls are not sent and cost nothing.
 - One complete Solidity 0.8 statement in each line, ending with `;` or, for a block, with `}`. No \
 pragma, import, contract, function, comment or console call among them.
 - Call contracts through interfaces: `IERC20(0x...).approve(...)`. Copy addresses exactly as they \
-are given, with their checksum. Use no address that was not given, read from a contract, or the \
-sender.
+are given, with their checksum. Use no address that is neither given nor read from a contract.
 - Amounts are in the smallest unit of the token: read `decimals` from what is said of it; ETH and \
 WETH have 18, USDC and USDT usually 6. Write `1 ether` or `250 * 10**6`.
 - A contract that takes tokens from the sender (router, vault, position manager) needs \
@@ -43,10 +42,11 @@ WETH have 18, USDC and USDT usually 6. Write `1 ether` or `250 * 10**6`.
 unless the operations say otherwise. Do not use 0 as a minimum.
 - Recipients are the sender unless the operations say otherwise. Write the sender's address, not \
 msg.sender or address(this): in a script these are somebody else.
-- ETH goes with a call as `{value: amount}`.
+- ETH goes with a call as `{value: amount}`; plain ETH as `(bool sent, ) = \
+payable(<address>).call{value: amount}("");` and `require(sent, "not sent");`.
 - Values that one line computes and others use are local variables; at most 12 of them.
-- No cheatcodes (broadcasting is done for you), no assembly, no low-level call, no selfdestruct, \
-no require that only checks what the chain checks anyway.
+- No cheatcodes (broadcasting is done for you), no assembly, no other low-level call, no \
+selfdestruct, no require that only checks what the chain checks anyway.
 - Do what the operations say, all of it and nothing else."""
 
 ACROSS: Final = """\

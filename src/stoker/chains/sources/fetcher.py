@@ -54,17 +54,18 @@ class SourceFetcher:
         pause: float = 0.5,
     ) -> None:
         """`folder`: of what is kept on disk. `pause`: see `Web`."""
-        self._web = Web((settings.etherscan_key,), pause=pause)
         self._cache = Cache(folder)
         self._reader = reader
         self._flights: dict[_Key, asyncio.Task[ContractSource]] = {}
         self._asked: dict[_Key, asyncio.Task[ContractSource]] = {}
-        explorers: list[Explorer] = []
         key, usual = settings.etherscan_key, SourceSettings().etherscan
+        explorers: list[tuple[Web, Explorer]] = []
         if settings.etherscan and (key or settings.etherscan != usual):
-            explorers.append(Etherscan(self._web, settings.etherscan, key))
+            web = Web((key,), pause=pause)
+            explorers.append((web, Etherscan(web, settings.etherscan, key)))
         if settings.sourcify:
-            explorers.append(Sourcify(self._web, settings.sourcify))
+            web = Web((key,), pause=pause)
+            explorers.append((web, Sourcify(web, settings.sourcify)))
         self._explorers = tuple(explorers)
 
     async def __aenter__(self) -> Self:
@@ -85,7 +86,8 @@ class SourceFetcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._flights.clear()
-        await self._web.close()
+        for web, _ in self._explorers:
+            await web.close()
 
     def begin(self, contracts: Iterable[Contract]) -> None:
         """Fetch in the background, what failed before and where proxies lead anew."""
@@ -126,7 +128,8 @@ class SourceFetcher:
                 done = [old for old, task in self._flights.items() if task.done()]
                 for old in done[: _KEPT // 2]:
                     del self._flights[old]
-            self._flights[key] = asyncio.create_task(self._resolve(chain_id, address))
+            task = self._flights[key] = asyncio.create_task(self._resolve(chain_id, address))
+            task.add_done_callback(_looked_at)
         return self._flights[key]
 
     async def _resolve(self, chain_id: int, address: str) -> ContractSource:
@@ -175,13 +178,14 @@ class SourceFetcher:
         if key not in self._asked:
             task = self._asked[key] = asyncio.create_task(self._ask(chain_id, address))
             task.add_done_callback(lambda _: self._asked.pop(key, None))
+            task.add_done_callback(_looked_at)
         return await asyncio.shield(self._asked[key])
 
     async def _ask(self, chain_id: int, address: str) -> ContractSource:
         if kept := await self._cache.get(chain_id, address):
             return kept
         answers = []
-        for explorer in self._explorers:
+        for _, explorer in self._explorers:
             try:
                 found = await explorer.ask(chain_id, address)
             except NotVerified as error:
@@ -201,3 +205,9 @@ def _may_be_proxy(source: ContractSource) -> bool:
 def _passing(flight: asyncio.Task[ContractSource]) -> bool:
     """Whether what it came to may be different now."""
     return flight.exception() is not None or flight.result().implementation is not None
+
+
+def _looked_at(flight: asyncio.Task[ContractSource]) -> None:
+    """Nobody may ask for what it came to, which is no reason to complain of its failure."""
+    if not flight.cancelled():
+        flight.exception()

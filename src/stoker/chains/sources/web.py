@@ -38,12 +38,12 @@ class Busy(Exception):
 
 
 class Web:
-    """Gets JSON over HTTP. What it raises and logs is without `secrets`."""
+    """Gets JSON of one server. What it raises and logs is without `secrets`."""
 
     def __init__(self, secrets: tuple[str, ...], *, pause: float = 0.5) -> None:
         """`pause`: seconds before the first retry, doubled for each that follows."""
         self._redactor = Redactor(secrets)
-        self._pause = pause
+        self._shortest = pause
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._http: httpx.AsyncClient | None = None
 
@@ -55,24 +55,27 @@ class Web:
 
     async def get(self, url: str, query: Mapping[str, str], read: Read[A]) -> A:
         """What `read` makes of the answer. Raises `BadAnswer`, and what `read` raises."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                async with self._places:
-                    status, body = await self._once(url, query)
-                return read(status, body)
-            except Busy as error:
-                why = self._redactor.text(str(error))
-                pause = error.after
-                if pause is None:
-                    pause = self._pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-                if attempt == _ATTEMPTS:
-                    raise BadAnswer(f"no answer in {attempt} attempts: {why}") from None
-                if pause > _LONGEST_PAUSE:
-                    raise BadAnswer(f"to be asked again only in {pause:.0f} s: {why}") from None
-            except BadAnswer as error:
-                raise BadAnswer(self._redactor.text(str(error))) from None
-            await asyncio.sleep(pause)
+        # Whoever is to wait keeps its place, or all who come would run into the same limit.
+        async with self._places:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    return read(*await self._once(url, query))
+                except Busy as error:
+                    await self._pause(error, attempt)
+                except BadAnswer as error:
+                    raise BadAnswer(self._redactor.text(str(error))) from None
         raise AssertionError("the last attempt returns or raises")
+
+    async def _pause(self, busy: Busy, attempt: int) -> None:
+        why = self._redactor.text(str(busy))
+        if attempt == _ATTEMPTS:
+            raise BadAnswer(f"no answer in {attempt} attempts: {why}") from None
+        pause = busy.after
+        if pause is None:
+            pause = self._shortest * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
+        if pause > _LONGEST_PAUSE:
+            raise BadAnswer(f"to be asked again only in {pause:.0f} s: {why}") from None
+        await asyncio.sleep(pause)
 
     async def _once(self, url: str, query: Mapping[str, str]) -> tuple[int, Any]:
         import httpx
