@@ -40,7 +40,8 @@ class Chain(Definition, frozen=True, kw_only=True):
 class ChainKind(BaseKind[Chain]):
     """Outputs: `result`, also of a group that failed; of one that is done `committed` (what it
     takes to have its effects again), `captured` (its transactions), `report` (a file: traces, logs,
-    gas, what changed hands) and `reruns`."""
+    gas, what changed hands), `reruns` and `mended`; of one whose script was mended, or was to be,
+    `talk` (a file: what was said with the model)."""
 
     name = "chain"
     definition = Chain
@@ -143,6 +144,7 @@ class _Pass:
                 "report": report,
                 "reruns": outcome.reruns,
                 "mended": outcome.mended,
+                **self._talk(node),
             }
         )
 
@@ -151,9 +153,18 @@ class _Pass:
         if made.captured is not None:
             self._attempt.write(node.explain(made.captured, made.replayed), error=True)
         captured = made.captured.transactions if made.captured is not None else ()
+        if self._group.atomic:  # all, or none
+            captured = ()
         sent = results.transaction_data(captured, self._site.tools.urls)
         failed = results.failed(self._index, self._group, error, sent, made.script)
-        return Result(error=error, outputs={"result": _plain(failed)})
+        return Result(error=error, outputs={"result": _plain(failed), **self._talk(node)})
+
+    def _talk(self, node: GroupNode) -> dict[str, str]:
+        if node.artifacts.talk is None:
+            return {}
+        talk = self._file("talk")
+        whole_file.replace(Path(talk), msgspec.json.encode(node.artifacts.talk))
+        return {"talk": talk}
 
     async def _settled(self, groups: Collection[int]) -> frozenset[int]:
         """Once the steps of others are over: those whose effects stand."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stoker.chains.address import checksummed, parsed
@@ -55,9 +57,14 @@ class GroupNode:
     # Sources and script.
 
     async def fetch_sources(self) -> tuple[ContractSource, ...]:
-        found = await self._tools.sources.get(
-            self._group.contracts, self._tools.settings.sources.wait
+        wait = self._tools.settings.sources.wait
+        late = asyncio.get_running_loop().call_later(
+            wait / 2, partial(log.warning, "sources are late", group=self.index, limit=wait)
         )
+        try:
+            found = await self._tools.sources.get(self._group.contracts, wait)
+        finally:
+            late.cancel()
         found = self.artifacts.sources = tuple(map(own, found))
         log.debug("sources", group=self.index, contracts=len(found))
         return found
@@ -133,6 +140,9 @@ class GroupNode:
 
     async def execute_script(self, compiled: Compilation) -> Capture:
         job = await self.deploy_script(compiled)
+        if not self.artifacts.sources:  # the script needed none, but what it does is read by them
+            there = self._tools.sources.at_hand(self._group.contracts)
+            self.artifacts.sources = tuple(map(own, there))
         captured = await self._tools.capturing.capture(job)
         self.artifacts.captured = captured
         return captured

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 
 from stoker.chains import metrics
 from stoker.chains.config import SCRIPT
 from stoker.chains.errors import RpcError
 from stoker.chains.evm.engine import Capturing, Replaying
-from stoker.chains.evm.pyevm.pool import open_pyevm
+from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
 from stoker.chains.hexadecimal import data, text, word
 from stoker.chains.load import Loaded
 from stoker.chains.parts import Author, Backend, Mending
@@ -135,6 +136,22 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             mending=mending,
         )
         metrics.of(engine).opened(tools)
-        warming = asyncio.gather(compiler.warm(), pyevm.warm(), return_exceptions=True)
-        stack.callback(warming.cancel)
+        warming = asyncio.create_task(_warm(compiler, pyevm))
+        stack.push_async_callback(_stop, warming)
         yield tools
+
+
+async def _warm(compiler: SolidityCompiler, engine: PyEvm) -> None:
+    """Whatever fails is told to the first who needs it."""
+    await asyncio.gather(
+        compiler.warm(),
+        engine.warm(),
+        asyncio.to_thread(import_module, "stoker.chains.across"),
+        asyncio.to_thread(import_module, "stoker.chains.verdict"),
+        return_exceptions=True,
+    )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

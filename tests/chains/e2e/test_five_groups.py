@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from deploy import WEI, World
 from e2e_field import Surroundings
+from killed import killed
 from models import five_groups
 from nodes import WALLET, Node
 
@@ -92,3 +93,18 @@ def test_a_compile_error_and_a_revert_are_mended_and_what_cannot_be_stops_nobody
     last = results[5].inner.failed
     assert last is not None
     assert last.error.startswith("group 3 (Deposit into the vault), which this one depends on")
+
+
+def test_a_plan_whose_engine_is_killed_between_its_groups_goes_on(
+    tmp_path: Path, around: Surroundings, worlds: dict[int, World]
+) -> None:
+    around.writer.faults["Swap on Uniswap"] = "revert"
+    plan = killed(tmp_path, around.settings, five_groups(worlds), 2)
+
+    async def work(forge: ForgeOrchestrator) -> list[GroupResult]:
+        assert await forge.resume() == [plan]
+        return in_order([one async for one in forge.subscribe_results(plan)])
+
+    results = on_engine(tmp_path, around, work)
+    assert [one.group_index for one in results] == [0, 1, 2, 3, 4]
+    assert all(done(one).transactions for one in results)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
+import pytest
 from deploy import WEI, World
+from killed import killed
 from msgspec.structs import replace
 from nodes import OTHER_WALLET, WALLET, Node
 
@@ -200,27 +197,9 @@ def test_each_fault_is_one_groups_own_and_bounded(
     on_engine(tmp_path, settings, work)
 
 
-CHILD = """
-import asyncio, json, sys
-from pathlib import Path
-import stoker
-from stoker.chains.orchestrator import ForgeOrchestrator
-
-async def main(directory, settings, groups):
-    async with stoker.open_engine(directory / "journal.db") as engine:
-        forge = ForgeOrchestrator(engine, settings)
-        read = json.loads(Path(groups).read_text())
-        plan = await forge.create_plan(read, automatic=True)
-        print(plan, flush=True)
-        async for result in forge.subscribe_results(plan):
-            print(result.group_index, flush=True)
-
-asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
-"""
-
-
+@pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_plan_whose_engine_is_killed_comes_to_the_same(
-    tmp_path: Path, settings: Settings, scripted: Scripted, worlds: dict[int, World]
+    tmp_path: Path, settings: Settings, scripted: Scripted, worlds: dict[int, World], after: int
 ) -> None:
     groups = [
         scripted(WRAP, name="wrap"),
@@ -228,22 +207,11 @@ def test_a_plan_whose_engine_is_killed_comes_to_the_same(
         scripted(WRAP, 0, 1, name="second", **holding(worlds[1], 3)),
         scripted(WRAP, 2, name="third", **holding(worlds[1], 4)),
     ]
-    (tmp_path / "groups.json").write_text(json.dumps(groups))
-    path = tmp_path / "settings.json"
-    path.write_bytes(msgspec.json.encode(settings))
-    path.chmod(0o600)
-    argv = (sys.executable, "-c", CHILD, tmp_path, path, tmp_path / "groups.json")
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        plan = child.stdout.readline().strip()
-        first = int(child.stdout.readline())
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+    plan = killed(tmp_path, settings, groups, after)
 
     async def work(forge: ForgeOrchestrator, engine: Engine) -> None:
         assert await forge.resume() == [plan]
         told = [one async for one in forge.subscribe_results(plan)]
-        assert told[0].group_index == first
         assert sorted(one.group_index for one in told) == [0, 1, 2, 3]
         assert all(done(one).transactions for one in told)
 

@@ -121,6 +121,15 @@ class SourceFetcher:
             raise SourcesMissing(missing)
         return tuple(flight.result() for flight in flights)
 
+    def at_hand(self, contracts: Iterable[Contract]) -> tuple[ContractSource, ...]:
+        """Those that have been fetched; nobody is asked."""
+        flights = (self._flights.get((one.chain_id, one.address)) for one in contracts)
+        return tuple(
+            flight.result()
+            for flight in flights
+            if flight and flight.done() and not flight.cancelled() and not flight.exception()
+        )
+
     def _flight(self, chain_id: int, address: str) -> asyncio.Task[ContractSource]:
         key = (chain_id, address)
         if key not in self._flights:
