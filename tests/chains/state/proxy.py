@@ -4,6 +4,7 @@ public nodes do."""
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+from nodes import Node, RpcFailed
 
 Fault = Callable[[Any, int], "tuple[int, dict[str, str], bytes] | None"]
 """Of what was asked (decoded) and the number of the round trip, from 1: status, headers and body
@@ -19,6 +21,15 @@ to answer with. None: the node answers. May raise `Dropped`, and wait for `relea
 
 class Dropped(Exception):
     """The connection is closed without an answer."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away are what some tests are about."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Proxy:
@@ -55,8 +66,7 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @property
@@ -96,10 +106,10 @@ class Proxy:
 
 
 def told(asked: Any, **results: object) -> tuple[int, dict[str, str], bytes]:
-    """Results by method; an exception's message and code stand for an error."""
+    """Results by method; an exception's code and message stand for an error."""
 
     def one(request: dict[str, Any]) -> dict[str, Any]:
-        result = results.get(request["method"], {"chain": None})
+        result = results.get(request["method"])
         answer = {"jsonrpc": "2.0", "id": request["id"]}
         if isinstance(result, Exception):
             code, message = result.args
@@ -108,3 +118,26 @@ def told(asked: Any, **results: object) -> tuple[int, dict[str, str], bytes]:
 
     answers = [one(request) for request in asked] if isinstance(asked, list) else one(asked)
     return 200, {}, json.dumps(answers).encode()
+
+
+def instead(node: Node, **results: object) -> Fault:
+    """A node that is another in some methods: by method its result, as for `told`, or a function
+    of the parameters that gives it."""
+
+    def one(request: dict[str, Any]) -> bytes:
+        method = request["method"]
+        result = results.get(method, node.rpc)
+        if callable(result):
+            params = request["params"]
+            try:
+                result = result(method, *params) if method not in results else result(*params)
+            except RpcFailed as error:
+                result = ValueError(error.error["code"], error.error["message"])
+        return told(request, **{method: result})[2]
+
+    def fault(asked: Any, trip: int) -> tuple[int, dict[str, str], bytes]:
+        if isinstance(asked, dict):
+            return 200, {}, one(asked)
+        return 200, {}, b"[" + b",".join(map(one, asked)) + b"]"
+
+    return fault

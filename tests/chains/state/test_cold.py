@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nodes import MODULES, WALLET
-from proxy import Proxy, told
+from proxy import Proxy, instead
 
 from stoker.chains.backend import ExecutionBackend
 from stoker.chains.evm.job import CaptureJob, ReplayJob
@@ -83,28 +83,17 @@ async def carried_out(backend, engine, compiled, index, file, after=()):
 def lists_only(node):
     """A node that traces no calls, but makes access lists with overrides, as current ones do."""
 
-    def one(request):
-        if request["method"] == "debug_traceCall":
-            return told(request, debug_traceCall=ValueError(-32601, "Method not found"))[2]
-        if request["method"] != "eth_createAccessList":
-            return told(
-                request, **{request["method"]: node.rpc(request["method"], *request["params"])}
-            )[2]
-        call, block, overrides = request["params"]
+    def access_list(call, block, overrides):
         options = {"tracer": "prestateTracer", "stateOverrides": overrides}
         found = node.rpc("debug_traceCall", call, block, options)
         entries = [
             {"address": address, "storageKeys": list(account.get("storage", {}))}
             for address, account in found.items()
         ]
-        return told(request, eth_createAccessList={"accessList": entries, "gasUsed": "0x0"})[2]
+        return {"accessList": entries, "gasUsed": "0x0"}
 
-    def fault(asked, trip):
-        if isinstance(asked, dict):
-            return 200, {}, one(asked)
-        return 200, {}, b"[" + b",".join(map(one, asked)) + b"]"
-
-    return fault
+    unknown = ValueError(-32601, "Method not found")
+    return instead(node, debug_traceCall=unknown, eth_createAccessList=access_list)
 
 
 @pytest.mark.parametrize(("kind", "most"), [("traces", 2), ("lists", 3)])

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nodes import OTHER_WALLET, WALLET, Node, calldata
-from proxy import Proxy, told
+from proxy import Proxy, instead, told
 
 from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.rpc import Rpc
@@ -157,21 +157,12 @@ def touched(node, call):
 @pytest.mark.parametrize("knows", ["traces", "lists", "nothing"])
 def test_what_a_call_touches_is_read_ahead(knows, nodes, worlds):
     node, call = nodes[1], swap(worlds)
-    unknown = {"traces": (), "lists": ("debug_",), "nothing": ("debug_", "eth_createAcc")}[knows]
-
-    def fault(asked, trip):
-        asked = asked if isinstance(asked, list) else [asked]
-        if not any(one["method"].startswith(unknown or "?") for one in asked):
-            return None
-        answers = []
-        for one in asked:
-            if one["method"].startswith(unknown):
-                results = {one["method"]: ValueError(-32601, "Method not found")}
-            else:
-                block = one["params"]
-                results = {one["method"]: node.rpc(one["method"], *block)}
-            answers.append(told(one, **results)[2])
-        return 200, {}, b"[" + b",".join(answers) + b"]"
+    unknown = {
+        "traces": [],
+        "lists": ["debug_traceCall"],
+        "nothing": ["debug_traceCall", "eth_createAccessList"],
+    }[knows]
+    fault = instead(node, **dict.fromkeys(unknown, ValueError(-32601, "Method not found")))
 
     async def work(remote):
         pin = await remote.pin(1)
@@ -238,11 +229,8 @@ def test_overrides_of_a_traced_call_are_not_taken_for_the_state(nodes, worlds):
 def test_a_trace_that_is_none_brings_nothing(prestate, nodes):
     node = nodes[1]
 
-    def fault(asked, trip):
-        if "debug_traceCall" not in {one["method"] for one in asked}:
-            return None
-        refused = ValueError(-32601, "Method not found")
-        return told(asked, debug_traceCall=prestate, eth_createAccessList=refused)
+    refused = ValueError(-32601, "Method not found")
+    fault = instead(node, debug_traceCall=prestate, eth_createAccessList=refused)
 
     async def work(remote):
         pin = await remote.pin(1)
@@ -366,6 +354,34 @@ def test_what_failed_is_asked_again_by_the_next(nodes):
         assert using(proxy.url, work) > 0
 
 
+@pytest.fixture
+def young():
+    """A node with the state of all its blocks, of which there are six."""
+    node = Node(1)
+    node.rpc("anvil_mine", "0x5")
+    yield node
+    node.stop()
+
+
+def geth(node):
+    """The node, as one whose blocks stay what they are."""
+    return Proxy(fault=instead(node, web3_clientVersion="Geth/v1.16.7-stable"))
+
+
+def test_what_a_node_for_development_holds_may_change_and_is_not_kept(young, tmp_path):
+    def balance():
+        async def work(remote):
+            pin = await remote.pin(1)
+            (account,) = await remote.accounts(pin, [WHO])
+            return pin.hash, account.balance
+
+        return using(young.url, work, StateStore(tmp_path / "chains.db"))
+
+    before = balance()
+    young.rpc("anvil_setBalance", WALLET, "0x7")
+    assert balance() == (before[0], 7)
+
+
 def test_what_was_read_once_is_in_the_file_for_later_runs(nodes, worlds, tmp_path):
     weth = address(worlds[1]["WETH"])
     path = tmp_path / "deep" / "chains.db"
@@ -379,18 +395,10 @@ def test_what_was_read_once_is_in_the_file_for_later_runs(nodes, worlds, tmp_pat
             await remote.block_hash(pin, 1),
         )
 
-    first = using(nodes[1].url, work, StateStore(path))
+    with geth(nodes[1]) as proxy:
+        first = using(proxy.url, work, StateStore(path))
     again = using("http://127.0.0.1:1", lambda remote: work(remote, first[0]), StateStore(path))
     assert again == first
-
-
-@pytest.fixture
-def young():
-    """A node with the state of all its blocks, of which there are six."""
-    node = Node(1)
-    node.rpc("anvil_mine", "0x5")
-    yield node
-    node.stop()
 
 
 def test_blocks_that_were_not_used_for_long_leave_the_file(young, tmp_path):
@@ -403,7 +411,8 @@ def test_blocks_that_were_not_used_for_long_leave_the_file(young, tmp_path):
             await remote.accounts(pin, [WHO])
 
     store = StateStore(path, pins=2)
-    using(young.url, work, store)
+    with geth(young) as proxy:
+        using(proxy.url, work, store)
     database = sqlite3.connect(path)
     for table, rows in {"pin": 2, "slot": 2, "account": 2, "code": 1}.items():
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)

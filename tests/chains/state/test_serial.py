@@ -21,6 +21,8 @@ from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Delta
 from stoker.chains.state.overlay import Overlay
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Nothing of this has to survive a power cut."""
 CHAINS = {"main": ChainSettings(id=1, rpc="http://127.0.0.1:1")}
 account = st.sampled_from(ACCOUNTS)
 slot = st.integers(0, 1)
@@ -57,7 +59,7 @@ async def _interleaved(all_programs, data):
     }
     running, committed = {}, {}
     reruns = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         while len(committed) < len(all_programs):
             ready = [
                 ("begin", index)

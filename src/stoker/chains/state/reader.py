@@ -28,6 +28,7 @@ from stoker.chains.state.traced import (
 
 LOG: Final = logging.getLogger("stoker.chains")
 
+_CHANGING: Final = re.compile("anvil|hardhat|ganache|ethereumjs", re.IGNORECASE)
 _BAD_PARAMS: Final = frozenset((-32602, -32600))
 _BAD_WORDS: Final = re.compile(
     r"invalid (argument|params|type|block)|cannot unmarshal|deserializ|parse", re.IGNORECASE
@@ -44,6 +45,9 @@ class Reader:
 
     def __init__(self, node: Rpc) -> None:
         self.node = node
+        self.lasting: bool | None = None
+        """Whether what a block holds stays the same. Nodes for development are told to change it
+        (`anvil_setBalance`), and the block's hash does not. None: not asked yet."""
         self._numbered = False
         """It does not take blocks by their hashes."""
         self._traces: bool | None = None
@@ -54,18 +58,25 @@ class Reader:
     async def pin(self, number: int | None) -> Pin:
         """A block as it is now; None: the latest. Raises `RpcError`."""
         block = "latest" if number is None else hex(number)
-        found = await self.node.ask("eth_getBlockByNumber", [block, False], read_pin)
+        asking = self.node.send("eth_getBlockByNumber", [block, False], read_pin)
+        found, *about = await _all([asking, *self._about()])
+        self._learn(about)
+        if isinstance(found, BaseException):
+            raise found
         if found is None or number not in {None, found.number}:
             instead = "none" if found is None else f"block {found.number}"
             raise RpcError(f"{self.node}: asked for block {block}, it has {instead}")
-        return msgspec.structs.replace(found, chain_id=self.node.chain_id)
+        pin: Pin = msgspec.structs.replace(found, chain_id=self.node.chain_id)
+        return pin
 
     async def read(self, pin: Pin, keys: Sequence[Key]) -> dict[Key, Value]:
         """Values of keys, in one round trip. Raises `RpcError`."""
         numbered = any(isinstance(key, int) for key in keys)
+        about = self._about()
         answers = await self._at(
             pin, lambda at: [one for key in keys for one in self._ask(key, at)], numbered
         )
+        self._learn(await _all(about))
         for answer in answers:
             if isinstance(answer, BaseException):
                 await self._explain(pin, answer)
@@ -118,6 +129,14 @@ class Reader:
         if known is None and (values or touched):
             self._traces = bool(values)
         return values, [] if self._traces else touched
+
+    def _about(self) -> list[asyncio.Future[str]]:
+        """Asks what the node is, unless that is known."""
+        return [] if self.lasting is not None else [self.node.send("web3_clientVersion", [], str)]
+
+    def _learn(self, answers: list[Any | BaseException]) -> None:
+        for answer in answers:
+            self.lasting = isinstance(answer, BaseException) or not _CHANGING.match(answer)
 
     async def _at(
         self, pin: Pin, asked: Callable[[object], list[asyncio.Future[Any]]], numbered: bool = False

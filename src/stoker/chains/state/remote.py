@@ -146,7 +146,7 @@ class Remote:
     def _keep(self, block: _Block, found: Mapping[Key, Value]) -> None:
         fresh = {key: value for key, value in found.items() if key not in block.items}
         block.items.update(fresh)
-        if fresh and self._store is not None:
+        if fresh and self._store is not None and block.reader.lasting:
             self._store.save(block.pin, fresh)
 
     async def _fetch(self, block: _Block, keys: Sequence[Key]) -> None:
