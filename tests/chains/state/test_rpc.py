@@ -250,6 +250,7 @@ def test_who_waits_when_it_is_closed_gets_an_error():
         def fault(_, trip):
             asked.set()
             proxy.released.wait(30)
+            raise Dropped
 
         proxy.fault = fault
         asyncio.run(closed(proxy.url, asked))
