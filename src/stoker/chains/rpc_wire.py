@@ -106,10 +106,12 @@ class Wire:
         answers = {one["id"]: by_id[one["id"]] for one in sent if one["id"] in by_id}
         if answers:
             return answers
-        if isinstance(decoded, dict) and decoded.get("error") is not None:
-            failure = self.said(decoded["error"])
-            failure.batch = not failure.again and len(sent) > 1
-            raise failure
+        for one in found:
+            if isinstance(one, dict) and one.get("error") is not None:  # of all of them
+                failure = self.said(one["error"])
+                refused = not failure.again or "batch" in str(failure).lower()
+                failure.batch = refused and len(sent) > 1
+                raise failure
         if status >= 500 or status == 408:
             raise RpcFailure(f"HTTP {status}", again=True, after=after)
         if status >= 300:

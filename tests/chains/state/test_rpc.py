@@ -180,11 +180,16 @@ def test_an_answer_of_another_kind_is_told(result):
     assert said.startswith(f"chain 'main' ({proxy.url}): eth_blockNumber(): no quantity")
 
 
-def test_a_node_that_takes_no_batches_is_asked_one_by_one(nodes):
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-32600, "batches are not supported"), (-32005, "limit exceeded: batch of more than 1")],
+)
+def test_a_node_that_takes_no_batches_is_asked_one_by_one(listed, code, words, nodes):
     def fault(asked, trip):
         if isinstance(asked, list):
-            error = {"code": -32600, "message": "batches are not supported"}
-            return 200, {}, json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+            answer = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": words}}
+            return 200, {}, json.dumps([answer] if listed else answer).encode()
         return None
 
     async def some(url):
