@@ -19,7 +19,7 @@ from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.state.change import Override
 from stoker.chains.state.remote import Remote
-from stoker.chains.state.store import StateStore
+from stoker.chains.state.store import RemoteAccount, StateStore
 
 FAST = RpcLimits(pause=0.001, attempts=2)
 STATE = {"eth_getBalance", "eth_getTransactionCount", "eth_getCode", "eth_getStorageAt"}
@@ -416,6 +416,36 @@ def test_blocks_that_were_not_used_for_long_leave_the_file(young, tmp_path):
     database = sqlite3.connect(path)
     for table, rows in {"pin": 2, "slot": 2, "account": 2, "code": 1}.items():
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)
+
+
+def test_two_processes_keep_what_they_read_in_one_file(young, tmp_path):
+    path = tmp_path / "chains.db"
+    first, second = StateStore(path), StateStore(path, pins=1)
+
+    async def pins(remote):
+        return [await remote.pin(1, number) for number in (1, 2, 3)]
+
+    old, new, newest = using(young.url, pins)
+    account = RemoteAccount(2**256 - 1, 2**64 - 1, b"code")
+    first.save(old, {WHO: account, (WHO, 2**256 - 1): 2**256 - 1, 0: bytes(32)})
+    assert second.load(old, [WHO, OTHER, (WHO, 2**256 - 1), (WHO, 0), 0, 1]) == {
+        WHO: account,
+        (WHO, 2**256 - 1): 2**256 - 1,
+        0: bytes(32),
+    }
+    second.save(new, {(WHO, 0): 1})  # which takes the place of the other
+    first.save(old, {(WHO, 0): 2})
+    second.save(newest, {(WHO, 0): 3})
+    third = StateStore(path)
+    assert [third.load(pin, [(WHO, 0)]) for pin in (old, new, newest)] == [{}, {}, {(WHO, 0): 3}]
+    writing = sqlite3.connect(path)
+    writing.execute("BEGIN IMMEDIATE")
+    third.save(newest, {(WHO, 1): 4})  # not kept, and nothing else comes of it
+    writing.rollback()
+    third.save(newest, {(WHO, 2): 5})
+    assert third.load(newest, [(WHO, 1), (WHO, 2)]) == {(WHO, 2): 5}
+    for store in (first, second, third):
+        store.close()
 
 
 def test_memory_holds_the_blocks_used_last(young):

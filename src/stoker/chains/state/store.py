@@ -19,7 +19,7 @@ LOG: Final = logging.getLogger("stoker.chains")
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
-CREATE TABLE pin (id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, hash BLOB NOT NULL,
+CREATE TABLE pin (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INTEGER NOT NULL, hash BLOB NOT NULL,
     used INTEGER NOT NULL, UNIQUE (chain, hash));
 CREATE TABLE account (pin INTEGER NOT NULL, address BLOB NOT NULL, balance BLOB NOT NULL,
     nonce BLOB NOT NULL, code BLOB NOT NULL, PRIMARY KEY (pin, address)) WITHOUT ROWID;
@@ -100,16 +100,18 @@ class StateStore:
                 " ON CONFLICT DO UPDATE SET used = excluded.used RETURNING id",
                 key,
             ).fetchall()
-            old = database.execute(
-                "SELECT id FROM pin ORDER BY used DESC LIMIT -1 OFFSET ?", (self._pins,)
+            # Ids are never used twice: another process may still write under one that is gone.
+            gone = database.execute(
+                "DELETE FROM pin WHERE id NOT IN (SELECT id FROM pin ORDER BY used DESC LIMIT ?)"
+                " RETURNING chain, hash",
+                (self._pins,),
             ).fetchall()
-            for table in ("account", "slot", "block"):
-                database.executemany(f"DELETE FROM {table} WHERE pin = ?", old)  # noqa: S608
-            database.executemany("DELETE FROM pin WHERE id = ?", old)
-            if old:
+            if gone:
+                for table in ("account", "slot", "block"):
+                    database.execute(f"DELETE FROM {table} WHERE pin NOT IN (SELECT id FROM pin)")  # noqa: S608
                 database.execute("DELETE FROM code WHERE hash NOT IN (SELECT code FROM account)")
-                gone = {number for (number,) in old}
-                self._rows = {one: at for one, at in self._rows.items() if at not in gone}
+                for one in gone:
+                    self._rows.pop(one, None)
         self._rows[key] = int(row)
         return int(row)
 
@@ -134,7 +136,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             ((version,),) = database.execute("PRAGMA user_version").fetchall()
             if version != _VERSION:
                 for (table,) in database.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'sqlite_sequence'"
                 ).fetchall():
                     database.execute(f'DROP TABLE "{table}"')
                 for statement in filter(str.strip, _SCHEMA.split(";")):
