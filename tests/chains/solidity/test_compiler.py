@@ -7,10 +7,12 @@ import os
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stoker.chains.errors import ChainError, CompileFailed
 from stoker.chains.solidity import process, toolchain
+from stoker.chains.solidity.artefacts import Artefacts
 from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.compiler import open_compiler
 
@@ -165,6 +167,43 @@ def test_a_broken_artefact_is_made_again(with_compiler, tmp_path):
     file.write_bytes(file.read_bytes()[:50])
     assert with_compiler(use) == 0
     assert with_compiler(use) == 1
+
+
+def test_of_too_many_artefacts_the_oldest_go(shared, tmp_path):
+    async def use(compiler):
+        return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
+
+    found = shared(use)
+    artefacts = Artefacts(tmp_path, limit=0)
+    artefacts.put("aa1", found)
+    assert Artefacts(tmp_path).get("aa1") is None
+    for at in range(63):
+        artefacts.put(f"bb{at}", found)
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*.msgpack"))
+    assert size == 63 * len(msgspec.msgpack.encode(found))
+    keeping = Artefacts(tmp_path, limit=size)
+    keeping.get("bb0")
+    os.utime(tmp_path / "bb/bb1.msgpack", ns=(0, 0))
+    keeping.put("cc1", found)
+    assert [Artefacts(tmp_path).get(key) for key in ("bb0", "bb1", "cc1")] == [found, None, found]
+
+
+def test_one_that_nobody_waits_for_any_more_is_ended(with_compiler):
+    async def use(compiler):
+        await compiler.warm()
+        (pool,) = compiler._pools.values()
+        (one,) = pool._all
+        long = TOY.replace("vm.stop", "msg.sender.balance;" * 20_000 + "vm.stop")
+        task = asyncio.create_task(compiler.compile({"a.s.sol": long}, None, SETTINGS))
+        while one in pool._idle:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert one._process.returncode == -signal.SIGKILL
+        return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
+
+    assert with_compiler(use).name == "Toy"
 
 
 def test_many_at_once_are_compiled_by_few_processes(with_compiler):

@@ -18,7 +18,7 @@ def run(body: str) -> str:
     return HEAD + f"contract A {{ function run() external {{ {body} }} }}"
 
 
-SLOW = run("uint a; " + "a = a + 1; " * 80_000)
+SLOW = run("uint a; " + "a = a + 1; " * 45_000)
 HOSTILE = {
     "brackets": run("uint x = " + "(" * SIZE + "1" + ")" * SIZE + ";"),
     "sum": run("uint x = 1" + "+1" * SIZE + ";"),

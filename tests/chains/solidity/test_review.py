@@ -78,7 +78,7 @@ def test_nothing_is_told_of_what_may_be(body):
 )
 def test_what_may_not_be_is_told_with_its_place(body, message):
     (found,) = told(script(body), aliases={"op", "main"})
-    assert found.startswith("script.s.sol:5:") or message[0].isdigit()
+    assert found.startswith("Script.s.sol:5:") or message[0].isdigit()
     assert message in found
 
 
@@ -98,7 +98,7 @@ def test_the_script_must_be_one_contract():
         + "contract A { function run() external {} }\ncontract B { function run() external {} }"
     )
     assert told(two) == [
-        "script.s.sol:4:1: several contracts have run(): A, B; which of them is the script?"
+        "Script.s.sol:4:1: several contracts have run(): A, B; which of them is the script?"
     ]
     assert told(HEAD + "contract A { function run() public {} }\ncontract B is A {}") == []
     assert told(HEAD + "abstract contract A { function run() public {} }\ncontract B is A {}") == []
@@ -108,13 +108,13 @@ def test_a_pragma_none_satisfies_is_told_where_it_is_known():
     text = script("").replace("^0.8.20", "=0.7.6")
     assert told(text) == []
     assert told(text, compilers=[(0, 8, 37)]) == [
-        "script.s.sol:1:1: pragma solidity =0.7.6 takes none of the compilers there are: 0.8.37"
+        "Script.s.sol:1:1: pragma solidity =0.7.6 takes none of the compilers there are: 0.8.37"
     ]
 
 
 def test_a_script_that_is_too_large_is_told_and_not_looked_at():
-    assert told(script("vm.ffi(a);") + " " * (1 << 20)) == [
-        "the script has 1,048,704 characters; 1,048,576 is the most"
+    assert told(script("vm.ffi(a);") + " " * (1 << 19)) == [
+        "the script has 524,416 characters; 524,288 is the most"
     ]
 
 

@@ -20,7 +20,7 @@ from stoker.chains.solidity.scripts import contract_of
 from stoker.chains.solidity.tokens import place
 from stoker.chains.solidity.versions import allows
 
-FILE: Final = "script.s.sol"
+FILE: Final = "Script.s.sol"
 """What a script is called that has no name."""
 SECONDS: Final = 30.0
 MEMORY: Final = 1 << 30

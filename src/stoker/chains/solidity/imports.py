@@ -16,7 +16,7 @@ from stoker.chains.solidity.tokens import place
 
 _FILES: Final = 2_000
 _BYTES: Final = 8 << 20
-GIVEN: Final = 1 << 20
+GIVEN: Final = 1 << 19
 """Characters that the sources which are handed over may have."""
 
 

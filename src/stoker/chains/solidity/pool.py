@@ -98,14 +98,11 @@ class Pool:
     async def _start(self) -> None:
         try:
             one = await process.start(self._compiler, self._memory)
-            try:
-                await one.ask(self._warming)
-            except BaseException:
-                await one.close()
-                raise
+            if not self._compiler.native:
+                await self._warmed(one)
         except (ChainError, OSError) as error:
             told = error if isinstance(error, ChainError) else ChainError(str(error))
-            for waiting in self._waiting:
+            for waiting in self._waiting if not self._all else ():
                 if not waiting.done():
                     waiting.set_exception(told)
         else:
@@ -116,6 +113,13 @@ class Pool:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101
             self._starting.discard(task)
+
+    async def _warmed(self, one: process.Process) -> None:
+        try:
+            await one.ask(self._warming)
+        except BaseException:
+            await one.close()
+            raise
 
     async def close(self) -> None:
         """End all; what is being asked is over."""

@@ -19,6 +19,8 @@ from stoker.chains.solidity.toolchain import Compiler
 _WORKER: Final = Path(__file__).with_name("worker.cjs")
 _HEAP: Final = 1 << 9
 """MiB that the JavaScript beside the compiler may hold."""
+_START: Final = 60.0
+"""Seconds for it to come up, on however busy a machine."""
 _ANSWER: Final = 256 << 20
 _PAGE: Final = resource.getpagesize()
 
@@ -76,7 +78,8 @@ class SolcJs:
         )
         worker = cls(process, said, memory)
         try:
-            worker.version = msgspec.json.decode(await worker._read())["version"]
+            async with asyncio.timeout(_START):
+                worker.version = msgspec.json.decode(await worker._read())["version"]
             # Node reserves much as its own; what counts is what comes on top.
             _bound(process.pid, resource.RLIMIT_DATA, _data(process.pid) + memory)
             _bound(process.pid, resource.RLIMIT_FSIZE, 1 << 20)

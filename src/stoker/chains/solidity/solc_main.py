@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+_MEMORY = 4 << 30
 _USAGE = "usage: solc --version | --standard-json\n"
 
 
@@ -63,11 +64,16 @@ def _started(question: bytes, of: str | None) -> bytes:
     import asyncio
     from pathlib import Path
 
-    from stoker.chains.solidity.compiler import open_compiler
+    from stoker.chains.solidity.process import start
+    from stoker.chains.solidity.toolchain import compilers
 
     async def ask() -> bytes:
-        async with open_compiler(solc=of, project=Path.cwd(), seconds=600) as compiler:
-            return await compiler.ask(question)
+        found = await compilers(solc=of, project=Path.cwd())
+        process = await start(found[0], _MEMORY)
+        try:
+            return await process.ask(question)
+        finally:
+            await process.close()
 
     return asyncio.run(ask())
 

@@ -20,8 +20,6 @@ CODE: Final = (
     "evm.deployedBytecode.object",
 )
 _CREATION: Final = ("abi", "evm.bytecode.object")
-_UNTOLD: Final = frozenset({f"{PREFIX}{name}.sol" for name in ("Vm", "console", "console2")})
-"""No trace needs their ABIs, which are large."""
 _NO_MEMORY: Final = "std::bad_alloc"
 _SEVERITIES: Final = frozenset({"error", "warning", "info"})
 
@@ -42,7 +40,7 @@ def question(
     """Ask for the code of `wanted`, each `file:Name`, for the creation code of `created`, (file,
     name) each, and for the ABIs of all others."""
     selection: dict[str, dict[str, tuple[str, ...]]] = {
-        file: {"*": ("abi",)} for file in sources if file not in _UNTOLD
+        file: {"*": ("abi",)} for file in sources if _is_told(file)
     }
     for file, name in created:
         selection.setdefault(file, {})[name] = _CREATION
@@ -121,6 +119,11 @@ def abis(found: Answer, given: Mapping[str, str]) -> dict[str, list[dict[str, An
 def creations(found: Answer, created: Iterable[tuple[str, str]]) -> dict[str, bytes]:
     """Creation code of those, by name."""
     return {name: _code(found.contracts[file][name]["evm"]["bytecode"]) for file, name in created}
+
+
+def _is_told(file: str) -> bool:
+    """Whether a trace may need the ABIs: of forge-std, those of tokens alone."""
+    return not file.startswith(PREFIX) or file.startswith(f"{PREFIX}interfaces/")
 
 
 def _code(told: Mapping[str, Any]) -> bytes:
