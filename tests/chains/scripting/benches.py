@@ -19,9 +19,11 @@ from stoker.chains.report.reverts import reason
 from stoker.chains.scripting.extracted import ExtractedContractInfo
 from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.scripting.talk import Talk
+from stoker.chains.solidity.assembler import assemble
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.review import edit, review
 from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
 
@@ -93,32 +95,13 @@ class Bench:
         return await self._model.generate(self._group, infos)
 
     def assemble(self, block: ScriptBlock) -> str:
-        interfaces = [one.interface.solidity_code for one in block.codelines if one.interface]
-        lines = [f"        {one.line}" for one in block.codelines]
-        head = [
-            "// SPDX-License-Identifier: MIT",
-            "pragma solidity ^0.8.20;",
-            'import "forge-std/Script.sol";',
-        ]
-        run = ["    function run() external {", f"        vm.startBroadcast({WALLET});"]
-        end = ["        vm.stopBroadcast();", "    }", "}"]
-        return "\n".join(
-            [*head, *interfaces, "contract AomiScript is Script {", *run, *lines, *end]
-        )
+        return assemble(block, sender=WALLET, home=self._group.contracts[0].chain_id)
 
     def review_script(self, text: str) -> tuple[Diagnostic, ...]:
-        return tuple(
-            Diagnostic(severity="error", message="vm.ffi is refused", line=number, column=1)
-            for number, line in enumerate(text.splitlines(), 1)
-            if "vm.ffi" in line
-        )
+        return review(text)
 
     def edit_script(self, text: str, old: str, new: str) -> str:
-        if text.count(old) != 1:
-            raise ChainError(
-                f"expected the text once in the script, found it {text.count(old)} times"
-            )
-        return text.replace(old, new)
+        return edit(text, old, new)
 
     async def compile_script(self, text: str) -> Compilation:
         return await self._compiler.compile({"script.s.sol": text}, None, CompilerSettings())
@@ -149,6 +132,9 @@ class Bench:
             error=error,
         )
         return Capture(transactions=(), console=("a line",), frame=frame, error=error)
+
+    def failure(self, captured: Capture) -> str | None:
+        return captured.error
 
     async def build_transactions(self, captured: Capture) -> Replay:
         return Replay(transactions=(), deltas={}, accesses={})

@@ -75,6 +75,13 @@ def test_no_text_breaks_the_reading(text: str) -> None:
         ((CodeLine("a();", None, Interface("I", "")),), "none of those that are known"),
         ((CodeLine("a();", None, Interface("I x", "")),), "no name of an interface"),
         ((CodeLine("a();", None, Interface("I", "interface J {}")),), "does not declare it"),
+        (
+            (
+                CodeLine("a();", None, Interface("I", "interface I { function f() external; }")),
+                CodeLine("b();", None, Interface("I", "interface I { function f() view; }")),
+            ),
+            "I has two of 'function f",
+        ),
         ((CodeLine("a();", None, Interface("I", "x" * 50_000)),), "50000 characters"),
     ],
 )

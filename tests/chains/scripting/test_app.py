@@ -110,7 +110,7 @@ CHECKING = Call("execute_contract", {})
 
 def test_a_compile_error_is_mended(shop: Shop) -> None:
     text = shop.mend(Writer({"Wrap": "compile"}))
-    assert "uint256 half" not in text and ".deposit{value: 5 ether};" in text
+    assert "uint256 half" not in text and ".deposit{value: 5 ether}();" in text
     assert shop.bench.checked == ["ran"]
     assert (shop.talk.rounds, shop.talk.restarted) == (3, False)
     assert "Undeclared identifier" in shop.talk.messages[0].text
@@ -229,7 +229,7 @@ def test_whatever_the_model_calls_it_is_told_what_is_wrong(
     assert all(one.is_error and one.text.startswith("Error: ") for one in refused)
     said = [one.text for one in refused]
     assert "there is no tool 'rm'; there are compile_session," in said[0]
-    assert "malformed" in said[1] and "found it 0 times" in said[2]
+    assert "malformed" in said[1] and "is not in the script" in said[2]
     assert "not verified" in said[4] and "expected an address" in said[5]
     assert "does not see chain 5" in said[6] and "expected a slot" in said[7]
     assert "such as balanceOf(address)" in said[8] and "`str` of length <= 1000" in said[9]
@@ -298,7 +298,7 @@ def test_a_refused_script_is_told_where(shop: Shop) -> None:
         )
     )
     said = [one.text for one in shop.results]
-    assert "vm.ffi is refused" in said[0] and "vm.ffi(x);" in said[0]
+    assert "the cheatcode ffi is refused" in said[0] and "vm.ffi(x);" in said[0]
     assert said[1].startswith("It is refused: error:") and "vm.ffi(x);" in said[1]
 
 

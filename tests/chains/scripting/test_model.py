@@ -127,7 +127,7 @@ def test_endpoints_without_forms_of_answers_are_asked_plainly(
                 return await both(worlds, group_of(worlds, 0))(model)
 
         _, block = asyncio.run(main())
-    assert block.codelines[0].line.endswith(".deposit{value: 5 ether};")
+    assert block.codelines[0].line.endswith(".deposit{value: 5 ether}();")
     assert ["response_format" in one.json for one in server.requests] == [True, False, False]
     last = server.requests[2].conversation
     assert last is not None and "JSON Schema" in last.messages[0].text

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stoker.agents.builtin.entries import Answer, Asked, Message, Noted
 from stoker.agents.builtin.wire import Request
 from stoker.chains.errors import MENDABLE, ChainError, ModelFailed, NotMended, SourcesMissing
+from stoker.chains.log import log
 from stoker.chains.scripting.model import Meter, ScriptModel
 from stoker.chains.scripting.prompts import ELSEWHERE, GO_ON, MEND, REPAIR
 from stoker.chains.scripting.session import Session
@@ -21,12 +22,10 @@ from stoker.chains.scripting.talk import Talk
 from stoker.chains.scripting.toolbox import OFFERS
 from stoker.chains.scripting.workbench import Workbench
 from stoker.chains.settings import RepairSettings
-from stoker.log import get_logger
 
 _MOST_CALLS: Final = 8
 """Of one answer."""
 _SHOWN: Final = 2_000
-_log = get_logger(__name__)
 
 
 class ScriptApp:
@@ -153,6 +152,6 @@ class _Mending:
         found: list[Message] = []
         for call in answer.calls:
             result = await session.call(call)
-            _log.debug("script agent", tool=call.name, wrong=result.is_error, round=self.rounds)
+            log.debug("script agent", tool=call.name, wrong=result.is_error, round=self.rounds)
             found.append(result)
         return found

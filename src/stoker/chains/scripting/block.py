@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
+from stoker.chains.errors import CompileFailed
 from stoker.chains.scripting.answers import Invalid
 from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.solidity.interfaces import merged
 from stoker.chains.solidity.script_block import CodeLine, Interface, ScriptBlock
 from stoker.chains.sources.interface import signature, solidity
 
@@ -55,6 +57,10 @@ def checked_block(block: ScriptBlock, infos: Sequence[ExtractedContractInfo]) ->
                 wrong.append(f"codelines[{number}]: {problem}")
             interface = Interface(interface.name, code)
         lines.append(CodeLine(line, one.import_spec, interface))
+    try:
+        merged(one.interface for one in lines if one.interface is not None)
+    except CompileFailed as error:
+        wrong.append(str(error))
     if wrong:
         raise Invalid("; ".join(wrong[:20]))
     return ScriptBlock(tuple(lines))

@@ -19,6 +19,7 @@ from stoker.agents.builtin.wire import Request
 from stoker.agents.builtin.wire_openai import OpenAI
 from stoker.chains.errors import ModelFailed
 from stoker.chains.group import OperationGroup
+from stoker.chains.log import log
 from stoker.chains.scripting.answers import Invalid, decoded, response_format
 from stoker.chains.scripting.block import checked_block
 from stoker.chains.scripting.briefing import brief, extraction, generation
@@ -28,7 +29,6 @@ from stoker.chains.scripting.prompts import AGAIN, EXTRACT, FORM, GENERATE
 from stoker.chains.settings import ModelSettings
 from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.log import get_logger
 from stoker.process.redact import Redactor
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ R = TypeVar("R")
 _RETRIES: Final = 2
 _SHOWN: Final = 20_000
 _UNFIT: Final = re.compile(r"HTTP 4\d\d.*(response_format|json_schema|structured)", re.DOTALL)
-_log = get_logger(__name__)
 
 
 class Meter:
@@ -161,11 +160,11 @@ class ScriptModel:
                 found = check(decoded(answer.text, kind))
             except Invalid as error:
                 why = str(error) if answer.stop != "length" else "it was cut off: be shorter"
-                _log.debug("answer not valid", answer=name, attempt=attempt, why=why)
+                log.debug("answer not valid", answer=name, attempt=attempt, why=why)
                 said = msgspec.structs.replace(answer, text=answer.text[:_SHOWN], calls=())
                 messages = [messages[0], said, Noted(AGAIN.format(why=why))]
             else:
-                _log.debug("answer", answer=name, attempt=attempt)
+                log.debug("answer", answer=name, attempt=attempt)
                 return found
         raise ModelFailed(
             f"the model {self._settings.model} gave no valid {name} in {attempt} attempts: {why}"
@@ -185,7 +184,7 @@ class ScriptModel:
             except ModelFailed as error:
                 if not _UNFIT.search(str(error)):
                     raise
-                _log.debug("the endpoint takes no JSON Schema", why=str(error))
+                log.debug("the endpoint takes no JSON Schema", why=str(error))
                 self._plain = True
         return await self.ask(Request(system, messages), meter)
 
@@ -210,4 +209,4 @@ class ScriptModel:
 
 
 def _retried(retry: int, of: int, pause: float, why: str) -> None:
-    _log.debug("model asked again", retry=retry, of=of, pause=pause, why=why)
+    log.debug("model asked again", retry=retry, of=of, pause=pause, why=why)

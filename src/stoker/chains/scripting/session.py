@@ -74,8 +74,8 @@ class Session:
                 raise ScriptRefused(diagnosed(found, self.text))
             compiled = await bench.compile_script(self.text)
             self._captured = await bench.execute_script(compiled)
-            if self._captured.error is not None:
-                raise ScriptReverted(self._captured.error)
+            if (why := bench.failure(self._captured)) is not None:
+                raise ScriptReverted(why)
             self._replayed = await bench.build_transactions(self._captured)
             if findings := bench.audit_results(self._captured, self._replayed):
                 raise AuditFailed("; ".join(findings))

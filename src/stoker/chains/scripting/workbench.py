@@ -46,6 +46,9 @@ class Workbench(Protocol):
     async def execute_script(self, compiled: Compilation) -> Capture:
         """Run it with cheatcodes on what the group sees."""
 
+    def failure(self, captured: Capture) -> str | None:
+        """Why the script failed, with the errors of the contracts that are known; None: it ran."""
+
     async def build_transactions(self, captured: Capture) -> Replay:
         """Replay what it broadcasts, and compare."""
 

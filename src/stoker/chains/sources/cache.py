@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from stoker.chains.log import log
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.log import get_logger
 from stoker.whole_file import replace
 
 _VERSION = "1"
-_log = get_logger(__name__)
 
 
 class Cache:
@@ -32,7 +31,7 @@ class Cache:
             path = self._path(source.chain_id, source.address)
             await asyncio.to_thread(replace, path, content)
         except OSError as error:
-            _log.warning("sources not kept", path=error.filename, reason=error.strerror)
+            log.warning("sources not kept", path=error.filename, reason=error.strerror)
 
     def _read(self, chain_id: int, address: str) -> ContractSource | None:
         try:

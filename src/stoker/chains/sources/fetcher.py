@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from stoker.chains.errors import RpcError, SourcesMissing
 from stoker.chains.group import Contract
+from stoker.chains.log import log
 from stoker.chains.settings import SourceSettings
 from stoker.chains.sources.answer import BadAnswer, NotVerified
 from stoker.chains.sources.cache import Cache
@@ -20,12 +21,10 @@ from stoker.chains.sources.etherscan import Etherscan
 from stoker.chains.sources.proxy import ChainReader, NoCode, implementation_of
 from stoker.chains.sources.sourcify import Sourcify
 from stoker.chains.sources.web import Web
-from stoker.log import get_logger
 
 _HOPS: Final = 4
 _KEPT: Final = 256
 _Key = tuple[int, str]
-_log = get_logger(__name__)
 
 
 class Explorer(Protocol):
@@ -160,7 +159,7 @@ class SourceFetcher:
         if found is None:
             through = "" if len(path) == 1 else f"it is a proxy of {path[-1]}, and of that: "
             raise _Missing(f"{through}{why}")
-        _log.debug("sources fetched", chain=chain_id, address=address, origin=found.origin)
+        log.debug("sources fetched", chain=chain_id, address=address, origin=found.origin)
         end = path[-1] if len(path) > 1 else None
         return replace(found, address=address, implementation=end)
 
