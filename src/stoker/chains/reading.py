@@ -106,10 +106,10 @@ class _Reader:
 
     def group(self, raw: Any, path: Path) -> Any:
         value = self._map(raw, path)
-        problems = explain(value, OperationGroup, path)
-        self.problems += problems
-        if not problems:
+        try:
             self.problems += _senseless(msgspec.convert(value, OperationGroup), path)
+        except msgspec.ValidationError:
+            self.problems += explain(value, OperationGroup, path)
         return value
 
     def _map(self, raw: Any, path: Path) -> Any:
@@ -170,9 +170,10 @@ class _Reader:
             return _NOBODY
 
     def _typed(self, value: Any, type_: type[Any], path: Path, instead: Any) -> Any:
-        problems = explain(value, type_, path)
-        self.problems += problems
-        return instead if problems else value
+        if type(value) is type_:
+            return value
+        self.problems += explain(value, type_, path)
+        return instead
 
     def _say(self, path: Path, message: str) -> None:
         self.problems.append(problem(path, message))
