@@ -18,6 +18,7 @@ from stoker.whole_file import make_directory
 LOG: Final = logging.getLogger("stoker.chains")
 
 _VERSION: Final = 1
+_TABLES: Final = ("pin", "account", "slot", "block", "code")
 _SCHEMA: Final = """
 CREATE TABLE pin (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INTEGER NOT NULL, hash BLOB NOT NULL,
     used INTEGER NOT NULL, UNIQUE (chain, hash));
@@ -107,7 +108,7 @@ class StateStore:
                 (self._pins,),
             ).fetchall()
             if gone:
-                for table in ("account", "slot", "block"):
+                for table in _TABLES[1:4]:
                     database.execute(f"DELETE FROM {table} WHERE pin NOT IN (SELECT id FROM pin)")  # noqa: S608
                 database.execute("DELETE FROM code WHERE hash NOT IN (SELECT code FROM account)")
                 for one in gone:
@@ -135,10 +136,8 @@ def _opened(path: Path) -> sqlite3.Connection:
             database.execute("BEGIN IMMEDIATE")
             ((version,),) = database.execute("PRAGMA user_version").fetchall()
             if version != _VERSION:
-                for (table,) in database.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'sqlite_sequence'"
-                ).fetchall():
-                    database.execute(f'DROP TABLE "{table}"')
+                for table in _TABLES:
+                    database.execute(f"DROP TABLE IF EXISTS {table}")
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
