@@ -142,6 +142,7 @@ class ExecutionBackend:
             pins=state.pins,
             state=file,
             digest=hashlib.sha256(content).hexdigest(),
+            position=state.position,
             transactions=state.transactions,
         )
 

@@ -29,6 +29,8 @@ class Committed(Struct, frozen=True, kw_only=True):
     """Path of the file with what it changed and looked at."""
     digest: str
     """SHA-256 of that."""
+    position: int = 0
+    """How many commits of the plan came before: groups' transactions are sent in this order."""
     transactions: tuple[Captured, ...] = ()
     """With the nonces that they have behind the groups committed before."""
 

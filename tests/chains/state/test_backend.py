@@ -138,7 +138,8 @@ def test_one_that_looked_at_what_was_changed_meanwhile_runs_again_after_that(pla
         await plan.group(2, ("send", B))
         assert await plan.end(0, slow) == Conflict((1,))
         came = await plan.group(0, ("look", A, C, 0), after=[1])
-        assert isinstance(came, Committed) and came.after == (1,)
+        assert isinstance(came, Committed)
+        assert (came.after, came.position) == ((1,), 2)
         assert (await plan.seen(0))[C].storage == {0: 9}
 
     asyncio.run(groups())
