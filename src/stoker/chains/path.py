@@ -19,6 +19,7 @@ from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
 from stoker.chains.parts import Committed, Mending
+from stoker.together import both
 
 MENDABLE = (CompileFailed, ScriptRefused, ScriptReverted, AuditFailed, LimitReached)
 """What another script may do better."""
@@ -74,7 +75,7 @@ async def _tried(
     errors = [str(one) for one in node.review_script(text) if one.severity == "error"]
     if errors:
         raise ScriptRefused("; ".join(errors))
-    compiled = await node.compile_script(text)
+    compiled, _ = await both(node.compile_script(text), node.view())
     reruns, began = 0, time.monotonic()
     while True:
         last = time.monotonic()
