@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def compiled(worlds: dict[int, World]) -> Callable[..., Compilation]:
     def get(name: str, text: str | None = None) -> Compilation:
         whole = rules(worlds) if text is None else text
         if whole not in found:
-            found[whole] = asyncio.run(compile_all(whole))
+            with ThreadPoolExecutor(1) as thread:  # a test may have a loop of its own in this one
+                found[whole] = thread.submit(asyncio.run, compile_all(whole)).result()
         return found[whole][name]
 
     return get

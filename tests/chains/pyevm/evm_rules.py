@@ -20,6 +20,7 @@ from stoker.chains.state.header import read_pin
 
 FILE = "Rules.s.sol"
 RULES = Path(__file__).with_name("Rules.s.sol")
+HOSTILE = Path(__file__).with_name("Hostile.s.sol")
 WALLET_BYTES = bytes.fromhex(WALLET[2:])
 
 

@@ -24,6 +24,7 @@ _GRACE: Final = 2.0
 """Seconds after which a worker that should have ended its job itself is killed."""
 _GROWN: Final = 512 << 20
 """Bytes of memory at which a worker is replaced by a new one."""
+_DIED: Final = "the process that ran EVM code has died"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 Foresight = Callable[[], Awaitable[None]]
 
@@ -108,8 +109,11 @@ class PyEvm:
     async def _take(self) -> _Worker:
         if self._closed:
             raise ChainError("the engine is closed")
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.gone:
+                return worker
+            worker.close()
         pid, connection = await self._nursery.fork()
         return await _Worker.open(pid, connection)
 
@@ -126,6 +130,10 @@ class _Worker:
     async def open(cls, pid: int, connection: socket.socket) -> _Worker:
         return cls(pid, *await asyncio.open_connection(sock=connection))
 
+    @property
+    def gone(self) -> bool:
+        return self._reader.at_eof()
+
     def size(self) -> int:
         """Bytes of memory that it takes."""
         try:
@@ -135,8 +143,11 @@ class _Worker:
         return int(text.split()[1]) * _PAGE
 
     async def send(self, tag: bytes, payload: bytes) -> None:
-        self._writer.write(wire.HEAD.pack(tag, len(payload)) + payload)
-        await self._writer.drain()
+        try:
+            self._writer.write(wire.HEAD.pack(tag, len(payload)) + payload)
+            await self._writer.drain()
+        except OSError:
+            raise ChainError(_DIED) from None
 
     async def receive(self) -> tuple[bytes, bytes]:
         """Raises `ChainError` if it is gone."""
@@ -144,7 +155,7 @@ class _Worker:
             tag, size = wire.HEAD.unpack(await self._reader.readexactly(wire.HEAD.size))
             return tag, await self._reader.readexactly(size)
         except (asyncio.IncompleteReadError, OSError):
-            raise ChainError("the process that ran EVM code has died") from None
+            raise ChainError(_DIED) from None
 
     def close(self) -> None:
         self._writer.close()
