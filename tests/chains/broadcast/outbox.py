@@ -44,7 +44,7 @@ def write_settings(path: Path, urls: dict[int, str], *, signs: bool = True) -> P
 async def broadcaster(settings: Path):
     loaded = load(settings, os.environ).settings
     rpcs = {one.id: Rpc(alias, one.id, one.rpc) for alias, one in loaded.chains.items()}
-    remote = Remote(rpcs)
+    remote = Remote(list(rpcs.values()))
     engine = AnvilEngine(remote, str(program("anvil")))
     try:
         yield Broadcaster(loaded, settings, rpcs, remote, engine), engine, remote

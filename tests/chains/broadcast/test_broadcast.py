@@ -97,15 +97,11 @@ def test_transactions_of_two_chains_are_sent_in_order_and_told_as_forge_does(
     assert (path / f"{SCRIPT}-latest/run.json").read_bytes() == (
         path / f"{SCRIPT}-1700000000000/run.json"
     ).read_bytes()
-    mainnet, optimism = files.read(tmp_path, SCRIPT, dry_run=False)
-    assert [one.hash for one in mainnet.transactions] == [
-        outputs[0]["hash"],
-        outputs[1]["hash"],
-        outputs[3]["hash"],
-    ]
-    assert [one["status"] for one in mainnet.receipts] == ["0x1"] * 3
-    assert mainnet.receipts[2]["contractAddress"] == mainnet.transactions[2].contract_address
-    assert [one.hash for one in optimism.transactions] == [outputs[2]["hash"]]
+    told = files.read(tmp_path, SCRIPT, dry_run=False)
+    assert [one.chain for one in told] == [1, 10, 1]
+    assert [it.hash for one in told for it in one.transactions] == [it["hash"] for it in outputs]
+    assert [it["status"] for one in told for it in one.receipts] == ["0x1"] * 4
+    assert told[2].receipts[0]["contractAddress"] == told[2].transactions[0].contract_address
     assert changing[1].balance(OTHER_WALLET, worlds[1]["USDC"]) == 1_000 * USDC + 2 * USDC + 1
 
 

@@ -12,8 +12,10 @@ class Request(Struct, frozen=True, kw_only=True, rename="camel"):
 
     from_: str = field(name="from")
     to: str | None
-    gas: str
-    value: str
+    gas: str | None = None
+    """None: the node is to estimate it."""
+    value: str = "0x0"
+    """forge leaves it out where it deploys a library."""
     input: str
     nonce: str
     chain_id: str
@@ -49,7 +51,7 @@ class Returned(Struct, frozen=True):
 
 
 class Sequence(Struct, frozen=True, kw_only=True):
-    """Those of one chain."""
+    """Those of one chain that follow each other."""
 
     transactions: tuple[Transaction, ...]
     receipts: tuple[dict[str, Any], ...] = ()

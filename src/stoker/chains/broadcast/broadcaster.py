@@ -184,19 +184,17 @@ class Broadcaster:
 
 
 def _renumbered(sequences: Several[Sequence], transactions: Several[Captured]) -> list[Sequence]:
-    found = []
-    for sequence in sequences:
-        own = (one for one in transactions if one.chain_id == sequence.chain)
-        found.append(
-            replace(
-                sequence,
-                transactions=tuple(
-                    replace(one, transaction=replace(one.transaction, nonce=hex(captured.nonce)))
-                    for one, captured in zip(sequence.transactions, own, strict=True)
-                ),
-            )
+    numbers = iter(transactions)
+    return [
+        replace(
+            sequence,
+            transactions=tuple(
+                replace(one, transaction=replace(one.transaction, nonce=hex(next(numbers).nonce)))
+                for one in sequence.transactions
+            ),
         )
-    return found
+        for sequence in sequences
+    ]
 
 
 def _new_id() -> str:

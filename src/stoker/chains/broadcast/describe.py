@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Several
+from itertools import groupby
 from typing import Any, Final
 
 from stoker.chains.address import checksummed
@@ -18,6 +20,12 @@ _MARGIN: Final = 130
 """Percent of the gas that a transaction used: what it may use, as forge has it. What a block costs
 changes until then, and what is given back at the end is needed before."""
 _SALT: Final = 32
+_SELECTOR: Final = 4
+_ESCAPES: Final = {
+    **{character: f"\\{character}" for character in "\\'\""},
+    **{"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"},
+}
+"""As Rust has them, which forge is written in."""
 
 
 def gas_limit(captured: Captured, replayed: Replayed) -> int:
@@ -34,15 +42,25 @@ def sequences(
     capture: Capture | None = None,
     script: Compilation | None = None,
 ) -> list[Sequence]:
-    """Of each chain, in the order in which they come first. `registry`: has learned what was
-    created; `capture` and `script`: for what the script returned."""
+    """In order, another for each change of the chain. `registry`: has learned what was created;
+    `capture` and `script`: for what the script returned."""
     returns = {} if capture is None or script is None else _returns(script, capture.returned)
-    found: dict[int, list[Transaction]] = {}
-    for one, done in zip(transactions, replayed, strict=True):
-        found.setdefault(one.chain_id, []).append(_transaction(one, done, registry))
+    libraries = _libraries(transactions, script)
+    pairs = zip(transactions, replayed, strict=True)
     return [
-        Sequence(transactions=tuple(those), returns=returns, timestamp=timestamp, chain=chain_id)
-        for chain_id, those in found.items()
+        Sequence(
+            transactions=tuple(_transaction(one, done, registry, libraries) for one, done in those),
+            libraries=tuple(
+                f"{libraries[made].file}:{libraries[made].name}:{checksummed(made)}"
+                for made in (one.contract for one, _ in those)
+                if made is not None and made in libraries
+            ),
+            returns=returns,
+            timestamp=timestamp,
+            chain=chain_id,
+        )
+        for chain_id, group in groupby(pairs, lambda pair: pair[0].chain_id)
+        for those in [list(group)]
     ]
 
 
@@ -59,12 +77,22 @@ def request(captured: Captured, gas: int) -> Request:
     )
 
 
-def _transaction(one: Captured, done: Replayed, registry: Registry) -> Transaction:
+def _transaction(
+    one: Captured,
+    done: Replayed,
+    registry: Registry,
+    libraries: Mapping[bytes, Compilation],
+) -> Transaction:
     address = one.contract if one.kind != "CALL" else one.to
+    name = None
+    if address is not None and address in libraries:
+        name = libraries[address].name
+    elif address is not None and (one.kind != "CALL" or len(one.data) >= _SELECTOR):
+        name = registry.name(address, one.chain_id)
     function, arguments = _called(one, registry)
     return Transaction(
         transaction_type=one.kind,
-        contract_name=None if address is None else registry.name(address, one.chain_id),
+        contract_name=name,
         contract_address=None if address is None else text(address),
         function=function,
         arguments=arguments,
@@ -72,6 +100,16 @@ def _transaction(one: Captured, done: Replayed, registry: Registry) -> Transacti
         additional_contracts=tuple(_additional(done.frame, one, registry)),
         is_fixed_gas_limit=one.gas is not None,
     )
+
+
+def _libraries(
+    transactions: Several[Captured], script: Compilation | None
+) -> dict[bytes, Compilation]:
+    """Those that are deployed for the script, which come first, by address."""
+    pairs = zip(script.libraries if script else (), transactions, strict=False)
+    return {
+        one.contract: library for library, one in pairs if one.kind == "CREATE2" and one.contract
+    }
 
 
 def _called(one: Captured, registry: Registry) -> tuple[str | None, tuple[str, ...] | None]:
@@ -126,21 +164,26 @@ def _arguments(parameters: Several[Parameter], values: Several[Any]) -> tuple[st
     return tuple(shown(one, value) for one, value in zip(parameters, values, strict=True))
 
 
-def shown(parameter: Parameter, value: Any, inner: bool = False) -> str:
-    """As forge writes a value: whole, and only within others are texts quoted."""
+def shown(parameter: Parameter, value: Any) -> str:
+    """As forge writes a value: whole, and texts without quotes."""
     if isinstance(value, bytes):
         return text(value)
     if isinstance(value, tuple):
         element = parameter.element
         if element is not None:
-            return f"[{', '.join(shown(element, one, True) for one in value)}]"
+            return f"[{', '.join(shown(element, one) for one in value)}]"
         parts = zip(parameter.components, value, strict=True)
-        return f"({', '.join(shown(one, item, True) for one, item in parts)})"
+        return f"({', '.join(shown(one, item) for one, item in parts)})"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
         return str(value)
     if parameter.type == "address":
         return checksummed(bytes.fromhex(str(value)[2:]))
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"' if inner else escaped
+    return "".join(map(_escaped, str(value)))
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"

@@ -42,7 +42,7 @@ class ChainBroadcastKind(BaseKind[ChainBroadcast]):
         problems = []
         for name in ("gas", "value", "nonce", "chain_id"):
             try:
-                quantity(getattr(one, name))
+                quantity(getattr(one, name) or "0x0")
             except ValueError as error:
                 problems.append(f"transaction.{name}: {error}")
         if definition.wait_sec <= 0:

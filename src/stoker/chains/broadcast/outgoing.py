@@ -20,9 +20,9 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     script: str
     """As the artefacts call it: `Name.s.sol`."""
     transactions: tuple[Captured, ...]
-    """In their order across chains; each says how much gas it may use."""
+    """In order; each says how much gas it may use."""
     sequences: tuple[Sequence, ...]
-    """The same by chain, as Foundry tells them."""
+    """The same, as Foundry tells them."""
 
 
 def outgoing(

@@ -145,13 +145,13 @@ async def _in_blocks(rpc: Rpc, request: Request, since: int) -> dict[str, Any] |
 def _told(request: Request) -> dict[str, str]:
     told = {
         "from": request.from_,
-        "gas": request.gas,
         "value": request.value,
         "data": request.input,
         "nonce": request.nonce,
         "chainId": request.chain_id,
     }
-    return told if request.to is None else told | {"to": request.to}
+    more = {"to": request.to, "gas": request.gas}
+    return told | {name: value for name, value in more.items() if value is not None}
 
 
 def _hash(told: Any) -> str:

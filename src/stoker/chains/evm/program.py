@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import IO, Any, Final
 
 from stoker.chains.errors import ChainError
 
@@ -38,16 +39,22 @@ class Program:
         self._process = process
 
     @classmethod
-    async def start(cls, argv: Sequence[str], directory: Path) -> Program:
-        """Raises `ChainError`."""
+    async def start(
+        cls,
+        argv: Sequence[str],
+        directory: Path,
+        env: Mapping[str, str] = MappingProxyType({}),
+        complaints: IO[bytes] | None = None,
+    ) -> Program:
+        """`complaints`: where its stderr goes; default: with its stdout. Raises `ChainError`."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *("/bin/sh", "-c", _GUARD, "sh", *argv),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.STDOUT if complaints is None else complaints,
                 cwd=directory,
-                env={"HOME": str(directory), "PATH": os.defpath},
+                env={"HOME": str(directory), "PATH": os.defpath, **env},
                 start_new_session=True,
                 limit=1 << 20,
             )
@@ -60,6 +67,16 @@ class Program:
         assert self._process.stdout is not None  # noqa: S101
         line = await self._process.stdout.readline()
         return line.decode(errors="replace") if line else None
+
+    async def read(self, most: int) -> bytes | None:
+        """All that it writes, to its end; None: that is more than `most` bytes."""
+        assert self._process.stdout is not None  # noqa: S101
+        said = bytearray()
+        while part := await self._process.stdout.read(1 << 16):
+            said += part
+            if len(said) > most:
+                return None
+        return bytes(said)
 
     async def drain(self) -> None:
         """Until it has ended."""

@@ -32,6 +32,8 @@ class View:
         self._remote = remote
         self._pin = pin
         self._delta = {} if delta is None else delta.accounts
+        self.failure: ChainError | None = None
+        """Why something could not be answered: whoever asked tells it in words of its own."""
 
     async def answer(self, method: str, params: list[Any]) -> Any:
         """The result. Raises `ChainError`, and `ValueError` for what no node would understand."""
@@ -169,6 +171,7 @@ async def _answer(view: View, asked: dict[str, Any]) -> dict[str, Any]:
     except _Unknown as method:
         told["error"] = {"code": -32601, "message": f"no method {method}"}
     except ChainError as error:
+        view.failure = error
         told["error"] = {"code": -32000, "message": str(error)}
     except (ValueError, LookupError, TypeError) as error:
         told["error"] = {"code": -32602, "message": f"invalid params: {error}"}
