@@ -56,12 +56,30 @@ abstract contract StdCheats is StdCheatsSafe {
         vm.stopRecord();
         if (old == value) return;
         for (uint256 i = slots.length; i > 0; i--) {
-            bytes32 kept = vm.load(target, slots[i - 1]);
-            vm.store(target, slots[i - 1], bytes32(value));
-            (bool done, bytes memory data) = target.staticcall(query);
-            if (done && data.length >= 32 && abi.decode(data, (uint256)) == value) return;
-            vm.store(target, slots[i - 1], kept);
+            if (_held(target, query, slots[i - 1], value)) return;
         }
         revert("deal: no slot of the token holds that balance");
+    }
+
+    /// The slot may hold other things too, which stay: the number is some bits of it, found by trying.
+    function _held(address target, bytes memory query, bytes32 slot, uint256 value) private returns (bool) {
+        uint256 kept = uint256(vm.load(target, slot));
+        uint256 mask = _with(target, query, slot, type(uint256).max);
+        unchecked {
+            for (uint256 shift = 0; mask > 0 && mask & (mask + 1) == 0 && shift < 256; shift++) {
+                if (_with(target, query, slot, 1 << shift) != 1) continue;
+                if (_with(target, query, slot, (kept & ~(mask << shift)) | (value << shift)) == value) return true;
+                break;
+            }
+        }
+        vm.store(target, slot, bytes32(kept));
+        return false;
+    }
+
+    /// The answer with that in the slot; 0 where there is none.
+    function _with(address target, bytes memory query, bytes32 slot, uint256 content) private returns (uint256) {
+        vm.store(target, slot, bytes32(content));
+        (bool done, bytes memory data) = target.staticcall(query);
+        return done && data.length >= 32 ? abi.decode(data, (uint256)) : 0;
     }
 }
