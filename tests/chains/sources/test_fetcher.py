@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -241,6 +242,67 @@ def test_a_wait_has_an_end_and_says_for_what(
     assert raised.value.missing == {
         (1, weth.address): f"WETH ({weth.address} on chain 1): no answer within 0.3 s"
     }
+
+
+def test_another_explorer_is_asked_beside_one_that_takes_its_time(
+    worlds: dict[int, World], explorers: Explorers, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoker.chains.sources.fetcher._PATIENCE", 0.05)
+    explorers.always("etherscan", Slow())
+    names = ("WETH", "DAI", "USDC", "Vault", "Register", "UniswapV2Router02")
+    found = run(get(*(contract(worlds[1], name) for name in names)))
+    assert {one.origin for one in found} == {"sourcify"}
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again_and_not_for_ever(
+    worlds: dict[int, World], explorers: Explorers, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoker.chains.sources.web._LONGEST", 0.05)
+    explorers.always("etherscan", Slow())
+    explorers.unverify("sourcify", worlds[1]["WETH"])
+    with pytest.raises(SourcesMissing, match=r"no answer in 5 attempts: no answer within 0.05 s"):
+        run(get(contract(worlds[1], "WETH")))
+
+
+def test_few_are_asked_for_at_once(
+    worlds: dict[int, World], explorers: Explorers, run: Run
+) -> None:
+    slow = Slow()
+    explorers.next("etherscan", *[slow] * 4)
+    several = [contract(worlds[c], n) for c in (1, 10) for n in ("WETH", "DAI", "USDC", "Vault")]
+
+    async def many(fetcher: SourceFetcher) -> int:
+        fetcher.begin(several)
+        await asyncio.to_thread(explorers.wait_asked, 4)
+        with pytest.raises(SourcesMissing):
+            await fetcher.get(several[4:], 0.2)
+        before = len(explorers.asked)
+        slow.go.set()
+        await fetcher.get(several, 20)
+        return before
+
+    assert run(many) == 4
+    assert len(explorers.asked) == 8
+
+
+def test_failures_that_nobody_asks_for_are_not_complained_of(
+    worlds: dict[int, World],
+    explorers: Explorers,
+    run: Run,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    weth = contract(worlds[1], "WETH")
+    explorers.always("etherscan", Garbage())
+    explorers.always("sourcify", Garbage())
+
+    async def leave(fetcher: SourceFetcher) -> None:
+        fetcher.begin([weth])
+        await asyncio.wait(set(fetcher._flights.values()))
+        fetcher._flights.clear()
+        gc.collect()
+
+    run(leave)
+    assert not [one for one in caplog.records if one.name == "asyncio"]
 
 
 def test_the_key_is_neither_logged_nor_in_errors(

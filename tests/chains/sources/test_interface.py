@@ -110,6 +110,31 @@ def test_sources_are_cut_into_members(worlds: dict[int, World]) -> None:
     ]
 
 
+def test_vyper_is_cut_too() -> None:
+    source = """# @version 0.3.10
+interface ERC20:
+    def transfer(to: address) -> bool: nonpayable
+
+event Swap:
+    buyer: indexed(address)
+
+@external
+@nonreentrant("lock")
+def exchange(i: int128, j: int128, dx: uint256) -> uint256:
+    \"\"\"
+    @notice Swaps coin i for coin j
+    \"\"\"
+    return dx
+
+@view
+def fee() -> uint256:
+    return 1
+"""
+    by_name = {one.name: one.text for one in passages({"Pool.vy": source})}
+    assert set(by_name) == {"ERC20", "Swap", "exchange", "fee"}
+    assert "@notice Swaps coin i" in by_name["exchange"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

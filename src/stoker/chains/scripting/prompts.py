@@ -18,6 +18,7 @@ previews). Leave out what the operations do not need.
 - signature: as it is listed, `name(type,type)`. Take only functions that are listed.
 - interface_name: a Solidity name for the interface, such as IERC20 or IUniswapV2Router02. Two \
 contracts may share one only if it is the same interface.
+- abi: leave it empty; it is known.
 - description, body and arguments: short, and only what the writer of the script would not guess: \
 units, who must have approved what, the order of things, what makes it revert. null otherwise.
 - storages and events: only those that matter to the operations.

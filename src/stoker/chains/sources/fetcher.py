@@ -24,6 +24,8 @@ from stoker.chains.sources.web import Web
 
 _HOPS: Final = 4
 _KEPT: Final = 256
+_PATIENCE: Final = 5.0
+"""Seconds before another explorer is asked beside one that has not answered."""
 _Key = tuple[int, str]
 
 
@@ -192,18 +194,36 @@ class SourceFetcher:
     async def _ask(self, chain_id: int, address: str) -> ContractSource:
         if kept := await self._cache.get(chain_id, address):
             return kept
-        answers = []
-        for _, explorer in self._explorers:
-            try:
-                found = await explorer.ask(chain_id, address)
-            except NotVerified as error:
-                answers.append(f"{explorer.name}: not verified ({error})")
-            except BadAnswer as error:
-                answers.append(f"{explorer.name}: {error}")
-            else:
-                await self._cache.put(found)
-                return found
-        raise _Missing("; ".join(answers) or "no explorer is configured")
+        answers: dict[str, str] = {}
+        waiting = [explorer for _, explorer in self._explorers]
+        asked: dict[asyncio.Task[ContractSource], Explorer] = {}
+        try:
+            # The next one is asked when the one before has nothing, or takes its time.
+            while waiting or asked:
+                if waiting:
+                    explorer = waiting.pop(0)
+                    asked[asyncio.create_task(explorer.ask(chain_id, address))] = explorer
+                patience = _PATIENCE if waiting else None
+                done, _ = await asyncio.wait(
+                    asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    name = asked.pop(task).name
+                    try:
+                        found = task.result()
+                    except NotVerified as error:
+                        answers[name] = f"not verified ({error})"
+                    except BadAnswer as error:
+                        answers[name] = str(error)
+                    else:
+                        await self._cache.put(found)
+                        return found
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        said = (f"{name}: {why}" for name, why in sorted(answers.items()))
+        raise _Missing("; ".join(said) or "no explorer is configured")
 
 
 def _may_be_proxy(source: ContractSource) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -12,6 +13,8 @@ from stoker.chains.solidity.tokens import Token, tokens
 _CONTRACTS: Final = frozenset(("contract", "interface", "library"))
 _NAMED: Final = frozenset(("function", "modifier", "event", "error", "struct", "enum", "type"))
 _ENDED: Final = frozenset(("{", ";", "=", "}"))
+_DEFINITION: Final = re.compile(r"\n\s*\n(?=(?:@|def|event|struct|interface|enum|flag)\b)")
+_DEFINED: Final = re.compile(r"^(?:def|event|struct|interface|enum|flag) (\w+)", re.MULTILINE)
 _LONGEST: Final = 8_000
 
 
@@ -32,7 +35,7 @@ def passages(files: Mapping[str, str]) -> list[Passage]:
     """Of all files, each text once, in time linear in their length."""
     found: dict[str, Passage] = {}
     for file, text in files.items():
-        for one in _members(file, text):
+        for one in list(_members(file, text)) or _paragraphs(file, text):
             found.setdefault(one.text, one)
     return list(found.values())
 
@@ -59,6 +62,15 @@ def _members(file: str, source: str) -> Iterator[Passage]:
             elif depth <= 0:
                 contract, depth = "", 0
             member = []
+
+
+def _paragraphs(file: str, source: str) -> Iterator[Passage]:
+    """Of what is no Solidity, such as Vyper."""
+    for text in _DEFINITION.split(source):
+        name = _DEFINED.search(text)
+        if text.strip():
+            called = name[1] if name else ""
+            yield Passage(file=file, contract=file, name=called, text=text.strip()[:_LONGEST])
 
 
 def _contract(member: Iterable[Token]) -> str:

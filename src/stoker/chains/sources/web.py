@@ -25,7 +25,7 @@ _MAX_BODY: Final = 32 << 20
 _ATTEMPTS: Final = 5
 _AT_ONCE: Final = 4
 _LONGEST_PAUSE: Final = 30.0
-_LONGEST: Final = 60.0
+_LONGEST: Final = 30.0
 _PASSING: Final = frozenset((408, 425, 429))
 
 
