@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.chains.sources import etherscan, sourcify
-from stoker.chains.sources.answer import BadAnswer, NotVerified, files_of, name_of, path_of
+from stoker.chains.sources.answer import BadAnswer, NotVerified, abi_of, files_of, name_of, path_of
 from stoker.chains.sources.web import Busy
 
 ADDRESS = "0x95bD8D42f30351685e96C62EDdc0d0613bf9a87A"
@@ -43,6 +43,27 @@ def test_any_path_stays_where_it_is_put(text: str) -> None:
     path = PurePosixPath(path_of(text))
     assert not path.is_absolute() and ".." not in path.parts and path.parts
     assert not any(ord(sign) < 32 for sign in str(path))
+
+
+def test_what_no_call_can_have_is_left_out_of_abis() -> None:
+    def function(name: str, kind: str, parameter: str = "", **more: Any) -> dict[str, Any]:
+        given = [{"type": kind, "name": parameter}]
+        return {"type": "function", "name": name, "inputs": given, "outputs": [], **more}
+
+    good = [
+        function("a", "uint256[3][]", "from"),
+        function("b", "bytes32"),
+        {**function("c", "tuple[]"), "outputs": [{"type": "tuple", "components": []}]},
+    ]
+    bad = [
+        function("d", "Library.Data storage"),
+        function("e", "uint256 a); } contract Evil { constructor("),
+        function("f", "uint256", "a); } contract Evil {"),
+        {**function("g", "tuple"), "outputs": [{"type": "tuple", "components": [{"type": "!"}]}]},
+    ]
+    assert abi_of([*good, *bad]) == good
+    with pytest.raises(BadAnswer, match="its ABI is none"):
+        abi_of([function("h", "bool", stateMutability="view returns (uint) {} } contract A {")])
 
 
 def test_files_whose_paths_come_to_the_same_are_both_kept() -> None:

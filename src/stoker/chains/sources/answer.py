@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,10 @@ MAX_TEXT: Final = 8 << 20
 MAX_ABI: Final = 5_000
 _LONGEST_NAME: Final = 300
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
+_TYPE: Final = re.compile(
+    r"(?:u?int(?:\d{1,3})?|address|bool|string|bytes(?:\d{1,2})?|function|tuple|u?fixed(?:\d+x\d+)?)"
+    r"(?:\[\d{0,9}\]){0,8}"
+)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\\]+")
 
 
@@ -37,10 +41,12 @@ class _Entry(Struct):
     name: str = ""
     inputs: list[_Parameter] = []
     outputs: list[_Parameter] = []
+    stateMutability: Literal["pure", "view", "nonpayable", "payable"] | None = None  # noqa: N815
 
 
 def abi_of(value: Any) -> list[dict[str, Any]]:
-    """An ABI, given as list or as its JSON text. Raises `BadAnswer`."""
+    """An ABI, given as list or as its JSON text; entries with types that no call can have, such as
+    libraries have them, are left out. Raises `BadAnswer`."""
     try:
         if isinstance(value, str):
             value = msgspec.json.decode(value)
@@ -52,7 +58,18 @@ def abi_of(value: Any) -> list[dict[str, Any]]:
     for entry in entries:
         if entry.name and not _IDENTIFIER.fullmatch(entry.name):
             raise BadAnswer(f"its ABI has a name that is none: {entry.name[:80]!r}")
-    return list(value)
+    return [raw for raw, entry in zip(value, entries, strict=True) if _callable(entry)]
+
+
+def _callable(entry: _Entry) -> bool:
+    return all(map(_plain, (*entry.inputs, *entry.outputs)))
+
+
+def _plain(parameter: _Parameter) -> bool:
+    named = not parameter.name or _IDENTIFIER.fullmatch(parameter.name)
+    return bool(named and _TYPE.fullmatch(parameter.type)) and all(
+        map(_plain, parameter.components)
+    )
 
 
 def files_of(sources: Any) -> dict[str, str]:

@@ -99,7 +99,8 @@ def _type(parameter: Mapping[str, Any], structs: dict[str, str]) -> str:
     arrays = _ARRAY.search(kind)
     members = []
     for number, one in enumerate(parameter.get("components", ())):
-        name = str(one.get("name") or f"member{number}")
+        name = str(one.get("name") or "")
+        name = name if _WORD.fullmatch(name) else f"member{number}"
         members.append(f"{_type(one, structs)} {name}{'_' if name in _RESERVED else ''};")
     body = f"{{ {' '.join(members)} }}"
     return f"{_struct(parameter, body, structs)}{arrays[0] if arrays else ''}"
