@@ -45,11 +45,11 @@ def group_of(worlds: dict[int, World], index: int) -> OperationGroup:
 
 
 def both(
-    worlds: dict[int, World], group: OperationGroup, meter: Meter | None = None
+    worlds: dict[int, World], group: OperationGroup
 ) -> Callable[[ScriptModel], Awaitable[tuple[tuple[ExtractedContractInfo, ...], ScriptBlock]]]:
     async def work(model: ScriptModel) -> tuple[tuple[ExtractedContractInfo, ...], ScriptBlock]:
-        infos = await model.extract(group, sources_of(worlds, group), meter)
-        return infos, await model.generate(group, infos, meter)
+        infos = await model.extract(group, sources_of(worlds, group))
+        return infos, await model.generate(group, infos)
 
     return work
 
@@ -134,13 +134,12 @@ def test_endpoints_without_forms_of_answers_are_asked_plainly(
 
 
 def test_what_is_wrong_is_told_and_the_model_may_answer_again(worlds: dict[int, World]) -> None:
-    meter = Meter()
-    _, server = asked(Writer({"Wrap": "invalid"}), both(worlds, group_of(worlds, 0), meter))
+    _, server = asked(Writer({"Wrap": "invalid"}), both(worlds, group_of(worlds, 0)))
     talk = server.requests[2].conversation
     assert talk is not None
     assert [one.role for one in talk.messages] == ["system", "user", "assistant", "user"]
     assert "Expected `str`, got `int` - at `$.codelines[0].line`" in talk.messages[-1].text
-    assert meter.requests == 3
+    assert len(server.requests) == 3
 
 
 def test_three_attempts_and_no_more(worlds: dict[int, World]) -> None:
@@ -195,6 +194,30 @@ def test_functions_that_are_not_there_are_answered_with_those_that_are(
     said = server.requests[1].conversation.messages[-1].text
     assert "has no function 'depositt()'; there are deposit()" in said
     assert "'burn(uint256)'" in said
+
+
+def test_tokens_that_return_nothing_have_an_interface_of_their_own(
+    worlds: dict[int, World],
+) -> None:
+    group = group_of(worlds, 2)
+    weth, dai, _ = sources_of(worlds, group)
+    mute = [{**one, "outputs": []} if one.get("name") == "approve" else one for one in dai.abi]
+    sources = (weth, msgspec.structs.replace(dai, abi=mute))
+
+    def extraction(*names: str) -> Say:
+        listed = [{"signature": "approve(address,uint256)", "abi": ""}]
+        infos = [
+            {"address": one.address, "interface_name": name, "functions": listed}
+            for one, name in zip(sources, names, strict=True)
+        ]
+        return Say(json.dumps({"contracts": infos}))
+
+    policy = in_order(extraction("IERC20", "IERC20"), extraction("IERC20", "IMute"))
+    infos, server = asked(policy, lambda model: model.extract(group, sources))
+    assert [one.interface_name for one in infos] == ["IERC20", "IMute"]
+    assert server.requests[1].conversation is not None
+    said = server.requests[1].conversation.messages[-1].text
+    assert f"approve(address,uint256) of {dai.address} and of {weth.address} return" in said
 
 
 def test_the_sender_of_the_group_goes_before_that_of_the_settings(
@@ -272,17 +295,15 @@ def test_a_base_url_that_is_none_is_named(worlds: dict[int, World]) -> None:
 
 
 def test_what_is_asked_is_counted(worlds: dict[int, World]) -> None:
-    meters = [Meter(), Meter()]
-
     async def work(model: ScriptModel) -> Meter:
-        for index, meter in enumerate(meters):
-            await both(worlds, group_of(worlds, index), meter)(model)
+        for index in (0, 1):
+            await both(worlds, group_of(worlds, index))(model)
         return model.meter
 
     total, server = asked(Writer(), work)
-    assert [one.requests for one in meters] == [2, 2] and total.requests == 4
-    assert total.usage == meters[0].usage + meters[1].usage
+    assert total.requests == len(server.requests) == 4
     assert total.usage.input == sum(len(one.body) // 4 for one in server.requests)
+    assert total.usage.output > 0
 
 
 def test_all_addresses_of_contracts_are_told_with_their_checksum(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from stoker.chains.address import BadAddress, checksummed, parsed
 from stoker.chains.scripting.answers import Invalid
 from stoker.chains.scripting.extracted import ExtractedContractInfo, ExtractedFunction
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.chains.sources.interface import functions
+from stoker.chains.sources.interface import functions, signature
 
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,79}")
 _SHORT: Final = re.compile(r"\b(u?int)(?!\d)")
@@ -47,9 +47,27 @@ def checked_infos(
             found[source.address] = _checked(said[source.address], source, wrong)
         else:
             wrong.append(f"the contract {source.address} is missing")
+    wrong += _different(tuple(found.values()))
     if wrong:
         raise Invalid("; ".join(dict.fromkeys(wrong)))
     return tuple(found.values())
+
+
+def _different(infos: Sequence[ExtractedContractInfo]) -> Iterator[str]:
+    """Contracts whose one interface would not be the same: a token's `approve` may return nothing
+    where others' return a bool, and would revert if it is called by theirs."""
+    first: dict[tuple[str, str], tuple[str, Any]] = {}
+    for info in infos:
+        for one in info.functions:
+            entry = msgspec.json.decode(one.abi)
+            outputs = [signature({"inputs": [each]}) for each in entry.get("outputs", ())]
+            key = (info.interface_name, one.signature)
+            other, same = first.setdefault(key, (info.address, outputs))
+            if outputs != same:
+                yield (
+                    f"{one.signature} of {info.address} and of {other} return different types: "
+                    f"{info.interface_name} cannot be the interface of both, name them differently"
+                )
 
 
 def _checked(

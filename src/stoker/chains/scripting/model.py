@@ -93,7 +93,6 @@ class ScriptModel:
         self,
         group: OperationGroup,
         sources: Sequence[ContractSource],
-        meter: Meter | None = None,
     ) -> tuple[ExtractedContractInfo, ...]:
         """What matters in the sources. Raises `ModelFailed`."""
         if not sources:
@@ -104,13 +103,12 @@ class ScriptModel:
         def check(found: _Extraction) -> tuple[ExtractedContractInfo, ...]:
             return checked_infos(found.contracts, sources)
 
-        return await self._structured("extraction", EXTRACT, prompt, _Extraction, check, meter)
+        return await self._structured("extraction", EXTRACT, prompt, _Extraction, check)
 
     async def generate(
         self,
         group: OperationGroup,
         infos: Sequence[ExtractedContractInfo],
-        meter: Meter | None = None,
     ) -> ScriptBlock:
         """The lines of the script. Raises `ModelFailed`."""
         prompt = generation(group, infos, self._aliases, group.sender or self._sender)
@@ -118,7 +116,7 @@ class ScriptModel:
         def check(found: ScriptBlock) -> ScriptBlock:
             return checked_block(found, infos)
 
-        return await self._structured("script", GENERATE, prompt, ScriptBlock, check, meter)
+        return await self._structured("script", GENERATE, prompt, ScriptBlock, check)
 
     def brief(self, group: OperationGroup) -> str:
         """Operations, contracts, chains and the account, for the model to read."""
@@ -146,7 +144,6 @@ class ScriptModel:
         prompt: str,
         kind: type[K],
         check: Callable[[K], R],
-        meter: Meter | None,
     ) -> R:
         """What `check` makes of an answer of type `kind`. What is wrong with one is told the
         model, which may try again."""
@@ -155,7 +152,7 @@ class ScriptModel:
         messages: list[Message] = [Asked("1", prompt)]
         why = ""
         for attempt in range(1, max(self._settings.attempts, 1) + 1):
-            answer = await self._formed(system, messages, response_format(kind, name), meter)
+            answer = await self._formed(system, messages, response_format(kind, name))
             try:
                 found = check(decoded(answer.text, kind))
             except Invalid as error:
@@ -175,18 +172,17 @@ class ScriptModel:
         system: str,
         messages: Sequence[Message],
         form: Mapping[str, Any],
-        meter: Meter | None,
     ) -> Answer:
         """Endpoints that know no form of answers are asked without one, from then on."""
         if not self._plain:
             try:
-                return await self.ask(Request(system, messages, extra=form), meter)
+                return await self.ask(Request(system, messages, extra=form))
             except ModelFailed as error:
                 if not _UNFIT.search(str(error)):
                     raise
                 log.debug("the endpoint takes no JSON Schema", why=str(error))
                 self._plain = True
-        return await self.ask(Request(system, messages), meter)
+        return await self.ask(Request(system, messages))
 
     def _connected(self) -> Client:
         from stoker.agents.builtin.client import Client
