@@ -38,10 +38,10 @@ class Chain(Definition, frozen=True, kw_only=True):
 
 
 class ChainKind(BaseKind[Chain]):
-    """Outputs: `result`, also of a group that failed; of one that is done `committed` (what it
-    takes to have its effects again), `captured` (its transactions), `report` (a file: traces, logs,
-    gas, what changed hands), `reruns` and `mended`; of one whose script was mended, or was to be,
-    `talk` (a file: what was said with the model)."""
+    """Outputs: `result`, also of a group that failed. Of one that is done `committed` (what it
+    takes to have its effects again, with its transactions), `reruns`, `mended`, and files: `report`
+    (traces, logs, gas, what changed hands) and `outgoing` (what a broadcast sends). Of one whose
+    script was mended, or was to be, the file `talk` (what was said with the model)."""
 
     name = "chain"
     definition = Chain
@@ -137,11 +137,15 @@ class _Pass:
         report = self._file("report")
         document = node.report(outcome.captured, outcome.replayed)
         whole_file.replace(Path(report), msgspec.json.encode(document))
+        outgoing = self._file("outgoing")
+        to_send = node.outgoing(committed, outcome.replayed)
+        whole_file.replace(Path(outgoing), msgspec.json.encode(to_send))
         return Result(
             outputs={
                 "result": _plain(done),
                 "committed": _plain(committed),
                 "report": report,
+                "outgoing": outgoing,
                 "reruns": outcome.reruns,
                 "mended": outcome.mended,
                 **self._talk(node),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
 
 if TYPE_CHECKING:
+    from stoker.chains.broadcast.outgoing import Outgoing
     from stoker.chains.tools import Tools
     from stoker.chains.verdict import Verdict
 
@@ -47,6 +49,7 @@ class GroupNode:
         self._group = group
         self._tools = tools
         self._backend = backend
+        self._last: Compilation | None = None
         self._view: Chains | None = None
         self._viewed: frozenset[int] = frozenset()
 
@@ -135,6 +138,7 @@ class GroupNode:
             sender=self.config.sender,
             limits=self.config.limits,
         )
+        self._last = compiled
         self.artifacts.deployments[f"{compiled.file}:{compiled.name}"] = job
         return job
 
@@ -182,6 +186,23 @@ class GroupNode:
         """Traces, logs, gas, what changed hands, what is stored otherwise, evidence."""
         found = self._verdict(captured, replayed).document(self._seen)
         return {**found, "evidence": self.artifacts.evidence}
+
+    def outgoing(self, committed: Committed, replayed: Replay) -> Outgoing:
+        """What is to be sent, if somebody wants that."""
+        from stoker.chains.broadcast.outgoing import outgoing
+
+        captured, compiled = self.artifacts.captured, self._last
+        assert captured is not None  # noqa: S101 - it is committed
+        assert compiled is not None  # noqa: S101
+        return outgoing(
+            f"{self.index}-{compiled.name}.s.sol",
+            committed.transactions,
+            replayed.transactions,
+            self._verdict(captured, replayed).registry,
+            timestamp=time.time_ns() // 1_000_000,
+            capture=captured,
+            compiled=compiled,
+        )
 
     async def across(self, captured: Capture, replayed: Replay) -> Replay:
         """Have bridges bring what was locked to their other sides, and see whether what the group

@@ -12,16 +12,16 @@ The engine does the work: a plan is a run, a group a step of it, and the journal
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
 from msgspec import Struct
 
 from stoker.chains import reading, results
-from stoker.chains.errors import UnknownPlan
+from stoker.chains.errors import ChainError, UnknownPlan
 from stoker.chains.group import GroupReceipt, GroupResult, OperationGroup
 from stoker.chains.load import FILE, keep
 from stoker.chains.log import log
@@ -39,6 +39,10 @@ from stoker.engine.state import RunState
 from stoker.journal.base import RunBusy, RunOver, UnknownRun
 from stoker.journal.events import STEP_SETTLED, Event, RunStatus
 from stoker.plan.loader import loads
+
+if TYPE_CHECKING:
+    from stoker.chains.broadcast.broadcaster import Broadcaster
+    from stoker.chains.broadcast.outgoing import Outgoing
 
 
 class ExecutionPlan(Struct, frozen=True):
@@ -217,6 +221,45 @@ class ForgeOrchestrator:
             async for some in found:
                 for event in some:
                     yield event
+
+    # Sending.
+
+    async def dry_run(
+        self, plan_id: str, root: Path, groups: Collection[int] | None = None
+    ) -> list[Path]:
+        """Send nothing, but see whether what groups of a plan came to (default: all that are done)
+        would go through on the chains as they are now; the paths of its artefacts beneath `root`,
+        which are those that Foundry writes. Raises `UnknownPlan`, `ChainError`."""
+        broadcaster, outgoing = await self._outgoing(plan_id, groups)
+        return await broadcaster.dry_run(outgoing, root)
+
+    async def broadcast(
+        self, plan_id: str, root: Path, groups: Collection[int] | None = None
+    ) -> str:
+        """Send it, through nodes that the settings say may be sent through (`signs`). Returns the
+        id of a run of its own, which goes on after a crash as any. Raises as `dry_run`, with
+        nothing sent."""
+        broadcaster, outgoing = await self._outgoing(plan_id, groups)
+        return await broadcaster.broadcast(self._engine, outgoing, root)
+
+    async def _outgoing(
+        self, plan_id: str, groups: Collection[int] | None
+    ) -> tuple[Broadcaster, list[Outgoing]]:
+        """In the order in which they followed each other."""
+        state = await self._state(plan_id)
+        done = {index for index, step in enumerate(state.steps) if "outgoing" in step.outputs}
+        if missing := sorted(set(groups or ()) - done):
+            raise ChainError(f"group {missing[0]} has nothing to send: it is not done")
+        wanted = done if groups is None else set(groups)
+        order = [
+            state.graph.index[event.step]
+            for event in await self._engine.journal.events(plan_id)
+            if event.type == STEP_SETTLED and event.step is not None
+        ]
+        workshop = await self._engine.shared(opened)
+        tools = await workshop.tools(self._settings)
+        found = [results.outgoing(state.steps[index]) for index in order if index in wanted]
+        return tools.broadcaster(), found
 
     async def plan(self, plan_id: str) -> tuple[OperationGroup, ...]:
         """The groups of a plan. Raises `UnknownPlan`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from stoker.chains.plan import group_of
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.outputs import artefact
 from stoker.engine.state import RunState, StepState
+
+if TYPE_CHECKING:
+    from stoker.chains.broadcast.outgoing import Outgoing
 
 
 def done(
@@ -75,6 +78,13 @@ def result(state: RunState, index: int) -> GroupResult | None:
     if (kept := output(step, "result")) is not None:
         return msgspec.convert(kept, GroupResult)
     return failed(index, group_of(step.step), _reason(state, index))
+
+
+def outgoing(step: StepState) -> Outgoing:
+    """What a broadcast of a group that is done sends."""
+    from stoker.chains.broadcast.outgoing import Outgoing
+
+    return msgspec.json.decode(Path(step.outputs["outgoing"]).read_bytes(), type=Outgoing)
 
 
 def output(step: StepState, name: str) -> Any:

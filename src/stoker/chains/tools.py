@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from stoker.chains import metrics
 from stoker.chains.config import SCRIPT
@@ -25,6 +26,9 @@ from stoker.chains.state.store import StateStore
 from stoker.engine.engine import Engine
 from stoker.process.redact import Redactor
 
+if TYPE_CHECKING:
+    from stoker.chains.broadcast.broadcaster import Broadcaster
+
 
 class Tools:
     """Of one file of settings, on one engine."""
@@ -33,6 +37,7 @@ class Tools:
         self,
         loaded: Loaded,
         *,
+        nodes: Sequence[Rpc],
         remote: Remote,
         sources: SourceFetcher,
         compiler: SolidityCompiler,
@@ -42,8 +47,10 @@ class Tools:
         mending: Mending | None,
     ) -> None:
         self.settings: Settings = loaded.settings
+        self.path = loaded.path
         self.urls = {chain.id: chain.rpc for chain in loaded.written.chains.values()}
         """Of nodes, by chain id, without what the environment filled in."""
+        self.nodes = {node.chain_id: node for node in nodes}
         self.remote = remote
         self.sources = sources
         self.compiler = compiler
@@ -58,6 +65,12 @@ class Tools:
         from stoker.chains.backend import ExecutionBackend
 
         return ExecutionBackend(self.remote, self.settings.chains)
+
+    def broadcaster(self) -> Broadcaster:
+        """Sends what groups came to, through nodes that sign."""
+        from stoker.chains.broadcast.broadcaster import Broadcaster
+
+        return Broadcaster(self.settings, self.path, self.nodes, self.remote, self.replaying)
 
     async def compile(self, script: str, settings: CompilerSettings) -> Compilation:
         """A script's contract. Raises `CompileFailed`, `LimitReached`, `ChainError`."""
@@ -127,6 +140,7 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             replaying = anvil
         tools = Tools(
             loaded,
+            nodes=nodes,
             remote=remote,
             sources=sources,
             compiler=compiler,

@@ -29,7 +29,7 @@ def around(nodes: dict[int, Node], worlds: dict[int, World]) -> Iterator[Surroun
     with Explorers(worlds.values()) as explorers, ModelServer(writer, by_schema=True) as server:
         settings = Settings(
             chains={
-                ALIASES[chain_id]: ChainSettings(id=chain_id, rpc=node.url)
+                ALIASES[chain_id]: ChainSettings(id=chain_id, rpc=node.url, signs=True)
                 for chain_id, node in nodes.items()
             },
             sender=WALLET,

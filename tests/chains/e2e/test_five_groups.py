@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy import WEI, World
+from deploy import USDC, WEI, World
 from e2e_field import Surroundings
 from killed import killed
 from models import five_groups
@@ -57,20 +57,27 @@ def test_five_groups_on_two_chains_and_the_nodes_take_their_transactions(
         told = forge.subscribe_results(plan)
         early = [await anext(told) for _ in range(4)]
         await forge.next_groups(plan)
-        return in_order([*early, *[one async for one in told]])
+        results = in_order([*early, *[one async for one in told]])
+        paths = await forge.dry_run(plan, tmp_path)
+        assert all("dry-run" in path.parts for path in paths)
+        assert len(paths) == 5
+        sending = await forge.broadcast(plan, tmp_path)
+        handle = forge._engine.handle(sending)
+        assert handle is not None
+        assert (await handle.wait()).status == "succeeded"
+        return results
 
+    before = changing[1].balance(WALLET, worlds[1]["WETH"])
     results = on_engine(tmp_path, around, work)
     assert [one.group_index for one in results] == [0, 1, 2, 3, 4]
-    urls = {one.rpc: one.id for one in around.settings.chains.values()}
-    weth = worlds[1]["WETH"]
-    before = changing[1].balance(WALLET, weth)
-    for result in results:
-        for sent in done(result).transactions:
-            node = changing[urls[sent.rpc_url]]
-            node.send(sent.from_ or "", sent.to, sent.data, int(sent.value, 16))
-    assert changing[1].balance(WALLET, weth) <= before + 3 * WEI
+    assert before + 3 * WEI <= changing[1].balance(WALLET, worlds[1]["WETH"]) < before + 4 * WEI
     assert changing[1].balance(WALLET, worlds[1]["Vault"]) > 0
-    assert len(done(results[4]).transactions) == 2
+    assert changing[10].balance(WALLET, worlds[10]["USDC"]) > 1_000_000 * USDC
+    assert [len(done(one).transactions) for one in results] == [1, 2, 3, 2, 2]
+    runs = sorted(tmp_path.glob("broadcast/*/*/run-latest.json"))
+    assert [path.parts[-3:-1] for path in runs] == [
+        (f"{index}-AomiScript.s.sol", "10" if index == 4 else "1") for index in range(5)
+    ]
 
 
 def test_a_compile_error_and_a_revert_are_mended_and_what_cannot_be_stops_nobody(
