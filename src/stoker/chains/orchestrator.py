@@ -82,7 +82,7 @@ class ForgeOrchestrator:
         on. `automatic`: groups begin by themselves as soon as those they depend on are done; else
         `next_groups` has them begin. Raises `BadGroups`, `BadFile`, with nothing created."""
         read = _read(groups)
-        await self._fetch(read)
+        await self._fetch(read, self._settings)
         plan_id = new_plan_id()
         plan = loads(document(plan_id, read, self._settings), kinds=self._engine.kinds).plan
         await self._engine.start(
@@ -109,8 +109,9 @@ class ForgeOrchestrator:
         state = await self._state(plan_id)
         there = [group_of(step.step) for step in state.steps]
         added = _read(groups, there)
-        await self._fetch(added)
-        steps = more(added, len(there), self._settings)
+        settings = _settings(state)
+        await self._fetch(added, settings)
+        steps = more(added, len(there), settings)
         await self._engine.extend(plan_id, steps, park=False)
         return len(there) + len(added)
 
@@ -257,7 +258,7 @@ class ForgeOrchestrator:
             if event.type == STEP_SETTLED and event.step is not None
         ]
         workshop = await self._engine.shared(opened)
-        tools = await workshop.tools(self._settings)
+        tools = await workshop.tools(_settings(state))
         found = [results.outgoing(state.steps[index]) for index in order if index in wanted]
         return tools.broadcaster(), found
 
@@ -283,9 +284,9 @@ class ForgeOrchestrator:
         except UnknownRun as error:
             raise UnknownPlan(plan_id) from error
 
-    async def _fetch(self, groups: Sequence[OperationGroup]) -> None:
+    async def _fetch(self, groups: Sequence[OperationGroup], settings: Path) -> None:
         workshop = await self._engine.shared(opened)
-        tools = await workshop.tools(self._settings)
+        tools = await workshop.tools(settings)
         tools.sources.begin(contract for group in groups for contract in group.contracts)
 
     async def _state(self, plan_id: str) -> RunState:
@@ -298,6 +299,14 @@ class ForgeOrchestrator:
 
 def _read(groups: Any, there: Sequence[OperationGroup] = ()) -> tuple[OperationGroup, ...]:
     return reading.extend(there, msgspec.to_builtins(groups))
+
+
+def _settings(state: RunState) -> Path:
+    """The file that a plan's groups use."""
+    from stoker.plan.template import render_value
+
+    (step, *_) = state.steps
+    return Path(render_value((step.step.step_def or {})["settings"], {}))
 
 
 def _over(state: RunState) -> set[int]:

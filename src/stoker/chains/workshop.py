@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stoker.chains import metrics
+from stoker.chains.errors import ChainError
 from stoker.chains.load import FILE, Loaded, load
 from stoker.chains.parts import Backend, Committed
 from stoker.chains.results import output
 from stoker.engine.engine import Engine
+from stoker.engine.handle import RunHandle
 from stoker.engine.nested import replayed
 from stoker.engine.state import RunState
 
@@ -39,49 +41,64 @@ class Workshop:
     def __init__(self, engine: Engine, group: asyncio.TaskGroup) -> None:
         self._engine = engine
         self._group = group
-        self._sites: dict[tuple[str, str], asyncio.Task[Site]] = {}
+        self._sites: dict[RunHandle, asyncio.Task[Site | Exception]] = {}
         self.metrics = metrics.of(engine)
 
     async def tools(self, settings: Path | None) -> Tools:
         """For the settings in a file, as it is now; default: the state directory's. Raises
         `BadFile`."""
-        path = settings or self._engine.directory / FILE
+        path = (settings or self._engine.directory / FILE).absolute()
         return await self._engine.shared(_Opening(load(path, os.environ)))
 
     async def site(self, run_id: str, settings: Path | None) -> Site:
-        """Where a plan's groups are done; made, or made again after a restart, when it is first
-        asked for. Raises `BadFile`, `ChainError`."""
-        key = (run_id, str(settings))
-        if key not in self._sites or _failed(self._sites[key]):
-            self._sites[key] = self._group.create_task(self._open(run_id, settings))
-            self._group.create_task(self._leave(run_id, key))
-        return await asyncio.shield(self._sites[key])
+        """Where the groups of a plan that is under way here are done; made, or made again after a
+        restart, when it is first asked for. Raises `BadFile`, `ChainError`."""
+        handle = self._engine.handle(run_id)
+        if handle is None:
+            raise ChainError(f"plan {run_id} is not under way here")
+        if handle not in self._sites:
+            self._sites[handle] = self._group.create_task(self._open(run_id, settings))
+            self._group.create_task(self._leave(handle))
+        site = await asyncio.shield(self._sites[handle])
+        if isinstance(site, Exception):
+            self._sites.pop(handle, None)  # the next who asks tries again
+            raise site
+        wanted = (settings or self._engine.directory / FILE).absolute()
+        if site.tools.path != wanted:
+            raise ChainError(
+                f"all groups of a plan have the same settings: expected {site.tools.path}, found "
+                f"{wanted}"
+            )
+        return site
 
     async def state(self, run_id: str) -> RunState:
         """How a run stands. Raises `UnknownRun`."""
         handle = self._engine.handle(run_id)
         return handle.state if handle else await replayed(self._engine.journal, run_id)
 
-    async def _open(self, run_id: str, settings: Path | None) -> Site:
-        tools = await self.tools(settings)
-        backend = tools.backend()
-        state = await self.state(run_id)
-        kept = [output(step, "committed") for step in state.steps if step.status == "succeeded"]
-        settled = [
-            msgspec.convert(one, Committed, str_keys=True) for one in kept if one is not None
-        ]
-        await backend.restore(settled)
+    async def _open(self, run_id: str, settings: Path | None) -> Site | Exception:
+        """What goes wrong is whose groups ask, not everybody's in the task group."""
+        try:
+            tools = await self.tools(settings)
+            backend = tools.backend()
+            state = await self.state(run_id)
+            kept = [output(step, "committed") for step in state.steps if step.status == "succeeded"]
+            await backend.restore(
+                [msgspec.convert(one, Committed, str_keys=True) for one in kept if one is not None]
+            )
+        except Exception as error:
+            return error
         return Site(tools, backend)
 
-    async def _leave(self, run_id: str, key: tuple[str, str]) -> None:
+    async def _leave(self, handle: RunHandle) -> None:
         """Forget a plan's state when its run has ended here."""
-        handle = self._engine.handle(run_id)
-        if handle is not None:
-            await asyncio.wait([asyncio.ensure_future(handle.wait())])
-            state = handle.state
-            if state.created_at is not None and state.finished_at is not None:
-                self.metrics.plan(state.finished_at - state.created_at)
-        self._sites.pop(key, None)
+        ended = asyncio.ensure_future(handle.wait())
+        await asyncio.wait([ended])
+        ended.exception()  # whoever started the run is told
+        state = handle.state
+        if state.created_at is not None and state.finished_at is not None:
+            self.metrics.plan(state.finished_at - state.created_at)
+        self._sites.pop(handle, None)
 
 
 class _Opening:
@@ -102,10 +119,6 @@ class _Opening:
 
     def __hash__(self) -> int:
         return hash(self._key)
-
-
-def _failed(task: asyncio.Task[Site]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 @asynccontextmanager

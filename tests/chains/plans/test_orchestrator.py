@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 import stoker
 from stoker.chains.errors import BadGroups, UnknownPlan
@@ -161,3 +162,41 @@ def test_many_plans_at_once_keep_their_results_apart(tmp_path: Path) -> None:
             assert [one.description for one in batch.results] == [f"{number}", "swap"]
 
     on_engine(tmp_path, work)
+
+
+def test_settings_that_were_broken_meanwhile_fail_groups_until_they_are_mended(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "chains.toml"
+    good = f'sender = "{SENDER}"\n[chains.one]\nid = 1\nrpc = "http://127.0.0.1:9"\n'
+
+    async def go() -> None:
+        async with stoker.open_engine(tmp_path / "journal.db") as engine:
+            file.write_text(good)
+            forge = ForgeOrchestrator(engine)
+            plan = await forge.create_plan([group(), group()])
+            other = await forge.create_plan([group()])
+            file.write_text("[chains")
+            for one in (await forge.next_groups(plan, wait=True)).results:
+                assert one.inner.failed is not None
+                assert "chains.toml: is not TOML" in one.inner.failed.error
+            file.write_text(good)
+            (told,) = (await forge.next_groups(other, wait=True)).results
+            assert told.inner.failed is not None
+            assert "chain 7 is not in the settings" in told.inner.failed.error
+
+    asyncio.run(go())
+
+
+def test_groups_of_one_plan_have_the_same_settings(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with stoker.open_engine(tmp_path / "journal.db") as engine:
+            first = ForgeOrchestrator(engine, SETTINGS)
+            second = ForgeOrchestrator(engine, replace(SETTINGS, workers=1))
+            plan = await first.create_plan([group()])
+            await second.extend_plan(plan, [group()])
+            results = (await second.next_groups(plan, wait=True)).results
+            errors = [one.inner.failed.error for one in results if one.inner.failed]
+            assert ["chain 7 is not in the settings" in one for one in errors] == [True, True]
+
+    asyncio.run(go())
