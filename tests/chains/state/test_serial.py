@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,7 +45,7 @@ def serial(all_programs, order):
     return world, sent
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, st.data())
 def test_any_interleaving_is_some_serial_order(all_programs, data):
     asyncio.run(_interleaved(all_programs, data))
