@@ -24,6 +24,9 @@ _QUIET: Final = 4
 _DEFAULTS: Final = RpcLimits()
 
 
+_CLOSED: Final = RpcFailure("its connection was closed")
+
+
 class _Asked(Struct, eq=False):
     method: str
     params: Sequence[Any]
@@ -40,9 +43,10 @@ class Rpc:
 
     def __init__(self, alias: str, chain_id: int, url: str, limits: RpcLimits = _DEFAULTS) -> None:
         self.alias, self.chain_id = alias, chain_id
-        self._wire, self._limits = Wire(url, limits), limits
+        self.limits = limits
+        self._wire = Wire(url, limits)
         self._batch = limits.batch
-        self._checked = False
+        self._checked = self._closed = False
         self._waiting: list[_Asked] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids = itertools.count(1)
@@ -57,7 +61,8 @@ class Rpc:
         return self._wire.trips
 
     async def close(self) -> None:
-        """End what is under way: whoever waits for it gets an `RpcError`."""
+        """End what is under way: whoever waits for it, or asks for more, gets an `RpcError`."""
+        self._closed = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -88,6 +93,9 @@ class Rpc:
             asyncio.get_running_loop().call_soon(self._flush, len(self._waiting), quiet)
             return
         asked, self._waiting = self._waiting, []
+        if self._closed:
+            self._refuse(asked, _CLOSED)
+            return
         for first in range(0, len(asked), self._batch):
             task = asyncio.create_task(self._deliver(asked[first : first + self._batch]))
             self._tasks.add(task)
@@ -96,12 +104,12 @@ class Rpc:
     async def _deliver(self, asked: Sequence[_Asked]) -> None:
         """Have every future of these answered, one way or the other."""
         try:
-            async with asyncio.timeout(self._limits.deadline):
+            async with asyncio.timeout(self.limits.deadline):
                 await self._portion(asked)
         except TimeoutError:
-            self._refuse(asked, RpcFailure(f"no answer within {self._limits.deadline:g} s"))
+            self._refuse(asked, RpcFailure(f"no answer within {self.limits.deadline:g} s"))
         finally:
-            self._refuse(asked, RpcFailure("its connection was closed"))
+            self._refuse(asked, _CLOSED)
 
     async def _portion(self, asked: Sequence[_Asked]) -> None:
         """As `_deliver`, without a deadline. A batch that is refused is sent in halves, and no
@@ -120,10 +128,10 @@ class Rpc:
                 if failure.batch and self._batch > 1:
                     self._batch = 1  # it was the check that made two of it
                     continue
-                if not failure.again or attempt == self._limits.attempts:
+                if not failure.again or attempt == self.limits.attempts:
                     times = f" ({attempt} times)" if attempt > 1 else ""
                     return self._refuse(asked, RpcFailure(f"{failure}{times}", code=failure.code))
-                pause = min(8.0, self._limits.pause * 2 ** (attempt - 1))
+                pause = min(8.0, self.limits.pause * 2 ** (attempt - 1))
                 # Spread, so that those refused together do not come back together.
                 pause *= random.uniform(0.75, 1.25)  # noqa: S311
                 await asyncio.sleep(max(pause, failure.after))

@@ -282,6 +282,21 @@ def test_a_node_that_takes_no_hashes_is_asked_by_number_with_the_hash_checked(no
 
 
 @pytest.mark.parametrize("by", ["hash", "number"])
+def test_a_block_that_some_of_a_urls_nodes_do_not_have_yet_is_waited_for(by, nodes):
+    def fault(asked, trip):
+        if by == "number" and by_hash(asked):
+            return told(asked, **dict.fromkeys(STATE, ValueError(-32602, "invalid params")))
+        late = ValueError(-32000, "header not found")
+        return told(asked, **dict.fromkeys(STATE, late)) if 2 <= trip < 5 else None
+
+    async def work(remote):
+        return (await remote.accounts(await remote.pin(1), [WHO]))[0].balance
+
+    with Proxy(nodes[1].url, fault) as proxy:
+        assert using(proxy.url, work) > 0
+
+
+@pytest.mark.parametrize("by", ["hash", "number"])
 def test_a_reorganised_chain_is_told(by):
     node = Node(1)
     try:

@@ -33,9 +33,11 @@ _BAD_PARAMS: Final = frozenset((-32602, -32600))
 _BAD_WORDS: Final = re.compile(
     r"invalid (argument|params|type|block)|cannot unmarshal|deserializ|parse", re.IGNORECASE
 )
-_LOST_WORDS: Final = re.compile(
-    r"missing trie node|(header|block|resource|state) .*not |not found|unknown block|not available"
-    r"|unavailable|prune|histor|archive|old data|out ?of ?range",
+_NO_BLOCK: Final = re.compile(
+    r"(header|block|resource) (\S+ )?not found|unknown block|out ?of ?range", re.IGNORECASE
+)
+_NO_STATE: Final = re.compile(
+    r"missing trie node|state .*not |not available|unavailable|prune|histor|archive|old data",
     re.IGNORECASE,
 )
 
@@ -70,16 +72,21 @@ class Reader:
         return pin
 
     async def read(self, pin: Pin, keys: Sequence[Key]) -> dict[Key, Value]:
-        """Values of keys, in one round trip. Raises `RpcError`."""
+        """Values of keys, in one round trip. A URL may have several nodes behind it, not all of
+        which have a new block yet: that one is waited for, 3.5 s at most. Raises `RpcError`."""
         numbered = any(isinstance(key, int) for key in keys)
-        about = self._about()
-        answers = await self._at(
-            pin, lambda at: [one for key in keys for one in self._ask(key, at)], numbered
-        )
-        self._learn(await _all(about))
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                await self._explain(pin, answer)
+        for pauses in (2, 4, 8, 0):
+            about = self._about()
+            answers = await self._at(
+                pin, lambda at: [one for key in keys for one in self._ask(key, at)], numbered
+            )
+            self._learn(await _all(about))
+            error = next((one for one in answers if isinstance(one, BaseException)), None)
+            if error is None:
+                break
+            if not pauses or not await self._may_come(pin, error):
+                await self._explain(pin, error)
+            await asyncio.sleep(pauses * self.node.limits.pause)
         told: Iterator[Any] = iter(answers)
         return {
             key: RemoteAccount(next(told), next(told), next(told))
@@ -153,15 +160,26 @@ class Reader:
         first, *others = await _all([header, *asked(hex(pin.number))])
         if isinstance(first, BaseException):
             raise first
+        if first is None:
+            return [RpcError(f"{self.node}: block {pin.number} not found")]
         self._same(pin, first)
         pairs = zip(answers, others, strict=False)
         if any(_not_taken(old) and not _not_taken(new) for old, new in pairs):
             self._numbered = True
         return others
 
+    async def _may_come(self, pin: Pin, error: BaseException) -> bool:
+        """Whether it is for a block that is not there yet, and none else is in its place."""
+        if not isinstance(error, RpcError) or not _NO_BLOCK.search(str(error)):
+            return False
+        asked = [hex(pin.number), False]
+        found = await self.node.ask("eth_getBlockByNumber", asked, read_pin)
+        return found is None or found.hash == pin.hash
+
     async def _explain(self, pin: Pin, error: BaseException) -> NoReturn:
         """Raise an error, with what it comes from where the block or its state is lost."""
-        if isinstance(error, RpcError) and _LOST_WORDS.search(str(error)):
+        said = str(error)
+        if isinstance(error, RpcError) and (_NO_BLOCK.search(said) or _NO_STATE.search(said)):
             number = [hex(pin.number), False]
             self._same(pin, await self.node.ask("eth_getBlockByNumber", number, read_pin))
             raise RpcError(
