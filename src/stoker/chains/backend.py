@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.environment import Pin
@@ -22,27 +19,12 @@ from stoker.chains.evm.job import Captured, Chains, Replay
 from stoker.chains.parts import Committed, Conflict
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Access, Delta
+from stoker.chains.state.commits import Commits, State
 from stoker.chains.state.conflict import conflicts
 from stoker.chains.state.nonces import renumbered
-from stoker.chains.state.overlay import Overlay, merge_chains
+from stoker.chains.state.overlay import Overlay
 from stoker.chains.state.remote import Remote
 from stoker.whole_file import replace
-
-_VIEWS: Final = 8
-"""Merged states that are kept, for groups that come after those of others."""
-
-
-class State(Struct, frozen=True, kw_only=True):
-    """What a group did, as its file has it: JSON, for numbers have up to 256 bits."""
-
-    index: int
-    position: int
-    """How many commits of the plan came before."""
-    after: tuple[int, ...]
-    """Groups it saw, and with them those that they had seen."""
-    pins: dict[int, Pin]
-    deltas: dict[int, Delta]
-    transactions: tuple[Captured, ...]
 
 
 class ExecutionBackend:
@@ -56,10 +38,8 @@ class ExecutionBackend:
         self._aliases = {alias: one.id for alias, one in chains.items()}
         self._pins: dict[int, Pin] = {}
         self._pinning: dict[int, asyncio.Task[Pin]] = {}
-        self._log: dict[int, State] = {}
-        """In the order of commits."""
+        self._commits = Commits()
         self._next = 0
-        self._views: OrderedDict[tuple[int, ...], dict[int, Delta]] = OrderedDict()
 
     @property
     def pins(self) -> Mapping[int, Pin]:
@@ -77,7 +57,7 @@ class ExecutionBackend:
             if isinstance(pin, BaseException):
                 raise pin
             found[chain_id] = pin
-        deltas = self._merged(self._closure(after))
+        deltas = self._commits.merged(self._commits.closure(after))
         return Chains(
             home=home,
             pins=found,
@@ -102,17 +82,15 @@ class ExecutionBackend:
         and `ChainError` where others have seen the first one meanwhile."""
         self.withdraw(index)
         balances = await self._balances(view, replay.accesses)
-        # From here to where it is in the log nothing is waited for, so that nobody comes between.
-        seen = self._closure(after)
-        unseen = [state for other, state in self._log.items() if other not in seen]
+        # From here to where it is among the commits nothing is waited for: nobody comes between.
+        seen = self._commits.closure(after)
         in_the_way: set[int] = set()
+        unseen: set[int] = set()
         for chain_id, access in replay.accesses.items():
-            in_the_way |= conflicts(
-                access,
-                replay.deltas.get(chain_id, Delta()),
-                {one.index: one.deltas[chain_id] for one in unseen if chain_id in one.deltas},
-                balances.get(chain_id, {}),
-            )
+            own = replay.deltas.get(chain_id, Delta())
+            others = self._commits.others(chain_id, access, own, seen)
+            in_the_way |= conflicts(access, own, others, balances.get(chain_id, {}))
+            unseen |= others.keys()
         if in_the_way:
             return Conflict(tuple(sorted(in_the_way)))
         state = State(
@@ -124,11 +102,11 @@ class ExecutionBackend:
             transactions=renumbered(
                 transactions,
                 replay.accesses,
-                seen=[one for other in seen for one in self._log[other].transactions],
-                unseen=[one for other in unseen for one in other.transactions],
+                seen=self._commits.transactions(seen),
+                unseen=self._commits.transactions(unseen),
             ),
         )
-        self._log[index] = state
+        self._commits.add(state)
         self._next += 1
         content = msgspec.json.encode(state)
         try:
@@ -151,12 +129,12 @@ class ExecutionBackend:
         theirs is gone or another one."""
         states = await asyncio.to_thread(lambda: [_read(one) for one in settled])
         for state in sorted(states, key=lambda state: state.position):
-            self._log[state.index] = state
+            self._commits.add(state)
             self._next = state.position + 1
             for chain_id, pin in state.pins.items():
                 self._pins.setdefault(chain_id, pin)
         for state in states:
-            if missing := [other for other in state.after if other not in self._log]:
+            if missing := [other for other in state.after if other not in self._commits]:
                 raise ChainError(
                     f"group {state.index} came after group {missing[0]}, whose state is gone"
                 )
@@ -164,12 +142,11 @@ class ExecutionBackend:
     def withdraw(self, index: int) -> None:
         """It did not settle after all; nothing if it was not committed. Raises `ChainError` where
         others have seen it."""
-        if index not in self._log:
+        if index not in self._commits:
             return
-        if others := [one.index for one in self._log.values() if index in one.after]:
+        if others := [one.index for one in self._commits if index in one.after]:
             raise ChainError(f"group {index} cannot be taken back: group {others[0]} came after it")
-        del self._log[index]
-        self._forget(index)
+        self._commits.remove(index)
 
     def snapshot(self) -> int:
         """Where the plan is, to `reset` to."""
@@ -177,14 +154,9 @@ class ExecutionBackend:
 
     def reset(self, snapshot: int) -> None:
         """Take back what was committed since: as long as that is, whatever was before."""
-        while self._log and next(reversed(self._log.values())).position >= snapshot:
-            index, _ = self._log.popitem()
-            self._forget(index)
+        for index in self._commits.since(snapshot):
+            self._commits.remove(index)
         self._next = snapshot
-
-    def _forget(self, index: int) -> None:
-        for key in [key for key in self._views if index in key]:
-            del self._views[key]
 
     async def _pin(self, chain_id: int) -> Pin:
         """Taken once, whoever asks; one that could not be taken is tried again by the next."""
@@ -204,34 +176,6 @@ class ExecutionBackend:
         finally:
             del self._pinning[chain_id]
         return self._pins.setdefault(chain_id, pin)
-
-    def _closure(self, after: Collection[int]) -> set[int]:
-        """These groups and all that they came after. Those that changed nothing are not there."""
-        found: set[int] = set()
-        waiting = list(after)
-        while waiting:
-            index = waiting.pop()
-            if index not in found and index in self._log:
-                found.add(index)
-                waiting.extend(self._log[index].after)
-        return found
-
-    def _merged(self, groups: Collection[int]) -> dict[int, Delta]:
-        """What groups have done, in the order of their commits."""
-        order = tuple(sorted(groups, key=lambda index: self._log[index].position))
-        for known in range(len(order), max(-1, len(order) - _VIEWS), -1):
-            if order[:known] in self._views:
-                break
-        else:
-            known = 0
-        merged = merge_chains(
-            [self._views.get(order[:known], {}), *(self._log[one].deltas for one in order[known:])]
-        )
-        self._views[order] = merged
-        self._views.move_to_end(order)
-        if len(self._views) > _VIEWS:
-            self._views.popitem(last=False)
-        return merged
 
     async def _balances(
         self, view: Chains, accesses: Mapping[int, Access]

@@ -285,4 +285,4 @@ def test_many_groups_one_after_the_other(plan):
     storage = asyncio.run(groups())
     start = base()[C].storage
     assert storage == {slot: start.get(slot, 0) + len(range(slot, 200, 7)) for slot in range(7)}
-    assert len(plan.backend._views) <= 8
+    assert len(plan.backend._commits._views) <= 8

@@ -102,7 +102,7 @@ async def committed(groups, url, folder):
     overlay = Overlay(remote, view.pins[1], view.deltas[1])
     accounts = await overlay.accounts(list(view.deltas[1].accounts))
     await remote.close()
-    order = [one for state in backend._log.values() for one in state.transactions]
+    order = [one for state in backend._commits for one in state.transactions]
     return order, again, view, dict(zip(view.deltas[1].accounts, accounts, strict=True))
 
 

@@ -71,7 +71,7 @@ async def _interleaved(all_programs, data):
             kind, index = data.draw(st.sampled_from(ready + [("end", one) for one in running]))
             if kind == "begin":
                 view = await backend.view(home=1, chains=[1], after=after[index])
-                closure = backend._closure(after[index])
+                closure = backend._commits.closure(after[index])
                 order = [one for one in committed if one in closure]
                 seen = applied(base(), view.deltas.get(1, Delta()))
                 assert shown(seen) == shown(serial(all_programs, order)[0])
@@ -88,7 +88,7 @@ async def _interleaved(all_programs, data):
             )
             if isinstance(came, Conflict):
                 assert came.groups
-                assert not set(came.groups) & backend._closure(viewed)
+                assert not set(came.groups) & backend._commits.closure(viewed)
                 after[index] |= set(came.groups)
                 reruns += 1
             else:

@@ -1,0 +1,130 @@
+"""What the groups of a plan have done, in the order of their commits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Captured
+from stoker.chains.state.change import Access, Delta
+from stoker.chains.state.overlay import merge_chains
+
+_VIEWS: Final = 8
+"""Merged states that are kept, for groups that come after those of others."""
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """What a group did, as its file has it: JSON, for numbers have up to 256 bits."""
+
+    index: int
+    position: int
+    """How many commits of the plan came before."""
+    after: tuple[int, ...]
+    """Groups it saw, and with them those that they had seen."""
+    pins: dict[int, Pin]
+    deltas: dict[int, Delta]
+    transactions: tuple[Captured, ...]
+
+
+class Commits:
+    """Of one plan. Groups are known by their index."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, State] = {}
+        self._changing: dict[tuple[int, bytes], dict[int, None]] = {}
+        """By chain and account: who changed it."""
+        self._views: OrderedDict[tuple[int, ...], dict[int, Delta]] = OrderedDict()
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._states
+
+    def __iter__(self) -> Iterator[State]:
+        """In their order."""
+        return iter(self._states.values())
+
+    def add(self, state: State) -> None:
+        """The last."""
+        self._states[state.index] = state
+        for key in _changed(state):
+            self._changing.setdefault(key, {})[state.index] = None
+
+    def remove(self, index: int) -> None:
+        """As if it had never been. Costs what it did."""
+        for key in _changed(self._states.pop(index)):
+            groups = self._changing[key]
+            del groups[index]
+            if not groups:
+                del self._changing[key]
+        for view in [view for view in self._views if index in view]:
+            del self._views[view]
+
+    def since(self, position: int) -> list[int]:
+        """Groups from there on, the last first."""
+        found = []
+        for state in reversed(self._states.values()):
+            if state.position < position:
+                break
+            found.append(state.index)
+        return found
+
+    def closure(self, after: Collection[int]) -> set[int]:
+        """These groups and all that they came after, as far as they have done anything."""
+        found: set[int] = set()
+        waiting = list(after)
+        while waiting:
+            index = waiting.pop()
+            if index not in found and index in self._states:
+                found.add(index)
+                waiting.extend(self._states[index].after)
+        return found
+
+    def merged(self, groups: Collection[int]) -> dict[int, Delta]:
+        """What these have done in all, by chain; made out of what was merged last, if that is how
+        they begin."""
+        order = tuple(sorted(groups, key=lambda index: self._states[index].position))
+        known = next(
+            (
+                n
+                for n in range(len(order), max(0, len(order) - _VIEWS), -1)
+                if order[:n] in self._views
+            ),
+            0,
+        )
+        rest = (self._states[one].deltas for one in order[known:])
+        merged = merge_chains([self._views.get(order[:known], {}), *rest])
+        self._views[order] = merged
+        self._views.move_to_end(order)
+        if len(self._views) > _VIEWS:
+            self._views.popitem(last=False)
+        return merged
+
+    def others(
+        self, chain_id: int, access: Access, own: Delta, seen: Collection[int]
+    ) -> dict[int, Delta]:
+        """What groups that were not seen have done to the accounts of a chain that somebody
+        looked at or changed."""
+        found: dict[int, Delta] = {}
+        touched = {
+            *own.accounts, *access.slots, *access.balances, *access.nonces, *access.codes,
+            *access.spent,
+        }  # fmt: skip
+        for address in touched:
+            for index in self._changing.get((chain_id, address), ()):
+                if index not in seen:
+                    changes = self._states[index].deltas[chain_id].accounts
+                    found.setdefault(index, Delta()).accounts[address] = changes[address]
+        return found
+
+    def transactions(self, groups: Iterable[int]) -> list[Captured]:
+        """All of theirs."""
+        return [one for index in groups for one in self._states[index].transactions]
+
+
+def _changed(state: State) -> Iterator[tuple[int, bytes]]:
+    for chain_id, delta in state.deltas.items():
+        for address in delta.accounts:
+            yield chain_id, address
