@@ -499,3 +499,231 @@ contract Funds is Rule {
         console.log(done);
     }
 }
+
+interface More {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    function expectEmit() external;
+    function expectEmit(bool, bool, bool, bool, address) external;
+    function expectCall(address, bytes calldata) external;
+    function expectCall(address, uint256, bytes calldata, uint64) external;
+    function expectPartialRevert(bytes4) external;
+    function expectRevert(address) external;
+    function assertEq(uint256, uint256) external pure;
+    function assertEq(uint256[] calldata, uint256[] calldata, string calldata) external pure;
+    function assertEq(string calldata, string calldata) external pure;
+    function assertNotEq(address, address) external pure;
+    function assertLt(int256, int256, string calldata) external pure;
+    function assertGe(uint256, uint256) external pure;
+    function assertTrue(bool) external pure;
+    function assertFalse(bool, string calldata) external pure;
+    function snapshot() external returns (uint256);
+    function revertTo(uint256) external returns (bool);
+    function deleteStateSnapshot(uint256) external returns (bool);
+    function rememberKey(uint256) external returns (address);
+    function toUppercase(string calldata) external pure returns (string memory);
+    function parseBytes32(string calldata) external pure returns (bytes32);
+    function parseInt(string calldata) external pure returns (int256);
+}
+
+abstract contract MoreRule is Rule {
+    More constant more = More(VM_ADDRESS);
+
+    function tried(bytes memory call) internal {
+        (bool done, bytes memory data) = VM_ADDRESS.call(call);
+        console.log(done, data.length);
+        if (!done) {
+            assembly {
+                data := add(data, 4)
+            }
+            console.log(abi.decode(data, (string)));
+        }
+    }
+}
+
+contract Emitter {
+    event Told(uint256 indexed a, address indexed b, uint256 c);
+
+    function tell(uint256 a, uint256 c) external {
+        emit Told(a, msg.sender, c);
+        emit Told(a + 1, msg.sender, c);
+    }
+}
+
+contract ExpectsLogs is MoreRule {
+    event Told(uint256 indexed a, address indexed b, uint256 c);
+
+    function run() external {
+        Emitter e = new Emitter();
+        more.expectEmit();
+        emit Told(4, 0x5b73C5498c1E3b4dbA84de0F1833c4a029d90519, 5);
+        e.tell(4, 5);
+        more.expectEmit(true, false, false, false, address(e));
+        emit Told(8, address(0), 0);
+        e.tell(7, 5);
+        vm.broadcast();
+        e.tell(1, 1);
+    }
+}
+
+contract ExpectsLogsInVain is MoreRule {
+    event Told(uint256 indexed a, address indexed b, uint256 c);
+
+    function run() external {
+        Emitter e = new Emitter();
+        more.expectEmit();
+        emit Told(5, 0x5b73C5498c1E3b4dbA84de0F1833c4a029d90519, 6);
+        e.tell(4, 5);
+    }
+}
+
+contract ExpectsCalls is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        more.expectCall(address(m), abi.encodeWithSelector(Made.set.selector));
+        more.expectCall(address(m), 3, abi.encodeCall(Made.set, (9)), 2);
+        m.set{value: 3}(9);
+        m.set{value: 3}(9);
+        m.set(9);
+    }
+}
+
+contract ExpectsCallsInVain is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        more.expectCall(address(m), abi.encodeCall(Made.set, (9)));
+        m.set(8);
+    }
+}
+
+contract ExpectsMoreReverts is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        more.expectPartialRevert(Made.Wrong.selector);
+        m.fail(2);
+        more.expectRevert(address(m));
+        m.fail(1);
+        vm.expectRevert(bytes("another"));
+        m.fail(1);
+    }
+}
+
+contract ExpectsNoRevert is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        vm.expectRevert();
+        m.set(1);
+    }
+}
+
+contract Asserts is MoreRule {
+    function run() external {
+        more.assertEq(uint256(1), uint256(1));
+        uint256[] memory one = new uint256[](2);
+        uint256[] memory two = new uint256[](1);
+        tried(abi.encodeWithSignature("assertEq(uint256,uint256)", 1, 2));
+        tried(abi.encodeWithSignature("assertEq(uint256[],uint256[],string)", one, two, "lists"));
+        tried(abi.encodeWithSignature("assertEq(string,string)", "a", "b"));
+        tried(abi.encodeWithSignature("assertNotEq(address,address)", address(1), address(1)));
+        tried(abi.encodeWithSignature("assertLt(int256,int256,string)", int256(-1), int256(-2), "low"));
+        tried(abi.encodeWithSignature("assertGe(uint256,uint256)", 1, 2));
+        tried(abi.encodeWithSignature("assertTrue(bool)", false));
+        tried(abi.encodeWithSignature("assertFalse(bool,string)", true, "why"));
+        tried(abi.encodeWithSignature("assertEq(bytes,bytes)", hex"12", hex""));
+        tried(abi.encodeWithSignature("assertEq(bytes32,bytes32)", bytes32(0), bytes32(uint256(1))));
+    }
+}
+
+contract Failures is MoreRule {
+    function run() external {
+        tried(abi.encodeCall(vm.setNonce, (address(0x99), 5)));
+        tried(abi.encodeCall(vm.setNonce, (address(0x99), 3)));
+        tried(abi.encodeWithSignature("addr(uint256)", 0));
+        tried(abi.encodeWithSignature("prank(address)", address(3)));
+        tried(abi.encodeWithSignature("prank(address)", address(4)));
+        tried(abi.encodeWithSignature("startBroadcast()"));
+        vm.stopPrank();
+        tried(abi.encodeWithSignature("startBroadcast()"));
+        tried(abi.encodeWithSignature("broadcast()"));
+        tried(abi.encodeWithSignature("prank(address)", address(4)));
+        tried(abi.encodeWithSignature("selectFork(uint256)", 0));
+        vm.stopBroadcast();
+        vm.startPrank(address(9));
+        tried(abi.encodeWithSignature("prank(address)", address(4)));
+        vm.stopPrank();
+    }
+}
+
+contract Records is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        vm.record();
+        vm.recordLogs();
+        m.set(m.x() + 1);
+        (bytes32[] memory reads, bytes32[] memory writes) = vm.accesses(address(m));
+        for (uint256 i = 0; i < reads.length; i++) console.logBytes32(reads[i]);
+        for (uint256 i = 0; i < writes.length; i++) console.logBytes32(writes[i]);
+        new Emitter().tell(3, 4);
+        VmSafe.Log[] memory logs = vm.getRecordedLogs();
+        console.log(logs.length, vm.getRecordedLogs().length, logs[0].emitter);
+        console.logBytes32(logs[1].topics[1]);
+        console.logBytes(logs[1].data);
+        console.logBytes32(vm.load(address(m), bytes32(0)));
+        vm.store(address(m), bytes32(0), bytes32(uint256(44)));
+        console.log(m.x());
+        vm.etch(address(0x7777), address(m).code);
+        console.log(Made(payable(address(0x7777))).x(), address(0x7777).code.length);
+    }
+}
+
+contract Olds is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        uint256 id = more.snapshot();
+        m.set(4);
+        console.log(more.revertTo(id), m.x(), more.deleteStateSnapshot(id), more.revertTo(id));
+        console.log(more.rememberKey(77), more.toUppercase("abc"));
+        console.log(more.parseInt("-12"));
+        console.logBytes32(more.parseBytes32("0x0100000000000000000000000000000000000000000000000000000000000000"));
+    }
+}
+
+contract Forks is MoreRule {
+    function run() external {
+        Made m = new Made(1);
+        console.log(vm.isPersistent(address(m)), vm.isPersistent(msg.sender));
+        vm.makePersistent(address(m));
+        m.set(6);
+        uint256 other = vm.createFork("optimism");
+        console.log(other, vm.activeFork());
+        vm.selectFork(other);
+        console.log(m.x(), vm.activeFork(), vm.getNonce(address(m)));
+        m.set(7);
+        vm.selectFork(0);
+        console.log(m.x(), address(m).code.length > 0);
+    }
+}
+
+contract RevertsDeep is MoreRule {
+    function inner(uint256 a) external {
+        vm.broadcast();
+        poke("inner");
+        if (a > 1) revert("rolled back");
+    }
+
+    function run() external {
+        Made m = new Made(1);
+        (bool done,) = address(m).call(abi.encodeCall(Made.fail, (1)));
+        console.log(done, vm.getNonce(msg.sender));
+        vm.startBroadcast();
+        (done,) = address(m).call{value: 1}(abi.encodeCall(Made.fail, (1)));
+        console.log(done, vm.getNonce(msg.sender));
+        (done,) = address(m).call{value: 1}("");
+        vm.stopBroadcast();
+        console.log(m.x());
+    }
+}

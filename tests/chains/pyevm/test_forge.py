@@ -45,6 +45,18 @@ AGREE = [
     "OwnAddress",
     "StopsNothing",
     "Transient",
+    "ExpectsLogs",
+    "ExpectsLogsInVain",
+    "ExpectsCalls",
+    "ExpectsCallsInVain",
+    "ExpectsMoreReverts",
+    "ExpectsNoRevert",
+    "Asserts",
+    "Failures",
+    "Records",
+    "Olds",
+    "Forks",
+    "RevertsDeep",
 ]
 
 
@@ -60,22 +72,28 @@ def test_scripts_do_what_they_do_in_forge(
         for name in AGREE
         if (ours := told(name, captured(name))) != (theirs := told_by_forge(name, forged[name]))
     }
-    assert others == {}
+    assert others == {}, "\n".join(
+        f"{name}\n  {theirs}\n  {ours}" for name, (theirs, ours) in others.items()
+    )
 
 
 def told(name: str, ours: Capture) -> tuple[Any, ...]:
     """What is compared: the error, or transactions by chain and the console."""
     if ours.error is not None:
-        reason = ours.error.removeprefix("execution reverted: ")
-        return (True, reason if not reason.startswith(("0x", "panic")) else "")
+        return failure(ours.error.removeprefix("execution reverted: "))
     transactions = [transaction(one) for one in ours.transactions]
     return compared(name, transactions, list(ours.console))
 
 
 def told_by_forge(name: str, theirs: Ran) -> tuple[Any, ...]:
-    if theirs.error is not None:  # which forge decodes by its ABIs
-        return (True, theirs.error if not theirs.error.startswith(("Wrong", "panic")) else "")
+    if theirs.error is not None:
+        return failure(theirs.error)
     return compared(name, theirs.transactions, theirs.console)
+
+
+def failure(why: str) -> tuple[Any, ...]:
+    """In the same words, except where forge decodes by its ABIs, or tells how logs differ."""
+    return (True, "" if why.startswith(("Wrong", "0x", "panic", "log ")) else why)
 
 
 def compared(name: str, transactions: list[Any], console: list[str]) -> tuple[Any, ...]:

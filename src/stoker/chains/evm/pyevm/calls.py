@@ -14,6 +14,7 @@ from eth.exceptions import (
 )
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
 from eth_utils.crypto import keccak
+from msgspec import structs
 from rlp import encode  # type: ignore[import-untyped]
 
 from stoker.chains.evm.frame import CallType, Frame
@@ -131,9 +132,16 @@ def frame_of(made: Computation, gas_used: int | None = None) -> Frame:
         output=made.output,
         error=words(made.fault) if made.fault is not None else None,
         logs=tuple(made.logs),
-        calls=tuple(made.calls),
+        calls=tuple(map(_silent, made.calls)) if failed else tuple(made.calls),
         depth=message.depth,
     )
+
+
+def _silent(frame: Frame) -> Frame:
+    """What was logged within a call that failed was not."""
+    if not frame.logs and not frame.calls:
+        return frame
+    return structs.replace(frame, logs=(), calls=tuple(map(_silent, frame.calls)))
 
 
 def _target(message: Message) -> bytes:

@@ -5,6 +5,7 @@ it could do something (everything of py-evm's), and at the end."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from eth.exceptions import Halt, OutOfGas, Revert, WriteProtection
@@ -18,6 +19,9 @@ from stoker.chains.evm.pyevm.computation import Computation
 Instruction = Callable[[Computation], None]
 MASK = 2**256 - 1
 SIGN = 1 << 255
+_SHORT = 64
+_digest = lru_cache(maxsize=4096)(keccak)
+"""Where mappings keep things: asked for over and over."""
 
 
 def add(c: Computation) -> None:
@@ -120,7 +124,8 @@ def sha3(c: Computation) -> None:
     size = stack[-1]
     c.extend_memory(start, size)
     c.consume_gas(30 + 6 * ((size + 31) >> 5))
-    stack[-1] = int.from_bytes(keccak(bytes(c.memory[start : start + size])), "big")
+    data = bytes(c.memory[start : start + size])
+    stack[-1] = int.from_bytes(_digest(data) if size <= _SHORT else keccak(data), "big")
 
 
 def mload(c: Computation) -> None:

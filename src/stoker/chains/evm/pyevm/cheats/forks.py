@@ -38,7 +38,7 @@ def create_fork(script: Script, caller: Computation, alias: str, number: int | N
 @cheat("selectFork(uint256)")
 def select_fork(script: Script, caller: Computation, fork: int) -> None:
     if script.broadcast is not None:
-        raise CheatFailed("cannot select a fork during a broadcast")
+        raise CheatFailed("cannot select forks during a broadcast")
     if fork >= len(script.forks):
         raise CheatFailed(f"no fork has the id {fork}")
     script.select(fork)

@@ -30,7 +30,7 @@ def address_of_key(number: int) -> bytes:
     return _key(number).public_key.to_canonical_address()
 
 
-@cheat("addr(uint256)", returns="(address)")
+@cheat("addr(uint256)", "rememberKey(uint256)", returns="(address)")
 def addr(script: Script, caller: Computation, key: int) -> bytes:
     return address_of_key(key)
 

@@ -29,7 +29,7 @@ deployCode(string,uint256) deployCode(string,bytes,uint256) getArtifactPathByCod
 getBroadcast(string,uint64,uint8) getBroadcasts(string,uint64) getDeployment(string)
 getDeployment(string,uint64) getDeployments(string,uint64)
 createWallet(string) createWallet(uint256) createWallet(uint256,string)
-rememberKey(uint256) rememberKeys(string,string,uint32) deriveKey(string,uint32)
+rememberKeys(string,string,uint32) deriveKey(string,uint32)
 deriveKey(string,string,uint32) getWallets() sign(bytes32) sign(address,bytes32)
 parseJson(string) parseJson(string,string) parseToml(string) parseToml(string,string)
 writeJson(string,string) writeJson(string,string,string) writeToml(string,string)
