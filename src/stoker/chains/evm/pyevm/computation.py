@@ -189,6 +189,11 @@ class Computation:
     # -- what py-evm asks beside
 
     @property
+    def _memory(self) -> bytearray:
+        """For its size."""
+        return self.memory
+
+    @property
     def transaction_context(self) -> Computation:
         """Where py-evm asks for the three that follow."""
         return self
