@@ -48,7 +48,8 @@ _DELEGATED: Final = b"\xef\x01\x00"
 
 
 class Anvil:
-    """A running node that forks `url`. To be closed; it ends with this process."""
+    """A running node that forks another: a URL, or a socket's path. To be closed; it ends with this
+    process."""
 
     def __init__(self, program: Program, home: tempfile.TemporaryDirectory[str], rpc: Rpc) -> None:
         self._program, self._home, self.rpc = program, home, rpc
@@ -115,15 +116,14 @@ class AnvilEngine:
         """`program`: anvil; default: that on PATH. Raises `ChainError` where there is none."""
         self._remote = remote
         self._program = find("anvil", program)
-        self._server: StateServer | None = None
+        self._server = StateServer()
         self._nodes: OrderedDict[tuple[int, bytes], asyncio.Task[Anvil]] = OrderedDict()
 
     async def close(self) -> None:
         """End the nodes."""
         for key in list(self._nodes):
             await self._drop(key)
-        if self._server is not None:
-            await self._server.close()
+        self._server.close()
 
     async def replay(self, job: ReplayJob) -> Replay:
         """Raises `LimitReached`, `RpcError`."""
@@ -151,12 +151,9 @@ class AnvilEngine:
         return node
 
     async def _start(self, pin: Pin) -> Anvil:
-        if self._server is None:
-            self._server = StateServer()
-            await self._server.start()
-        url = self._server.serve(View(self._remote, pin))
+        chain = await self._server.serve(View(self._remote, pin))
         options = ("--fork-block-number", str(pin.number), "--hardfork", "prague", "--no-mining")
-        return await Anvil.start(self._program, pin.chain_id, url, *options)
+        return await Anvil.start(self._program, pin.chain_id, str(chain), *options)
 
     async def _drop(self, key: tuple[int, bytes]) -> None:
         task = self._nodes.pop(key, None)

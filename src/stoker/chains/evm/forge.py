@@ -2,12 +2,13 @@
 it against.
 
 forge is handed code that is compiled already: its compiler is a program that answers with that.
-It sees the chains as a group does, from a server of their state on loopback, and nothing else: no
-environment, no files but its own, no other programs."""
+It sees the chains as a group does, on sockets, and nothing else: no network, no environment, no
+files but its own, no other programs."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,8 +30,8 @@ from stoker.chains.solidity.compilation import Compilation
 _SCRIPT: Final = "Group.s.sol"
 _SOLC: Final = "0.8.30"
 """What the compiler says it is: forge asks, and some versions it does not know."""
+_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache")
 _MOST: Final = 256 << 20
-_NOWHERE: Final = "http://127.0.0.1:9"
 _CONFIG: Final = """[profile.default]
 src = "."
 script = "."
@@ -60,54 +61,56 @@ esac
 class ForgeEngine:
     """`Capturing`. Of one event loop; to be closed."""
 
-    def __init__(self, remote: RemoteState, program: str | None = None) -> None:
-        """`program`: forge; default: that on PATH. Raises `ChainError` where there is none."""
+    def __init__(
+        self, remote: RemoteState, program: str | None = None, *, confined: bool = True
+    ) -> None:
+        """`program`: forge; default: that on PATH. `confined`: in bubblewrap's sandbox; False is
+        for scripts that are trusted, whose cheatcodes reach the network. Raises `ChainError` where
+        there is no forge, or no sandbox."""
         self._remote = remote
         self._program = find("forge", program)
-        self._server: StateServer | None = None
+        self._bwrap = _sandbox() if confined else None
+        self._server = StateServer()
 
-    async def close(self) -> None:
-        if self._server is not None:
-            await self._server.close()
+    def close(self) -> None:
+        """Nothing is served any more."""
+        self._server.close()
 
     async def capture(self, job: CaptureJob) -> Capture:
         """Raises `LimitReached`, `RpcError`, and `ChainError` where forge does not do its part.
         What a script that fails would have sent is not known."""
-        if self._server is None:
-            self._server = StateServer()
-            await self._server.start()
         server, chains = self._server, job.chains
         views = {
             chain_id: View(self._remote, pin, chains.deltas.get(chain_id))
             for chain_id, pin in chains.pins.items()
         }
-        urls = {chain_id: server.serve(view) for chain_id, view in views.items()}
+        served = {chain_id: await server.serve(view) for chain_id, view in views.items()}
         try:
             with tempfile.TemporaryDirectory(prefix="stoker-forge-") as home:
-                _project(Path(home), job, urls)
-                done = await self._run(job, Path(home), urls[chains.home])
+                _project(Path(home), job, served)
+                done = await self._run(job, Path(home), served)
         except LimitReached:
             raise
         except ChainError:
             _raise(views.values())
             raise
         finally:
-            for url in urls.values():
-                server.forget(url)
+            for path in served.values():
+                server.forget(path)
         if done.error is not None:
             _raise(views.values())
         return done
 
-    async def _run(self, job: CaptureJob, home: Path, url: str) -> Capture:
+    async def _run(self, job: CaptureJob, home: Path, served: Mapping[int, Path]) -> Capture:
         argv = (
+            *(() if self._bwrap is None else _confined(self._bwrap, self._program, home, served)),
             *(self._program, "script", _SCRIPT, "--target-contract", job.script.name),
-            *("--sig", job.signature, "--sender", text(job.sender), "--fork-url", url),
+            *("--sig", job.signature, "--sender", text(job.sender), "--fork-url"),
+            str(served[job.chains.home]),
             *("--json", "--non-interactive", "--skip-simulation", "--offline"),
         )
-        # nobody is asked but the server: there is no proxy where others would be looked for
-        env = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _NOWHERE)
         with (home / "stderr").open("w+b") as complaints:
-            running = await Program.start(argv, home, env | {"NO_PROXY": "127.0.0.1"}, complaints)
+            running = await Program.start(argv, home, complaints)
             try:
                 async with asyncio.timeout(job.limits.seconds):
                     said = await running.read(_MOST)
@@ -118,6 +121,27 @@ class ForgeEngine:
             if said is None:
                 raise LimitReached(f"forge tells more than {_MOST >> 20} MiB of the script")
             return _capture(home, said, complaints)
+
+
+def _sandbox() -> str:
+    from stoker.agents.bubblewrap import trouble
+
+    found = shutil.which("bwrap")
+    why = "there is no bwrap on PATH" if found is None else trouble(found, True)
+    if found is None or why is not None:
+        raise ChainError(f"capture by forge needs a sandbox (bubblewrap), and {why}")
+    return found
+
+
+def _confined(bwrap: str, program: str, home: Path, served: Mapping[int, Path]) -> tuple[str, ...]:
+    system = [part for one in _SYSTEM for part in ("--ro-bind-try", one, one)]
+    sockets = [part for one in served.values() for part in ("--ro-bind", str(one), str(one))]
+    return (
+        *(bwrap, "--unshare-all", "--die-with-parent", "--new-session", *system),
+        *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108
+        *("--ro-bind", program, program, "--bind", str(home), str(home), *sockets),
+        *("--chdir", str(home)),
+    )
 
 
 def _raise(views: Iterable[View]) -> None:
@@ -155,11 +179,11 @@ def _sequences(home: Path) -> tuple[Sequence, ...]:
     return ()
 
 
-def _project(home: Path, job: CaptureJob, urls: Mapping[int, str]) -> None:
+def _project(home: Path, job: CaptureJob, served: Mapping[int, Path]) -> None:
     endpoints = [
-        f'"{alias}" = "{urls[chain_id]}"'
+        f'"{alias}" = "{served[chain_id]}"'
         for alias, chain_id in job.chains.aliases.items()
-        if chain_id in urls
+        if chain_id in served
     ]
     config = _CONFIG.format(gas=job.limits.gas, endpoints="\n".join(endpoints))
     (home / "foundry.toml").write_text(config)

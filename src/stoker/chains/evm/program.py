@@ -7,10 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any, Final
 
 from stoker.chains.errors import ChainError
@@ -43,7 +42,6 @@ class Program:
         cls,
         argv: Sequence[str],
         directory: Path,
-        env: Mapping[str, str] = MappingProxyType({}),
         complaints: IO[bytes] | None = None,
     ) -> Program:
         """`complaints`: where its stderr goes; default: with its stdout. Raises `ChainError`."""
@@ -54,7 +52,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if complaints is None else complaints,
                 cwd=directory,
-                env={"HOME": str(directory), "PATH": os.defpath, **env},
+                env={"HOME": str(directory), "PATH": os.defpath},
                 start_new_session=True,
                 limit=1 << 20,
             )

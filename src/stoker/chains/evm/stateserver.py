@@ -1,11 +1,14 @@
-"""A view of chains as nodes: what programs that fork a chain ask for, answered on loopback from the
+"""A view of chains as nodes: what programs that fork a chain ask for, answered on a socket from the
 pinned state that all share, with a plan's changes on top. So they fork what a group sees, ask the
-chains for nothing twice, and learn no RPC's URL, which may hold a secret."""
+chains for nothing twice, need no network, and learn no RPC's URL, which may hold a secret."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -96,69 +99,68 @@ class _Unknown(Exception):
 
 
 class StateServer:
-    """Serves views. Of one event loop; to be closed."""
+    """Serves views, each on a socket of its own that only this user may open. Of one event loop; to
+    be closed."""
 
     def __init__(self) -> None:
-        self._views: dict[str, View] = {}
-        self._server: asyncio.Server | None = None
-        self._port = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="stoker-state-")
+        self._servers: dict[Path, asyncio.Server] = {}
+        self._made = 0
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
+    async def serve(self, view: View) -> Path:
+        """Where it is until `forget`."""
+        self._made += 1
+        path = Path(self._folder.name, f"{self._made}.ipc")
+        self._servers[path] = await asyncio.start_unix_server(partial(_connected, view), path)
+        return path
 
-    async def close(self) -> None:
-        """Whoever still asks is cut off."""
-        if self._server is not None:
-            self._server.close()
-            if hasattr(self._server, "close_clients"):  # from Python 3.13
-                self._server.close_clients()
-            self._server = None
-        self._views.clear()
+    def forget(self, path: Path) -> None:
+        """Nobody can begin to ask."""
+        self._servers.pop(path).close()
+        path.unlink(missing_ok=True)
 
-    def serve(self, view: View) -> str:
-        """A URL that nobody guesses, until `forget`."""
-        path = f"/{secrets.token_hex(16)}"
-        self._views[path] = view
-        return f"http://127.0.0.1:{self._port}{path}"
-
-    def forget(self, url: str) -> None:
-        self._views.pop(f"/{url.rpartition('/')[2]}", None)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while (asked := await _request(reader)) is not None:
-                path, body = asked
-                view = self._views.get(path)
-                answer = b"" if view is None else await _answers(view, body)
-                status = "404 Not Found" if view is None else "200 OK"
-                head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
-                writer.write(f"{head}Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
-                await writer.drain()
-        except (ConnectionError, EOFError, ValueError, asyncio.LimitOverrunError):
-            pass  # it is gone, or speaks something else
-        finally:
-            writer.close()
+    def close(self) -> None:
+        for path in list(self._servers):
+            self.forget(path)
+        self._folder.cleanup()
 
 
-async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
-    """Path and body; None: there are no more."""
+async def _connected(
+    view: View, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Values of JSON follow each other, with nothing between them."""
+    waiting = b""
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError as error:
-        if error.partial:
-            raise
-        return None
-    first, *fields = head.split("\r\n")
-    lengths = [one.partition(":")[2] for one in fields if one.lower().startswith("content-length:")]
-    length = int(lengths[0]) if lengths else 0
-    if not 0 <= length <= _MOST:
-        raise ValueError
-    return first.split(" ")[1], await reader.readexactly(length)
+        while part := await reader.read(1 << 16):
+            waiting += part
+            if len(waiting) > _MOST:
+                break
+            asked, waiting = _values(waiting)
+            for one in asked:
+                writer.write(await _answers(view, one))
+            await writer.drain()
+    except (ConnectionError, ValueError):
+        pass  # it is gone, or speaks something else
+    finally:
+        writer.close()
 
 
-async def _answers(view: View, body: bytes) -> bytes:
-    asked = msgspec.json.decode(body)
+def _values(text: bytes) -> tuple[list[Any], bytes]:
+    """Those that are whole, and the rest."""
+    found = []
+    decoder = json.JSONDecoder()
+    rest = text.decode()
+    while rest := rest.lstrip():
+        try:
+            value, end = decoder.raw_decode(rest)
+        except json.JSONDecodeError:
+            break
+        found.append(value)
+        rest = rest[end:]
+    return found, rest.encode()
+
+
+async def _answers(view: View, asked: Any) -> bytes:
     if isinstance(asked, list):
         return msgspec.json.encode(await asyncio.gather(*(_answer(view, one) for one in asked)))
     return msgspec.json.encode(await _answer(view, asked))
