@@ -12,7 +12,7 @@ import pytest
 
 from stoker.chains.errors import ChainError, CompileFailed
 from stoker.chains.solidity import process, toolchain
-from stoker.chains.solidity.artefacts import Artefacts
+from stoker.chains.solidity.artefacts import Artefacts, key
 from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.compiler import open_compiler
 
@@ -122,19 +122,74 @@ def test_a_contract_that_is_not_there_is_said(compiled):
         compiled(HEAD + "contract A {}", "a.s.sol:B")
 
 
-def test_packages_of_npm_are_found_above_the_project(with_compiler, packages, tmp_path):
-    text = HEAD + (
-        'import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";\n'
-        'contract T is ERC20("T", "T") {}\ncontract A { function run() external { new T(); } }'
+def test_packages_of_npm_are_compiled_with_the_script(compiled):
+    found = compiled(
+        HEAD
+        + 'import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";\n'
+        + 'contract T is ERC20("T", "T") {}\ncontract A { function run() external { new T(); } }',
+        optimizer=True,
     )
-
-    async def use(compiler):
-        return await compiler.compile({"a.s.sol": text}, None, CompilerSettings(optimizer=True))
-
-    found = with_compiler(use, project=packages / "src")
     assert "transferFrom" in {one.get("name") for one in found.contracts["ERC20"]}
-    with pytest.raises(CompileFailed, match=r"4:20|3:21.*npm install @openzeppelin/contracts"):
-        with_compiler(use, project=tmp_path)
+
+
+def test_anything_that_counts_makes_another_artefact():
+    sources = {"a.sol": "1", "b.sol": "2"}
+    keys = [
+        key(sources, "a.sol:A", SETTINGS, "0.8.37"),
+        key({"a.sol": "1", "b.sol": "3"}, "a.sol:A", SETTINGS, "0.8.37"),
+        key({"a.sol": "1", "c.sol": "2"}, "a.sol:A", SETTINGS, "0.8.37"),
+        key(sources, "a.sol:B", SETTINGS, "0.8.37"),
+        key(sources, "a.sol:A", CompilerSettings(optimizer=True), "0.8.37"),
+        key(sources, "a.sol:A", SETTINGS, "0.8.36"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key(dict(reversed(sources.items())), "a.sol:A", SETTINGS, "0.8.37") == keys[0]
+
+
+def test_a_broken_artefact_is_none(shared, tmp_path):
+    found = shared(lambda compiler: compiler.compile({"a.s.sol": TOY}, None, SETTINGS))
+    Artefacts(tmp_path).put("aa1", found)
+    assert Artefacts(tmp_path).get("aa1") == found
+    (file,) = tmp_path.rglob("*.msgpack")
+    file.write_bytes(file.read_bytes()[:50])
+    assert Artefacts(tmp_path).get("aa1") is None
+
+
+def test_many_at_once_are_compiled_by_few_processes_which_end_with_the_pool(with_compiler):
+    async def use(compiler):
+        texts = [TOY.replace("1 ether", f"{at} ether") for at in range(12)]
+        found = await asyncio.gather(
+            *(compiler.compile({"a.s.sol": one}, None, SETTINGS) for one in texts)
+        )
+        (pool,) = compiler._pools.values()
+        pids = [one._process.pid for one in pool._all]
+        return len({one.bytecode for one in found}), len(pids) + len(pool._starting), pids
+
+    different, processes, pids = with_compiler(use)
+    assert (different, processes) == (12, 2)
+    assert pids and not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_one_that_nobody_waits_for_any_more_is_ended_and_one_that_died_is_replaced(shared):
+    async def use(compiler):
+        await compiler.warm()
+        (pool,) = compiler._pools.values()
+        (one,) = pool._all
+        long = TOY.replace("vm.stop", "msg.sender.balance;" * 20_000 + "vm.stop")
+        task = asyncio.create_task(compiler.compile({"a.s.sol": long}, None, SETTINGS))
+        while one in pool._idle:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert one._process.returncode == -signal.SIGKILL
+        await compiler.warm()
+        (idle,) = pool._all
+        idle._process.kill()
+        await idle._process.wait()
+        return await compiler.compile({"a.s.sol": TOY + "//"}, None, SETTINGS)
+
+    assert shared(use).name == "Toy"
 
 
 def test_what_was_compiled_is_not_compiled_again_not_even_by_another_process(with_compiler):
@@ -144,29 +199,6 @@ def test_what_was_compiled_is_not_compiled_again_not_even_by_another_process(wit
 
     assert with_compiler(use) == (0, 1, 1)
     assert with_compiler(use) == (1, 1, 0)  # Nothing was started.
-
-
-def test_anything_that_counts_makes_another_artefact(with_compiler):
-    async def use(compiler):
-        await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
-        await compiler.compile({"a.s.sol": TOY + "\n"}, None, SETTINGS)
-        await compiler.compile({"a.s.sol": TOY}, None, CompilerSettings(optimizer=True))
-        await compiler.compile({"b.s.sol": TOY}, None, SETTINGS)
-        return compiler.hits
-
-    assert with_compiler(use) == 0
-
-
-def test_a_broken_artefact_is_made_again(with_compiler, tmp_path):
-    async def use(compiler):
-        await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
-        return compiler.hits
-
-    assert with_compiler(use) == 0
-    (file,) = (tmp_path / "cache").rglob("*.msgpack")
-    file.write_bytes(file.read_bytes()[:50])
-    assert with_compiler(use) == 0
-    assert with_compiler(use) == 1
 
 
 def test_of_too_many_artefacts_the_oldest_go(shared, tmp_path):
@@ -186,45 +218,6 @@ def test_of_too_many_artefacts_the_oldest_go(shared, tmp_path):
     os.utime(tmp_path / "bb/bb1.msgpack", ns=(0, 0))
     keeping.put("cc1", found)
     assert [Artefacts(tmp_path).get(key) for key in ("bb0", "bb1", "cc1")] == [found, None, found]
-
-
-def test_one_that_nobody_waits_for_any_more_is_ended(with_compiler):
-    async def use(compiler):
-        await compiler.warm()
-        (pool,) = compiler._pools.values()
-        (one,) = pool._all
-        long = TOY.replace("vm.stop", "msg.sender.balance;" * 20_000 + "vm.stop")
-        task = asyncio.create_task(compiler.compile({"a.s.sol": long}, None, SETTINGS))
-        while one in pool._idle:
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert one._process.returncode == -signal.SIGKILL
-        return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
-
-    assert with_compiler(use).name == "Toy"
-
-
-def test_many_at_once_are_compiled_by_few_processes(with_compiler):
-    async def use(compiler):
-        texts = [TOY.replace("1 ether", f"{at} ether") for at in range(12)]
-        found = await asyncio.gather(
-            *(compiler.compile({"a.s.sol": one}, None, SETTINGS) for one in texts)
-        )
-        (pool,) = compiler._pools.values()
-        return len({one.bytecode for one in found}), len(pool._all) + len(pool._starting)
-
-    assert with_compiler(use) == (12, 2)
-
-
-def test_processes_end_with_the_pool_and_with_their_owner(with_compiler):
-    async def use(compiler):
-        await compiler.warm()
-        (pool,) = compiler._pools.values()
-        return next(iter(pool._all))._process.pid
-
-    assert not Path(f"/proc/{with_compiler(use)}").exists()
 
 
 def test_an_owner_that_is_killed_leaves_no_process(tmp_path, packages):
@@ -255,18 +248,6 @@ def test_an_owner_that_is_killed_leaves_no_process(tmp_path, packages):
         os.close(pidfd)
 
     asyncio.run(use())
-
-
-def test_a_process_that_died_while_nobody_asked_is_replaced(with_compiler):
-    async def use(compiler):
-        await compiler.warm()
-        (pool,) = compiler._pools.values()
-        (idle,) = pool._all
-        idle._process.kill()
-        await idle._process.wait()
-        return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
-
-    assert with_compiler(use).name == "Toy"
 
 
 def test_no_compiler_at_all_is_an_error_with_its_remedy(tmp_path, monkeypatch):

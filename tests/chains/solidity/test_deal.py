@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
 
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import CaptureJob, Chains
@@ -132,7 +132,7 @@ def test_our_engine_deals(compiled):
     assert list(done.console) == SAID
 
 
-def test_forge_deals(tmp_path, packages):
+def test_forge_deals(tmp_path, packages, shared):
     forge_std.write(tmp_path / "lib/forge-std")
     (tmp_path / "a.s.sol").write_text(SCRIPT)
     (tmp_path / "foundry.toml").write_text(
@@ -140,15 +140,20 @@ def test_forge_deals(tmp_path, packages):
         'remappings = ["forge-std/=lib/forge-std/"]\n'
     )
     (forge,) = packages.glob("node_modules/@foundry-rs/forge-*/bin/forge")
-    solc = solc_program.write(tmp_path / "solc", solc=str(packages))
-    done = subprocess.run(
-        [forge, "script", "--offline", "--use", solc, "a.s.sol:S"],
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert "== Logs ==" in done.stdout, done.stdout + done.stderr
-    logs = done.stdout.partition("== Logs ==\n")[2].splitlines()
+
+    async def use(compiler):
+        async with solc_program.serving(compiler) as solc:
+            process = await asyncio.create_subprocess_exec(
+                *(forge, "script", "--offline", "--use", solc, "a.s.sol:S"),
+                stdout=-1,
+                stderr=-1,
+                cwd=tmp_path,
+                env={**os.environ, "HOME": str(tmp_path)},
+            )
+            said, complained = await process.communicate()
+            return said.decode(), complained.decode()
+
+    said, complained = shared(use)
+    assert "== Logs ==" in said, said + complained
+    logs = said.partition("== Logs ==\n")[2].splitlines()
     assert [line.strip() for line in logs if line.strip()][: len(SAID)] == SAID

@@ -11,7 +11,7 @@ from stoker.chains.solidity.review import review
 HEAD = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 FINE = HEAD + "contract A { function run() external {} }"
 SETTINGS = CompilerSettings()
-SIZE = 150_000
+SIZE = 50_000
 
 
 def run(body: str) -> str:
@@ -34,7 +34,7 @@ HOSTILE = {
     + "".join(f"contract C{at} is C{at + 1} {{}}\n" for at in range(1_000))
     + "contract C1000 { function run() external {} }",
     "interfaces": HEAD
-    + "".join(f"interface I{at} {{ function f() external; }}\n" for at in range(5_000))
+    + "".join(f"interface I{at} {{ function f() external; }}\n" for at in range(2_000))
     + "contract A { function run() external {} }",
     "round": HEAD + "contract A is B { function run() external {} } contract B is A {}",
     "tuples": run("(" + "," * SIZE + ") = f();"),

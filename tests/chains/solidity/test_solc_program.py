@@ -52,7 +52,7 @@ def test_one_that_starts_solc_js_answers_as_solc_does(tmp_path, packages):
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
-def test_one_that_is_served_answers_while_the_block_lasts(with_compiler):
+def test_one_that_is_served_answers_while_the_block_lasts(shared):
     async def call(program, *arguments, given=b""):
         process = await asyncio.create_subprocess_exec(
             program, *arguments, stdin=-1, stdout=-1, stderr=-1
@@ -76,7 +76,7 @@ def test_one_that_is_served_answers_while_the_block_lasts(with_compiler):
         program.parent.rmdir()
         return status, answer
 
-    status, answer = with_compiler(use)
+    status, answer = shared(use)
     assert status != 0 and answer == b""
 
 
@@ -94,7 +94,7 @@ def test_a_native_solc_is_as_good(with_compiler, shared, tmp_path, packages):
 
 
 def test_forge_compiles_the_same_script_with_the_same_solc_to_the_same_code(
-    tmp_path, packages, with_compiler
+    tmp_path, packages, shared
 ):
     forge_std.write(tmp_path / "lib/forge-std")
     (tmp_path / "a.s.sol").write_text(SCRIPT)
@@ -123,7 +123,7 @@ def test_forge_compiles_the_same_script_with_the_same_solc_to_the_same_code(
             assert process.returncode == 0, (said + complained).decode()
         return await compiler.compile({"a.s.sol": SCRIPT}, None, CompilerSettings())
 
-    ours = with_compiler(use)
+    ours = shared(use)
     theirs = json.loads(Path(tmp_path, "out/a.s.sol/S.json").read_text())
     assert len(ours.libraries) == 1
     code = theirs["bytecode"]["object"].removeprefix("0x")

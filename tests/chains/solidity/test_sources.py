@@ -138,6 +138,12 @@ def test_imports_that_lead_nowhere_are_told_with_their_place(path, why, packages
     assert why in str(caught.value)
 
 
+def test_packages_are_found_above_the_project(packages):
+    script = 'import "@openzeppelin/contracts/token/ERC20/ERC20.sol";'
+    reached = reach({"a.s.sol": script}, packages / "no/such")
+    assert "@openzeppelin/contracts/utils/Context.sol" in reached
+
+
 def test_imports_may_go_round_in_circles():
     given_ = {
         "a/x.sol": 'import "../b/y.sol";',
