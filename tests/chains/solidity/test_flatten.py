@@ -69,9 +69,7 @@ def test_what_cannot_be_one_text_is_told_with_its_place(line, told, project, tmp
 def test_a_file_of_no_project_stands_alone(tmp_path):
     script = tmp_path / "a.s.sol"
     script.write_text(HEAD + "contract A {}")
-    assert flatten(script) == (
-        "// SPDX-License-Identifier: UNLICENSED\npragma solidity ^0.8.20;\n\ncontract A {}\n"
-    )
+    assert flatten(script) == HEAD + "contract A {}"
     with pytest.raises(FileNotFoundError):
         flatten(tmp_path / "b.s.sol")
 

@@ -24,7 +24,8 @@ _MARKS: Final = ("foundry.toml", "remappings.txt", "hardhat.config.ts", "node_mo
 
 def flatten(file: Path) -> str:
     """The text of `file` and of all that it needs of its project: the nearest directory above with
-    a `foundry.toml` or the like, else its own. Remappings count as in forge.
+    a `foundry.toml` or the like, else its own. Remappings count as in forge. If it needs nothing
+    of it, the text is what it is.
 
     Raises `CompileFailed` for files that are not there or not of the project, and for imports of
     the project's files by other names, which one text cannot have; `OSError` for `file` itself.
@@ -33,6 +34,8 @@ def flatten(file: Path) -> str:
     root = next((one for one in file.parents if _is_root(one)), file.parent)
     flat = _Flat(root)
     flat.add(file)
+    if len(flat.texts) == 1:
+        return file.read_text(encoding="utf-8")  # Its lines are where whoever wrote it knows them.
     kept = "".join(f"{one}\n" for one in flat.kept)
     return f"// SPDX-License-Identifier: UNLICENSED\n{kept}\n" + "\n\n".join(flat.texts) + "\n"
 
