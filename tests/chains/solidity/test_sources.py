@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity import forge_std
+from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import outline
 from stoker.chains.solidity.tokens import place, tokens
@@ -105,6 +108,28 @@ def test_calls_of_the_console_get_the_overloads_that_they_may_mean():
     assert {"", "uint256 p0", "int256 p0", "string memory p0", "bool p0", "address p0"} == {
         line for line in taken if "," not in line
     }
+
+
+def test_whatever_is_named_of_forge_std_compiles_without_the_rest(shared):
+    files = ("StdCheats", "StdCheatsSafe", "StdUtils", "console")
+    texts = [forge_std.sources()[f"forge-std/{file}.sol"] for file in files]
+    names = {name for text in texts for name in re.findall(r"function ([a-z]\w*)\(", text)}
+
+    async def use(compiler):
+        told = []
+        for name in sorted(names):
+            script = (
+                "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;"
+                'import "forge-std/Script.sol"; import "forge-std/StdCheats.sol";'
+                'import "forge-std/console.sol"; contract A is Script, StdCheats {'
+                f" struct S {{ uint {name}; }} function run() external {{}} }}"
+            )
+            sources = {"a.s.sol": script}
+            told += (await compiler.compile(sources, None, CompilerSettings())).warnings
+        return told
+
+    assert len(names) > 15
+    assert [one for one in shared(use) if one.code != "2519"] == []  # a name that shadows another
 
 
 @pytest.mark.parametrize(
