@@ -92,6 +92,18 @@ def test_what_failed_only_while_the_script_ran() -> None:
     assert found.fatal and "succeeds when it is sent" in found.message
 
 
+def test_a_contract_that_only_the_script_has_made_is_not_there() -> None:
+    """Though such a transaction succeeds: a call of nothing does."""
+    made = call(ROUTER, kind="CREATE", from_=VM)
+    taken = capture(SWAP, outcomes=(outcome(),), calls=(made,))
+    (found,) = differences(taken, replay(replayed(call(ROUTER))), CHAINS, REGISTRY)
+    assert found.fatal and found.message.endswith("there is nothing on the chain")
+    factory = captured(OTHER)
+    taken = capture(factory, SWAP, outcomes=(outcome(), outcome()), calls=(made,))
+    sent = replay(replayed(call(OTHER, calls=(made,))), replayed(call(ROUTER)))
+    assert differences(taken, sent, CHAINS, REGISTRY) == ()
+
+
 def test_another_amount_is_held_against_it() -> None:
     (found,) = compared(words(7, 100), words(7, 90))
     assert found.fatal

@@ -75,6 +75,10 @@ def test_why_it_failed_is_read_by_the_innermost_contract() -> None:
     last = Tracer(REGISTRY, 1).text(outer).splitlines()
     assert last[2:] == ["    │   └─ ← [Revert] Short(by: 3)", "    └─ ← [Revert] Short(by: 3)"]
     spent = call(ROUTER, error="out of gas")
+    handed = call(ROUTER, error="execution reverted", calls=(call(TOKEN), spent))
+    assert Tracer(REGISTRY, 1).reason(handed) == "out of gas, in Router::receive()"
+    caught = call(ROUTER, error="execution reverted", calls=(spent, call(TOKEN)))
+    assert Tracer(REGISTRY, 1).reason(caught) == "reverted without a reason"
     assert Tracer(REGISTRY, 1).text(spent).endswith("← [out of gas]")
 
 
@@ -122,12 +126,8 @@ def test_a_constructor_shows_its_arguments_of_any_type() -> None:
 
 
 def test_cheatcodes_and_calls_without_data() -> None:
-    vm = [function("deal", "address who, uint256 amount")]
-    script = Compilation(
-        name="S", file="S.sol", abi=[], bytecode=b"", runtime=b"", contracts={"Vm": vm}
-    )
     deal = call(VM, calldata("deal(address,uint256)", "0x" + OTHER.hex(), 5))
-    lines = Tracer(Registry((), [script])).text(call(OTHER, calls=(deal,))).splitlines()
+    lines = Tracer(Registry()).text(call(OTHER, calls=(deal,))).splitlines()
     assert lines == [
         f"  [21000] {address_text(OTHER)}::receive()",
         f"    ├─ [21000] VM::deal({address_text(OTHER)}, 5)",

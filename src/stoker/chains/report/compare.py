@@ -43,6 +43,7 @@ def differences(
     failed. A transaction that fails in both is one too: nobody is to sign it."""
     found: list[Difference] = []
     cheats = _Cheats(capture.frame)
+    absent = _only_made_by_script(capture, replay)
     for index, captured in enumerate(capture.transactions):
         title = transaction_title(index, captured, registry)
         if index >= len(replay.transactions):
@@ -51,6 +52,13 @@ def differences(
             break
         replayed = replay.transactions[index]
         outcome = capture.outcomes[index] if index < len(capture.outcomes) else None
+        if captured.to in absent:
+            told = (
+                f"{title} is for a contract that only the script itself has made, outside of its "
+                "broadcasts: there is nothing on the chain"
+            )
+            found.append(Difference(index=index, message=told))
+            continue
         if not replayed.succeeded:
             tracer = Tracer(registry, captured.chain_id)
             why = failure_text(replayed, tracer)
@@ -69,6 +77,18 @@ def differences(
             compared = _Compared(captured, replayed, chains, cheats, index, title)
             found.extend(compared.differences(outcome, registry))
     return tuple(found)
+
+
+def _only_made_by_script(capture: Capture, replay: Replay) -> set[bytes]:
+    """Addresses at which there is code while the script runs, and never when it is sent."""
+    made = _created(capture.frame) - {one.contract for one in capture.transactions}
+    for one in replay.transactions:
+        made -= _created(one.frame)
+    return made
+
+
+def _created(frame: Frame) -> set[bytes]:
+    return {one.to for one in walk(frame) if one.type in ("CREATE", "CREATE2") and not one.error}
 
 
 def transaction_title(index: int, captured: Captured, registry: Registry) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from stoker.chains.report.abi import Entry, Parameter
+from stoker.chains.solidity import forge_std
 
 CHEATCODES: Final = bytes.fromhex("7109709ecfa91a80626ff3989d68f67f5b1dd12d")
 CONSOLE: Final = b"console.log".rjust(20, b"\0")
@@ -71,11 +72,23 @@ error ReentrancyGuardReentrantCall()
 error InvalidInitialization()
 """  # noqa: E501
 
-_LINE: Final = re.compile(r"(function|event|error) (\w+)\((.*?)\)(?: returns \((.*)\))?")
+_LINE: Final = re.compile(
+    r"(function|event|error) (\w+)\((.*?)\)(?: external| pure| view)*(?: returns \((.*)\))?"
+)
 
 
 def known() -> Iterator[Entry]:
-    for match in _LINE.finditer(_TEXT):
+    """Of tokens, and of what most contracts are built upon."""
+    return _entries(_TEXT)
+
+
+def cheatcodes() -> Iterator[Entry]:
+    """Of the machine that runs scripts."""
+    return _entries(forge_std.sources()["forge-std/Vm.sol"])
+
+
+def _entries(text: str) -> Iterator[Entry]:
+    for match in _LINE.finditer(text):
         kind, name, inputs, outputs = match.groups()
         yield Entry(kind, name, _read(inputs), _read(outputs or ""))  # type: ignore[arg-type]
 

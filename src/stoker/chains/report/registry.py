@@ -10,7 +10,7 @@ from typing import Any, Final
 from stoker.chains.address import BadAddress, parsed
 from stoker.chains.evm.frame import Frame
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
-from stoker.chains.report.known import CHEATCODES, NAMES, known
+from stoker.chains.report.known import CHEATCODES, NAMES, cheatcodes, known
 from stoker.chains.report.walk import walk
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.sources.contract_source import ContractSource
@@ -54,6 +54,11 @@ def _known() -> _Abi:
     return _Abi("", known())
 
 
+@cache
+def _cheatcodes() -> _Abi:
+    return _Abi("VM", cheatcodes())
+
+
 class Registry:
     """ABIs at hand. Filled while it is made and by `learn`; all questions are pure."""
 
@@ -74,9 +79,7 @@ class Registry:
             for name, abi in one.contracts.items():
                 self._compiled.setdefault(name, _Abi(name, entries(abi, name)))
             self._creations.update(one.creations)
-        for name in ("Vm", "VmSafe"):
-            if name in self._compiled:
-                self._put(None, CHEATCODES, self._compiled[name])
+        self._put(None, CHEATCODES, _cheatcodes())
 
     def add(self, name: str, abi: object, address: str | bytes, chain_id: int | None) -> None:
         """Say what is at an address. One that cannot be read is passed over."""
@@ -111,7 +114,7 @@ class Registry:
 
     def _put(self, chain_id: int | None, address: bytes, abi: _Abi) -> None:
         self._at.setdefault(address, []).append((chain_id, abi))
-        self._names.setdefault((chain_id, address), NAMES.get(address, abi.name))
+        self._names.setdefault((chain_id, address), abi.name)
 
     def name(self, address: bytes, chain_id: int | None = None) -> str | None:
         """What an address is called; with no chain given, what it is called on any."""

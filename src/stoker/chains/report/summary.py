@@ -11,7 +11,6 @@ from stoker.chains.report.audit import amount_text, approval_text, changes, nami
 from stoker.chains.report.changes import Asset, Changes
 from stoker.chains.report.compare import Difference, failure_text, transaction_title
 from stoker.chains.report.registry import Registry
-from stoker.chains.report.reverts import reason
 from stoker.chains.report.trace import Tracer
 from stoker.chains.report.values import account_text, address_text, arguments_json, hex_text
 
@@ -116,9 +115,9 @@ def _lines(
 
 def capture_error(capture: Capture, registry: Registry) -> str:
     """Why the script failed, with the errors of the contracts that are known."""
-    if capture.frame.output and capture.frame.error is not None:
+    if capture.frame.error is not None:
         return Tracer(registry).reason(capture.frame)
-    return capture.error or (reason(b"") if capture.frame.error else "")
+    return capture.error or ""
 
 
 def _pairs(capture: Capture, replay: Replay | None) -> Iterator[tuple[Captured, Replayed]]:

@@ -105,7 +105,9 @@ class Tracer:
         """`← [Return] values`, `← [Revert] reason`."""
         if frame.error is not None:
             if frame.output or frame.error == "execution reverted":
-                why = self.reason(frame)
+                why = reason(
+                    frame.output, self._registry, self._origin(frame).to, self._chain, self.name
+                )
                 return f"← [Revert] {why}"
             return f"← [{frame.error[:200]}]"
         if frame.type.startswith("CREATE"):
@@ -127,9 +129,19 @@ class Tracer:
         return (found[0], values) if found and values else None
 
     def reason(self, frame: Frame) -> str:
-        """Why a frame failed: by the ABI of the innermost call whose answer was handed up."""
-        at = [one.to for one in failure(frame)][-1:] or [frame.to]
-        return reason(frame.output, self._registry, at[0], self._chain, self.name)
+        """Why a frame failed: by the ABI of the innermost call whose answer was handed up; where
+        there is no answer, what became of that call."""
+        at = self._origin(frame)
+        if frame.output or at.error in (None, "execution reverted"):
+            told = reason(frame.output, self._registry, at.to, self._chain, self.name)
+        else:
+            told = str(at.error)[:200]
+        if frame.output or at is frame:
+            return told
+        return f"{told}, in {self.call_line(at).partition('] ')[2]}"
+
+    def _origin(self, frame: Frame) -> Frame:
+        return [frame, *failure(frame)][-1]
 
     def log_line(self, log: Log) -> str:
         """`emit Event(name: value, ...)`."""
@@ -202,9 +214,10 @@ class Tracer:
 
 def failure(frame: Frame) -> Iterator[Frame]:
     """The way to what went wrong: the frame that failed, the call within that made it fail, and so
-    on to the innermost, whose answer was handed up."""
+    on to the innermost, whose answer was handed up. An empty answer is only the last call's."""
     one: Frame | None = frame if frame.error is not None else None
     while one is not None:
         yield one
-        same = [call for call in one.calls if call.error is not None and call.output == one.output]
+        among = one.calls if one.output else one.calls[-1:]
+        same = [call for call in among if call.error is not None and call.output == one.output]
         one = same[-1] if same else None
