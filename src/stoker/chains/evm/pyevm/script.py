@@ -171,13 +171,15 @@ class Script:
     def _capture(self, caller: Computation, message: Message, gas: int | None = None) -> None:
         """It is a transaction, in one of its own."""
         world = self.world
-        sender, initcode = message.sender, message.data[32:]
+        sender, salt, initcode = message.sender, message.salt, message.data[32:]
+        if message.storage_address == CREATE2_DEPLOYER and initcode and not message.creates:
+            salt = message.data[:32]  # also where the script calls it itself, as forge
         nonce = world.get_nonce(sender)
         contract: bytes | None = None
         if message.creates:
             contract = create_address(sender, nonce)
-        elif message.salt:
-            contract = create2_address(CREATE2_DEPLOYER, message.salt, initcode)
+        elif salt:
+            contract = create2_address(CREATE2_DEPLOYER, salt, initcode)
         self.transactions.append(
             Captured(
                 chain_id=world.chain.pin.chain_id,
@@ -186,7 +188,7 @@ class Script:
                 value=message.value if message.transfers else 0,
                 data=message.code if message.creates else message.data,
                 nonce=nonce,
-                kind="CREATE" if message.creates else "CREATE2" if message.salt else "CALL",
+                kind="CREATE" if message.creates else "CREATE2" if salt else "CALL",
                 contract=contract,
                 gas=gas,
             )
