@@ -72,6 +72,14 @@ def test_of_several_faults_the_one_that_others_follow_from():
     assert of_evidence(evidence()) is None
 
 
+def test_where_it_went_wrong_is_said_once():
+    broken = fault("syntax_error", "invalid syntax\n  x =", path="a.py", line=3)
+    failed = of_evidence(evidence(broken))
+    assert decide([failed], attempts=1).reason == "1 tries failed: a.py:3: invalid syntax"
+    named = of_evidence(evidence(fault("file_not_found", "a.py is missing", path="a.py")))
+    assert decide([named], attempts=2).reason == "a.py is missing"
+
+
 def after(*failures, attempts=5):
     return decide(failures, attempts=attempts)
 

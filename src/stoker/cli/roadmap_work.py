@@ -142,7 +142,8 @@ def _print(one: Standing, args: Namespace, context: Context, diff: Sequence[str]
             lines.append(f"{command.argv[-1]}: {ended} in {command.seconds:.1f} s")
         if not one.status.startswith("done"):
             for fault in evidence.faults[:_FAULTS]:
-                lines.append(f"{fault.category}: {fault.message.partition(chr(10))[0]}")
+                where = f" in {fault.place}" if fault.path else ""
+                lines.append(f"{fault.category}{where}: {fault.message.partition(chr(10))[0]}")
         lines += [f"note: {note}" for note in evidence.notes]
     words = ("roadmap", "review", *filter(None, (args.run_id,)))
     lines += diff if whole else diff[:_DIFF]

@@ -48,6 +48,11 @@ class Fault(Record, frozen=True):
     line: int = 0
     severity: Literal["low", "medium", "high", "critical"] = "high"
 
+    @property
+    def place(self) -> str:
+        """`path:line`, as far as that is known."""
+        return f"{self.path}:{self.line}" if self.path and self.line else self.path
+
 
 class Command(Record, frozen=True):
     """A command that was run to verify, and how it ended."""

@@ -137,7 +137,7 @@ def decide(failures: Sequence[Failure], *, attempts: int) -> Decision:
     first, at least one; `attempts`: how many there may be."""
     last = failures[-1]
     if last.severity == "critical" and last.category in ("api_error", "tool_failure"):
-        return Decision(action="escalate", reason=f"trying again cannot help: {_line(last)}")
+        return Decision(action="escalate", reason=f"trying again cannot help: {line(last)}")
     if last.category == "rate_limit" or (last.category == "api_error" and last.pause_sec):
         pause = _PAUSE_SEC if last.pause_sec is None else last.pause_sec
         if last.pause_sec is None:  # longer each time that it says nothing of it
@@ -147,13 +147,13 @@ def decide(failures: Sequence[Failure], *, attempts: int) -> Decision:
         return Decision(action="pause", reason=reason, pause_sec=pause)
     counted = [one for one in failures if one.category != "rate_limit"]
     if len(counted) >= attempts:
-        return Decision(action="skip", reason=f"{len(counted)} tries failed: {_line(last)}")
+        return Decision(action="skip", reason=f"{len(counted)} tries failed: {line(last)}")
     return _again(last, _streak(counted, lambda one: _alike(one, last)))
 
 
 def _again(last: Failure, alike: int) -> Decision:
     """Another try; if the same happened before, another strategy."""
-    what = _line(last)
+    what = line(last)
     if alike >= 3:
         return Decision(action="escalate", reason=f"{alike} tries ended alike: {what}")
     if last.category == "context_too_large":
@@ -184,12 +184,17 @@ _VARIES: Final = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?|'[^']*'|\"[^\"]*\"")
 def signature(failure: Failure) -> str:
     """The same for failures that are alike: without numbers and what is quoted."""
     places = sorted({fault.path for fault in failure.faults})
-    return " ".join((failure.category, _VARIES.sub("_", _line(failure)), *places))
+    return " ".join((failure.category, _VARIES.sub("_", line(failure)), *places))
 
 
 def _alike(one: Failure, other: Failure) -> bool:
     return signature(one) == signature(other)
 
 
-def _line(failure: Failure) -> str:
-    return failure.message.partition("\n")[0][:300]
+def line(failure: Failure) -> str:
+    """Its message's first line, with the place of the fault it is named after, unless that says
+    so itself."""
+    first = failure.message.partition("\n")[0][:300]
+    named = (fault for fault in failure.faults if fault.message.startswith(failure.message))
+    fault = next(named, None)
+    return first if fault is None or fault.path in fault.message else f"{fault.place}: {first}"

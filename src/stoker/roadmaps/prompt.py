@@ -184,8 +184,7 @@ def _before(
 
 
 def _fault(fault: Fault) -> str:
-    place = f"{fault.path}:{fault.line}" if fault.path and fault.line else fault.path
-    where = f" in {place}" if place else ""
+    where = f" in {fault.place}" if fault.path else ""
     return f"- {fault.category.replace('_', ' ')}{where}: {fault.message}"
 
 

@@ -233,16 +233,7 @@ def _outcome(
         failure = failures.of_evidence(evidence) if evidence is not None else None
     if failure is None:
         return "lost", None, state.reason or ""
-    return "failed", failure, _place(failure) + failure.message.partition("\n")[0]
-
-
-def _place(failure: Failure) -> str:
-    """Where the fault is that the failure is named after, unless it says so itself."""
-    for fault in failure.faults:
-        if fault.message.startswith(failure.message) and fault.path:
-            line = f":{fault.line}" if fault.line else ""
-            return "" if fault.path in fault.message else f"{fault.path}{line}: "
-    return ""
+    return "failed", failure, failures.line(failure)
 
 
 def decide(tries: Sequence[Try], options: Options) -> Next:

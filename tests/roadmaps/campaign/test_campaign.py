@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from benchmarks.roadmaps import hosts, people
 from benchmarks.roadmaps.campaign import run
 from benchmarks.roadmaps.corpus import ITEMS
-from benchmarks.roadmaps.policies import Agent
+from benchmarks.roadmaps.policies import FAULTS, Agent
+from stoker.roadmaps.verify.tampering import weakened
 
 THREE = tuple(item for item in ITEMS if item.name in ("words", "invoice", "clamp"))
 TWO = (THREE[0], THREE[2])
@@ -40,6 +41,15 @@ def test_who_does_nothing_is_not(null):
 def test_who_goes_wrong_is_told_and_mends_it(fault):
     cell = run(fault, TWO, Agent(fault=fault), options=("--parallel", "2"))
     assert results(cell) == [("done", True, 2)] * 2
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.name)
+def test_weakened_tests_are_weaker_and_not_broken(item):
+    for call in FAULTS["weakened tests"][0](item):
+        text = call.arguments["content"]
+        assert list(weakened(item.test_path, item.visible, text))
+        if item.language == "python":
+            compile(text, item.test_path, "exec")
 
 
 def test_a_run_that_is_killed_is_gone_on_with():
