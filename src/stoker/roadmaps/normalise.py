@@ -101,7 +101,8 @@ async def normalise(source: Source, ask: Ask, model: str) -> Roadmap:
     found.sort(key=lambda todo: todo.line)
     ids, _ = name(
         [""] * len(found),
-        lambda n: (found[n].title, (found[n].phase,), lines[found[n].line - 1]),
+        lambda n: (found[n].title, (found[n].phase,)),
+        lambda n: lines[found[n].line - 1],
     )
     kept = Kept(
         version=VERSION,

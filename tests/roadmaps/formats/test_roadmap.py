@@ -105,6 +105,11 @@ def test_tasks_with_their_ids_lines_and_columns(whole):
     assert [task.section for task in whole.tasks][:2] == ["0.1 Project Setup", "0.2 Models"]
 
 
+def test_what_follows_a_bold_title_is_not_lost_above_its_parts(read):
+    document = read(FORMAT, "ROADMAP.md", "- [ ] **Bold** and more\n  - [ ] part\n")
+    assert document.tasks[0].description == "and more"
+
+
 def test_description_context_and_code(whole):
     task = whole.tasks[1]
     assert task.description == "with care\nCreate models for entities.\n\nTyped ones."

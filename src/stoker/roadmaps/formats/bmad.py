@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stoker.roadmaps.document import Criterion, Phase, Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
-from stoker.roadmaps.formats.scanner import TEXT, Heading
+from stoker.roadmaps.formats.criteria import divide
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import Reader
+from stoker.roadmaps.formats.scanned import TEXT, Heading
 from stoker.roadmaps.formats.words import ticked
 from stoker.roadmaps.front_matter import yaml_of
 
@@ -64,9 +66,9 @@ class Bmad(Markdown):
             reader.above = (story,)
             phases[story] = _phase(reader, story)
             drafts, others = _drafts(reader, story, _criteria(reader))
-            built = reader.tasks(drafts)
+            built = tasks_of(reader, drafts)
             tasks += built
-            acceptance += reader.divide(dict.fromkeys(others, -1)).general
+            acceptance += divide(reader, dict.fromkeys(others, -1)).general
             _judge(reader, built, sprint)
         return self.document(
             source,
@@ -158,21 +160,19 @@ def _drafts(reader: Reader, story: str, wanted: Mapping[str, str]) -> tuple[list
         named = _AC.search(box.text)
         text = _AC.sub("", box.text).strip()
         found = _TASK.match(text) or _PLAIN.match(text)
-        fields: dict[str, Any] = {}
-        if named:
-            numbers = re.findall(r"\d+", named[1])
-            fields["references"] = tuple(f"AC {number}" for number in numbers)
-            fields["acceptance"] = tuple(
-                Criterion(text=wanted[number]) for number in numbers if number in wanted
-            )
         if found and found[2]:
             text = found[2]
         if named and named.end() < len(box.text.rstrip()):
             text = box.text  # named in its midst
         explicit = f"{story}-T{found[1]}" if found else ""
-        drafts.append(
-            Draft(index, text, explicit=explicit, phase=story, fields=fields | ticked(text))
-        )
+        draft = Draft(index, text, explicit, "", story, ticked(text))
+        if named:
+            numbers = re.findall(r"\d+", named[1])
+            draft.references = tuple(f"AC {number}" for number in numbers)
+            draft.acceptance = tuple(
+                Criterion(text=wanted[number]) for number in numbers if number in wanted
+            )
+        drafts.append(draft)
     return drafts, others
 
 

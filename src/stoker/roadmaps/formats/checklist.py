@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stoker.roadmaps.document import Phase, Priority, Roadmap
 from stoker.roadmaps.format import Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
+from stoker.roadmaps.formats.criteria import criteria_of, divide
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import Reader
 from stoker.roadmaps.formats.words import ticked
 from stoker.roadmaps.identity import Names, slug
 
@@ -41,33 +44,29 @@ class Checklist(Markdown):
         reader = Reader(source, source.path, reading)
         names = {heading.text.casefold() for heading in reader.scanned.headings}
         exec_plan = "progress" in names and len(names & _EXEC_PLAN) >= 4
-        criteria = reader.criteria
+        criteria = criteria_of(reader)
         if exec_plan:  # only its progress is work
             others = [
                 index
                 for index, section in enumerate(reader.sections)
                 if "progress"
-                not in map(str.casefold, reader.trails[section.line] if section else ())
+                not in map(str.casefold, reader.trails[section.line if section else -1])
             ]
-            criteria = reader.divide(dict.fromkeys(others, -1))
+            criteria = divide(reader, dict.fromkeys(others, -1))
         places, phases = _places(reader)
         drafts: list[Draft] = []
-        for index, box, line in reader.tasks_of(criteria):
+        for index, box, line in criteria.others(reader):
             where = places[line]
-            fields: dict[str, Any] = ticked(box.text)
-            if where.priority:
-                fields["priority"] = where.priority
-            if box.star:
-                fields["optional"] = True
             text = _STAMP.sub("", box.text, count=1) if exec_plan else box.text
             title = bold[1] if text[:1] == "*" and (bold := _BOLD.match(text)) else text
             if "~~" in title:
                 title = title.removeprefix("~~").removesuffix("~~")
-            drafts.append(Draft(index, title, "", "", None, where.phase, -1, fields))
+            files = ticked(box.text)
+            drafts.append(Draft(index, title, "", "", where.phase, files, where.priority, box.star))
         return self.document(
             source,
             [reader],
-            reader.tasks(drafts, criteria),
+            tasks_of(reader, drafts, criteria.of),
             phases=tuple(phases),
             acceptance=criteria.general,
             documents=_beside(source),

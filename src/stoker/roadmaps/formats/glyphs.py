@@ -11,7 +11,8 @@ from stoker.roadmaps.editing import Structured
 from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.nesting import Phases, nested
-from stoker.roadmaps.formats.scanner import BOXED, TEXT, scan
+from stoker.roadmaps.formats.scanned import BOXED, TEXT
+from stoker.roadmaps.formats.scanner import scan
 from stoker.roadmaps.identity import name
 from stoker.roadmaps.text import Text
 
@@ -60,7 +61,8 @@ class Glyphs(Structured):
                 found.append((number, at, sign, section))
             at += len(line) + 1
         phases = Phases()
-        ids, _ = name([""] * len(found), lambda n: (found[n][2].text, (found[n][3] or "",), ""))
+        titles = [(sign.text, (above or "",)) for _, _, sign, above in found]
+        ids, _ = name([""] * len(found), titles.__getitem__, lambda n: "")
         tasks = [
             Task(
                 id=identity,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from stoker.roadmaps.document import Roadmap, Status
 from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import STATES, Draft, Markdown, Reader
-from stoker.roadmaps.formats.words import paths
+from stoker.roadmaps.formats.criteria import criteria_of
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import STATES, Reader
+from stoker.roadmaps.formats.words import ticked
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)[.)]?\s+(.*)$")
 _LINE = re.compile(rb"^[ \t]*[-*] \[[ xX~-]\]\*? \d+(?:\.\d+)*\.? ", re.MULTILINE)
@@ -47,24 +50,24 @@ class Kiro(Markdown):
         """See `Format`."""
         path = self.file(source.path)
         reader = Reader(source, path, reading, {**STATES, "-": "in_progress"})
-        criteria = reader.criteria
+        criteria = criteria_of(reader)
         drafts: list[Draft] = []
         numbered: dict[str, int] = {}
-        for index, box, _ in reader.tasks_of(criteria):
+        for index, box, _ in criteria.others(reader):
             found = _NUMBER.match(box.text)
             number, text = (found[1], found[2]) if found else ("", box.text)
-            fields = _fields(reader.text(box.line + 1, _first(reader, index)))
+            draft = Draft(index, text, number, optional=box.star)
+            _detail(draft, reader.text(box.line + 1, _first(reader, index)))
             if "(P)" in text:
-                fields["parallel"] = True
-                text = " ".join(part.strip() for part in text.split("(P)")).strip()
-            fields["optional"] = box.star
-            fields["gate"] = text.lower().startswith("checkpoint")
-            under = -1
+                draft.parallel = True
+                draft.title = " ".join(part.strip() for part in text.split("(P)")).strip()
+            draft.gate = draft.title.lower().startswith("checkpoint")
             if number:
-                under = numbered.get(number.rpartition(".")[0], -1) if box.parent < 0 else -1
+                if box.parent < 0:
+                    draft.under = numbered.get(number.rpartition(".")[0], -1)
                 numbered.setdefault(number, index)
-            drafts.append(Draft(index, text, explicit=number, under=under, fields=fields))
-        tasks = reader.tasks(drafts, criteria)
+            drafts.append(draft)
+        tasks = tasks_of(reader, drafts, criteria.of)
         _approvals(reader)
         return self.document(
             source,
@@ -82,13 +85,10 @@ def _first(reader: Reader, index: int) -> int:
     return min(following, reader.scanned.ends[index])
 
 
-def _fields(detail: str) -> dict[str, Any]:
+def _detail(draft: Draft, detail: str) -> None:
     """What the lines below a task say in Kiro's words and in those of cc-sdd."""
-    if not detail:
-        return {}
-    fields: dict[str, Any] = {}
     references: dict[str, None] = {}
-    files = dict.fromkeys(paths(detail, ticked_only=True))
+    files = dict.fromkeys(ticked(detail))
     keyed = (
         _KEYED.search(line) for line in map(str.rstrip, detail.split("\n")) if line[-1:] == "_"
     )
@@ -98,7 +98,7 @@ def _fields(detail: str) -> dict[str, Any]:
         if word.startswith("requirement"):
             references |= dict.fromkeys(_parts(value))
         elif word.startswith("depends"):
-            fields["depends_on"] = tuple(_ID.findall(value))
+            draft.depends_on = tuple(_ID.findall(value))
         elif word.startswith("file"):
             files |= dict.fromkeys(part.strip("`") for part in _parts(value))
         else:
@@ -106,7 +106,7 @@ def _fields(detail: str) -> dict[str, Any]:
     references |= dict.fromkeys(_PROPERTY.findall(detail))
     for value in _VALIDATES.findall(detail):
         references |= dict.fromkeys(_parts(value))
-    return fields | {"references": tuple(references), "files": tuple(files)}
+    draft.references, draft.files = tuple(references), tuple(files)
 
 
 def _parts(value: str) -> list[str]:

@@ -9,8 +9,11 @@ from typing import Any
 from stoker.roadmaps.document import DEEPEST, Phase, Roadmap, Task
 from stoker.roadmaps.findings import Findings
 from stoker.roadmaps.format import NotReadable, Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
-from stoker.roadmaps.formats.scanner import BOXED, FENCE, Box, Scan, starts
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import Reader
+from stoker.roadmaps.formats.scanned import BOXED, FENCE, Box, Scan
+from stoker.roadmaps.formats.scanner import starts
 from stoker.roadmaps.formats.words import ticked, verification
 from stoker.roadmaps.front_matter import yaml_of
 from stoker.roadmaps.identity import Names, slug
@@ -64,7 +67,7 @@ class OpenSpec(Markdown):
             for draft in drafts:
                 if draft.explicit in taken:  # of another file of the change
                     draft.explicit, draft.given = "", f"{path.parent.name}-{draft.explicit}"
-            tasks += reader.tasks(drafts)
+            tasks += tasks_of(reader, drafts)
             taken |= {draft.explicit for draft in drafts}
         change = source.path if source.path.is_dir() else source.path.parent
         title = readers[0].title()
@@ -148,21 +151,15 @@ def _drafts(reader: Reader, phases: list[Phase], names: Names, archived: bool) -
     for index, (box, section) in enumerate(zip(reader.scanned.boxes, reader.sections, strict=True)):
         found = _NUMBER.match(box.text)
         text = found[2] if found else box.text
-        fields: dict[str, Any] = {}
+        draft = Draft(index, text, found[1] if found else "")
+        draft.phase = groups[section.line if section else -1]
         if said := _VERIFY.search(text) if "erify" in text else None:
-            text = text[: said.start()]
-            command = verification(f"verify: {said[1]}")
-            fields = {"verify": command} if command else {"test_strategy": said[1]}
-        drafts.append(
-            Draft(
-                index,
-                text,
-                explicit=found[1] if found else "",
-                status="done" if archived else None,
-                phase=groups[section.line if section else -1],
-                fields=fields | ticked(text),
-            )
-        )
+            draft.title = text[: said.start()]
+            draft.verify = verification(f"verify: {said[1]}")
+            draft.test_strategy = "" if draft.verify else said[1]
+        draft.files = ticked(draft.title)
+        draft.status = "done" if archived else None
+        drafts.append(draft)
     return drafts
 
 

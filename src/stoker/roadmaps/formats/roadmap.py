@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stoker.roadmaps.document import Phase, Roadmap
 from stoker.roadmaps.format import Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
-from stoker.roadmaps.formats.scanner import BOXED, QUOTE, TEXT, Heading
-from stoker.roadmaps.formats.words import paths
+from stoker.roadmaps.formats.criteria import criteria_of
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import Reader
+from stoker.roadmaps.formats.scanned import BOXED, QUOTE, TEXT, Heading
+from stoker.roadmaps.formats.words import ticked
 from stoker.roadmaps.identity import Names, slug
 
 _PHASE = re.compile(r"phase\s+([\w.-]*\w)\s*(?:(?::|[-–—](?=\s))\s*(.*))?$", re.IGNORECASE)
@@ -45,13 +46,13 @@ class RoadmapV1(Markdown):
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """See `Format`."""
         reader = Reader(source, source.path, reading)
-        criteria = reader.criteria
+        criteria = criteria_of(reader)
         phases, places = _places(reader)
         hints = _hints(reader)
         ids = _Ids()
         given: dict[int, str] = {}
         drafts: list[Draft] = []
-        for index, box, line in reader.tasks_of(criteria):
+        for index, box, line in criteria.others(reader):
             place = places[line]
             if box.parent < 0:
                 given[index] = ids.of(place)
@@ -59,14 +60,15 @@ class RoadmapV1(Markdown):
                 given[index] = ids.below(given.get(box.parent, ""))
             bold = _BOLD.match(box.text) if box.text[:1] in "*_" else None
             title = bold[1] if bold else box.text.removeprefix("~~").removesuffix("~~")
-            fields: dict[str, Any] = {"description": bold[2]} if bold and bold[2] else {}
-            if files := _files(reader, index, hints, line):
-                fields["files"] = files
-            drafts.append(Draft(index, title, given=given[index], phase=place.phase, fields=fields))
+            draft = Draft(index, title, "", given[index], place.phase)
+            draft.files = _files(reader, index, hints, line)
+            if bold:
+                draft.description = bold[2]
+            drafts.append(draft)
         return self.document(
             source,
             [reader],
-            reader.tasks(drafts, criteria, _ends(reader)),
+            tasks_of(reader, drafts, criteria.of, _ends(reader)),
             phases=tuple(phases),
             acceptance=criteria.general,
         )
@@ -142,17 +144,17 @@ def _phase(reader: Reader, heading: Heading, found: re.Match[str], names: Names)
     return Phase(id=own, name=named, line=heading.line + 1, text=text, **fields)
 
 
-class _Hint(NamedTuple):
-    """A line `**Files**: ...`."""
+class _Hints(NamedTuple):
+    """The lines `**Files**: ...`."""
 
-    line: int
-    files: tuple[str, ...]
-    outer: tuple[int, tuple[str, ...]]
-    """The last such line that belongs to no list item, up to this one."""
+    lines: list[int]
+    files: list[tuple[str, ...]]
+    outer: list[tuple[int, tuple[str, ...]]]
+    """For each the last such line that belongs to no list item, up to this one."""
 
 
-def _hints(reader: Reader) -> list[_Hint]:
-    found: list[_Hint] = []
+def _hints(reader: Reader) -> _Hints:
+    found = _Hints([], [], [])
     outer: tuple[int, tuple[str, ...]] = (-1, ())
     for number, line in enumerate(reader.scanned.lines):
         if (
@@ -162,22 +164,22 @@ def _hints(reader: Reader) -> list[_Hint]:
         ):
             files = tuple(dict.fromkeys(_TICKED.findall(said[1])))
             outer = outer if line[0] in " \t" else (number, files)
-            found.append(_Hint(number, files, outer))
+            found.lines.append(number)
+            found.files.append(files)
+            found.outer.append(outer)
     return found
 
 
-def _files(reader: Reader, index: int, hints: Sequence[_Hint], section: int) -> tuple[str, ...]:
+def _files(reader: Reader, index: int, hints: _Hints, section: int) -> tuple[str, ...]:
     """What a task names itself, and what its section names before it. A line that belongs to a
     task's list item is that task's own."""
     box, end = reader.scanned.boxes[index], reader.scanned.ends[index]
-    found = paths(box.text, ticked_only=True) if "`" in box.text else ()
-    if not hints:
-        return found
-    at = bisect_left(hints, (box.line,))
-    for hint in hints[at : bisect_left(hints, (end,), at)]:
-        found += hint.files
-    if box.depth == 0 and at and hints[at - 1].outer[0] > section:
-        found += hints[at - 1].outer[1]
+    found = ticked(box.text)
+    at = bisect_left(hints.lines, box.line)
+    for files in hints.files[at : bisect_left(hints.lines, end, at)]:
+        found += files
+    if box.depth == 0 and at and (outer := hints.outer[at - 1])[0] > section:
+        found += outer[1]
     return tuple(dict.fromkeys(found)) if len(found) > 1 else found
 
 
@@ -207,7 +209,7 @@ class _Ids:
     def __init__(self) -> None:
         self._names = Names()
         self._prefixes: dict[int, str] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     def of(self, place: _Place) -> str:
         """Of the next task of a section; empty if it had none."""
@@ -227,8 +229,8 @@ class _Ids:
         """Of the next part of a task or section."""
         if not above:
             return ""
-        self._counts[above] += 1
-        return f"{above}.{self._counts[above]}"
+        self._counts[above] = count = self._counts.get(above, 0) + 1
+        return f"{above}.{count}"
 
 
 FORMAT = RoadmapV1()

@@ -12,102 +12,44 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
-from stoker.roadmaps.document import DEEPEST, Problem
+from stoker.roadmaps.document import DEEPEST
 from stoker.roadmaps.findings import Findings, Severity
 from stoker.roadmaps.format import NotReadable
-
-TEXT, FENCE, HTML, QUOTE, CODE, BOXED = range(6)
-"""What a line is: `BOXED` has a box that counts, the others but `TEXT` have none."""
-
-
-class Heading(NamedTuple):
-    """A heading outside of lists and quotes."""
-
-    line: int
-    """From 0, as all lines here."""
-    level: int
-    text: str
-
-
-class Box(Struct, frozen=True, gc=False):
-    """A list item that begins with a box."""
-
-    line: int
-    column: int
-    """Of its list marker, in characters from 0."""
-    parent: int
-    """Index of the box it is nested under, or -1."""
-    group: int
-    """The line of the item without a box that it is directly nested under, or -1."""
-    depth: int
-    """How many boxes it is nested under."""
-    state: str
-    """What stands between the brackets."""
-    start: int
-    """Where that is, in bytes of the file."""
-    end: int
-    text: str
-    """The rest of the line."""
-    star: bool
-    """`[ ]*`."""
-
-
-class Block(NamedTuple):
-    """A fenced block: the lines of its fences, or of the first and the one behind the last."""
-
-    line: int
-    end: int
-    """The line of the closing fence, or the one behind the last line if there is none."""
-    language: str
-
-
-class Scan(NamedTuple):
-    """A scanned file."""
-
-    lines: list[str]
-    """Without their ends."""
-    kinds: bytearray
-    """What each line is."""
-    headings: list[Heading]
-    boxes: list[Box]
-    ends: list[int]
-    """For each box the line behind the last one that belongs to it."""
-    blocks: list[Block]
-    problems: list[Problem]
-
-
-_ANY_BOX = re.compile(r"(?:>[ \t]*)*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX]\]\s")
-_ITEM = re.compile(
-    r"([-*+]|(\d{1,9})[.)])(?:([ \t]+)(?=\S)|[ \t]*$|(?=\[[ xX~/\-]\]\*?[ \t]))"
-    r"(?:\[([ \t\u00a0xX~/\-✓✔✅⏭])\](\*?)[ \t\u00a0]+([^ \t\u00a0].*)$)?",
-    re.DOTALL,
+from stoker.roadmaps.formats.blocks import (
+    ANY_BOX,
+    FENCE_LINE,
+    HEADS,
+    LISTS,
+    PLAIN,
+    SETEXT,
+    Item,
+    heading,
+    html_end,
+    item_of,
+    plain,
+    rule,
+    starts_block,
 )
-_FENCE = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
-_SETEXT = re.compile(r"(=+|-+)[ \t]*$")
-_RAW = re.compile(r"<(script|pre|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
-_RAW_END = re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)
-_TAGS = (
-    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|"
-    "dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|"
-    "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
-    "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
+from stoker.roadmaps.formats.scanned import (
+    BOXED,
+    CODE,
+    FENCE,
+    HTML,
+    QUOTE,
+    Block,
+    Box,
+    Heading,
+    Scan,
 )
-_HTML = re.compile(rf"</?(?:{_TAGS})(?:[\s>]|/>|$)", re.IGNORECASE)
-_TAG = re.compile(
-    r"(?:</[a-z][\w-]*\s*|<[a-z][\w-]*(?:\s+[\w:.-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|"
-    r"[^\s\"'=<>`]+))?)*\s*/?)>\s*$",
-    re.IGNORECASE,
-)
-_LISTS = frozenset("-*+0123456789")
-_HEADS = _LISTS | frozenset("=#`~<>_")
-"""What anything but text begins with."""
+
+_TIMES: Final = range(DEEPEST)
 
 
-class _Item(Struct, gc=False):
+class _Open(Struct, gc=False):
     """An open list item."""
 
     content: int
@@ -150,7 +92,7 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
     hidden: list[int] = []
     deep: list[int] = []
     problems = Findings(path)
-    stack: list[_Item] = []
+    stack: list[_Open] = []
     paragraph = -1  # the line an open paragraph begins in
     fence = ""  # the open one
     fence_line = fence_content = fence_indent = 0
@@ -163,26 +105,39 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if item.box >= 0:
                 ends[item.box] = number
 
-    def add(number: int, line: str, at: int, found: re.Match[str]) -> int:
-        parent = stack[-1].box if stack else -1
-        group = -1
-        if stack and parent < 0:
-            group = stack[-1].line
-            parent = next((item.box for item in reversed(stack) if item.box >= 0), -1)
-        state, star, rest = found.group(4, 5, 6)
-        mark = at + found.start(4)
+    def nest(indent: int, number: int) -> None:
+        """Make the innermost list item that one so far indented belongs to the last open one."""
+        to = len(stack)
+        while to and indent < stack[to - 1].least:
+            to -= 1
+        if to < len(stack):
+            close(to, number)
+        if stack and indent < stack[-1].block:
+            stack[-1].block = stack[-2].block if to > 1 else 0
+        if to > DEEPEST:
+            close(DEEPEST, number)
+            deep.append(number)
+
+    def add(number: int, line: str, at: int, item: Item) -> int:
+        parent = group = -1
+        depth = 0
+        if stack:
+            if (parent := stack[-1].box) < 0:
+                group = stack[-1].line
+                parent = next((outer.box for outer in reversed(stack) if outer.box >= 0), -1)
+            if parent >= 0:
+                depth = boxes[parent].depth + 1
+        state, mark, text = item.state, at + item.at, line[at + item.text :].strip()
         start = begins[number] + (mark if line.isascii() else len(line[:mark].encode()))
-        end = start + len(state.encode())
-        depth = boxes[parent].depth + 1 if parent >= 0 else 0
-        boxes.append(
-            Box(number, at, parent, group, depth, state, start, end, rest.strip(), star == "*")
-        )
+        end = start + (1 if state.isascii() else len(state.encode()))
+        boxes.append(Box(number, at, parent, group, depth, state, start, end, text, item.star))
         ends.append(count)
         kinds[number] = BOXED
         return len(boxes) - 1
 
     first, wrapped, last = _frame(lines, kinds)
-    for number in range(first, last):
+    number = first - 1
+    while (number := number + 1) < last:
         line = lines[number]
         rest = line.lstrip(" \t")
         if not rest:
@@ -196,6 +151,38 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             continue
         at = len(line) - len(rest)
         indent = at if not at or "\t" not in line[:at] else len(line[:at].expandtabs(4))
+        if (
+            plain(line, at)
+            and (paragraph >= 0 or not at)
+            and (stack or indent < 4)
+            and not (fence or html is not None)
+        ):  # Nearly all boxes. What is below comes to the same, in several times the time.
+            nest(indent, number)
+            box, mark, after = add(number, line, at, PLAIN[rest[:6]]), at + 3, at + 6
+            lead, behind, of = line[:at], number + 1, boxes[box]
+            while (
+                behind < last
+                and (line := lines[behind])[at:after] in PLAIN
+                and " " < line[after : after + 1] < "\x7f"
+                and line[:at] == lead
+            ):
+                behind += 1
+            if behind > number + 1:  # more of the same list
+                beside = range(number + 1, behind)
+                boxes += [
+                    Box(
+                        place, at, of.parent, of.group, of.depth, line[mark],
+                        begin + mark, begin + mark + 1, line[after:].strip(), False,
+                    )
+                    for place, line, begin in zip(
+                        beside, lines[number + 1 : behind], begins[number + 1 : behind], strict=True
+                    )
+                ]  # fmt: skip
+                ends[box:] = (*beside, count)
+                kinds[number:behind] = bytes((BOXED,)) * (behind - number)
+            paragraph = number = behind - 1
+            stack.append(_Open(indent + 2, indent + 2, len(boxes) - 1, number, indent + 2))
+            continue
         if fence:
             if indent >= fence_content:
                 kinds[number] = FENCE
@@ -208,20 +195,20 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                     blocks.append(_block(lines, fence_line, number))
                     fence = ""
                     continue
-                inner = _FENCE.match(rest)
+                inner = FENCE_LINE.match(rest)
                 if inner and (inner[2] or inner[4] or "").strip() and inner[0][:3] == fence[:3]:
                     place, said = (number + 1, at + 1), f"the one of line {fence_line + 1}"
                     problems.tell(place, _UNBALANCED, f"a fence is opened inside {said}", "warning")
-                if _ANY_BOX.match(rest):
-                    item = _ITEM.match(rest)
-                    if include_fenced and item and item[4]:
+                if ANY_BOX.match(rest):
+                    item = item_of(rest)
+                    if include_fenced and item and item.state:
                         while stack and stack[-1].line > fence_line and indent < stack[-1].least:
                             close(len(stack) - 1, number)
                         if len(stack) > DEEPEST:
                             close(DEEPEST, number)
                             deep.append(number)
                         box = add(number, line, at, item)
-                        stack.append(_Item(indent + 2, indent + 2, box, number))
+                        stack.append(_Open(indent + 2, indent + 2, box, number))
                     else:
                         hidden.append(number)
                 continue
@@ -230,15 +217,15 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
         if html is not None:
             if indent >= html_content:
                 kinds[number] = HTML
-                if _ANY_BOX.match(rest):
+                if ANY_BOX.match(rest):
                     hidden.append(number)
                 if html and (html in rest if isinstance(html, str) else html.search(rest)):
                     html = None
                 continue
             html = None
-        for _ in range(DEEPEST):  # more than once if a list marker is followed by another block
+        for _ in _TIMES:  # more than once if a list marker is followed by another block
             head = rest[0]
-            if head not in _HEADS:
+            if head not in HEADS:
                 if paragraph < 0:
                     if stack and indent < stack[-1].content:
                         close(_depth(stack, indent), number)
@@ -253,23 +240,19 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 and head in "=-"
                 and content <= indent < content + 4
                 and kinds[paragraph] != QUOTE
-                and (under := _SETEXT.match(rest))
+                and (under := SETEXT.match(rest))
             ):
                 if not stack:
                     text = " ".join(part.strip() for part in lines[paragraph:number])
                     headings.append(Heading(paragraph, 1 if under[1][0] == "=" else 2, text))
                 paragraph = -1
                 break
-            if (
-                head in _LISTS
-                and (item := _ITEM.match(rest))
-                and (rest[-1] not in "-* \t" or not _rule(rest))
-            ):
+            if head in LISTS and (item := item_of(rest)):
                 if (
                     paragraph >= 0
                     and (not stack or indent >= stack[-1].least)
                     and (
-                        (item[2] not in (None, "1") and kinds[paragraph] != QUOTE)
+                        (item.number not in ("", "1") and kinds[paragraph] != QUOTE)
                         or (not stack and indent >= 4)
                     )
                 ):
@@ -281,41 +264,31 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 if paragraph < 0 and indent - base >= 4:
                     close(depth, number)
                     kinds[number] = CODE
-                    if _ANY_BOX.match(rest):
+                    if ANY_BOX.match(rest):
                         hidden.append(number)
                     break
-                close(depth, number)
-                if stack and indent < stack[-1].block:
-                    outer = stack[-2].block if len(stack) > 1 else 0
-                    stack[-1].block = outer
+                nest(indent, number)
                 paragraph = -1
-                if len(stack) > DEEPEST:
-                    close(DEEPEST, number)
-                    deep.append(number)
-                width = item.end(3) if item[3] else item.end(1)
-                space = item[3] or ""
-                if "\t" in space:
-                    space = " " * (
-                        len((" " * (indent + len(item[1])) + space).expandtabs(4))
-                        - indent
-                        - len(item[1])
-                    )
-                inside = indent + len(item[1]) + (len(space) if 0 < len(space) < 5 else 1)
-                if item[4] and len(space) < 5:
+                begin, space = indent + item.marker, len(item.blank)
+                if "\t" in item.blank:
+                    space = len((" " * begin + item.blank).expandtabs(4)) - begin
+                inside = begin + (space if 0 < space < 5 else 1)
+                if item.state and space < 5:
                     box = add(number, line, at, item)
-                    stack.append(_Item(inside, min(inside, indent + 2), box, number, inside))
+                    stack.append(_Open(inside, indent + 2, box, number, inside))
                     paragraph = number
                     break
-                stack.append(_Item(inside, min(inside, indent + 2), -1, number, inside))
+                stack.append(_Open(inside, indent + 2, -1, number, inside))
+                width = item.marker + len(item.blank)
                 rest = rest[width:].lstrip(" \t")
-                if not rest or len(space) > 4:
+                if not rest or space > 4:
                     break
                 at += width
                 indent = inside
                 continue
             if paragraph >= 0 and stack and indent < stack[-1].content:
                 # Only plain text goes on with a paragraph from outside of its item.
-                if head in "#>`~<-*_" and _starts_block(rest):
+                if head in "#>`~<-*_" and starts_block(rest):
                     close(0 if not indent else _depth(stack, indent), number)
                     paragraph = -1
             elif paragraph < 0 and stack and indent < stack[-1].content:
@@ -326,19 +299,19 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
                 break
             if indent - content >= 4:
                 break  # goes on with the paragraph
-            if head == "#" and (title := _heading(rest)):
+            if head == "#" and (title := heading(rest)):
                 paragraph = -1
                 if not stack:
                     headings.append(Heading(number, *title))
                 break
-            if head in "`~" and (opened := _FENCE.match(rest)):
+            if head in "`~" and (opened := FENCE_LINE.match(rest)):
                 paragraph = -1
                 fence = opened[1] or opened[3]
                 fence_line, fence_indent = number, indent
                 fence_content = stack[-1].block if stack else 0
                 kinds[number] = FENCE
                 break
-            if head == "<" and (ended := _html(rest, paragraph)) is not None:
+            if head == "<" and (ended := html_end(rest, paragraph)) is not None:
                 kinds[number] = HTML
                 paragraph = -1
                 html, html_content = ended, stack[-1].block if stack else 0
@@ -348,11 +321,11 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             if head == ">":
                 kinds[number] = QUOTE
                 quoted = rest.lstrip("> \t")
-                paragraph = number if quoted and not _starts_block(quoted) else -1
-                if _ANY_BOX.match(rest):
+                paragraph = number if quoted and not starts_block(quoted) else -1
+                if ANY_BOX.match(rest):
                     hidden.append(number)
                 break
-            if head in "-*_" and _rule(rest):
+            if head in "-*_" and rule(rest):
                 close(_depth(stack, indent), number)
                 paragraph = -1
                 break
@@ -407,49 +380,11 @@ def _block(lines: list[str], line: int, end: int) -> Block:
     return Block(line, end, info[0] if info else "")
 
 
-def _depth(stack: list[_Item], indent: int) -> int:
+def _depth(stack: list[_Open], indent: int) -> int:
     depth = len(stack)
     while depth and indent < stack[depth - 1].content:
         depth -= 1
     return depth
-
-
-def _starts_block(rest: str) -> bool:
-    """Whether this can end a paragraph."""
-    head = rest[0]
-    return bool(
-        head == ">"
-        or (head == "#" and _heading(rest))
-        or (head in "`~" and _FENCE.match(rest))
-        or (head == "<" and _html(rest, 0) is not None)
-        or (head in "-*_" and _rule(rest))
-    )
-
-
-def _heading(rest: str) -> tuple[int, str] | None:
-    """Level and text of the heading that this is."""
-    level = len(rest) - len(rest.lstrip("#"))
-    text = rest[level:].rstrip(" \t")
-    if level > 6 or text[:1] not in ("", " ", "\t"):
-        return None
-    bare = text.rstrip("#")
-    return level, (bare if bare[-1:] in ("", " ", "\t") else text).strip()
-
-
-def _rule(rest: str) -> bool:
-    """Whether this is a thematic break."""
-    return not rest.strip(rest[0] + " \t") and rest.count(rest[0]) >= 3
-
-
-def _html(rest: str, paragraph: int) -> re.Pattern[str] | str | None:
-    """What ends the HTML block that begins here; None: none does."""
-    if rest.startswith("<!--"):
-        return "-->"
-    if _RAW.match(rest):
-        return _RAW_END
-    if _HTML.match(rest) or (paragraph < 0 and _TAG.match(rest)):
-        return ""
-    return None
 
 
 _UNBALANCED = "unbalanced-fence"

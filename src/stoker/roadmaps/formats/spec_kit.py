@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Set
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from stoker.roadmaps.document import Gate, Phase, Priority, Roadmap
 from stoker.roadmaps.format import Reading, Source
-from stoker.roadmaps.formats.outline import Draft, Markdown, Reader
-from stoker.roadmaps.formats.scanner import BOXED, FENCE
+from stoker.roadmaps.formats.criteria import criteria_of, divide
+from stoker.roadmaps.formats.drafts import Draft, tasks_of
+from stoker.roadmaps.formats.markdown import Markdown
+from stoker.roadmaps.formats.reader import Reader
+from stoker.roadmaps.formats.scanned import BOXED, FENCE
 from stoker.roadmaps.formats.words import paths
 from stoker.roadmaps.identity import Names, slug
 
@@ -25,6 +29,8 @@ _DEPENDS = re.compile(
     rf"({_ID}(?:(?:\s*(?:,|&|and|-|–|to|,\s*and)\s*){_ID})*)",
     re.IGNORECASE,
 )
+_ONE = re.compile(rf"\bdepends on ({_ID})\)$")
+"""As most write it."""
 _RANGE = re.compile(r"T(\d{3,9})[a-z]?\s*(?:-|–|to)\s*T(\d{3,9})")
 _PHASE = re.compile(r"phase\s+([\w.]+)\s*(?:[:–—-]\s*(.*))?$", re.IGNORECASE)
 _PRIORITY = re.compile(r"\(\s*priority:\s*P(\d)\s*\)|\bP(\d)\b", re.IGNORECASE)
@@ -62,12 +68,12 @@ class SpecKit(Markdown):
             if heading.level <= 2:
                 phase = phases.get(heading.line)
             of_section[heading.line] = phase
-        criteria = reader.criteria
+        criteria = criteria_of(reader)
         drafts: list[Draft] = []
         others: dict[int, int] = {}
         matches = [_TASK.match(box.text) for box in reader.scanned.boxes]
         known = {found[1] for found in matches if found}
-        for index, box, line in reader.tasks_of(criteria):
+        for index, box, line in criteria.others(reader):
             phase, found = of_section[line], matches[index]
             if found is None and box.parent < 0:
                 if phase is None:
@@ -75,24 +81,14 @@ class SpecKit(Markdown):
                     continue
                 said = f"expected an id such as T012 before {box.text[:40]!r}"
                 reader.tell("box-without-id", said, box)
-            fields: dict[str, Any] = {}
-            text = box.text
+            draft = Draft(index, box.text, "", "", phase.id if phase else None)
             if found:
-                text = found[3]
-                if labels := _LABEL.findall(found[2]):
-                    fields["parallel"] = "P" in labels
-                    fields["references"] = tuple(label for label in labels if label != "P")
-                if "T" in text and (depends := _depends(text, known)):
-                    fields["depends_on"] = depends
-            if files := paths(text):
-                fields["files"] = files
-            explicit = found[1] if found else ""
-            drafts.append(
-                Draft(
-                    index, text, explicit=explicit, phase=phase.id if phase else None, fields=fields
-                )
-            )
-        tasks = reader.tasks(drafts, criteria, _ends(reader))
+                draft.explicit, labels, draft.title = found.groups()
+                draft.parallel, draft.references = _labels(labels)
+                draft.depends_on = _depends(draft.title, known)
+            draft.files = paths(draft.title)
+            drafts.append(draft)
+        tasks = tasks_of(reader, drafts, criteria.of, _ends(reader))
         lists = _checklists(source, path, reading)
         return self.document(
             source,
@@ -100,7 +96,7 @@ class SpecKit(Markdown):
             tasks,
             phases=tuple(phases.values()),
             gates=tuple(gate for gate, _ in lists),
-            acceptance=(*criteria.general, *reader.divide(others).general),
+            acceptance=(*criteria.general, *divide(reader, others).general),
             documents=_documents(source, path),
         )
 
@@ -139,7 +135,7 @@ def _words(reader: Reader, first: int, last: int) -> dict[str, str]:
     key = ""
     for number in range(first, last):
         line = scanned.lines[number].strip()
-        if match := _WORD.match(line):
+        if match := _WORD.match(line) if "**" in line else None:
             key = match[1].lower()
             found[key] = [match[2]]
         elif not line or scanned.kinds[number] in (BOXED, FENCE) or line == "---":
@@ -154,20 +150,30 @@ def _ends(reader: Reader) -> list[int]:
     scanned = reader.scanned
     ends = list(scanned.ends)
     stops = [number for number, line in enumerate(scanned.lines) if "**" in line]
-    stops = [number for number in stops if _WORD.match(scanned.lines[number].strip())]
-    for index, box in enumerate(scanned.boxes):
-        at = bisect_right(stops, box.line)
-        if at < len(stops) and stops[at] < ends[index]:
-            ends[index] = stops[at]
+    for stop in stops:
+        if _WORD.match(scanned.lines[stop].strip()):
+            open_ = bisect_left(scanned.boxes, stop, key=attrgetter("line")) - 1
+            while open_ >= 0:
+                ends[open_] = min(ends[open_], stop)
+                open_ = scanned.boxes[open_].parent
     return ends
 
 
-def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _labels(text: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether `[P]` is among them, and the others."""
+    labels = _LABEL.findall(text)
+    return "P" in labels, tuple(label for label in labels if label != "P")
+
+
+def _depends(text: str, known: Set[str]) -> tuple[str, ...] | None:
     """The ids of `(depends on T010, T012-T014)`; of a range those that are `known`."""
     small = text.lower()
-    begin = min((at for word in ("depend", "blocked") if (at := small.find(word)) >= 0), default=-1)
+    begin = 0 if "blocked" in small else small.find("depend")
     if begin < 0:
-        return ()
+        return None
+    if one := _ONE.match(text, begin):
+        return (one[1],)
     found: dict[str, None] = {}
     for named in _DEPENDS.findall(text, begin):
         ids = _IDS.findall(named)
@@ -176,7 +182,7 @@ def _depends(text: str, known: Set[str]) -> tuple[str, ...]:
             numbers = range(int(first), min(int(last), int(first) + 1000) + 1)
             inside = (f"T{number:0{len(first)}}" for number in numbers)
             found |= dict.fromkeys(task for task in inside if task in known)
-    return tuple(sorted(found))
+    return tuple(sorted(found)) or None
 
 
 def _checklists(source: Source, path: Path, reading: Reading) -> list[tuple[Gate, Reader]]:

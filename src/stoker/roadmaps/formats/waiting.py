@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from stoker.roadmaps.formats.scanner import BOXED, TEXT, Box
+from stoker.roadmaps.formats.reader import Reader
+from stoker.roadmaps.formats.scanned import BOXED, TEXT, Box
 
 if TYPE_CHECKING:
-    from stoker.roadmaps.formats.outline import Draft, Reader
+    from stoker.roadmaps.formats.drafts import Draft
 
 _ANY = (b"depend", b"after ", b"needs ", b"requires ")
 _INLINE = re.compile(
@@ -44,12 +45,12 @@ def resolve(
     their line, `Depends on: ...` below it, or what their format has found. Ids, titles and
     sections, which stand for all that is in them, are names. What is not there is told and not
     observed; an id of two tasks is an error. `limits`: where drafts end, by their boxes."""
-    anywhere = any(map(reader.data.lower().__contains__, _ANY))
+    anywhere = any(map(reader.small.__contains__, _ANY))
     counts = Counter([draft.explicit or draft.given for draft in drafts])
     once = {one for one, count in counts.items() if count == 1}
     wanted: dict[int, list[_Name]] = {}
     for number, draft in enumerate(drafts):
-        listed = draft.fields.get("depends_on")
+        listed = draft.depends_on
         if listed is None and not anywhere:
             continue
         if listed is not None and ids[number] not in listed and once.issuperset(listed):
@@ -85,14 +86,14 @@ def resolve(
                 if len(titled) > 1:
                     said = f"{name.name}, as {len(titled)} tasks are called"
                 reader.tell("unknown-dependency", f"depends on {said}: not observed", at)
-        draft.fields = {**draft.fields, "depends_on": tuple(before)}
+        draft.depends_on = tuple(before)
 
 
 def _names(reader: Reader, draft: Draft, end: int) -> Iterator[_Name]:
     scanned = reader.scanned
     box = scanned.boxes[draft.box]
-    if "depends_on" in draft.fields:
-        yield from (_Name(name, box.line) for name in draft.fields["depends_on"])
+    if draft.depends_on is not None:
+        yield from (_Name(name, box.line) for name in draft.depends_on)
         return
     for said in _INLINE.finditer(box.text) if "(" in box.text or "epend" in box.text else ():
         surely = said[1] is not None and said[1][:1] in "dD"

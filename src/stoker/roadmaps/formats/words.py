@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-_TICK = re.compile(r"`([^`\n]+)`")
+_TICK = re.compile(r"`[^`\n]+`")
+_TICKED = re.compile(r"`(?:[^\S\n]*([\w.@+\[\]/*-]+)[^\S\n]*`|[^`\n]+`)")
+_WHOLE = re.compile(r"(?:[\w-]+/)+[\w-]+\.[a-z]{1,5}")
+"""As most paths are written."""
 _PATH = re.compile(
     r"(?<![\w/.:@+\[\]-])(?:\.{0,2}/)?(?:[\w.@+\[\]-]+/)+(?:[\w.@+\[\]-]*[\w\]])?(?![\w/])"
     r"|(?<![\w/.:@-])[\w-][\w.-]*\.[a-zA-Z][a-zA-Z0-9]{0,4}(?![\w/(])"
 )
-_NAME = re.compile(r"(?!\.{1,2}$|/)[\w.@+\[\]/*-]+$")
 _VERIFY = re.compile(
     r"(?<![\s*_-])([\s*_-]*+)verify(?: with| by)?[*_]*+\s*+:[*_]*+\s*+(?:`([^`\n]+)`|([^\n]+))",
     re.IGNORECASE,
@@ -18,31 +19,31 @@ _VERIFY = re.compile(
 _DASH = re.compile(r"-\s|\n")
 
 
-def paths(text: str, *, ticked_only: bool = False) -> tuple[str, ...]:
+def paths(text: str) -> tuple[str, ...]:
     """What looks like a path in a text: in backticks, or with a slash or an extension."""
-    spans = [path.strip() for path in _TICK.findall(text)] if "`" in text else ()
-    found = [path for path in spans if is_path(path)]
-    if not ticked_only and ("/" in text or "." in text):
-        for part in (_TICK.sub(" ", text) if spans else text).split():
-            if "/" in part or "." in part:
-                found += (path.rstrip(".") for path in _PATH.findall(part) if is_path(path))
+    found = [*ticked(text)]
+    for part in (_TICK.sub(" ", text) if "`" in text else text).split():
+        if "/" in part and _WHOLE.fullmatch(part):
+            found.append(part)
+        elif "/" in part or "." in part:
+            found += [path.rstrip(".") for path in _PATH.findall(part) if _is_path(path)]
     return tuple(dict.fromkeys(found) if len(found) > 1 else found)
 
 
-def ticked(text: str) -> dict[str, Any]:
-    """The field `files` of a task, if it names some in backticks."""
-    found = paths(text, ticked_only=True) if "`" in text else ()
-    return {"files": found} if found else {}
+def ticked(text: str) -> tuple[str, ...]:
+    """The paths in backticks."""
+    found = [name for name in _TICKED.findall(text) if _is_path(name)] if "`" in text else ()
+    return tuple(dict.fromkeys(found) if len(found) > 1 else found)
 
 
-def is_path(text: str) -> bool:
-    """Whether this can be the path of a file or directory of the repository."""
-    _, dot, suffix = text.rpartition(".")
-    if not dot and "/" not in text:
-        return False
-    if not _NAME.match(text) or "//" in text or text.lower() in _NO_PATHS:
-        return False
-    return "/" in text or (suffix[:1].isalpha() and len(suffix) <= 10)
+def _is_path(name: str) -> bool:
+    """Whether these characters of names can be the path of a file or directory of the
+    repository."""
+    if "/" in name:
+        return name[0] != "/" and "//" not in name and name.lower() not in _NO_PATHS
+    _, dot, suffix = name.rpartition(".")
+    named = dot and suffix[:1].isalpha() and len(suffix) <= 10
+    return bool(named) and name.lower() not in _NO_PATHS
 
 
 _NO_PATHS = {
