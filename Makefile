@@ -3,7 +3,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv test format docs gate demo demo-roadmap bench clean
+.PHONY: help setup venv test format docs gate demo demo-roadmap demo-chains bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ demo: venv ## a safe merge of a real branch with real conflicts: examples/safe-m
 
 demo-roadmap: venv ## a plan file completed by an agent, verified and ticked: examples/roadmaps
 	$(BIN)/python examples/roadmaps/demo.py
+
+demo-chains: venv ## groups of operations on two EVM chains, simulated, to be signed: examples/chains
+	scripts/chains
+	$(BIN)/python examples/chains/demo.py
 
 bench: venv ## measure Stoker against its peers; takes several minutes
 	$(BIN)/python -m benchmarks

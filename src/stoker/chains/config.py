@@ -38,7 +38,7 @@ class GroupConfig(Struct, kw_only=True):
     limits: Limits
     sender: bytes
     home: int
-    """The chain that the script begins on: that of the first contract, else the settings' first."""
+    """The chain that the script begins on; see `OperationGroup`."""
 
     @classmethod
     def of(cls, group: OperationGroup, settings: Settings) -> Self:
@@ -89,10 +89,11 @@ class GroupArtifacts(Struct, kw_only=True):
 
 
 def chain_ids(group: OperationGroup) -> list[int]:
-    """Of all chains that a group names, as they come up."""
+    """Of all chains that a group names, as they come up; its own is the first."""
     amounts = (*group.funds, *(group.spends or ()))
     bridged = (side for bridge in group.bridges for side in (bridge.locked, bridge.minted))
-    named = [one.chain_id for one in group.contracts]
+    named = [] if group.chain is None else [group.chain]
+    named += [one.chain_id for one in group.contracts]
     named += [one.chain_id for one in (*amounts, *bridged)]
     named += [one.chain_id for one in group.assertions]
     return list(dict.fromkeys(named))

@@ -63,6 +63,9 @@ class OperationGroup(Struct, frozen=True, forbid_unknown_fields=True):
     contracts: tuple[Contract, ...] = ()
     script: str | None = None
     """Solidity with a contract that has `run()`: no model is asked then."""
+    chain: int | None = None
+    """Where the script begins; default: the chain of the first contract, else the settings' first.
+    """
     sender: str | None = None
     """Who signs; default: the settings'."""
     funds: tuple[Amount, ...] = ()
@@ -122,3 +125,20 @@ class GroupReceipt(Struct, frozen=True):
     node_id: str
     description: str
     ops_count: int
+
+
+class ExecutionPlan(Struct, frozen=True):
+    """The answer of `set_execution_plan`."""
+
+    success: bool
+    message: str
+    total_groups: int
+    plan_id: str
+
+
+class Batch(Struct, frozen=True):
+    """What `next_groups` answers that waits."""
+
+    results: tuple[GroupResult, ...]
+    remaining_groups: int
+    """Groups that are not over."""

@@ -135,7 +135,10 @@ class _Pass:
         sent = results.transaction_data(committed.transactions, self._site.tools.urls)
         done = results.done(self._index, self._group, sent, node.artifacts.script)
         report = self._file("report")
-        document = node.report(outcome.captured, outcome.replayed)
+        document = {
+            **node.report(outcome.captured, outcome.replayed),
+            "text": node.explain(outcome.captured, outcome.replayed),
+        }
         whole_file.replace(Path(report), msgspec.json.encode(document))
         outgoing = self._file("outgoing")
         to_send = node.outgoing(committed, outcome.replayed)

@@ -18,11 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
-from msgspec import Struct
 
 from stoker.chains import reading, results
 from stoker.chains.errors import ChainError, UnknownPlan
-from stoker.chains.group import GroupReceipt, GroupResult, OperationGroup
+from stoker.chains.group import (
+    Batch,
+    ExecutionPlan,
+    GroupReceipt,
+    GroupResult,
+    OperationGroup,
+)
 from stoker.chains.load import FILE, keep
 from stoker.chains.log import log
 from stoker.chains.plan import PREFIX, document, group_of, more, new_plan_id
@@ -45,30 +50,20 @@ if TYPE_CHECKING:
     from stoker.chains.broadcast.outgoing import Outgoing
 
 
-class ExecutionPlan(Struct, frozen=True):
-    """The answer of `set_execution_plan`."""
-
-    success: bool
-    message: str
-    total_groups: int
-    plan_id: str
-
-
-class Batch(Struct, frozen=True):
-    """What `next_groups` answers that waits."""
-
-    results: tuple[GroupResult, ...]
-    remaining_groups: int
-    """Groups that are not over."""
-
-
 class ForgeOrchestrator:
     """Any number of plans on one engine."""
 
-    def __init__(self, engine: Engine, settings: Path | Settings | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Path | Settings | None = None,
+        *,
+        served: str | None = None,
+    ) -> None:
         """`settings`: a file, or what would be in one; default: `chains.toml` of the state
-        directory. Files are read when a plan first needs them."""
+        directory. Files are read when a plan first needs them. `served`: see `RunOptions`."""
         self._engine = engine
+        self._served = served
         if isinstance(settings, Settings):
             settings = keep(settings, engine.directory)
         self._settings = (settings or engine.directory / FILE).absolute()
@@ -88,7 +83,9 @@ class ForgeOrchestrator:
         await self._engine.start(
             plan,
             run_id=plan_id,
-            options=RunOptions(cwd=str(self._engine.directory), manual=not automatic),
+            options=RunOptions(
+                cwd=str(self._engine.directory), manual=not automatic, served=self._served
+            ),
             park=False,
         )
         log.info("plan created", plan=plan_id, groups=len(read))
@@ -154,8 +151,8 @@ class ForgeOrchestrator:
     async def next_groups(self, plan_id: str, *, wait: Literal[True]) -> Batch: ...
 
     async def next_groups(self, plan_id: str, *, wait: bool = False) -> list[GroupReceipt] | Batch:
-        """Have all groups begin that can; receipts for them, at once. `wait`: until they are over,
-        then their results. Raises `UnknownPlan`, `RunBusy`."""
+        """Have all groups begin that can; receipts for them, at once. `wait`: until they, and those
+        that were under way, are over, then the results. Raises `UnknownPlan`, `RunBusy`."""
         handle = await self._handle(plan_id)
         if handle is None:
             state = await self._state(plan_id)
@@ -181,7 +178,8 @@ class ForgeOrchestrator:
         return answer
 
     async def _batch(self, handle: RunHandle, begun: Sequence[str], before: set[int]) -> Batch:
-        left = {one for one in begun if handle.state[one].status not in STEP_OVER}
+        under_way = (one.step.id for one in handle.state.steps if one.status == "running")
+        left = {one for one in {*begun, *under_way} if handle.state[one].status not in STEP_OVER}
         if left:
             async for _ in handle.events(handle.state.sequence - 1):
                 if all(handle.state[one].status in STEP_OVER for one in left):
@@ -298,7 +296,7 @@ class ForgeOrchestrator:
 
 
 def _read(groups: Any, there: Sequence[OperationGroup] = ()) -> tuple[OperationGroup, ...]:
-    return reading.extend(there, msgspec.to_builtins(groups))
+    return reading.extend(there, msgspec.json.decode(msgspec.json.encode(groups)))
 
 
 def _settings(state: RunState) -> Path:

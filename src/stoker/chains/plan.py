@@ -56,6 +56,13 @@ def group_of(step: Step) -> OperationGroup:
     return one(render_value((step.step_def or {}).get("group"), {}))
 
 
+def settings_of(step: Step) -> Path:
+    """The file of settings that a step of kind `chain` names."""
+    from stoker.plan.template import render_value
+
+    return Path(render_value((step.step_def or {})["settings"], {}))
+
+
 def _steps(groups: Sequence[OperationGroup], first: int, settings: Path) -> list[dict[str, Any]]:
     return [
         {

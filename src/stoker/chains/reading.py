@@ -37,8 +37,8 @@ class _Document(Struct, forbid_unknown_fields=True):
     groups: list[Any]
 
 
-def loads(text: str | bytes) -> tuple[OperationGroup, ...]:
-    """As `read`, from JSON text."""
+def loads(text: str | bytes, groups: Sequence[OperationGroup] = ()) -> tuple[OperationGroup, ...]:
+    """As `extend`, from JSON text."""
     from stoker.plan.json_source import parse
     from stoker.plan.tokens import Malformed
 
@@ -51,7 +51,7 @@ def loads(text: str | bytes) -> tuple[OperationGroup, ...]:
         raise BadGroups([str(Problem(message=str(error), line=line, column=column))]) from None
     if decoded.duplicate:
         raise BadGroups(["a map has the same key twice"])
-    return read(decoded.value)
+    return extend(groups, decoded.value)
 
 
 def read(raw: Any) -> tuple[OperationGroup, ...]:

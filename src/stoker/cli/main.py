@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "project": Entry("repositories that tasks are done in", home="verbs"),
     "server": Entry("how a server, or this installation, stands", home="verbs"),
     "roadmap": Entry("have coding agents complete plan files, verified"),
+    "chain": Entry("turn operations on EVM chains into transactions to sign, simulated"),
     "serve": Entry("serve the HTTP API"),
     "mcp": Entry("serve tools for language models, over stdin and stdout"),
     "import-sessions": Entry(

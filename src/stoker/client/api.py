@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from stoker.agents.stream import Put
+from stoker.chains.group import Batch, ExecutionPlan, GroupReceipt, GroupResult
 from stoker.client.operation import (
     C,
     Group,
@@ -37,6 +38,7 @@ from stoker.wire.attempts import (
     Told,
     Transcript,
 )
+from stoker.wire.chains import ChainPlan, ExtendRequest, NextRequest, PlanRequest
 from stoker.wire.library import ImageList
 from stoker.wire.plans import PlanSource, Validation
 from stoker.wire.pulls import Proposal, PullRequests, PushRequest, RefreshRequest
@@ -72,6 +74,7 @@ from stoker.workspace.model import BranchStatus, Merged
 from stoker.workspace.remote import Pushed
 
 NONE = type(None)
+BATCH: type[list[GroupReceipt] | Batch] = list[GroupReceipt] | Batch  # type: ignore[assignment]
 _LOG = "/v1/runs/{run_id}/steps/{step}/attempts/{number}/logs/{output}"
 
 
@@ -167,6 +170,18 @@ class Plans(Group[C]):
 
     validate = on_all("POST", "/v1/plans:validate", PlanSource, Validation)
     stats = on_one("GET", "/v1/plans/{plan_id}/stats", nothing, PlanStats)
+
+
+class Chains(Group[C]):
+    """Plans of chain groups."""
+
+    set_execution_plan = on_all("POST", "/v1/chains/plans", PlanRequest, ExecutionPlan)
+    show = on_one("GET", "/v1/chains/plans/{plan_id}", nothing, ChainPlan)
+    next_groups = on_one("POST", "/v1/chains/plans/{plan_id}/next", NextRequest, BATCH)
+    get_results = on_one("GET", "/v1/chains/plans/{plan_id}/results", nothing, list[GroupResult])
+    subscribe_results = feed_of_one("/v1/chains/plans/{plan_id}/results", nothing, GroupResult)
+    extend_plan = on_one("POST", "/v1/chains/plans/{plan_id}/extend", ExtendRequest, ExecutionPlan)
+    cancel = on_one("POST", "/v1/chains/plans/{plan_id}/cancel", Reason, NONE)
 
 
 class Projects(Group[C]):

@@ -63,6 +63,7 @@ class _Offer(Generic[C]):
     def _offer(self) -> None:
         client = cast(C, self)
         self.runs = api.Runs(client)
+        self.chains = api.Chains(client)
         self.plans = api.Plans(client)
         self.projects = api.Projects(client)
         self.tasks = api.Tasks(client)

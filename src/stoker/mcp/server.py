@@ -14,19 +14,20 @@ from mcp.shared.exceptions import MCPError
 
 from stoker.client.client import Client
 from stoker.client.errors import NotFound, StokerError
-from stoker.mcp import runs, tasks
+from stoker.mcp import chains, runs, tasks
 from stoker.mcp.bounds import told
-from stoker.mcp.tool import Tool, schema
+from stoker.mcp.tool import Tool, schema, structured
 
 Context = ServerRequestContext[Any]
 Clients = Callable[[Context], Client]
 """The client that acts for whoever asks."""
 
-TOOLS: Final[dict[str, Tool]] = {**tasks.TOOLS.all, **runs.TOOLS.all}
+TOOLS: Final[dict[str, Tool]] = {**tasks.TOOLS.all, **runs.TOOLS.all, **chains.TOOLS.all}
 _INSTRUCTIONS: Final = (
     "Stoker has coding agents work at tasks, each in a git worktree of its own (list_projects, "
     "start_task, wait_for_attempt, attempt_diff, merge_attempt), and runs plans of steps "
-    "(validate_plan, run_plan, wait_for_run, run_log)."
+    "(validate_plan, run_plan, wait_for_run, run_log). Groups of operations on EVM chains become "
+    "transactions to sign (set_execution_plan, next_groups, get_results)."
 )
 _RESOURCES: Final = {
     "stoker://runs/{run_id}": ("run", "A run with its steps and outputs", "application/json"),
@@ -66,9 +67,9 @@ def server(clients: Clients) -> Server[Any]:
             found = await tool.act(clients(context), given, report)
         except (StokerError, msgspec.ValidationError) as error:
             return types.CallToolResult(content=[_text(str(error))], is_error=True)
-        encoded = msgspec.json.encode(found)
         return types.CallToolResult(
-            content=[_text(encoded.decode())], structured_content=msgspec.json.decode(encoded)
+            content=[_text(msgspec.json.encode(found).decode())],
+            structured_content=structured(found, tool.gives),
         )
 
     async def list_templates(context: Context, params: object) -> types.ListResourceTemplatesResult:

@@ -25,7 +25,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     name: str
     description: str
     takes: type[Struct]
-    gives: type[Struct]
+    gives: Any
     reads: bool
     """It changes nothing."""
     destroys: bool
@@ -103,8 +103,18 @@ class Tools:
         return added
 
 
-def schema(kind: type[Struct]) -> dict[str, Any]:
-    """The JSON Schema of a struct, an object at its top."""
-    (_,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    top: dict[str, Any] = dict(parts.pop(kind.__name__))
+def schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a struct, an object at its top; of anything else as `structured` has it,
+    within one."""
+    (own,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        top: dict[str, Any] = dict(parts.pop(kind.__name__))
+    else:
+        top = {"type": "object", "properties": {"result": own}, "required": ["result"]}
     return {**top, "$defs": parts} if parts else top
+
+
+def structured(found: Any, kind: Any) -> dict[str, Any]:
+    """What is given, as an object: that is what clients take."""
+    plain = msgspec.to_builtins(found)
+    return plain if isinstance(kind, type) and issubclass(kind, Struct) else {"result": plain}

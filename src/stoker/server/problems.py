@@ -11,6 +11,7 @@ import msgspec
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import Struct, field
 
+from stoker.chains.errors import ChainError, UnknownPlan
 from stoker.engine.commands import CommandRefused
 from stoker.hosting.errors import (
     AlreadyExists,
@@ -135,6 +136,8 @@ _KNOWN: Final[Mapping[type, tuple[int, str, str]]] = {
     AuthFailed: (502, "remote-denied", ""),
     RemoteUnreachable: (502, "remote-unreachable", ""),
     BadFile: (409, "bad-settings", ""),
+    ChainError: (409, "refused", ""),
+    UnknownPlan: (404, "not-found", ""),
     HostingError: (502, "host-failed", ""),
     NotHosted: (409, "not-hosted", ""),
     TokenMissing: (409, "token-missing", ""),
