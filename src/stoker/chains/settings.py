@@ -65,5 +65,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     repair: RepairSettings = RepairSettings()
     capture: Literal["py-evm", "forge"] = "py-evm"
     replay: Literal["py-evm", "anvil"] = "py-evm"
+    forge: str | None = None
+    """The program; default: that on PATH."""
+    anvil: str | None = None
+    """The same."""
     workers: int = field(default=0)
     """Processes that run EVM code; 0: as many as there are processors."""

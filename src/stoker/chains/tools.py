@@ -131,11 +131,18 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             await stack.enter_async_context(author)
             mending = ScriptApp(author, settings.repair)
         pyevm = await stack.enter_async_context(open_pyevm(remote, workers=settings.workers))
+        capturing: Capturing = pyevm
         replaying: Replaying = pyevm
+        if settings.capture == "forge":
+            from stoker.chains.evm.forge import ForgeEngine
+
+            forge = ForgeEngine(remote, settings.forge)
+            stack.callback(forge.close)
+            capturing = forge
         if settings.replay == "anvil":
             from stoker.chains.evm.anvil import AnvilEngine
 
-            anvil = AnvilEngine(remote)
+            anvil = AnvilEngine(remote, settings.anvil)
             stack.push_async_callback(anvil.close)
             replaying = anvil
         tools = Tools(
@@ -144,7 +151,7 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             remote=remote,
             sources=sources,
             compiler=compiler,
-            capturing=pyevm,
+            capturing=capturing,
             replaying=replaying,
             author=author,
             mending=mending,

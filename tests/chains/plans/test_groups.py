@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,11 +13,12 @@ import pytest
 from deploy import WEI, World
 from killed import killed
 from msgspec.structs import replace
-from nodes import OTHER_WALLET, WALLET, Node
+from nodes import OTHER_WALLET, WALLET, Node, program
 
 import stoker
+from stoker.agents.bubblewrap import trouble
 from stoker.chains.evm.job import Limits
-from stoker.chains.group import Done, GroupResult
+from stoker.chains.group import Done, GroupResult, TransactionData
 from stoker.chains.metrics import of
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.results import output
@@ -216,3 +218,28 @@ def test_a_plan_whose_engine_is_killed_comes_to_the_same(
         assert all(done(one).transactions for one in told)
 
     on_engine(tmp_path, settings, work)
+
+
+def test_other_engines_come_to_the_same(
+    tmp_path: Path, settings: Settings, scripted: Scripted, worlds: dict[int, World]
+) -> None:
+    bwrap = shutil.which("bwrap")
+    if bwrap is None or trouble(bwrap, True) is not None:
+        pytest.skip("there can be no sandbox here, which forge runs in")
+    others = replace(
+        settings,
+        capture="forge",
+        replay="anvil",
+        forge=str(program("forge")),
+        anvil=str(program("anvil")),
+    )
+    groups = [
+        scripted(WRAP, name="wrap", **holding(worlds[1], 1)),
+        scripted(WRAP, 0, name="again", **holding(worlds[1], 2)),
+    ]
+
+    async def work(forge: ForgeOrchestrator, engine: Engine) -> list[list[TransactionData]]:
+        _, results = await finished(forge, groups)
+        return [list(done(one).transactions) for one in results]
+
+    assert on_engine(tmp_path / "a", settings, work) == on_engine(tmp_path / "b", others, work)
