@@ -113,15 +113,17 @@ class Rpc:
 
     async def _portion(self, asked: Sequence[_Asked]) -> None:
         """As `_deliver`, without a deadline. A batch that is refused is sent in halves, and no
-        such large one again."""
+        such large one again; one that is not answered in time is halved, too, for what can be
+        answered not to wait for what cannot."""
         for attempt in itertools.count(1):
             try:
                 return await self._trip(asked)
             except RpcFailure as failure:
                 asked = [one for one in asked if not one.future.done()]
-                if failure.batch and len(asked) > 1:
+                if (failure.batch or failure.slow) and len(asked) > 1:
                     middle = len(asked) // 2
-                    self._batch = max(1, min(self._batch, middle))
+                    if failure.batch:
+                        self._batch = max(1, min(self._batch, middle))
                     halves = self._portion(asked[:middle]), self._portion(asked[middle:])
                     await asyncio.gather(*halves)
                     return None

@@ -49,7 +49,8 @@ class RpcLimits(Struct, frozen=True, kw_only=True):
 
 class RpcFailure(Exception):
     """A round trip, or a request of it, without a result. `again`: another try may have one;
-    `after`: seconds to wait first; `batch`: it was refused for its being one, or for its size."""
+    `after`: seconds to wait first; `batch`: it was refused for its being one, or for its size;
+    `slow`: no answer came in time, which may be for one of several requests."""
 
     def __init__(
         self,
@@ -58,10 +59,12 @@ class RpcFailure(Exception):
         again: bool = False,
         after: float = 0.0,
         batch: bool = False,
+        slow: bool = False,
         code: int | None = None,
     ) -> None:
         super().__init__(reason)
-        self.again, self.after, self.batch, self.code = again, after, batch, code
+        self.again, self.after, self.batch, self.slow = again, after, batch, slow
+        self.code = code
 
 
 class Wire:
@@ -141,7 +144,8 @@ class Wire:
                     if len(content) > self._limits.answer:
                         raise RpcFailure(f"its answer has more than {self._limits.answer} bytes")
         except (TimeoutError, httpx.TimeoutException):
-            raise RpcFailure(f"no answer within {self._limits.attempt:g} s", again=True) from None
+            reason = f"no answer within {self._limits.attempt:g} s"
+            raise RpcFailure(reason, again=True, slow=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             again = isinstance(error, httpx.TransportError) and not isinstance(
                 error, httpx.UnsupportedProtocol

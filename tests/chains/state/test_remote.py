@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nodes import OTHER_WALLET, WALLET, Node, calldata
-from proxy import Proxy, instead, told
+from proxy import Dropped, Proxy, instead, told
 
 from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.rpc import Rpc
@@ -241,6 +241,31 @@ def test_a_trace_that_is_none_brings_nothing(prestate, nodes):
         assert using(proxy.url, work).balance == int(
             node.rpc("eth_getBalance", WALLET, "latest"), 16
         )
+
+
+def test_a_node_that_is_slow_to_trace_is_read_all_the_same_and_not_asked_to_again(nodes, worlds):
+    call = swap(worlds)
+
+    def fault(asked, trip):
+        if "debug_traceCall" in str(asked):
+            proxy.released.wait(30)
+            raise Dropped
+
+    async def work():
+        limits = RpcLimits(pause=0.001, attempts=3, attempt=0.6, deadline=3.0)
+        remote = Remote([Rpc("main", 1, proxy.url, limits)])
+        pin = await remote.pin(1)
+        found = await asyncio.gather(remote.prefetch(pin, [call]), remote.accounts(pin, [NOBODY]))
+        before = remote.trips
+        await remote.prefetch(pin, [(OTHER, OTHER, 0, b"")])
+        trips = remote.trips - before
+        await remote.close()
+        return found[1], trips
+
+    with Proxy(nodes[1].url, fault) as proxy:
+        (account,), trips = asyncio.run(work())
+    assert account.balance == 0
+    assert trips == 1
 
 
 def test_a_read_and_what_is_read_ahead_are_one_round_trip_and_others_wait_for_it(nodes, worlds):

@@ -56,6 +56,8 @@ class Reader:
         """Whether it traces calls; False: it makes access lists only."""
         self._lists = True
         """Whether its access lists are made with overrides: newer nodes do."""
+        self._slow = False
+        """Whether it took too long to trace a call: it is not asked again."""
 
     async def pin(self, number: int | None) -> Pin:
         """A block as it is now; None: the latest. Raises `RpcError`."""
@@ -101,6 +103,8 @@ class Reader:
         """What calls touch, in one round trip: values, and what else is worth to be read, by nodes
         that make access lists only. One that nothing is known of is asked for both at once. Raises
         `RpcError`; a call that could not be traced brings nothing."""
+        if self._slow:
+            return {}, []
         options, told = tracer_options(overrides), [call_object(call) for call in calls]
         known, more = self._traces, [options["stateOverrides"]] if overrides and self._lists else []
 
@@ -131,6 +135,7 @@ class Reader:
                 touched += answer
             else:
                 LOG.debug("%s: a call was not traced: %s", self.node, answer)
+                self._slow |= "no answer within" in str(answer)
                 if "eth_createAccessList" in str(answer) and _not_taken(answer):
                     self._lists = False
         if known is None and (values or touched):
