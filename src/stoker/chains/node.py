@@ -113,7 +113,8 @@ class GroupNode:
         from stoker.chains.solidity.review import review
 
         self.artifacts.script = text
-        return review(text, aliases=self.config.aliases, file=SCRIPT)
+        foreign = self._tools.settings.capture == "forge"
+        return review(text, aliases=self.config.aliases, file=SCRIPT, foreign=foreign)
 
     def edit_script(self, text: str, old: str, new: str) -> str:
         from stoker.chains.solidity.review import edit

@@ -64,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     repair: RepairSettings = RepairSettings()
     capture: Literal["py-evm", "forge"] = "py-evm"
+    """`forge`: scripts may use cheatcodes that py-evm does not have, but for those that reach out
+    of the chains, and forge (on PATH, in a sandbox) runs those that do."""
     replay: Literal["py-evm", "anvil"] = "py-evm"
     forge: str | None = None
     """The program; default: that on PATH."""

@@ -132,13 +132,14 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             mending = ScriptApp(author, settings.repair)
         pyevm = await stack.enter_async_context(open_pyevm(remote, workers=settings.workers))
         capturing: Capturing = pyevm
-        replaying: Replaying = pyevm
         if settings.capture == "forge":
+            from stoker.chains.evm.fallback import FallbackEngine
             from stoker.chains.evm.forge import ForgeEngine
 
             forge = ForgeEngine(remote, settings.forge)
             stack.callback(forge.close)
-            capturing = forge
+            capturing = FallbackEngine(pyevm, forge)
+        replaying: Replaying = pyevm
         if settings.replay == "anvil":
             from stoker.chains.evm.anvil import AnvilEngine
 

@@ -10,7 +10,8 @@ from nodes import MODULES, WALLET, program
 from sending import pins_of, remote_of
 
 from stoker.agents.bubblewrap import trouble
-from stoker.chains.errors import ChainError, LimitReached
+from stoker.chains.errors import ChainError, LimitReached, ScriptRefused
+from stoker.chains.evm.fallback import FallbackEngine
 from stoker.chains.evm.forge import ForgeEngine
 from stoker.chains.evm.job import CaptureJob, Chains, Limits
 from stoker.chains.evm.pyevm.pool import open_pyevm
@@ -34,6 +35,7 @@ interface IRouter {
         external payable returns (uint256[] memory);
 }
 interface Outside {
+    function toBase64(string calldata) external returns (string memory);
     function ffi(string[] calldata) external returns (bytes memory);
     function readFile(string calldata) external returns (string memory);
     function envString(string calldata) external returns (string memory);
@@ -181,6 +183,21 @@ def test_nothing_outside_is_reached(within, body, why):
     done = within(scenario)
     assert done.error is not None
     assert why in done.error
+
+
+def test_what_is_unknown_in_process_is_left_to_forge_and_what_is_refused_is_not(within):
+    async def scenario(engine, job, remote):
+        async with open_pyevm(remote, workers=1) as pyevm:
+            both = FallbackEngine(pyevm, engine)
+            asked = await job('answer = bytes(Outside(address(vm)).toBase64("abc")).length;')
+            done = await both.capture(asked)
+            with pytest.raises(ScriptRefused, match=r"vm\.readFile"):
+                await both.capture(await job('Outside(address(vm)).readFile("foundry.toml");'))
+            return done
+
+    done = within(scenario)
+    assert done.error is None
+    assert int.from_bytes(done.returned) == len("YWJj")
 
 
 def test_what_takes_too_long_is_ended(within):

@@ -42,6 +42,13 @@ def test_nothing_is_told_of_what_may_be(body):
     assert told(script(body), aliases={"op", "main"}) == []
 
 
+def test_cheatcodes_of_another_engine_may_be_used_but_for_those_that_reach_out():
+    body = f'ICheats({HEVM}).toBase64("a"); vm.ffi(a);'
+    assert len(told(script(body))) == 2
+    (only,) = told(script(body), foreign=True)
+    assert "ffi is refused" in only
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

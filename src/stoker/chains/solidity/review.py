@@ -58,15 +58,17 @@ def review(
     aliases: Collection[str] | None = None,
     compilers: Sequence[Version] = (),
     file: str = FILE,
+    foreign: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """Faults in the order of their places. `aliases`: of the chains it may select, None: not
-    known; `compilers`: the versions there are, none: not known."""
+    known; `compilers`: the versions there are, none: not known; `foreign`: whether cheatcodes that
+    are not in the list may be used where nothing is known against them."""
     if len(text) > GIVEN:
         return (Diagnostic(severity="error", message=too_large(len(text)), file=file),)
     found = list(tokens(text))
     faults: list[tuple[int, str]] = []
     for some in (
-        _cheatcodes(found),
+        _cheatcodes(found, foreign),
         _forks(found, aliases),
         _checksums(text),
         _pragmas(text, compilers),
@@ -112,7 +114,7 @@ def allowed() -> frozenset[str]:
     return frozenset(name.text for before, name in pairwise(found) if before.text == "function")
 
 
-def _cheatcodes(found: list[Token]) -> Iterator[tuple[int, str]]:
+def _cheatcodes(found: list[Token], foreign: bool) -> Iterator[tuple[int, str]]:
     machines = _machines(found)
     for at in range(1, len(found) - 1):
         one, after = found[at], found[at + 1].text
@@ -125,13 +127,14 @@ def _cheatcodes(found: list[Token]) -> Iterator[tuple[int, str]]:
             if _is_machine(found, at - 2, machines | {"VM_ADDRESS"}):
                 yield one.start, f"the cheatcodes may not be called by .{one.text}"
         elif one.text not in allowed() and _is_machine(found, at - 2, machines):
-            yield one.start, _refused(one.text)
+            why = next((why for begin, why in _REASONS.items() if one.text.startswith(begin)), None)
+            if why is not None:
+                yield one.start, f"the cheatcode {one.text} is refused: {why}"
+            elif not foreign:
+                yield one.start, _unlisted(one.text)
 
 
-def _refused(name: str) -> str:
-    for begin, why in _REASONS.items():
-        if name.startswith(begin):
-            return f"the cheatcode {name} is refused: {why}"
+def _unlisted(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, allowed(), 3)
