@@ -130,7 +130,7 @@ def _integer(kind: str, value: Any, digits: str | None) -> str:
 
 def _hexadecimal(kind: str, value: Any, digits: str | None) -> str:
     if _is_number(kind):
-        return hex(value)
+        return hex(value % 2**256)
     return text_of(kind, value) if kind == "address" or kind.startswith("bytes") else "NaN"
 
 

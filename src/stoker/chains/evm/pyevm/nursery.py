@@ -57,7 +57,7 @@ class Nursery:
         environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", _MODULE),
+                *(sys.executable, "-P", "-m", _MODULE),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
