@@ -95,6 +95,7 @@ def test_numbers_say_their_size() -> None:
     number = Parameter("", "uint256")
     assert value_text(number, 10**18) == "1000000000000000000 [1e18]"
     assert value_text(number, 1_234_567_000_000) == "1234567000000 [1.234e12]"
+    assert value_text(number, 994_014_949_154_542_728) == "994014949154542728 [9.94e17]"
     assert value_text(Parameter("", "int256"), -(10**7)) == "-10000000 [-1e7]"
     assert value_text(number, 42) == "42"
 

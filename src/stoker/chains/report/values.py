@@ -30,8 +30,8 @@ def number_text(number: int) -> str:
     digits = str(abs(number))
     if len(digits) < 7:
         return str(number)
-    mantissa = digits.rstrip("0")[:4].ljust(1, "0")
-    point = f"{mantissa[0]}.{mantissa[1:]}" if mantissa[1:].strip("0") else mantissa[0]
+    mantissa = digits[:4].rstrip("0")
+    point = f"{mantissa[0]}.{mantissa[1:]}" if len(mantissa) > 1 else mantissa
     return f"{number} [{'-' if number < 0 else ''}{point}e{len(digits) - 1}]"
 
 
