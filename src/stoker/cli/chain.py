@@ -6,11 +6,11 @@ from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpForm
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from stoker.cli import chain_plan, chain_results, chain_script
+from stoker.cli import chain_broadcast, chain_plan, chain_results, chain_script
 from stoker.cli.context import Context, UsageError
 
 Action = Callable[[Namespace, Context], Awaitable[int]]
-_PARTS: Final = (chain_plan, chain_results, chain_script)
+_PARTS: Final = (chain_plan, chain_results, chain_script, chain_broadcast)
 """Modules with actions: `register(actions, common)` and `ACTIONS`."""
 _OF_CHAINS: Final = ("eth", "eth_abi", "eth_account", "eth_keys", "eth_utils", "rlp", "tomlkit")
 
@@ -26,6 +26,7 @@ def register(parser: ArgumentParser) -> None:
         "  stoker chain setup                      # the compiler, once\n"
         "  stoker chain run groups.json\n"
         "  stoker chain plan groups.json; stoker chain next last; stoker chain results last\n"
+        "  stoker chain broadcast last             # tried on the chains as they are; --send\n"
         "  stoker chain simulate Swap.s.sol --chain mainnet\n"
     )
     common = ArgumentParser(add_help=False, argument_default=SUPPRESS)

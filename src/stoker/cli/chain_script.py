@@ -36,8 +36,9 @@ async def simulate(args: Namespace, context: Context) -> int:
     """Run a script as a group of its own. Raises `UsageError`, `BadFile`."""
     from stoker.chains.load import FILE, load
     from stoker.chains.reading import read
+    from stoker.chains.solidity.flatten import flatten
 
-    text = args.file.read_text()
+    text = flatten(args.file)
     group = {"description": args.file.name, "operations": [], "script": text}
     if args.sender:
         group["sender"] = args.sender

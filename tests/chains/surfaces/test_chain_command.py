@@ -98,3 +98,32 @@ def test_a_script_is_simulated(stoker, project, wrap):
     no = stoker("chain", "simulate", "Wrap.s.sol", "--chain", "base")
     assert no.status == 2
     assert "mainnet, optimism, 1, 10" in no.err
+
+
+def test_what_groups_came_to_is_tried_and_then_sent(
+    stoker, groups, wrap, project, worlds, changing
+):
+    weth, wallet = worlds[1]["WETH"], "f39fd6e51aad88f6f4ce6ab8827279cfffb92266".rjust(64, "0")
+    held = {"to": weth, "data": f"0x70a08231{wallet}"}
+
+    def balance() -> int:
+        return int(changing[1].rpc("eth_call", held, "latest"), 16)
+
+    before = balance()
+    assert stoker("chain", "run", groups(wrap(5), wrap(2, 0))).status == 0
+    tried = stoker("chain", "broadcast", "last")
+    assert tried.status == 0, tried.err
+    assert "nothing is sent" in tried.err
+    assert [path for path in tried.out.split() if "/dry-run/" in path]
+    assert balance() == before
+
+    refused = stoker("chain", "broadcast", "last", "--send")
+    assert refused.status == 2
+    assert "signs" in refused.err
+    settings = project / ".stoker" / "chains.toml"
+    settings.write_text(settings.read_text().replace("id = 1\n", "id = 1\nsigns = true\n"))
+    sent = stoker("chain", "broadcast", "last", "--send", "--group", "0")
+    assert sent.status == 0, sent.err
+    assert balance() == before + 5 * 10**18
+    (made,) = (project / "broadcast").glob("*/1/run-latest.json")
+    assert json.loads(made.read_text())["receipts"]
