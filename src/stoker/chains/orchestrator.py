@@ -124,15 +124,17 @@ class ForgeOrchestrator:
             await handle.wait()
 
     async def resume(self) -> list[str]:
-        """Go on with all plans that were under way when the engine before this one ended; their
-        ids. Those that a live engine has are left to it."""
+        """Go on with all plans, and broadcasts of plans, that were under way when the engine before
+        this one ended; their ids. Those that a live engine has are left to it."""
+        from stoker.chains.broadcast.broadcaster import PREFIX as BROADCAST
+
         found: list[str] = []
         before: tuple[float, str] | None = None
         open_: tuple[RunStatus, ...] = ("pending", "running", "paused")
         while rows := await self._engine.journal.runs(status=open_, before=before):
             before = (rows[-1].created_at, rows[-1].run_id)
             for row in rows:
-                if row.run_id.startswith(PREFIX) and row.parent_run_id is None:
+                if row.run_id.startswith((PREFIX, BROADCAST)) and row.parent_run_id is None:
                     try:
                         await self._engine.resume(row.run_id, park=False)
                     except (RunBusy, RunOver):
