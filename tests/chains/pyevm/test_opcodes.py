@@ -1,4 +1,5 @@
-"""Programs at random, run by a node and by us: the same output, gas and error."""
+"""Programs at random and precompiled contracts, run by a node and by us: the same output, gas and
+error."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import random
 from typing import Any
 
 import msgspec
+from eth_keys.datatypes import PrivateKey
 from evm_rules import NodeState, pinned
 from nodes import WALLET, Node
 
@@ -172,3 +174,80 @@ def test_programs_do_what_they_do_on_a_node(nodes: dict[int, Node]) -> None:
             )
     assert not wrong, (len(wrong), wrong[0])
     assert PROGRAMS / 10 < failed < PROGRAMS * 9 / 10
+
+
+def words(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(32, "big") for number in numbers)
+
+
+G1 = words(1, 2)
+FIELD = 21888242871839275222246405745257275088696311157297823662689037894645226208583
+G2 = words(
+    11559732032986387107991004021392285783925812861821192530917403151452391805634,
+    10857046999023057135944570762232829481370756359578518086990519993285655852781,
+    4082367875863433681332203403145435568316851327593401208105741076214120093531,
+    8495653923123431417604973247489272438418190587263600148770280649306958101930,
+)
+BLAKE = bytes.fromhex(
+    "0000000c48c9bdf267e6096a3ba7ca8485ae67bb2bf894fe72f36e3cf1361d5f3af54fa5d182e6ad7f520e511f6c"
+    "3e2b8c68059b6bbd41fbabd9831f79217e1319cde05b616263"
+).ljust(212, b"\0")
+BLS = bytes(16) + bytes.fromhex(
+    "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
+    "00000000000000000000000000000000"
+    "08b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
+)
+
+
+def precompiled() -> list[tuple[int, bytes]]:
+    signed = PrivateKey(words(77)).sign_msg_hash(words(5))
+    signature = words(5, signed.v + 27, signed.r, signed.s)
+    blake = BLAKE + words(3)[:16] + b"\1"
+    return [
+        *((1, signature), (1, words(5, 29, signed.r, signed.s)), (1, b"")),
+        *((2, b"abc" * 30), (3, b"abc"), (4, b"abc" * 50), (4, b"")),
+        *((5, words(1, 1, 1) + b"\3\5\7"), (5, words(32, 32, 32, 3, 2**255 + 1, 2**256 - 189))),
+        *(
+            (5, b""),
+            (5, words(1, 2**200, 1)),
+            (6, G1 + G1),
+            (6, words(1, 1) + G1),
+            (7, G1 + words(9)),
+        ),
+        *((8, b""), (8, G1 + G2 + words(1, FIELD - 2) + G2), (8, G1 + G2)),
+        *((9, blake), (9, blake[:-1]), (9, blake[:-1] + b"\2"), (10, b"x" * 192)),
+        *(
+            (11, BLS + BLS),
+            (11, b""),
+            (12, BLS + words(3)),
+            (15, b""),
+            (16, bytes(16) + b"\1" * 48),
+        ),
+    ]
+
+
+def test_precompiled_contracts_do_what_they_do_on_a_node(nodes: dict[int, Node]) -> None:
+    chains = pinned(nodes)
+    for number, data in precompiled():
+        to = number.to_bytes(20, "big")
+        sent = Captured(
+            chain_id=1,
+            from_=bytes.fromhex(WALLET[2:]),
+            to=to,
+            value=0,
+            data=data,
+            nonce=0,
+            kind="CALL",
+            gas=GAS,
+        )
+        job = ReplayJob(transactions=(sent,), chains=chains)
+        (done,) = replay(job, NodeState(nodes)).transactions
+        call = {"from": WALLET, "to": f"0x{to.hex()}", "data": f"0x{data.hex()}", "gas": hex(GAS)}
+        theirs = nodes[1].rpc("debug_traceCall", call, "latest", {"tracer": "callTracer"})
+        assert (number, data, done.output.hex(), done.gas_used, done.succeeded) == (
+            number,
+            data,
+            theirs.get("output", "0x")[2:],
+            int(theirs["gasUsed"], 16),
+            theirs.get("error") is None,
+        )
