@@ -71,10 +71,19 @@ def below(pid: int) -> list[int]:
     return found
 
 
-def processes() -> list[int]:
-    """The one that workers are forked from, and they."""
-    every = below(os.getpid())
-    return [pid for pid in every if b"worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+@pytest.fixture
+def processes() -> Callable[[], list[int]]:
+    """The one that workers of this test are forked from, and they."""
+    others = below(os.getpid())
+
+    def those_now() -> list[int]:
+        return [
+            pid
+            for pid in below(os.getpid())
+            if pid not in others and b"worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    return those_now
 
 
 def worked(pid: int) -> int:
@@ -173,7 +182,9 @@ def test_calls_are_nested_as_deep_as_the_evm_has_it(
 
 
 def test_workers_end_with_the_engine_and_with_a_job_that_is_cancelled(
-    pooled: Callable[..., Any], job: Callable[..., CaptureJob]
+    pooled: Callable[..., Any],
+    job: Callable[..., CaptureJob],
+    processes: Callable[[], list[int]],
 ) -> None:
     endless = hostile(job, "Loops", seconds=60.0)
 
@@ -197,7 +208,9 @@ def test_workers_end_with_the_engine_and_with_a_job_that_is_cancelled(
 
 
 def test_a_worker_that_dies_is_one_clear_error(
-    pooled: Callable[..., Any], job: Callable[..., CaptureJob]
+    pooled: Callable[..., Any],
+    job: Callable[..., CaptureJob],
+    processes: Callable[[], list[int]],
 ) -> None:
     async def use(engine: PyEvm, remote: Remote) -> Any:
         await engine.warm()
@@ -221,6 +234,7 @@ def test_a_worker_that_dies_is_one_clear_error(
 def test_workers_have_nothing_of_the_environment_and_no_descriptors(
     pooled: Callable[..., Any],
     job: Callable[..., CaptureJob],
+    processes: Callable[[], list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "hush")
