@@ -68,7 +68,7 @@ async def _main(state: str, settings: str, groups: str, run_id: str) -> None:
     async with open_engine(Path(state, "journal.db"), directory=state) as engine:
         if run_id:
             handle = await engine.resume(run_id, park=False)
-        else:
+        else:  # begin, or ask once more for the same
             content = Path(groups).read_bytes()
             several = msgspec.msgpack.decode(content, type=list[Outgoing])
             async with broadcaster(Path(settings)) as (outbox, _, _):

@@ -216,6 +216,27 @@ def test_a_nonce_used_for_something_else_is_told(settings, changing, worlds, tmp
     assert "was used by another transaction" in state.steps[0].reason
 
 
+def test_what_was_broadcast_is_not_broadcast_again(settings, changing, worlds, tmp_path):
+    group = _prepared(settings, changing, _transfers(worlds, 2))
+    other = _prepared(settings, changing, _transfers(worlds, 1), timestamp=2)
+    first, _, state = _broadcast(settings, [group], tmp_path)
+    assert first == "succeeded"
+
+    async def main(groups):
+        async with (
+            open_engine(tmp_path / "journal.db", directory=tmp_path) as engine,
+            broadcaster(settings) as (outbox, _, _),
+        ):
+            return await outbox.broadcast(engine, groups, tmp_path)
+
+    assert asyncio.run(main([group])) == state.run_id
+    with pytest.raises(ChainError, match=rf"broadcast before: {SCRIPT} by {state.run_id}"):
+        asyncio.run(main([group, other]))
+    assert len(_sent(changing[1])) == 2
+    with pytest.raises(ChainError, match="nothing to send"):
+        asyncio.run(main([]))
+
+
 def test_killed_at_any_time_each_transaction_is_mined_once_in_order(
     settings, changing, worlds, tmp_path
 ):
@@ -230,7 +251,7 @@ def test_killed_at_any_time_each_transaction_is_mined_once_in_order(
         owner = subprocess.Popen(
             [
                 *(sys.executable, str(Path(__file__).with_name("outbox.py")), str(state)),
-                *(str(settings), str(tmp_path / "groups"), run_id),
+                *(str(settings), str(tmp_path / "groups"), run_id if left % 2 else ""),
             ],
             stdout=subprocess.PIPE,
             text=True,

@@ -16,6 +16,7 @@ from stoker.chains.broadcast.artefact import Sequence
 from stoker.chains.broadcast.describe import request
 from stoker.chains.broadcast.kind import signing
 from stoker.chains.broadcast.outgoing import Outgoing
+from stoker.chains.broadcast.register import Register
 from stoker.chains.broadcast.sending import next_nonce
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.engine import Replaying
@@ -81,15 +82,20 @@ class Broadcaster:
         """Rehearse all of it, so that what is known to fail is not begun, and then begin to send
         it, in order, each transaction once those before it are in blocks; one that fails ends it.
         Returns the id of the run, a step for each transaction, which goes on after a crash as any
-        other. Artefacts are written beneath `root` as it goes on. Raises `ChainError`, with nothing
-        sent, also where an RPC is not one that signs."""
+        other; asked for again, the same groups go on in the same run. Artefacts are written beneath
+        `root` as it goes on. Raises `ChainError`, with nothing sent, also where an RPC is not one
+        that signs, and where some of the groups were broadcast before."""
+        groups = [group for group in groups if group.transactions]
+        if not groups:
+            raise ChainError("there is nothing to send")
         for chain_id in {one.chain_id for group in groups for one in group.transactions}:
             signing(self._settings.chains, chain_id)
+        register = Register(engine)
+        if (run_id := await register.again(groups)) is not None:
+            return run_id
         steps: list[dict[str, Any]] = []
         since = {}
         for group in await self.rehearse(groups):
-            if not group.transactions:
-                continue
             path = files.write(root, group.script, group.sequences, dry_run=False)
             for one in group.transactions:
                 if one.chain_id not in since:
@@ -104,6 +110,7 @@ class Broadcaster:
             }
         )
         plan = loads(document, kinds=engine.kinds).plan
+        register.note(groups, run_id)
         await engine.start(
             plan, run_id=run_id, options=RunOptions(cwd=str(engine.directory)), park=False
         )
