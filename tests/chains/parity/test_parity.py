@@ -1,5 +1,5 @@
 """Each script of the corpus through Stoker and through real forge: the same transactions, byte for
-byte. And then on real nodes: the same status, gas, logs and addresses as the replay foretold."""
+byte. And then on real nodes: status, gas, logs, addresses and traces are as the replay foretold."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 from forge_project import Answer, Project, scripts
+from msgspec import structs
 from nodes import Node
 from stoker_bench import Bench, Run, sent
 
+from stoker.chains.evm.frame import Frame
+from stoker.chains.evm.traced import read_frame
 from stoker.chains.report.summary import capture_error
+from stoker.chains.report.walk import walk
 
 FORGE_IS_WRONG = {
     "Calls.s.sol:CallTransientBetween": "it runs a script as one transaction, so that what is "
@@ -153,6 +157,23 @@ def on_nodes(run: Run, nodes: dict[int, Node]) -> None:
             )
             for one in replayed.logs
         ]
+        traced = nodes[captured.chain_id].rpc(
+            "debug_traceTransaction",
+            receipt["transactionHash"],
+            {"tracer": "callTracer", "tracerConfig": {"withLog": True}},
+        )
+        now = run.chains.pins[captured.chain_id].timestamp
+        assert list(told(replayed.frame, now)) == list(told(read_frame(traced), now))
         if captured.kind == "CREATE":
             created = bytes.fromhex(receipt["contractAddress"][2:])
             assert created == replayed.created == captured.contract
+
+
+def told(frame: Frame, now: int) -> Iterable[Frame]:
+    """A frame and all within it, each by itself, without the engine's own words for what failed,
+    and without today's times in what is returned."""
+    for one in walk(frame):
+        words = [one.output[at : at + 32] for at in range(0, len(one.output), 32)]
+        timeless = [b"" if abs(int.from_bytes(word) - now) < 86_400 else word for word in words]
+        failed = None if one.error is None else "failed"
+        yield structs.replace(one, calls=(), gas=0, error=failed, output=b"".join(timeless))
