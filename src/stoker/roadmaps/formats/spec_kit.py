@@ -19,7 +19,7 @@ from stoker.roadmaps.formats.scanned import BOXED, FENCE
 from stoker.roadmaps.formats.words import paths
 from stoker.roadmaps.identity import Names, slug
 
-_TASK = re.compile(r"(?:\*\*)?(T\d{3,}[a-z]?)\b[:.]?(?:\*\*)?:?\s*((?:\[[^\]]+\]\s*)*)(.+)$")
+_TASK = re.compile(r"(?:\*\*)?(T\d{3,}+[a-z]?+)\b[:.]?(?:\*\*)?:?\s*((?:\[[^\]]++\]\s*+)*)(.+)")
 _LINE = re.compile(rb"^[ \t]*[-*] \[[ xX]\] (?:\*\*)?T\d{3,}[a-z]?\b", re.MULTILINE)
 _LABEL = re.compile(r"\[([^\]]+)\]")
 _ID = r"T\d{3,9}[a-z]?"

@@ -6,8 +6,8 @@ import re
 
 _TICK = re.compile(r"`[^`\n]+`")
 _TICKED = re.compile(r"`(?:[^\S\n]*([\w.@+\[\]/*-]+)[^\S\n]*`|[^`\n]+`)")
-_WHOLE = re.compile(r"(?:[\w-]+/)+[\w-]+\.[a-z]{1,5}")
-"""As most paths are written."""
+_ONLY = re.compile(r"[^/.`]*(?<!\S)((?:[\w-]++/)++[\w-]++\.[a-z]{1,5}+)(?!\S)[^/.`]*+")
+"""A text with one path, as most are written."""
 _PATH = re.compile(
     r"(?<![\w/.:@+\[\]-])(?:\.{0,2}/)?(?:[\w.@+\[\]-]+/)+(?:[\w.@+\[\]-]*[\w\]])?(?![\w/])"
     r"|(?<![\w/.:@-])[\w-][\w.-]*\.[a-zA-Z][a-zA-Z0-9]{0,4}(?![\w/(])"
@@ -21,11 +21,11 @@ _DASH = re.compile(r"-\s|\n")
 
 def paths(text: str) -> tuple[str, ...]:
     """What looks like a path in a text: in backticks, or with a slash or an extension."""
+    if one := _ONLY.fullmatch(text):
+        return (one[1],)
     found = [*ticked(text)]
     for part in (_TICK.sub(" ", text) if "`" in text else text).split():
-        if "/" in part and _WHOLE.fullmatch(part):
-            found.append(part)
-        elif "/" in part or "." in part:
+        if "/" in part or "." in part:
             found += [path.rstrip(".") for path in _PATH.findall(part) if _is_path(path)]
     return tuple(dict.fromkeys(found) if len(found) > 1 else found)
 
