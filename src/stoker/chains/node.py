@@ -22,6 +22,7 @@ from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
+from stoker.together import both
 
 if TYPE_CHECKING:
     from stoker.chains.broadcast.outgoing import Outgoing
@@ -148,7 +149,7 @@ class GroupNode:
         if not self.artifacts.sources:  # the script needed none, but what it does is read by them
             there = self._tools.sources.at_hand(self._group.contracts)
             self.artifacts.sources = tuple(map(own, there))
-        captured = await self._tools.capturing.capture(job)
+        captured, _ = await both(self._tools.capturing.capture(job), self._tools.ready())
         self.artifacts.captured = captured
         return captured
 

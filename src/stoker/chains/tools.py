@@ -58,7 +58,15 @@ class Tools:
         self.replaying = replaying
         self.author = author
         self.mending = mending
+        self._importing: asyncio.Future[None] | None = None
         self.redact = Redactor(loaded.secrets).text
+
+    async def ready(self) -> None:
+        """Returns once there is what outcomes are read with: it takes long to import, so that it
+        is begun when the first script runs."""
+        if self._importing is None:
+            self._importing = asyncio.ensure_future(asyncio.to_thread(_import))
+        await asyncio.shield(self._importing)
 
     def backend(self) -> Backend:
         """The state of a plan."""
@@ -163,13 +171,16 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
         yield tools
 
 
+def _import() -> None:
+    import_module("stoker.chains.across")
+    import_module("stoker.chains.verdict")
+
+
 async def _warm(compiler: SolidityCompiler, engine: PyEvm) -> None:
     """Whatever fails is told to the first who needs it."""
     await asyncio.gather(
         compiler.warm(),
         engine.warm(),
-        asyncio.to_thread(import_module, "stoker.chains.across"),
-        asyncio.to_thread(import_module, "stoker.chains.verdict"),
         return_exceptions=True,
     )
 
