@@ -41,9 +41,8 @@ def capture(job: CaptureJob, source: Source) -> Capture:
     world.gas_price = world.chain.block.base_fee
     script = Script(job, world)
     source.want(world.chain.pin, (job.sender, CALLER, CREATE2_DEPLOYER))
-    nonce = world.get_nonce(job.sender)
+    linked = _deploy_libraries(script)
     _prepare(world)
-    linked = _deploy_libraries(script, nonce)
     made = _deploy(script, linked)
     if made.fault is not None:
         return _captured(script, made)
@@ -62,44 +61,47 @@ def _prepare(world: World) -> None:
         world.set_code(CREATE2_DEPLOYER, CREATE2_CODE)
 
 
-def _deploy_libraries(script: Script, nonce: int) -> bytes:
-    """Those the script links, each through the deployer unless it is there already. Gives the
-    script's creation code with their addresses."""
-    job, world = script.job, script.world
+def _deploy_libraries(script: Script) -> bytes:
+    """Those the script links: through the CREATE2 deployer unless they are there already, or by
+    their sender where the chain has no such deployer. Gives the script's creation code with their
+    addresses."""
+    world, sender = script.world, script.sender
     addresses: dict[str, bytes] = {}
-    sent = 0
-    for library in job.script.libraries:
+    shared = bool(world.get_code(CREATE2_DEPLOYER))
+    for library in script.job.script.libraries:
         code = _link(library, addresses)
-        address = create2_address(CREATE2_DEPLOYER, _SALT, code)
+        nonce = world.get_nonce(sender)
+        if shared:
+            address = create2_address(CREATE2_DEPLOYER, _SALT, code)
+        else:
+            address = create_address(sender, nonce)
         addresses[f"{library.file}:{library.name}"] = address
-        if world.get_code(address):
+        if shared and world.get_code(address):
             continue
-        data = _SALT + code
-        script.transactions.append(
-            Captured(
-                chain_id=job.chains.home,
-                from_=job.sender,
-                to=CREATE2_DEPLOYER,
-                value=0,
-                data=data,
-                nonce=nonce + sent,
-                kind="CREATE2",
-                contract=address,
-            )
+        transaction = Captured(
+            chain_id=script.job.chains.home,
+            from_=sender,
+            to=CREATE2_DEPLOYER if shared else None,
+            value=0,
+            data=_SALT + code if shared else code,
+            nonce=nonce,
+            kind="CREATE2" if shared else "CREATE",
+            contract=address,
         )
-        receipt = transact(
-            world, sender=job.sender, to=CREATE2_DEPLOYER, value=0, data=data, gas=job.limits.gas
-        )
-        script.outcomes.append(
-            Outcome(
-                succeeded=receipt.made.fault is None,
-                output=receipt.made.output,
-                logs=tuple(world.logs),
-            )
-        )
+        made = transact(
+            world,
+            sender=sender,
+            to=transaction.to,
+            value=0,
+            data=transaction.data,
+            gas=script.job.limits.gas,
+            relayed=True,
+        ).made
+        outcome = Outcome(succeeded=made.fault is None, output=made.output, logs=tuple(world.logs))
+        script.transactions.append(transaction)
+        script.outcomes.append(outcome)
         world.logs.clear()
-        sent += 1
-    return _link(job.script, addresses)
+    return _link(script.job.script, addresses)
 
 
 def _link(compiled: Compilation, addresses: Mapping[str, bytes]) -> bytes:
