@@ -19,12 +19,14 @@ class ChainBroadcast(Definition, frozen=True):
     """A transaction to send. Its nonce is decided, so that no attempt sends it twice."""
 
     transaction: Request
+    """`from`, `to` (null: it creates a contract), `input`, and in hexadecimal `value`, `nonce`,
+    `chainId` and `gas`."""
     settings: str
     """File of the settings; the RPC of the transaction's chain there must be one that signs."""
     since: int
     """Number of a block from before the first attempt."""
     artefact: str | None = None
-    """Foundry's file of the transactions (`files.write`), which is told its hash and receipt."""
+    """Foundry's file of it and others, which is told its hash and receipt."""
     wait_sec: float = 300.0
     """For a block to have it."""
 
@@ -55,10 +57,10 @@ class ChainBroadcastKind(BaseKind[ChainBroadcast]):
 
     def start(self, step: Step, definition: ChainBroadcast, attempt: Attempt) -> Work:
         """A coroutine that ends with the receipt."""
-        return _carry_out(definition)
+        return _carry_out(definition, attempt)
 
 
-async def _carry_out(definition: ChainBroadcast) -> Result:
+async def _carry_out(definition: ChainBroadcast, attempt: Attempt) -> Result:
     from stoker.chains.broadcast.files import note
     from stoker.chains.broadcast.sending import Reverted, carry_out
     from stoker.chains.load import load
@@ -81,7 +83,10 @@ async def _carry_out(definition: ChainBroadcast) -> Result:
     finally:
         await rpc.close()
     if definition.artefact is not None:
-        note(Path(definition.artefact), request, mined)
+        try:
+            note(Path(definition.artefact), request, mined)
+        except (OSError, ValueError) as error:  # it is sent all the same
+            attempt.write(f"{definition.artefact} is not up to date: {error}\n", error=True)
     return Result(error=failed, outputs={"hash": mined.hash, "receipt": mined.receipt})
 
 
