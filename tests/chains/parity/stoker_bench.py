@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nodes import ALIASES, EVM, WALLET, Node
+from nodes import ALIASES, EVM, WALLET, Node, program
 
+from stoker.chains.evm.anvil import AnvilEngine
 from stoker.chains.evm.job import Capture, Captured, CaptureJob, Chains, Replay, ReplayJob
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
 from stoker.chains.report.compare import Difference, differences
@@ -41,15 +42,22 @@ class Bench:
         remote: Remote,
         compiler: SolidityCompiler,
         engine: PyEvm,
+        anvil: AnvilEngine,
     ) -> None:
         self._runner = runner
         self._texts = texts
         self._remote = remote
         self._compiler = compiler
         self._engine = engine
+        self._anvil = anvil
 
     def run(self, script: str) -> Run:
         return self._runner.run(self._run(script))
+
+    def on_anvil(self, run: Run) -> Replay:
+        """The same replay by the other engine."""
+        job = ReplayJob(transactions=run.capture.transactions, chains=run.chains)
+        return self._runner.run(self._anvil.replay(job))
 
     async def _run(self, script: str) -> Run:
         names = (script.partition(":")[0], "Parts.sol", "World.sol")
@@ -82,7 +90,9 @@ async def opened(
         open_compiler(project=EVM, solc=str(EVM), cache=cache, workers=1) as compiler,
         open_pyevm(remote, workers=1) as engine,
     ):
-        yield Bench(runner, texts, remote, compiler, engine)
+        anvil = AnvilEngine(remote, str(program("anvil")))
+        yield Bench(runner, texts, remote, compiler, engine, anvil)
+        await anvil.close()
         await remote.close()
 
 

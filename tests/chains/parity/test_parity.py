@@ -14,7 +14,10 @@ from nodes import Node
 from stoker_bench import Bench, Run, sent
 
 from stoker.chains.evm.frame import Frame
+from stoker.chains.evm.job import Replay
 from stoker.chains.evm.traced import read_frame
+from stoker.chains.report.audit import changes
+from stoker.chains.report.compare import differences
 from stoker.chains.report.summary import capture_error
 from stoker.chains.report.walk import walk
 
@@ -69,6 +72,7 @@ def test_the_same_transactions_as_forge_and_the_same_effects_as_a_node(
     same = by_chain(our_transactions(ours)) == by_chain(their_transactions(theirs))
     assert same is (script not in FORGE_IS_WRONG), (ours.capture.transactions, theirs.transactions)
     assert [one.message for one in ours.differences if one.fatal] == []
+    agreed(ours, bench.on_anvil(ours))
     on_nodes(ours, changing)
 
 
@@ -139,6 +143,16 @@ def by_chain(transactions: Iterable[dict[str, Any]]) -> dict[int, list[dict[str,
     for one in transactions:
         found.setdefault(one["chain"], []).append(one)
     return found
+
+
+def agreed(run: Run, other: Replay) -> None:
+    """Of both engines' replays: gas, what is stored, what changed hands, what is left."""
+    assert run.replay is not None
+    for ours, theirs in zip(run.replay.transactions, other.transactions, strict=True):
+        assert (ours.gas_used, ours.storage) == (theirs.gas_used, theirs.storage)
+    assert changes(run.capture, run.replay) == changes(run.capture, other)
+    found = differences(run.capture, other, run.chains, run.registry)
+    assert not any(one.fatal for one in found), found
 
 
 def on_nodes(run: Run, nodes: dict[int, Node]) -> None:
