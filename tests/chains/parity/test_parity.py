@@ -20,12 +20,15 @@ from stoker.chains.report.audit import changes
 from stoker.chains.report.compare import differences
 from stoker.chains.report.summary import capture_error
 from stoker.chains.report.walk import walk
+from stoker.chains.state.change import AccountChange
 
 FORGE_IS_WRONG = {
     "Calls.s.sol:CallTransientBetween": "it runs a script as one transaction, so that what is "
     "transient stays from one of those it broadcasts to the next; on a chain it does not, and the "
     "last transaction would send another amount than the contract tells",
 }
+OF_THEIR_BLOCK = {"CallLooks", "CallSeesItself", "CallAround", "TokenSwap", "TokenLiquidity"}
+"""What they store has the time or the number of the block, which is another one on the node."""
 WORKING = [one for one in scripts() if ":Fail" not in one]
 FAILING = {
     "FailText": ("no, thank you", "no, thank you"),
@@ -74,6 +77,8 @@ def test_the_same_transactions_as_forge_and_the_same_effects_as_a_node(
     assert [one.message for one in ours.differences if one.fatal] == []
     agreed(ours, bench.on_anvil(ours))
     on_nodes(ours, changing)
+    if script.partition(":")[2] not in OF_THEIR_BLOCK:
+        state_of_nodes(ours, changing)
 
 
 @pytest.mark.parametrize("name", FAILING)
@@ -181,6 +186,35 @@ def on_nodes(run: Run, nodes: dict[int, Node]) -> None:
         if captured.kind == "CREATE":
             created = bytes.fromhex(receipt["contractAddress"][2:])
             assert created == replayed.created == captured.contract
+
+
+def state_of_nodes(run: Run, nodes: dict[int, Node]) -> None:
+    """And what is then there."""
+    assert run.replay is not None
+    payers = {one.from_ for one in run.capture.transactions}
+    for chain_id, delta in run.replay.deltas.items():
+        number = hex(run.chains.pins[chain_id].number)
+        for address, change in delta.accounts.items():
+            as_foretold(nodes[chain_id], number, address, change, pays=address in payers)
+
+
+def as_foretold(
+    node: Node, number: str, address: bytes, change: AccountChange, *, pays: bool
+) -> None:
+    """The node's account is what a delta makes of that at its pinned block."""
+    account = f"0x{address.hex()}"
+
+    def advanced(method: str) -> int:
+        then = 0 if change.cleared else int(node.rpc(method, account, number), 16)
+        return int(node.rpc(method, account, "latest"), 16) - then
+
+    assert advanced("eth_getTransactionCount") == change.nonce
+    if not pays:  # for gas, at prices of its blocks
+        assert advanced("eth_getBalance") == change.balance
+    if change.code is not None:
+        assert node.rpc("eth_getCode", account, "latest") == f"0x{change.code.hex()}"
+    for slot, value in change.storage.items():
+        assert int(node.rpc("eth_getStorageAt", account, hex(slot), "latest"), 16) == value
 
 
 def told(frame: Frame, now: int) -> Iterable[Frame]:
