@@ -13,11 +13,9 @@ from eth.exceptions import (
     WriteProtection,
 )
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
-from eth_utils.crypto import keccak
-from msgspec import structs
-from rlp import encode  # type: ignore[import-untyped]
 
 from stoker.chains.evm.frame import CallType, Frame
+from stoker.chains.evm.pyevm.addresses import create2_address, create_address
 from stoker.chains.evm.pyevm.code import code_of
 from stoker.chains.evm.pyevm.computation import Computation, Message
 from stoker.chains.evm.pyevm.faults import (
@@ -25,11 +23,11 @@ from stoker.chains.evm.pyevm.faults import (
     CodeTooLarge,
     Collision,
     InitcodeTooLarge,
-    words,
 )
 from stoker.chains.evm.pyevm.hooks import Answer
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction, address_of, touch
 from stoker.chains.evm.pyevm.interpreter import run
+from stoker.chains.evm.pyevm.told import frame_of
 from stoker.chains.evm.pyevm.world import World
 
 MAX_DEPTH = 1024
@@ -38,16 +36,6 @@ STIPEND = 2_300
 TOLD_DEPTH = 200
 """Calls deeper than this are run, and not told: what reads a trace need not be that deep."""
 _DELEGATION = b"\xef\x01\x00"
-
-
-def create_address(sender: bytes, nonce: int) -> bytes:
-    return keccak(encode([sender, nonce]))[12:]
-
-
-def create2_address(
-    sender: bytes, salt: bytes, initcode: bytes = b"", *, code_hash: bytes | None = None
-) -> bytes:
-    return keccak(b"\xff" + sender + salt + (code_hash or keccak(initcode)))[12:]
 
 
 def code_at(world: World, address: bytes) -> tuple[bytes, bytes | None]:
@@ -115,39 +103,6 @@ def _end_creation(world: World, made: Computation) -> None:
     except OutOfGas:
         raise CodeStorageOutOfGas from None
     world.set_code(made.msg.storage_address, code)
-
-
-def frame_of(made: Computation, gas_used: int | None = None) -> Frame:
-    """What is told of a call."""
-    message = made.msg
-    failed = made.fault is not None
-    return Frame(
-        type=message.kind,
-        from_=message.storage_address if message.kind == "DELEGATECALL" else message.sender,
-        to=(b"" if failed else message.storage_address) if message.creates else _target(message),
-        value=message.value,
-        gas=message.gas,
-        gas_used=message.gas - made.gas if gas_used is None else gas_used,
-        input=message.code if message.creates else message.data,
-        output=made.output,
-        error=words(made.fault) if made.fault is not None else None,
-        logs=tuple(made.logs),
-        calls=tuple(map(_silent, made.calls)) if failed else tuple(made.calls),
-        depth=message.depth,
-    )
-
-
-def _silent(frame: Frame) -> Frame:
-    """What was logged within a call that failed was not."""
-    if not frame.logs and not frame.calls:
-        return frame
-    return structs.replace(frame, logs=(), calls=tuple(map(_silent, frame.calls)))
-
-
-def _target(message: Message) -> bytes:
-    if message.kind in ("DELEGATECALL", "CALLCODE") or message.delegated:
-        return message.to
-    return message.storage_address
 
 
 def _told(caller: Computation, made: Computation) -> None:

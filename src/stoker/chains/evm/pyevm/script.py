@@ -9,7 +9,7 @@ from eth.exceptions import Revert
 
 from stoker.chains.evm.frame import Log
 from stoker.chains.evm.job import Captured, CaptureJob, Outcome
-from stoker.chains.evm.pyevm.calls import create2_address, create_address
+from stoker.chains.evm.pyevm.addresses import create2_address, create_address
 from stoker.chains.evm.pyevm.cheats import expectations
 from stoker.chains.evm.pyevm.cheats.broadcasts import Broadcast, Prank
 from stoker.chains.evm.pyevm.cheats.expectations import ExpectedCall, ExpectedLog, ExpectedRevert

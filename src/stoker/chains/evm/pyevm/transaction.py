@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from stoker.chains.evm.pyevm.calls import (
-    MAX_CODE,
-    code_at,
-    create_address,
-    execute,
-)
+from stoker.chains.evm.pyevm.addresses import create_address
+from stoker.chains.evm.pyevm.calls import MAX_CODE, code_at, execute
 from stoker.chains.evm.pyevm.computation import Computation, Message
 from stoker.chains.evm.pyevm.world import World
 

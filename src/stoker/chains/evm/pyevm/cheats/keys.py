@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eth_keys.datatypes import PrivateKey
 
-from stoker.chains.evm.pyevm.calls import create2_address, create_address
+from stoker.chains.evm.pyevm.addresses import create2_address, create_address
 from stoker.chains.evm.pyevm.cheats.table import CheatFailed, cheat
 from stoker.chains.evm.pyevm.deployer import CREATE2_DEPLOYER
 
