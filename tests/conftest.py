@@ -27,6 +27,16 @@ from repositories import make_repository
 from stoker.journal.open import open_journal
 
 
+_DEPTH = sys.getrecursionlimit()
+
+
+@pytest.fixture(autouse=True)
+def _recursion() -> None:
+    """py-evm, which Stoker has in processes of its own only, raises the limit of the process that
+    imports it: what is nested deeply would end the tests that come after, instead of failing."""
+    sys.setrecursionlimit(_DEPTH)
+
+
 @pytest.fixture(autouse=True)
 def _log() -> Iterator[None]:
     """A command line that runs in this process sets Stoker's log up for itself."""
