@@ -20,11 +20,13 @@ from nodes import program
 from stoker.api import open_engine
 from stoker.chains.broadcast.broadcaster import Broadcaster
 from stoker.chains.broadcast.outgoing import Outgoing, outgoing
+from stoker.chains.errors import ChainError
 from stoker.chains.evm.anvil import AnvilEngine
 from stoker.chains.load import load
 from stoker.chains.report.registry import Registry
 from stoker.chains.rpc import Rpc
 from stoker.chains.state.remote import Remote
+from stoker.journal.base import RunOver
 
 SCRIPT = "Group.s.sol"
 
@@ -66,14 +68,24 @@ def _tell(text: str) -> None:
 
 async def _main(state: str, settings: str, groups: str, run_id: str) -> None:
     async with open_engine(Path(state, "journal.db"), directory=state) as engine:
-        if run_id:
-            handle = await engine.resume(run_id, park=False)
-        else:  # begin, or ask once more for the same
-            content = Path(groups).read_bytes()
-            several = msgspec.msgpack.decode(content, type=list[Outgoing])
-            async with broadcaster(Path(settings)) as (outbox, _, _):
-                run_id = await outbox.broadcast(engine, several, Path(state))
-            handle = engine.handle(run_id)
+        try:
+            if run_id:
+                handle = await engine.resume(run_id, park=False)
+            else:  # begin, or ask once more for the same
+                content = Path(groups).read_bytes()
+                several = msgspec.msgpack.decode(content, type=list[Outgoing])
+                async with broadcaster(Path(settings)) as (outbox, _, _):
+                    run_id = await outbox.broadcast(engine, several, Path(state))
+                handle = engine.handle(run_id)
+        except RunOver:  # the one before was killed just after the end
+            _tell(run_id)
+            _tell((await engine.journal.run(run_id)).status)
+            return
+        except ChainError as error:
+            assert str(error).startswith("it has been sent"), error
+            _tell(str(error).split()[-1])
+            _tell("succeeded")
+            return
         _tell(run_id)
         outcome = await handle.wait()
         _tell(outcome.status)

@@ -84,7 +84,7 @@ class Broadcaster:
         Returns the id of the run, a step for each transaction, which goes on after a crash as any
         other; asked for again, the same groups go on in the same run. Artefacts are written beneath
         `root` as it goes on. Raises `ChainError`, with nothing sent, also where an RPC is not one
-        that signs, and where some of the groups were broadcast before."""
+        that signs, and where groups have been sent before."""
         groups = [group for group in groups if group.transactions]
         if not groups:
             raise ChainError("there is nothing to send")

@@ -23,8 +23,9 @@ class Register:
         self._folder = engine.directory / "chains" / "broadcasts"
 
     async def again(self, groups: Several[Outgoing]) -> str | None:
-        """The run that these groups were begun to be broadcast by, which goes on; None: there is
-        none. Raises `ChainError` where some were, but not all, and where that run has failed."""
+        """The run that these groups were begun to be broadcast by, which goes on here; None: there
+        is none. Raises `ChainError` where some were, but not all, and where that run is over or
+        another engine's."""
         runs = [await self._run(self._path(one)) for one in groups]
         found = {run for run in runs if run is not None}
         if not found:
@@ -38,14 +39,15 @@ class Register:
         try:
             await self._engine.resume(run_id, park=False)
         except RunBusy:
-            return run_id
+            raise ChainError(f"another engine is at it, in run {run_id}") from None
         except RunOver:
             row = await self._engine.journal.run(run_id)
-            if row.status != "succeeded":
-                raise ChainError(
-                    f"broadcast {run_id} {row.status}: {row.reason}. `stoker rerun {run_id} "
-                    "--failed` tries the rest again, and sends nothing twice"
-                ) from None
+            if row.status == "succeeded":
+                raise ChainError(f"it has been sent, by run {run_id}") from None
+            raise ChainError(
+                f"broadcast {run_id} {row.status}: {row.reason}. `stoker rerun {run_id} --failed` "
+                "tries the rest again, and sends nothing twice"
+            ) from None
         return run_id
 
     def note(self, groups: Several[Outgoing], run_id: str) -> None:
