@@ -81,3 +81,12 @@ def test_a_script_that_prints_without_end_is_cut() -> None:
     loud = msgspec.structs.replace(TAKEN, console=tuple("x" * 1_000 for _ in range(1_000)))
     assert isinstance(loud, Capture)
     assert len(explanation(loud, SENT, REGISTRY)) < 61_000
+
+
+def test_names_and_prints_cannot_write_to_the_terminal() -> None:
+    evil = "\x1b[2J"
+    hostile = source(f"Tok{evil}en", TOKEN, [function("pay", f"address {evil}, uint256 amount")])
+    loud = msgspec.structs.replace(TAKEN, console=(f"{evil}printed",))
+    text = explanation(loud, SENT, Registry([hostile]))
+    assert "\x1b" not in text
+    assert "  \\x1b[2Jprinted" in text and "Tok[2Jen::" in text

@@ -75,7 +75,7 @@ def entries(abi: object, contract: str = "") -> Iterator[Entry]:
         inputs = _parameters(item.get("inputs", ()))
         outputs = _parameters(item.get("outputs", ()))
         name = item.get("name", "")
-        if inputs is not None and isinstance(name, str) and len(name) <= 256:
+        if inputs is not None and _is_name(name):
             yield Entry(kind, name, inputs, outputs or (), contract)
 
 
@@ -93,7 +93,7 @@ def _parameters(items: object, depth: int = 0) -> tuple[Parameter, ...] | None:
 
 def _parameter(item: dict[Any, Any], depth: int) -> Parameter | None:
     name, written = item.get("name") or "", item.get("type")
-    if not isinstance(written, str) or not isinstance(name, str) or len(written) > 64:
+    if not isinstance(written, str) or not _is_name(name) or len(written) > 64:
         return None
     arrays = _ARRAYS.search(written)
     suffix = arrays.group(1) if arrays else ""
@@ -112,7 +112,12 @@ def _parameter(item: dict[Any, Any], depth: int) -> Parameter | None:
     kind = "bytes24" + suffix if base == "function" else base + suffix
     if len(kind) > 1_024:
         return None
-    return Parameter(name[:128], kind, item.get("indexed") is True, components)
+    return Parameter(name, kind, item.get("indexed") is True, components)
+
+
+def _is_name(name: object) -> bool:
+    """Whether it can be one: a terminal might obey what is in another."""
+    return isinstance(name, str) and len(name) <= 256 and name.isprintable()
 
 
 class _Stream(ContextFramesBytesIO):

@@ -22,7 +22,7 @@ class _Abi:
     """One contract's, by selector."""
 
     def __init__(self, name: str, items: Iterable[Entry]) -> None:
-        self.name = name
+        self.name = "".join(one for one in name[:128] if one.isprintable())
         self.functions: dict[bytes, Entry] = {}
         self.errors: dict[bytes, Entry] = {}
         self.events: dict[tuple[bytes, int], Entry] = {}

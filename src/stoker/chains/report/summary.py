@@ -12,7 +12,13 @@ from stoker.chains.report.changes import Asset, Changes
 from stoker.chains.report.compare import Difference, failure_text, transaction_title
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer
-from stoker.chains.report.values import account_text, address_text, arguments_json, hex_text
+from stoker.chains.report.values import (
+    account_text,
+    address_text,
+    arguments_json,
+    hex_text,
+    quoted,
+)
 
 _MAX_TEXT: Final = 60_000
 """Characters of a whole report as text."""
@@ -89,7 +95,7 @@ def _lines(
         yield f"{'Difference' if one.fatal else 'Note'}: {one.message}"
     if capture.console:
         yield "Console:"
-        yield from (f"  {line}" for line in capture.console)
+        yield from (f"  {quoted(line)[1:-1]}" for line in capture.console)
     if replay is None or capture.error is not None:
         yield "Trace of the script:"
         yield Tracer(registry).text(capture.frame)
