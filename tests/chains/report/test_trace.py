@@ -3,7 +3,6 @@
 import msgspec
 from eth_abi.abi import encode
 
-from stoker.chains.report.console import console_line, console_lines
 from stoker.chains.report.known import CONSOLE
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import MAX_STEPS, Tracer
@@ -179,23 +178,9 @@ def test_a_trace_as_json() -> None:
     assert shown["logs"][0]["event"] == "Transfer(address,address,uint256)"
 
 
-def test_console_lines() -> None:
-    def line(signature: str, *values: object) -> str | None:
-        return console_line(calldata(signature, *values))
-
-    assert line("log(string)", "hello") == "hello"
-    assert line("log(string,uint256)", "n =", 7) == "n = 7"
-    assert line("log(string,uint256)", "n = %d!", 7) == "n = 7!"
-    assert line("log(string,address)", "%s", "0x" + OTHER.hex()) == address_text(OTHER)
-    assert line("log(string,bool,uint256,string)", "%s%%|%x", True, 255, "z") == "true%|0xff z"
-    assert line("log(uint256,bool)", 1, False) == "1 false"
-    assert line("log(string,uint256)", "%18e ETH", 1_500_000_000_000_000_000) == "1.5 ETH"
-    assert line("logInt(int256)", -3) == "-3"
-    assert line("logBytes(bytes)", b"\1\2") == "0x0102"
-    assert line("log()") == ""
-    assert line("nothing(uint256)", 1) is None
-    old = selector("log(string,uint)") + encode(["string", "uint256"], ["old", 1])
-    assert console_line(old) == "old 1"
-    printed = call(CONSOLE, calldata("log(string)", "inner"), kind="STATICCALL")
-    reverted = call(ROUTER, error="execution reverted", calls=(printed,))
-    assert console_lines(call(ROUTER, calls=(printed, reverted))) == ("inner", "inner")
+def test_what_is_printed_is_in_its_place() -> None:
+    told = calldata("log(string,uint256)", "n = %d\x1b", 7)
+    line = Tracer(REGISTRY).call_line(call(CONSOLE, told, kind="STATICCALL"))
+    assert line == '[21000] console::log("n = 7\\x1b") [staticcall]'
+    odd = Tracer(REGISTRY).call_line(call(CONSOLE, b"\1\2\3\4\5"))
+    assert odd == "[21000] console::01020304(05)"

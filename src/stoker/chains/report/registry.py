@@ -89,10 +89,6 @@ class Registry:
             return
         self._put(chain_id, where, _Abi(name, entries(abi, name)))
 
-    def label(self, name: str, address: bytes, chain_id: int | None = None) -> None:
-        """Name an address of which nothing else is known."""
-        self._names.setdefault((chain_id, address), name)
-
     def learn(self, frame: Frame, chain_id: int | None = None) -> None:
         """Find out what was created in a frame, by the code that created it, or that was left."""
         for one in walk(frame):

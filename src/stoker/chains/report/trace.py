@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from stoker.chains.evm.frame import Frame, Log
-from stoker.chains.report.abi import Entry, decoded
-from stoker.chains.report.console import console_line
+from stoker.chains.evm.pyevm.console import printed
+from stoker.chains.report.abi import MAX_DATA, Entry, decoded
 from stoker.chains.report.known import CHEATCODES, CONSOLE
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.reverts import reason
@@ -17,6 +17,7 @@ from stoker.chains.report.values import (
     arguments_json,
     arguments_text,
     hex_text,
+    quoted,
 )
 from stoker.chains.report.walk import steps
 
@@ -89,10 +90,10 @@ class Tracer:
         return f"{name or '<unknown>'}@{where}{arguments}"
 
     def _called(self, frame: Frame) -> tuple[str, str]:
-        if frame.to == CONSOLE:
-            line = console_line(frame.input)
+        if frame.to == CONSOLE and len(frame.input) <= MAX_DATA:
+            line = printed(frame.input)
             if line is not None:
-                return "log", repr(line)
+                return "log", quoted(line)
         if len(frame.input) < 4:
             return ("receive" if not frame.input else "fallback"), hex_text(frame.input)[2:]
         found = self._registry.function(frame.to, frame.input, self._chain)
