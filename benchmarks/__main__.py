@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks import (
     agent,
     attempts,
+    chains,
     environment,
     floors,
     graphs,
@@ -51,6 +52,7 @@ MEASURES: dict[str, Callable[..., list[Row]]] = {
     "server": server.measure,
     "scale": scale.measure,
     "agent": agent.measure,
+    "chains": chains.measure,
     "roadmaps": plan_files.measure,
     "roadmap-context": roadmap_context.measure,
     "roadmap-run": roadmap_run.measure,

@@ -1,0 +1,251 @@
+"""Chain groups, beside `forge script` with the same imports and the same warm solc-js.
+
+A group brings its script, which no compiler has seen before, so what is measured is everything but
+the model: review, compile, capture, replay, audit, commit, the journal. forge keeps what nodes have
+told it, also of nodes on loopback, and runs its simulation, as it does by default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.chain_field import Field, done, door, foundry
+from benchmarks.measure import Bench, note
+from benchmarks.table import Row, at_least, at_most
+
+from proxy import Proxy  # beside the tests; `chain_field` knows where
+
+_WARM, _COLD, _TEN, _SIDE_BY_SIDE = 2.5, 8, 15, 1.5
+_TRIPS, _RECEIPTS_MS, _FIRST_MS, _START_SEC, _GROWTH_MB = 3, 20, 100, 1.5, 8
+_LATENCY = 0.05
+_GROUPS = 10
+
+
+def measure(bench: Bench, *, quick: bool) -> list[Row]:
+    """Medians of rounds, and of the ratios within a round."""
+    rounds = 1 if quick else 3 * bench.rounds
+    with Field() as field:
+        return [
+            *asyncio.run(_warm(bench, field, rounds)),
+            *asyncio.run(_cold(bench, field, rounds)),
+            *asyncio.run(_sequence(bench, field, 1 if quick else bench.rounds)),
+            *asyncio.run(_side_by_side(bench, field, rounds)),
+            *asyncio.run(_receipts(bench, field, rounds)),
+            *asyncio.run(_many(bench, field, 60 if quick else 1_000)),
+            *_start(bench, field, rounds),
+        ]
+
+
+async def _warm(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    folder = bench.fresh()
+    pairs = []
+    async with door(folder, field.settings(field.node.url)) as forge, foundry(folder) as foundry_:
+        for number in range(rounds + 1):
+            ours = await done(forge, [field.swap()])
+            pair = ours, await foundry_.script(field.swap(), field.node.url, folder)
+            if number:  # in the first, both read the state
+                pairs.append(pair)
+                _say("warm", pair)
+    return _against_forge("warm group", pairs, _WARM)
+
+
+async def _cold(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """Nothing is known of the chain: a new state directory, a new home of forge's, a new block."""
+    pairs, trips = [], []
+    for _ in range(rounds):
+        folder = bench.fresh()
+        field.node.rpc("anvil_mine")
+        async with foundry(folder) as foundry_:
+            with Proxy(field.node.url, latency=_LATENCY) as proxy:
+                async with door(folder, field.settings(proxy.url)) as forge:
+                    ours = await done(forge, [field.swap()])
+                trips.append(proxy.trips)
+            with Proxy(field.node.url, latency=_LATENCY) as proxy:
+                pairs.append((ours, await foundry_.script(field.swap(), proxy.url, folder)))
+                _say(f"cold, {trips[-1]} round trips, forge's {proxy.trips}", pairs[-1])
+    goal, met = at_most("", max(trips), _TRIPS)
+    title = "cold group, round trips of 50 ms"
+    return [
+        *_against_forge(title, pairs, _COLD),
+        Row(measure="cold group", value=max(trips), unit="round trips", goal=goal, met=met),
+    ]
+
+
+async def _sequence(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """Each after the one before; for forge, which has no such thing, one by one. Both have read
+    the state of the block before."""
+    folder = bench.fresh()
+    pairs = []
+    with Proxy(field.node.url, latency=_LATENCY) as proxy:
+        async with door(folder, field.settings(proxy.url)) as forge, foundry(folder) as foundry_:
+            plan = await forge.create_plan([field.swap()], automatic=True)
+            async for _ in forge.subscribe_results(plan):
+                pass
+            await foundry_.script(field.swap(), proxy.url, folder)
+            for _ in range(rounds):
+                groups = [field.swap(*((index - 1,) if index else ())) for index in range(_GROUPS)]
+                ours = await done(forge, groups)
+                others = [field.swap() for _ in range(_GROUPS)]
+                theirs = [await foundry_.script(one, proxy.url, folder) for one in others]
+                pairs.append((ours, sum(theirs)))
+                _say(f"{_GROUPS} in sequence", pairs[-1])
+    title = f"{_GROUPS} groups in sequence, warm, round trips of 50 ms"
+    return _against_forge(title, pairs, _TEN)
+
+
+async def _side_by_side(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """The same groups, independent and each after the one before."""
+    folder = bench.fresh()
+    pairs = []
+    async with door(folder, field.settings(field.node.url)) as forge:
+        for number in range(rounds + 1):
+            found = []
+            for chained in (False, True):
+                groups = [
+                    field.wrap(*((index - 1,) if chained and index else ()), sender=index)
+                    for index in range(_GROUPS)
+                ]
+                found.append(await done(forge, groups))
+            if number:
+                pairs.append((found[0], found[1]))
+                _say("side by side, in sequence", pairs[-1])
+    ours, other = (statistics.median(pair[n] for pair in pairs) for n in range(2))
+    goal, met = at_least("x faster", _faster(pairs), _SIDE_BY_SIDE)
+    title = f"{_GROUPS} independent groups"
+    return [
+        Row(measure=title, who="stoker, in sequence", value=other * 1000, unit="ms"),
+        Row(measure=title, value=ours * 1000, unit="ms", floor=1 / _faster(pairs), goal=goal,
+            met=met),
+    ]  # fmt: skip
+
+
+async def _receipts(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """Of a plan whose groups stand by, on state that is known."""
+    folder = bench.fresh()
+    receipts, first = [], []
+    async with door(folder, field.settings(field.node.url)) as forge:
+        await done(forge, [field.wrap(sender=index) for index in range(_GROUPS)])
+        for _ in range(rounds):
+            groups = [field.wrap(sender=index) for index in range(_GROUPS)]
+            plan = await forge.create_plan(groups)
+            results = forge.subscribe_results(plan)
+            began = time.perf_counter()
+            begun = await forge.next_groups(plan)
+            receipts.append((time.perf_counter() - began) * 1000)
+            assert (await anext(results)).inner.done
+            first.append((time.perf_counter() - began) * 1000)
+            assert len(begun) == _GROUPS
+            async for _one in results:
+                pass
+            note(f"chains: receipts {receipts[-1]:.1f} ms, first result {first[-1]:.0f} ms")
+    rows = []
+    for title, found, limit in (
+        (f"receipts of {_GROUPS} groups", receipts, _RECEIPTS_MS),
+        (f"first result of {_GROUPS} groups, warm", first, _FIRST_MS),
+    ):
+        value = statistics.median(found)
+        goal, met = at_most("", value, limit, " ms")
+        rows.append(Row(measure=title, value=value, unit="ms", goal=goal, met=met))
+    return rows
+
+
+async def _many(bench: Bench, field: Field, count: int) -> list[Row]:
+    """One plan of so many groups, in ten rows; memory of the engine, its workers and solc."""
+    groups = [
+        field.wrap(*((index - _GROUPS,) if index >= _GROUPS else ()), sender=index % _GROUPS)
+        for index in range(count)
+    ]
+    sizes = []
+    async with door(bench.fresh(), field.settings(field.node.url)) as forge:
+        began = time.perf_counter()
+        plan = await forge.create_plan(groups, automatic=True)
+        there = 0
+        async for one in forge.subscribe_results(plan):
+            assert one.inner.done, one
+            there += 1
+            if there % (count // 5) == 0:
+                gc.collect()
+                sizes.append(_memory(field.node.process.pid))
+                note(f"chains: {there} groups, {sizes[-1]}, {time.perf_counter() - began:.1f} s")
+        each = (time.perf_counter() - began) / count * 1000
+    own, all_ = (sizes[-1][n] - sizes[0][n] for n in range(2))
+    goal, met = at_most("", all_, _GROWTH_MB, " MB")
+    title = f"memory that groups {count // 5} to {count:,} take"
+    return [
+        Row(measure=f"{count:,} groups in one plan, each", value=each, unit="ms"),
+        Row(measure=title, who="stoker, engine alone", value=own, unit="MB"),
+        Row(measure=title, value=all_, unit="MB", goal=goal, met=met),
+    ]
+
+
+def _memory(besides: int) -> tuple[float, float]:
+    """Megabytes of this process, and of it and its children, what they share divided."""
+    own = _proportional(1 and int(Path("/proc/self").readlink().name))
+    children = [one for one in _children() if one != besides]
+    return own, own + sum(map(_proportional, children))
+
+
+def _children(pid: int | None = None) -> Iterator[int]:
+    for file in Path(f"/proc/{pid or 'self'}/task").glob("*/children"):
+        for child in map(int, file.read_text().split()):
+            yield child
+            yield from _children(child)
+
+
+def _proportional(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(one.split()[1]) for one in lines if one.startswith("Pss:")) / 1000
+
+
+def _start(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """From the shell to the end of a plan of one group, with nothing there yet."""
+    found = []
+    for _ in range(rounds):
+        folder = bench.fresh()
+        settings = field.settings(field.node.url)
+        (folder / "chains.toml").write_text(
+            f'sender = "{settings.sender}"\nsolc = "{settings.solc}"\n'
+            f'[chains.mainnet]\nid = 1\nrpc = "{field.node.url}"\n'
+        )
+        (folder / "groups.json").write_text(json.dumps({"groups": [field.wrap(sender=0)]}))
+        began = time.perf_counter()
+        words = ("chain", "run", "groups.json", "--settings", "chains.toml")
+        done_ = subprocess.run(
+            [sys.executable, "-m", "stoker.cli", *words],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        found.append(time.perf_counter() - began)
+        assert done_.returncode == 0, done_
+        note(f"chains: from the shell {found[-1]:.2f} s")
+    value = statistics.median(found)
+    goal, met = at_most("", value, _START_SEC, " s")
+    return [Row(measure="1 group, from the shell", value=value, unit="s", goal=goal, met=met)]
+
+
+def _say(what: str, pair: tuple[float, float]) -> None:
+    note(f"chains: {what}: {pair[0] * 1000:.0f} ms, {pair[1] * 1000:.0f} ms")
+
+
+def _faster(pairs: list[tuple[float, float]]) -> float:
+    return statistics.median(theirs / ours for ours, theirs in pairs)
+
+
+def _against_forge(title: str, pairs: list[tuple[float, float]], limit: float) -> list[Row]:
+    ours, theirs = (statistics.median(pair[n] for pair in pairs) * 1000 for n in range(2))
+    faster = _faster(pairs)
+    goal, met = at_least("x faster", faster, limit)
+    return [
+        Row(measure=title, who="forge script", value=theirs, unit="ms"),
+        Row(measure=title, value=ours, unit="ms", floor=1 / faster, goal=goal, met=met),
+    ]
