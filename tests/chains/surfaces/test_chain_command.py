@@ -127,3 +127,7 @@ def test_what_groups_came_to_is_tried_and_then_sent(
     assert balance() == before + 5 * 10**18
     (made,) = (project / "broadcast").glob("*/1/run-latest.json")
     assert json.loads(made.read_text())["receipts"]
+    again = stoker("chain", "broadcast", "last", "--send", "--group", "0")
+    assert again.status == 2
+    assert "it has been sent, by run broadcast-" in again.err
+    assert balance() == before + 5 * 10**18
