@@ -8,22 +8,12 @@ from collections.abc import Awaitable, Callable, Collection
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.chains.errors import (
-    AuditFailed,
-    CompileFailed,
-    LimitReached,
-    ScriptRefused,
-    ScriptReverted,
-)
+from stoker.chains.errors import MENDABLE, AuditFailed, ScriptRefused, ScriptReverted
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
 from stoker.chains.parts import Committed, Mending
 from stoker.together import both
-
-MENDABLE = (CompileFailed, ScriptRefused, ScriptReverted, AuditFailed, LimitReached)
-"""What another script may do better."""
-
 
 Settled = Callable[[Collection[int]], Awaitable[Collection[int]]]
 

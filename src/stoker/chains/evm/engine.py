@@ -53,7 +53,3 @@ class Capturing(Protocol):
 class Replaying(Protocol):
     async def replay(self, job: ReplayJob) -> Replay:
         """Send transactions. What fails is in the answer; raises `LimitReached`, `RpcError`."""
-
-
-class ExecutionEngine(Capturing, Replaying, Protocol):
-    """Both."""
