@@ -44,7 +44,7 @@ _REASONS: Final = {
     "prompt": "nobody is there to be asked",
     "read": "a script reads no files",
     "write": "a script writes no files",
-    "rememberKey": "private keys never reach a script: vm.startBroadcast(address) names who signs",
+    "rememberKeys": "private keys never reach a script: vm.startBroadcast(address) names who signs",
     "sleep": "a script does not wait",
     "rpc": "a script reaches chains by their aliases alone",
 }

@@ -34,6 +34,7 @@ interface VmSafe {
     function stopBroadcast() external;
 
     function addr(uint256 privateKey) external pure returns (address keyAddr);
+    function rememberKey(uint256 privateKey) external returns (address keyAddr);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function computeCreate2Address(bytes32 salt, bytes32 initCodeHash) external pure returns (address);
