@@ -44,6 +44,7 @@ interface Outside {
 }
 library Sums { function twice(uint256 a) external pure returns (uint256) { return 2 * a; } }
 contract Child { uint256 public x = 2; }
+contract Deep { fallback() external { (bool done, ) = address(this).call(""); require(done); } }
 contract Made {
     uint256 public y; Child public c; event Said(uint256 indexed a, string b);
     constructor(uint256 a) payable { y = a; c = new Child(); }
@@ -125,8 +126,9 @@ def within(nodes, worlds):
         CHAINS,
         "vm.broadcast(); new Made(Sums.twice(4));",
         "answer = 5;",
+        'Deep deep = new Deep(); (bool done, ) = address(deep).call(""); answer = done ? 1 : 2;',
     ],
-    ids=["swap", "chains", "library", "nothing"],
+    ids=["swap", "chains", "library", "nothing", "deep"],
 )
 def test_forge_and_the_engine_in_process_capture_the_same(within, body):
     async def scenario(engine, job, remote):

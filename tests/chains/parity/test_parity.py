@@ -19,7 +19,7 @@ from stoker.chains.evm.traced import read_frame
 from stoker.chains.report.audit import changes
 from stoker.chains.report.compare import differences
 from stoker.chains.report.summary import capture_error
-from stoker.chains.report.walk import walk
+from stoker.chains.evm.walk import walk
 from stoker.chains.state.change import AccountChange
 
 FORGE_IS_WRONG = {

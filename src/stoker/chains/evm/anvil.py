@@ -20,15 +20,8 @@ from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
 from stoker.chains.evm.overlay import Overlay
 from stoker.chains.evm.program import Program, find
 from stoker.chains.evm.stateserver import StateServer, View
-from stoker.chains.evm.traced import (
-    frames_of,
-    logs_of,
-    note_access,
-    pay,
-    read_difference,
-    read_frame,
-    read_prestate,
-)
+from stoker.chains.evm.traced import note_access, pay, read_difference, read_frame, read_prestate
+from stoker.chains.evm.walk import logs_of, walk
 from stoker.chains.hexadecimal import text
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
@@ -254,7 +247,7 @@ class _Replay:
             why = f"{text(one.from_)} does not have {one.value} wei"
             return _unsent(one, self._gas(one), why)
         frame = msgspec.structs.replace(frame, gas=self._gas(one))
-        ran = {it.to for it in frames_of(frame) if len(it.to) == 20}
+        ran = {it.to for it in walk(frame) if len(it.to) == 20}
         codes = await overlay.codes(list(ran))
         note_access(access, frame, touched, codes)
         pay(frame, self._running[one.chain_id], access.spent)
@@ -263,7 +256,7 @@ class _Replay:
             succeeded=not failed,
             gas_used=frame.gas_used,
             output=frame.output,
-            logs=tuple(logs_of(frame)),
+            logs=logs_of(frame),
             frame=frame,
             created=frame.to if one.to is None and not failed else None,
             error=frame.error,

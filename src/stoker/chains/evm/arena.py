@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
-from typing import Any
-
 from msgspec import Struct
 
 from stoker.chains.broadcast.artefact import Sequence, Transaction
 from stoker.chains.evm.frame import CallType, Frame, Log
 from stoker.chains.evm.job import Capture, Captured, Outcome
-from stoker.chains.evm.traced import frames_of, logs_of
+from stoker.chains.evm.walk import logs_of, walk
 from stoker.chains.hexadecimal import data, quantity
 
 
@@ -60,7 +58,7 @@ class Told(Struct):
 
 def read_capture(told: Told, sequences: Several[Sequence], error: str | None) -> Capture:
     """`error`: why the script failed."""
-    frames = [_frame(_nodes(arena), 0, 0) for _, arena in told.traces]
+    frames = [_frame(_nodes(arena)) for _, arena in told.traces]
     captured = (_captured(each) for one in sequences for each in one.transactions)
     matched = list(_matched(frames, captured))
     return Capture(
@@ -70,7 +68,7 @@ def read_capture(told: Told, sequences: Several[Sequence], error: str | None) ->
         error=error,
         returned=data(told.returned) if error is None else b"",
         outcomes=tuple(
-            Outcome(succeeded=frame.error is None, output=frame.output, logs=tuple(logs_of(frame)))
+            Outcome(succeeded=frame.error is None, output=frame.output, logs=logs_of(frame))
             for _, frame in matched
         ),
     )
@@ -82,7 +80,7 @@ def _matched(
     """Each transaction with the call that it was; both are told in the order in which they were
     made."""
     wanted = next(waiting, None)
-    for one in (one for frame in frames for one in frames_of(frame)):
+    for one in (one for frame in frames for one in walk(frame)):
         if wanted is not None and _is(one, wanted):
             yield wanted, one
             wanted = next(waiting, None)
@@ -116,23 +114,29 @@ def _nodes(arena: _Arena | list[_Node]) -> list[_Node]:
     return arena.arena if isinstance(arena, _Arena) else arena
 
 
-def _frame(nodes: list[_Node], at: int, depth: int) -> Frame:
-    node = nodes[at]
-    call = node.trace
-    return Frame(
-        type=call.kind,
-        from_=data(call.caller, 20),
-        to=data(call.address, 20),
-        value=quantity(call.value),
-        gas=call.gas_limit,
-        gas_used=call.gas_used,
-        input=data(call.data),
-        output=data(call.output),
-        error=None if call.success else _why(call.status),
-        logs=tuple(_log(one) for one in node.logs),
-        calls=tuple(_frame(nodes, child, depth + 1) for child in node.children),
-        depth=depth,
-    )
+def _frame(nodes: list[_Node]) -> Frame:
+    """Of the first. Not by recursion: calls may be a thousand deep."""
+    found = [(0, 0)]
+    for at, depth in found:
+        found.extend((child, depth + 1) for child in nodes[at].children)
+    made: dict[int, Frame] = {}
+    for at, depth in reversed(found):
+        call = nodes[at].trace
+        made[at] = Frame(
+            type=call.kind,
+            from_=data(call.caller, 20),
+            to=data(call.address, 20),
+            value=quantity(call.value),
+            gas=call.gas_limit,
+            gas_used=call.gas_used,
+            input=data(call.data),
+            output=data(call.output),
+            error=None if call.success else _why(call.status),
+            logs=tuple(map(_log, nodes[at].logs)),
+            calls=tuple(made[child] for child in nodes[at].children),
+            depth=depth,
+        )
+    return made[0]
 
 
 def _why(status: str | None) -> str:
@@ -140,6 +144,5 @@ def _why(status: str | None) -> str:
 
 
 def _log(told: _ToldLog) -> Log:
-    raw: Any = told.raw_log
-    topics = tuple(data(one, 32) for one in raw.topics)
-    return Log(data(told.address, 20), topics, data(raw.data), told.position)
+    topics = tuple(data(one, 32) for one in told.raw_log.topics)
+    return Log(data(told.address, 20), topics, data(told.raw_log.data), told.position)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.chains.evm.frame import CallType, Frame, Log
+from stoker.chains.evm.walk import walk
 from stoker.chains.hexadecimal import data, quantity
 from stoker.chains.state.change import Access
 
@@ -60,7 +60,10 @@ class Difference(Struct):
 
 def read_frame(result: Any) -> Frame:
     """Raises `ValueError`, `msgspec.ValidationError`."""
-    return _frame(msgspec.convert(result, _Call), 0)
+    try:
+        return _frame(msgspec.convert(result, _Call))
+    except RecursionError:
+        raise ValueError("its calls are nested too deeply to be read") from None
 
 
 def read_difference(result: Any) -> Difference:
@@ -74,28 +77,6 @@ def read_prestate(result: Any) -> dict[bytes, set[int]]:
     return {data(name, 20): set(one.slots()) for name, one in told.items()}
 
 
-def logs_of(frame: Frame) -> Iterator[Log]:
-    """Those that count, in order: what a failed call said was not said."""
-    if frame.error is not None:
-        return
-    calls = iter(frame.calls)
-    told = 0
-    for log in frame.logs:
-        while told < log.position:
-            yield from logs_of(next(calls))
-            told += 1
-        yield log
-    for call in calls:
-        yield from logs_of(call)
-
-
-def frames_of(frame: Frame) -> Iterator[Frame]:
-    """It, and all within it, in the order in which they began."""
-    yield frame
-    for call in frame.calls:
-        yield from frames_of(call)
-
-
 def note_access(
     access: Access, frame: Frame, touched: dict[bytes, set[int]], codes: dict[bytes, bytes]
 ) -> None:
@@ -105,7 +86,7 @@ def note_access(
         if slots:
             access.slots.setdefault(address, set()).update(slots)
     access.codes.update(touched)
-    for one in frames_of(frame):
+    for one in walk(frame):
         if one.type == "CREATE":
             access.nonces.add(one.from_)
         creates = one.type in {"CREATE", "CREATE2"}
@@ -121,16 +102,20 @@ def note_access(
 def pay(frame: Frame, running: dict[bytes, int], spent: dict[bytes, int]) -> None:
     """Follow a transaction's payments. `running`: what accounts have gained so far; `spent`: how
     much they must have had to begin with."""
-    before = dict(running) if frame.error is not None else None
-    if frame.value and frame.type in {"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"}:
-        running[frame.from_] = running.get(frame.from_, 0) - frame.value
-        spent[frame.from_] = max(spent.get(frame.from_, 0), -running[frame.from_])
-        running[frame.to] = running.get(frame.to, 0) + frame.value
-    for call in frame.calls:
-        pay(call, running, spent)
-    if before is not None:  # what was paid came back
-        running.clear()
-        running.update(before)
+    todo: list[Frame | dict[bytes, int]] = [frame]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):  # what a failed call paid came back
+            running.clear()
+            running.update(one)
+            continue
+        if one.error is not None:
+            todo.append(dict(running))
+        if one.value and one.type in {"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"}:
+            running[one.from_] = running.get(one.from_, 0) - one.value
+            spent[one.from_] = max(spent.get(one.from_, 0), -running[one.from_])
+            running[one.to] = running.get(one.to, 0) + one.value
+        todo.extend(reversed(one.calls))
 
 
 @lru_cache(maxsize=4096)
@@ -146,26 +131,31 @@ def looks_at_balances(code: bytes) -> frozenset[int]:
     return frozenset(found)
 
 
-def _frame(told: _Call, depth: int) -> Frame:
-    return Frame(
-        type=told.type,
-        from_=data(told.from_, 20),
-        to=data(told.to, 20) if told.to and told.error is None else data(told.to or "0x"),
-        value=quantity(told.value or "0x0"),
-        gas=quantity(told.gas),
-        gas_used=quantity(told.gas_used),
-        input=data(told.input),
-        output=data(told.output or "0x"),
-        error=None if told.error is None else _WORDS.get(told.error, told.error),
-        logs=tuple(
-            Log(
-                data(log.address, 20),
-                tuple(data(topic, 32) for topic in log.topics),
-                data(log.data),
-                log.position if isinstance(log.position, int) else quantity(log.position),
-            )
-            for log in told.logs or ()
-        ),
-        calls=tuple(_frame(call, depth + 1) for call in told.calls or ()),
-        depth=depth,
-    )
+def _frame(told: _Call) -> Frame:
+    """Not by recursion: calls may be a thousand deep."""
+    found = [(told, 0)]
+    for call, depth in found:
+        found.extend((one, depth + 1) for one in call.calls or ())
+    made: dict[int, Frame] = {}
+    for call, depth in reversed(found):
+        made[id(call)] = Frame(
+            type=call.type,
+            from_=data(call.from_, 20),
+            to=data(call.to, 20) if call.to and call.error is None else data(call.to or "0x"),
+            value=quantity(call.value or "0x0"),
+            gas=quantity(call.gas),
+            gas_used=quantity(call.gas_used),
+            input=data(call.input),
+            output=data(call.output or "0x"),
+            error=None if call.error is None else _WORDS.get(call.error, call.error),
+            logs=tuple(map(_log, call.logs or ())),
+            calls=tuple(made[id(one)] for one in call.calls or ()),
+            depth=depth,
+        )
+    return made[id(told)]
+
+
+def _log(told: _Log) -> Log:
+    place = told.position if isinstance(told.position, int) else quantity(told.position)
+    topics = tuple(data(topic, 32) for topic in told.topics)
+    return Log(data(told.address, 20), topics, data(told.data), place)

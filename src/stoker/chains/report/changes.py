@@ -9,7 +9,7 @@ from eth_hash.auto import keccak
 from msgspec import Struct, field
 
 from stoker.chains.evm.frame import Frame, Log
-from stoker.chains.report.walk import standing
+from stoker.chains.evm.walk import standing
 
 _NOBODY: Final = bytes(20)
 _MAX: Final = (1 << 256) - 1

@@ -13,7 +13,7 @@ from stoker.chains.report.known import CHEATCODES
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer
 from stoker.chains.report.values import account_text, address_text, hex_text, number_text
-from stoker.chains.report.walk import walk
+from stoker.chains.evm.walk import walk
 
 _DRIFT: Final = 100_000
 """What accrues from one block to the next is less than one part in so many."""

@@ -11,7 +11,7 @@ from stoker.chains.address import BadAddress, parsed
 from stoker.chains.evm.frame import Frame
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
 from stoker.chains.report.known import CHEATCODES, NAMES, cheatcodes, known
-from stoker.chains.report.walk import walk
+from stoker.chains.evm.walk import walk
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.sources.contract_source import ContractSource
 

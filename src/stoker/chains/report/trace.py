@@ -19,7 +19,7 @@ from stoker.chains.report.values import (
     hex_text,
     quoted,
 )
-from stoker.chains.report.walk import steps
+from stoker.chains.evm.walk import steps
 
 MAX_STEPS: Final = 2_000
 """Calls and logs that a trace shows."""

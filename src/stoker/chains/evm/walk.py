@@ -37,3 +37,8 @@ def steps(frame: Frame) -> Iterator[Frame | tuple[Frame, Log]]:
         position = max(position, log.position)
         yield frame, log
     yield from frame.calls[position:]
+
+
+def logs_of(frame: Frame) -> tuple[Log, ...]:
+    """Those that count, in order: what a failed call said was not said."""
+    return tuple(one[1] for one in standing(frame) if isinstance(one, tuple))
