@@ -17,7 +17,7 @@ from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
-from stoker.chains.evm.overlay import Overlay
+from stoker.chains.evm.overrides import Overrides
 from stoker.chains.evm.program import Program, find
 from stoker.chains.evm.stateserver import StateServer, View
 from stoker.chains.evm.traced import note_access, pay, read_difference, read_frame, read_prestate
@@ -160,7 +160,7 @@ class _Replay:
 
     def __init__(self, engine: AnvilEngine, remote: RemoteState, job: ReplayJob) -> None:
         self._engine, self._remote, self._job = engine, remote, job
-        self._overlays: dict[int, Overlay] = {}
+        self._states: dict[int, Overrides] = {}
         self._accesses: dict[int, Access] = {}
         self._running: dict[int, dict[bytes, int]] = {}
         """What accounts have gained since the job began."""
@@ -169,53 +169,52 @@ class _Replay:
         done: list[Replayed] = []
         error = None
         for at, one in enumerate(self._job.transactions):
-            overlay = await self._overlay(one.chain_id)
-            why = await self._unfit(one, overlay)
+            state = await self._state(one.chain_id)
+            why = await self._unfit(one, state)
             if why is not None:
                 done.append(_unsent(one, self._gas(one), why))
                 error = f"transaction {at} cannot be sent: {why}"
                 break
-            done.append(await self._transaction(one, overlay))
+            done.append(await self._transaction(one, state))
             if done[-1].error is not None:
                 verb = "failed" if done[-1].gas_used else "cannot be sent"
                 error = f"transaction {at} {verb}: {done[-1].error}"
                 break
         return Replay(
             transactions=tuple(done),
-            deltas={chain_id: overlay.delta for chain_id, overlay in self._overlays.items()},
+            deltas={chain_id: state.delta for chain_id, state in self._states.items()},
             accesses=self._accesses,
             error=error,
         )
 
-    async def _overlay(self, chain_id: int) -> Overlay:
+    async def _state(self, chain_id: int) -> Overrides:
         chains = self._job.chains
-        if chain_id not in self._overlays:
-            overlay = Overlay(
-                self._remote, chains.pins[chain_id], chains.deltas.get(chain_id, Delta())
-            )
-            await overlay.prepare()
-            self._overlays[chain_id] = overlay
+        if chain_id not in self._states:
+            before = chains.deltas.get(chain_id, Delta())
+            state = Overrides(self._remote, chains.pins[chain_id], before)
+            await state.prepare()
+            self._states[chain_id] = state
             self._accesses[chain_id] = Access()
             self._running[chain_id] = {}
-        return self._overlays[chain_id]
+        return self._states[chain_id]
 
     def _gas(self, one: Captured) -> int:
         most = self._job.chains.pins[one.chain_id].gas_limit
         return min(one.gas or most, self._job.limits.gas)
 
-    async def _unfit(self, one: Captured, overlay: Overlay) -> str | None:
+    async def _unfit(self, one: Captured, state: Overrides) -> str | None:
         """What a traced call does not look at, and a block would."""
         if self._job.relayed:
             return None
-        nonce = await overlay.nonce(one.from_)
+        nonce = await state.nonce(one.from_)
         if nonce != one.nonce:
             return f"nonce is {one.nonce}, and the next of {text(one.from_)} is {nonce}"
-        code = (await overlay.codes([one.from_]))[one.from_]
+        code = (await state.codes([one.from_]))[one.from_]
         if code and not code.startswith(_DELEGATED):
             return f"{text(one.from_)} is a contract, which sends no transactions (EIP-3607)"
         return None
 
-    async def _transaction(self, one: Captured, overlay: Overlay) -> Replayed:
+    async def _transaction(self, one: Captured, state: Overrides) -> Replayed:
         pin = self._job.chains.pins[one.chain_id]
         rpc = (await self._engine.node(pin)).rpc
         call = {
@@ -225,7 +224,7 @@ class _Replay:
             "gas": hex(self._gas(one)),
         } | ({} if one.to is None else {"to": text(one.to)})
         asked = [call, hex(pin.number)]
-        options = {"stateOverrides": overlay.overrides(), "blockOverrides": _block(pin)}
+        options = {"stateOverrides": state.told(), "blockOverrides": _block(pin)}
 
         def trace(
             tracer: str, config: dict[str, bool], read: Callable[[Any], T]
@@ -248,7 +247,7 @@ class _Replay:
             return _unsent(one, self._gas(one), why)
         frame = msgspec.structs.replace(frame, gas=self._gas(one))
         ran = {it.to for it in walk(frame) if len(it.to) == 20}
-        codes = await overlay.codes(list(ran))
+        codes = await state.codes(list(ran))
         note_access(access, frame, touched, codes)
         pay(frame, self._running[one.chain_id], access.spent)
         failed = frame.error is not None
@@ -260,7 +259,7 @@ class _Replay:
             frame=frame,
             created=frame.to if one.to is None and not failed else None,
             error=frame.error,
-            storage=overlay.apply(difference),
+            storage=state.apply(difference),
         )
 
 

@@ -17,9 +17,9 @@ from stoker.chains.errors import ChainError
 from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.hexadecimal import data, quantity, text, word
-from stoker.chains.state.change import AccountChange, Delta
+from stoker.chains.state.change import Delta
+from stoker.chains.state.overlay import Overlay
 
-_UNCHANGED: Final = AccountChange()
 _MOST: Final = 64 << 20
 """Bytes of one request."""
 _METHODS: Final = frozenset(
@@ -34,7 +34,7 @@ class View:
     def __init__(self, remote: RemoteState, pin: Pin, delta: Delta | None = None) -> None:
         self._remote = remote
         self._pin = pin
-        self._delta = {} if delta is None else delta.accounts
+        self._state = Overlay(remote, pin, delta or Delta())
         self.failure: ChainError | None = None
         """Why something could not be answered: whoever asked tells it in words of its own."""
 
@@ -42,7 +42,7 @@ class View:
         """The result. Raises `ChainError`, and `ValueError` for what no node would understand."""
         pin = self._pin
         if method in _METHODS:
-            return await self._state(method, data(params[0], 20), params)
+            return await self._read(method, data(params[0], 20), params)
         match method:
             case "eth_chainId":
                 return hex(pin.chain_id)
@@ -75,23 +75,13 @@ class View:
                 return "stoker"
         raise _Unknown(method)
 
-    async def _state(self, method: str, address: bytes, params: list[Any]) -> str:
-        change = self._delta.get(address, _UNCHANGED)
+    async def _read(self, method: str, address: bytes, params: list[Any]) -> str:
         if method == "eth_getStorageAt":
-            slot = quantity(params[1])
-            if slot in change.storage:
-                return word(change.storage[slot])
-            found = (
-                0 if change.cleared else (await self._remote.slots(self._pin, [(address, slot)]))[0]
-            )
-            return word(found)
-        (account,) = await self._remote.accounts(self._pin, [address])
+            return word(await self._state.slot(address, quantity(params[1])))
+        (account,) = await self._state.accounts([address])
         if method == "eth_getCode":
-            code = change.code if change.code is not None else account.code
-            return text(b"" if change.cleared and change.code is None else code)
-        if method == "eth_getBalance":
-            return hex(change.balance + (0 if change.cleared else account.balance))
-        return hex(change.nonce + (0 if change.cleared else account.nonce))
+            return text(account.code)
+        return hex(account.balance if method == "eth_getBalance" else account.nonce)
 
 
 class _Unknown(Exception):

@@ -24,8 +24,21 @@ def merge(deltas: Iterable[Delta]) -> Delta:
     for delta in others:
         for address, change in delta.accounts.items():
             before = accounts.get(address)
-            accounts[address] = change if before is None else _then(before, change)
+            accounts[address] = change if before is None else then(before, change)
     return Delta(accounts)
+
+
+def then(before: AccountChange, after: AccountChange) -> AccountChange:
+    """One change that does what the two do."""
+    if after.cleared:
+        return after
+    return AccountChange(
+        balance=before.balance + after.balance,
+        nonce=before.nonce + after.nonce,
+        code=before.code if after.code is None else after.code,
+        storage=before.storage | after.storage if after.storage else before.storage,
+        cleared=before.cleared,
+    )
 
 
 def merge_chains(deltas: Iterable[Mapping[int, Delta]]) -> dict[int, Delta]:
@@ -71,15 +84,3 @@ class Overlay:
             return change.storage.get(slot, 0)
         (value,) = await self._remote.slots(self._pin, [(address, slot)])
         return value
-
-
-def _then(before: AccountChange, after: AccountChange) -> AccountChange:
-    if after.cleared:
-        return after
-    return AccountChange(
-        balance=before.balance + after.balance,
-        nonce=before.nonce + after.nonce,
-        code=before.code if after.code is None else after.code,
-        storage=before.storage | after.storage if after.storage else before.storage,
-        cleared=before.cleared,
-    )

@@ -11,55 +11,45 @@ from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.traced import Difference, TracedAccount
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import AccountChange, Delta
+from stoker.chains.state.overlay import Overlay, then
 
 _UNCHANGED: Final = AccountChange()
 _NOTHING: Final = TracedAccount()
 
 
-class Overlay:
-    """One chain. `delta` is what came about since `prepare`."""
+class Overrides:
+    """Of one chain. `delta` is what came about since `prepare`."""
 
     def __init__(self, remote: RemoteState, pin: Pin, before: Delta) -> None:
-        self._remote, self._pin = remote, pin
         self._changes = dict(before.accounts)
+        self._state = Overlay(remote, pin, Delta(self._changes))
         self._overrides: dict[str, dict[str, Any]] = {}
         self.delta = Delta()
 
     async def prepare(self) -> None:
         """Raises `RpcError`."""
         addresses = list(self._changes)
-        accounts = await self._remote.accounts(self._pin, addresses)
+        accounts = await self._state.accounts(addresses)
         for address, account in zip(addresses, accounts, strict=True):
             change = self._changes[address]
-            gone = change.cleared
-            told: dict[str, Any] = {
-                "balance": hex(change.balance + (0 if gone else account.balance)),
-                "nonce": hex(change.nonce + (0 if gone else account.nonce)),
-            }
-            if change.code is not None or gone:
-                told["code"] = text(change.code or b"")
+            told: dict[str, Any] = {"balance": hex(account.balance), "nonce": hex(account.nonce)}
+            if change.code is not None or change.cleared:
+                told["code"] = text(account.code)
             self._overrides[text(address)] = told | _storage(change)
 
-    def overrides(self) -> Mapping[str, Any]:
+    def told(self) -> Mapping[str, Any]:
         """As `debug_traceCall` takes them."""
         return self._overrides
 
     async def nonce(self, address: bytes) -> int:
         """Raises `RpcError`."""
-        change = self._changes.get(address, _UNCHANGED)
-        if change.cleared:
-            return change.nonce
-        return change.nonce + (await self._remote.accounts(self._pin, [address]))[0].nonce
+        (account,) = await self._state.accounts([address])
+        return account.nonce
 
     async def codes(self, addresses: list[bytes]) -> dict[bytes, bytes]:
         """Of those that exist. Raises `RpcError`."""
-        found = {}
-        accounts = await self._remote.accounts(self._pin, addresses)
-        for address, account in zip(addresses, accounts, strict=True):
-            change = self._changes.get(address, _UNCHANGED)
-            code = b"" if change.cleared else account.code
-            found[address] = change.code if change.code is not None else code
-        return found
+        accounts = await self._state.accounts(addresses)
+        return {where: one.code for where, one in zip(addresses, accounts, strict=True)}
 
     def apply(self, difference: Difference) -> dict[bytes, dict[int, tuple[int, int]]]:
         """What a transaction did; returns the slots, as they were and as they are."""
@@ -80,7 +70,7 @@ class Overlay:
         if after is None:  # it has destroyed itself
             change = AccountChange(code=b"", cleared=True)
             slots = {slot: (value, 0) for slot, value in had.items() if value}
-            self._note(address, change, replaced=True)
+            self._note(address, change)
             self._overrides[text(address)] = {"balance": "0x0", "nonce": "0x0", "code": "0x"} | (
                 _storage(change)
             )
@@ -116,16 +106,9 @@ class Overlay:
         told |= _storage(self._changes[address])
         return slots
 
-    def _note(self, address: bytes, change: AccountChange, replaced: bool = False) -> None:
+    def _note(self, address: bytes, change: AccountChange) -> None:
         for changes in (self._changes, self.delta.accounts):
-            earlier = _UNCHANGED if replaced else changes.get(address, _UNCHANGED)
-            changes[address] = AccountChange(
-                balance=earlier.balance + change.balance,
-                nonce=earlier.nonce + change.nonce,
-                code=earlier.code if change.code is None else change.code,
-                storage=earlier.storage | change.storage,
-                cleared=earlier.cleared or change.cleared,
-            )
+            changes[address] = then(changes.get(address, _UNCHANGED), change)
 
 
 def _storage(change: AccountChange) -> dict[str, Any]:
