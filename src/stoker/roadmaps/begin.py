@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,10 +23,14 @@ from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
 from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
-from stoker.roadmaps.unit import Job, is_open
+from stoker.roadmaps.unit import Job, Unit, family, is_open
 from stoker.workspace.errors import NotARepository, WorkspaceError
 from stoker.workspace.repository import Repository
 from stoker.workspace.status import entries
+
+_MOST_SAID: Final = 10
+_SAID: Final = 2_000
+"""Characters of each."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -107,6 +111,8 @@ async def prepare(
         roadmap = _done(roadmap, await _finished(repository, base, by_runs, chosen.only))
     nothing = retry_failed and not chosen.only
     units = () if nothing else tuple(plan.units_of(roadmap, chosen))
+    if by_runs:
+        units = tuple(replace(one, unit=_told(one.unit, by_runs)) for one in units)
     made = plan.plan(roadmap, units, job, chosen, kinds=kinds)
     return Prepared(
         roadmap=roadmap,
@@ -203,6 +209,12 @@ async def _finished(
             if (await repository.git.run(*args, accept=(0, 1, 128))).code == 0:
                 finished.add(name)
     return frozenset(finished)
+
+
+def _told(unit: Unit, by_runs: Differing) -> Unit:
+    """With what people said of the work of earlier runs."""
+    said = [text[:_SAID] for task in family(unit.tasks) for text in by_runs.said.get(task.id, ())]
+    return replace(unit, said=tuple(dict.fromkeys(said))[-_MOST_SAID:])
 
 
 def _done(roadmap: Roadmap, finished: frozenset[str]) -> Roadmap:

@@ -23,6 +23,8 @@ class Planned(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     tasks: tuple[str | Task, ...]
     """Ids of tasks of the document; in full what is not in it."""
     options: Options = Options()
+    said: tuple[str, ...] = ()
+    """See `Unit.said`."""
 
 
 class Begun(Struct, frozen=True, kw_only=True):
@@ -41,13 +43,15 @@ class Begun(Struct, frozen=True, kw_only=True):
                 task.id if self.tasks.get(task.id) == task else task for task in unit.tasks
             ),
             options=unit.options,
+            said=unit.said,
         )
 
     def unit(self, planned: Planned) -> Unit:
         """A step's unit, whole."""
         found = tuple(self.tasks[task] if isinstance(task, str) else task for task in planned.tasks)
         goals = {phase.id: phase.goal or phase.text for phase in self.document.phases}
-        return Unit(tasks=found, options=planned.options, goal=goals.get(found[0].phase or "", ""))
+        goal = goals.get(found[0].phase or "", "")
+        return Unit(tasks=found, options=planned.options, goal=goal, said=planned.said)
 
 
 def begun(roadmap: Roadmap, job: Job, settings: Settings) -> Begun:

@@ -33,6 +33,8 @@ class Differing(Struct, frozen=True, kw_only=True):
     """Of which the file is to say what the run came to, and could not be written."""
     ticked: Mapping[str, Known]
     """Ticked, and no run has shown that they are done."""
+    said: Mapping[str, tuple[str, ...]]
+    """What people said of work for them when they turned it down, the last last."""
 
 
 def same_plan(one: Roadmap, other: Roadmap) -> bool:
@@ -49,6 +51,7 @@ async def differing(
 ) -> Differing:
     """`plan_id`: by the runs of this plan only; `without`: but for this run."""
     found: dict[str, Known] = {}
+    said: dict[str, tuple[str, ...]] = {}
     standings = Standings(journal)
     async for row in of_roadmaps(journal, plan_id):
         if row.run_id == without:
@@ -58,9 +61,12 @@ async def differing(
             continue
         same = match(run.document, roadmap).same
         for one in run.units:
-            for task in family(one.unit.tasks) if one.status != "pending" or one.unmarked else ():
+            begun = one.status != "pending" or one.unmarked
+            for task in family(one.unit.tasks) if begun or one.said else ():
                 if is_open(task) and (name := same.get(task.id)) is not None:
-                    found.setdefault(name, Known(run_id=run.run_id, standing=one))
+                    said[name] = one.said + said.get(name, ())
+                    if begun:
+                        found.setdefault(name, Known(run_id=run.run_id, standing=one))
     tasks = [(task, found[task.id]) for task in roadmap.walk() if task.id in found]
     review = {task.id: one for task, one in tasks if one.standing.to_review}
     return Differing(
@@ -78,6 +84,7 @@ async def differing(
             and task.id not in review
             and not (one.standing.done or one.standing.unmarked)
         },
+        said=said,
     )
 
 

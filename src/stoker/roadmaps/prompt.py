@@ -129,6 +129,10 @@ def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:
     head = "# Your task" if len(unit.tasks) == 1 else "# Your tasks, in this order"
     parts.append(head)
     parts += [_task(task, 2) if whole else f"## {task.id}: {task.title}" for task in unit.tasks]
+    if unit.said:
+        listed = "\n".join(f"- {text}" for text in unit.said)
+        head = "# What people said of earlier work for it, which they turned down"
+        parts.append(f"{head}\n\n{listed}")
     return "\n\n".join(parts)
 
 

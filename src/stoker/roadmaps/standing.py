@@ -51,6 +51,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     """On the roadmap's branch; empty: none."""
     unmarked: Mapping[str, str] = {}
     """Tasks whose status is to be written into the plan file, and why it was not."""
+    said: tuple[str, ...] = ()
+    """What people said of its work when they turned it down."""
     waits: tuple[str, ...] = ()
     """Ids of tasks it waits for."""
     started: float | None = None
@@ -221,6 +223,7 @@ def _unit(
         tries=past,
         commit=str(step.outputs.get("commit", "")),
         unmarked=step.outputs.get("unmarked", {}),
+        said=(reason,) if reason.startswith("refused: ") else (),
         waits=waits,
         started=step.first_started,
         ended=max(one.ended for one in past) if over else None,
@@ -245,7 +248,8 @@ def told(one: Standing, said: Mapping[str, Any]) -> Standing:
     if said["decision"] == "accept":
         return replace(one, status="done", reason=f"accepted by {said['by']}{because}")
     how = "rolled back" if said["decision"] == "take_back" else "given up"
-    return replace(one, status="pending", reason=f"{how}{because}", commit="")
+    heard = (*one.said, *filter(None, (said["reason"],)))
+    return replace(one, status="pending", reason=f"{how}{because}", commit="", said=heard)
 
 
 def status_of(step: StepState) -> tuple[Outcome, str]:

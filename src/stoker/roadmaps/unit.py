@@ -18,6 +18,8 @@ class Unit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: Options = Options()
     goal: str = ""
     """Of the phase."""
+    said: tuple[str, ...] = ()
+    """By people, of work for it that they turned down in earlier runs."""
 
     @property
     def id(self) -> str:

@@ -98,6 +98,42 @@ def test_rejected_it_is_taken_back_and_done_again(unverified: Shell) -> None:
     assert unverified.files() == {"1_1_1.rb", "1_1_2.rb"}
 
 
+LISTENS = AGENT + 'printf "%s\\n" "$told" > told.rb\n'
+"""It keeps what it is told."""
+
+
+@pytest.mark.parametrize("reset", [(), ("reset", "first"), ("reset", "first", "--branch")])
+def test_why_it_was_rejected_is_told_to_who_does_it_again(
+    unverified: Shell, reset: tuple[str, ...]
+) -> None:
+    unverified.roadmap("review", "--reject", "1.1.1", "--comment", "not so: ${{ up }}\nnever down")
+    if reset:
+        unverified.roadmap(*reset)
+    unverified.agent = LISTENS
+    unverified.roadmap("run", "ROADMAP.md", "--max-tasks", "1")
+    told = git(unverified.root, "show", "roadmap/plan:told.rb")
+    assert "they turned down\n\n- not so: ${{ up }}\nnever down\n\n" in told
+    unverified.roadmap("review", "--reject", "1.1.1", "--comment", "worse")
+    unverified.roadmap("run", "ROADMAP.md", "--max-tasks", "1")
+    told = git(unverified.root, "show", "roadmap/plan:told.rb")
+    assert "- not so: ${{ up }}\nnever down\n- worse\n\n" in told
+    unverified.roadmap("run", "ROADMAP.md")
+    assert "turned down" not in git(unverified.root, "show", "roadmap/plan:told.rb")  # of another
+
+
+def test_why_it_was_not_merged_is_told_to_who_does_it_again(shell: Shell) -> None:
+    shell.begin(ROADMAP__md=plan("one"))
+    shell.settings('approve = "after"\n')
+    shell.roadmap("run", "ROADMAP.md", "--run-id", "r", code=3)
+    shell.told("reject", "r", "1.1.1", "--comment", "not like that", code=1)
+    shell.agent = LISTENS
+    shell.roadmap("run", "ROADMAP.md", "--retry-failed", "--run-id", "s", code=3)
+    shell.told("approve", "s", "1.1.1")
+    told = git(shell.root, "show", "roadmap/plan:told.rb")
+    assert "they turned down\n\n- refused: rejected by " in told
+    assert ": not like that\n" in told
+
+
 def test_what_depends_on_it_goes_on_and_is_not_left_without_it(shell: Shell) -> None:
     file = "specs/001-x/tasks.md"
     text = "# Tasks: Plan\n\n## Phase 1: A\n\n- [ ] T001 one\n- [ ] T002 two (depends on T001)\n"
