@@ -17,11 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from proxy import Proxy  # beside the tests; `chain_field` knows where
+
 from benchmarks.chain_field import Field, done, door, foundry
 from benchmarks.measure import Bench, note
 from benchmarks.table import Row, at_least, at_most
-
-from proxy import Proxy  # beside the tests; `chain_field` knows where
 
 _WARM, _COLD, _TEN, _SIDE_BY_SIDE = 2.5, 8, 15, 1.5
 _TRIPS, _RECEIPTS_MS, _FIRST_MS, _START_SEC, _GROWTH_MB = 3, 20, 100, 1.5, 8

@@ -26,7 +26,6 @@ from repositories import make_repository
 
 from stoker.journal.open import open_journal
 
-
 _DEPTH = sys.getrecursionlimit()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
+
 from msgspec import Struct
 
 from stoker.chains.broadcast.artefact import Sequence, Transaction

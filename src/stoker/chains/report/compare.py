@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from stoker.chains.evm.frame import Frame, Log
 from stoker.chains.evm.job import Capture, Captured, Chains, Outcome, Replay, Replayed
+from stoker.chains.evm.walk import walk
 from stoker.chains.report.known import CHEATCODES
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer
 from stoker.chains.report.values import account_text, address_text, hex_text, number_text
-from stoker.chains.evm.walk import walk
 
 _DRIFT: Final = 100_000
 """What accrues from one block to the next is less than one part in so many."""

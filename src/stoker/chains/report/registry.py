@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from stoker.chains.address import BadAddress, parsed
 from stoker.chains.evm.frame import Frame
+from stoker.chains.evm.walk import walk
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
 from stoker.chains.report.known import CHEATCODES, NAMES, cheatcodes, known
-from stoker.chains.evm.walk import walk
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.sources.contract_source import ContractSource
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from stoker.chains.evm.frame import Frame, Log
 from stoker.chains.evm.pyevm.console import printed
+from stoker.chains.evm.walk import steps
 from stoker.chains.report.abi import MAX_DATA, Entry, decoded
 from stoker.chains.report.known import CHEATCODES, CONSOLE
 from stoker.chains.report.registry import Registry
@@ -19,7 +20,6 @@ from stoker.chains.report.values import (
     hex_text,
     quoted,
 )
-from stoker.chains.evm.walk import steps
 
 MAX_STEPS: Final = 2_000
 """Calls and logs that a trace shows."""
