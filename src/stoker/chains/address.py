@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]{40}")
@@ -12,6 +13,7 @@ class BadAddress(ValueError):
     """What is no address, or not with the right checksum."""
 
 
+@lru_cache(maxsize=4_096)
 def checksummed(address: bytes) -> str:
     """`0x..` of 20 bytes."""
     from eth_hash.auto import keccak

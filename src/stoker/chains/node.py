@@ -53,6 +53,7 @@ class GroupNode:
         self._last: Compilation | None = None
         self._view: Chains | None = None
         self._viewed: frozenset[int] = frozenset()
+        self._read: Verdict | None = None
 
     @property
     def group(self) -> OperationGroup:
@@ -172,7 +173,7 @@ class GroupNode:
 
     def failure(self, captured: Capture) -> str | None:
         """Why a script failed, with the errors of the contracts that are known; None: it ran."""
-        return self._verdict(captured, None).error()
+        return None if captured.error is None else self._verdict(captured, None).error()
 
     async def without_code(self) -> tuple[str, ...]:
         """What is said of the group's contracts that are none."""
@@ -227,7 +228,12 @@ class GroupNode:
     def _verdict(self, captured: Capture, replayed: Replay | None) -> Verdict:
         from stoker.chains.verdict import Verdict
 
-        return Verdict(self._group, self.config.sender, self.artifacts, captured, replayed)
+        made = self.artifacts
+        found = self._read
+        if found is None or not found.of(made, captured, replayed):
+            found = Verdict(self._group, self.config.sender, made, captured, replayed)
+            self._read = found
+        return found
 
     async def commit(self, captured: Capture, replayed: Replay, file: str) -> Committed | Conflict:
         """Make its effects the plan's."""

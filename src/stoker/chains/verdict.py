@@ -35,10 +35,17 @@ class Verdict:
         self._sender = sender
         self._captured = captured
         self._replayed = replayed
+        self._sources = made.sources
+        self._compared: tuple[Chains, Sequence[Difference]] | None = None
         self.registry = Registry(made.sources, made.compilations.values())
         registry_learned(self.registry, captured, replayed)
         for job in made.deployments.values():
             self.registry.learn_script(job.script, captured.frame.to)
+
+    def of(self, made: GroupArtifacts, captured: Capture, replayed: Replay | None) -> bool:
+        """Whether it would be made of just these."""
+        same = self._captured is captured and self._replayed is replayed
+        return same and self._sources is made.sources
 
     def error(self) -> str | None:
         """Why the script failed; None: it did not."""
@@ -81,4 +88,7 @@ class Verdict:
     def _differences(self, chains: Chains) -> Sequence[Difference]:
         if self._replayed is None:
             return ()
-        return differences(self._captured, self._replayed, chains, self.registry)
+        if self._compared is None or self._compared[0] is not chains:
+            found = differences(self._captured, self._replayed, chains, self.registry)
+            self._compared = chains, found
+        return self._compared[1]

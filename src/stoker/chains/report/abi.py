@@ -15,6 +15,8 @@ from msgspec import Struct
 MAX_DATA: Final = 1 << 17
 """Bytes; data beyond is not decoded, but shown as raw bytes."""
 _MAX_READS: Final = 4_096
+_SMALL: Final = 1 << 10
+"""Bytes of what is read over and over: in a trace, as JSON, by audits."""
 _MAX_ENTRIES: Final = 4_096
 _MAX_DEPTH: Final = 8
 _ELEMENTARY: Final = re.compile(r"address|bool|string|bytes([1-9]|[12]\d|3[0-2])?|function")
@@ -144,12 +146,20 @@ def decoded(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...] | N
         return () if not data else None
     if len(data) > MAX_DATA:
         return None
+    types = tuple(one.type for one in parameters)
+    return _kept(types, data) if len(data) <= _SMALL else _decoded(types, data)
+
+
+def _decoded(types: tuple[str, ...], data: bytes) -> tuple[Any, ...] | None:
     try:
-        decoder = _coders.get_tuple_decoder(*(one.type for one in parameters), strict=False)
+        decoder = _coders.get_tuple_decoder(*types, strict=False)
         values = decoder(_Stream(data))
         return tuple(values) if isinstance(values, tuple) else None
     except Exception:  # bytes of others: whatever they do to the decoder, they are shown raw
         return None
+
+
+_kept: Final = lru_cache(maxsize=2_048)(_decoded)
 
 
 def event_values(entry: Entry, topics: Sequence[bytes], data: bytes) -> tuple[Any, ...] | None:
