@@ -95,6 +95,22 @@ def test_it_parks_and_is_answered_by_the_engine_that_goes_on(tmp_path, carried):
     assert types.count("attempt.starting") == 1
 
 
+def test_its_time_limit_does_not_run_while_it_waits(tmp_path, carried):
+    """Else the run would wait for the limit, and not leave the waiting to the journal."""
+    limited = plan({**asks(), "timeout_sec": 9})
+
+    async def first(engine, journal):
+        return await (await begin(engine, tmp_path, limited)).wait()
+
+    async def answer(engine, journal):
+        handle = await engine.resume("r")
+        await handle.approve("s")
+        return await handle.wait()
+
+    assert carried(first).status == "waiting"
+    assert carried(answer).status == "succeeded"
+
+
 def test_one_question_after_the_other(tmp_path, carried):
     async def scenario(engine, journal):
         handle = await begin(engine, tmp_path, plan(asks(keys=["a", "b"])), park=False)

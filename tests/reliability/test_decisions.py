@@ -206,3 +206,48 @@ def test_a_fallback_that_waits_for_a_step_that_looks_at_what_it_stands_in_for_is
         Step(id="f", command="true", depends_on=("report",)),
     ]
     assert next(Graph.build(steps).cycles()) == ("report", "f", "report")
+
+
+def test_the_time_of_an_attempt_stands_still_while_it_asks_a_person():
+    run = world({"id": "s", "timeout_sec": 60, "on_interrupt": "adopt"})
+    timeout = ("timeout", 0)
+
+    def left(after: float) -> float | None:
+        run.now += after
+        run.tick()
+        return run.delays[timeout] if timeout in run.timers else None
+
+    assert left(0) == 60
+    run.machine.ask(0, "a", "may I?", run.now + 20)
+    assert left(20) is None
+    run.now += 1000
+    run.crash()
+    assert left(0) == 40  # until it asks again
+    run.machine.ask(0, "a", "may I?", run.now)
+    assert left(1000) is None
+    run.machine.decide(0, "approve", "", "anna", run.now)
+    assert left(0) == 40
+    run.now += 10
+    run.machine.ask(0, "b", "and that?", run.now)
+    assert left(1000) is None
+    run.machine.withdraw(0, "b", run.now)
+    assert left(0) == 30
+    run.now += 5
+    run.crash()
+    assert left(0) == 25
+    run.happens("timeout", 0)
+    run.tick()
+    end(run, "s")
+    run.tick()
+    assert run.machine.state["s"].reason == "timed out after 60 s"
+
+
+def test_an_attempt_that_had_asked_is_followed_by_another_after_a_crash():
+    run = world({"id": "s", "retries": 1})
+    run.machine.ask(0, "a", "may I?", run.now)
+    run.machine.decide(0, "reject", "", "anna", run.now)
+    end(run, "s", 1)
+    run.tick()
+    run.crash()
+    run.tick()
+    assert statuses(run) == {"s": "running"}

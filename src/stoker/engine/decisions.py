@@ -19,7 +19,7 @@ from stoker.engine.kinds import Result
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.profile import Profile
 from stoker.engine.recorder import Recorder
-from stoker.engine.state import RunState, StepState
+from stoker.engine.state import RunState, StepState, waited
 from stoker.journal import events as ev
 from stoker.plan.model import Step
 
@@ -105,9 +105,15 @@ class Decisions:
         data = self._describe(step, profile, number)
         self._record.emit(ev.ATTEMPT_STARTING, step.step.id, number, data)
         self._record.act(Start(index, number))
-        if profile.timeout_sec is not None:
-            self._record.set_timer("timeout", index, profile.timeout_sec)
+        self._time(index, step, profile)
         self._limit(index, step, profile)
+
+    def _time(self, index: int, step: StepState, profile: Profile) -> None:
+        """Bound the attempt under way, but for the time in which it waits for a person."""
+        self._record.clear_timers(index, "timeout")
+        if profile.timeout_sec is not None and step.last_started is not None:
+            since = step.last_started + waited(step, self._record.now)
+            self._record.set_timer("timeout", index, self._left(profile.timeout_sec, since))
 
     def _limit(self, index: int, step: StepState, profile: Profile) -> None:
         """Bound the step over all its attempts, also those before a crash."""
@@ -126,9 +132,7 @@ class Decisions:
         self._record.act(Start(index, step.number, resumed=True))
         if step.step.locks:
             self._ask(index, "locks")
-        if profile.timeout_sec is not None:
-            left = self._left(profile.timeout_sec, step.last_started)
-            self._record.set_timer("timeout", index, left)
+        self._time(index, step, profile)
         self._limit(index, step, profile)
 
     def _ended(self, index: int, result: Result, *, lost: bool) -> None:

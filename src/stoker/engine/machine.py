@@ -299,6 +299,7 @@ class RunMachine(Decisions):
         elif step.question.answer is not None:
             self._record.act(Answered(index))
             return
+        self._record.clear_timers(index, "timeout")
         self.dormant[index] = "for approval"
 
     def withdraw(self, index: int, key: str, now: float) -> None:
@@ -312,6 +313,7 @@ class RunMachine(Decisions):
         step = self.state.steps[index]
         data = {"decision": decision, "comment": comment, "by": by}
         self._record.emit(ev.APPROVAL_DECIDED, step.step.id, step.number, data)
+        self._time(index, step, self.profile_of(index))
         self._record.act(Answered(index))
         self.dormant.pop(index, None)
 

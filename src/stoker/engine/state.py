@@ -25,6 +25,10 @@ class Question(Struct, frozen=True):
     """What the attempt under way has asked a person."""
 
     key: str
+    asked: float
+    """When."""
+    waited: float = 0.0
+    """Seconds that the attempt has waited for answers; while there is none, until it asked."""
     answer: Answer | None = None
 
 
@@ -300,10 +304,11 @@ class RunState:
 
     def _approval_requested(self, event: Event) -> None:
         state = self._step(event, "running" if event.attempt else "waiting")
-        state.approval = event.time
         if event.attempt:
-            state.question = Question(event.data["key"])
+            before = waited(state, event.time)
+            state.question = Question(event.data["key"], asked=event.time, waited=before)
         else:
+            state.approval = event.time
             state.reason = "approval"
 
     def _approval_decided(self, event: Event) -> None:
@@ -313,13 +318,22 @@ class RunState:
             state.approved = approved
         elif state.question is not None:
             answer = Answer(allowed=approved, comment=data["comment"], by=data["by"])
-            state.question = replace(state.question, answer=answer)
+            before = waited(state, event.time)
+            state.question = replace(state.question, answer=answer, waited=before)
 
 
 def asks(step: StepState) -> bool:
     """Whether the attempt under way waits for a person's answer."""
     question = step.question
     return step.status == "running" and question is not None and question.answer is None
+
+
+def waited(step: StepState, now: float) -> float:
+    """Seconds for which the attempt under way has waited for a person's answers."""
+    question = step.question
+    if question is None:
+        return 0.0
+    return question.waited + (max(0.0, now - question.asked) if question.answer is None else 0.0)
 
 
 def _stands_in(fallback: StepState) -> bool:

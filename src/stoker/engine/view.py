@@ -302,9 +302,10 @@ def _step(standing: Standing, step: StepState) -> StepView:
 
 def _approval(standing: Standing, step: StepState) -> ApprovalView:
     asked = standing.approvals[step.step.id]
+    since = step.approval if step.question is None else step.question.asked
     return ApprovalView(
         prompt=asked.get("prompt") or "",
-        requested_at=iso(step.approval or 0.0),
+        requested_at=iso(since or 0.0),
         timeout_sec=asked.get("timeout_sec"),
         default=asked.get("default") or "reject",
     )
