@@ -56,6 +56,7 @@ def test_types_are_told_apart() -> None:
         ("logBytes4(bytes4)", (b"abcd",), "0x61626364"),
         ("log(string,int256)", ("%x", -16), "0x" + "f" * 63 + "0"),
         ("log(string,address)", ("%d", f"0x{5:040x}"), "NaN"),
+        ("log(string,uint,uint)", ("%18e %999999e", 15 * 10**17, 7), "1.5 %999999e 7"),
         ("log(bool,address)", (True, f"0x{5:040x}"), f"true 0x{5:040x}"),
     ],
 )

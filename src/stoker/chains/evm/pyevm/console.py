@@ -13,7 +13,8 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 _KINDS = ("uint256", "string", "bool", "address")
-_SPECIFIER = re.compile(r"%(?:(\d+)?(e)|([sdiox%]))|%")
+_SPECIFIER = re.compile(r"%(?:(\d{1,2})?(e)|([sdiox%]))|%")
+"""Numbers have no more digits than the places by which the first moves the point."""
 
 
 def _signatures() -> dict[bytes, list[str]]:
