@@ -67,3 +67,18 @@ def test_answers_are_decoded_where_the_abi_says_how() -> None:
     assert answer(data[:40], "f()", abi) == f"0x{data[:40].hex()}"
     assert answer((5).to_bytes(32), "g()", abi) == f"0x{5:064x} = 5"
     assert answer(b"", "g()", ()) == "0x"
+
+
+def test_answers_of_hostile_contracts_do_not_grow() -> None:
+    """Arrays of arrays whose elements are all the same one: a million of 2,720 bytes."""
+    level = (16).to_bytes(32) + (16 * 32).to_bytes(32) * 16
+    data = (32).to_bytes(32) + level * 4 + (16).to_bytes(32) + bytes(16 * 32)
+    abi = [{"type": "function", "name": "f", "outputs": [{"type": "uint256[][][][][]"}]}]
+    assert answer(data, "f()", abi) == f"0x{data.hex()}"
+
+
+def test_structs_are_answers_too() -> None:
+    parts = [{"name": "a", "type": "uint256"}, {"name": "b", "type": "bool"}]
+    abi = [{"type": "function", "name": "f", "outputs": [{"type": "tuple", "components": parts}]}]
+    data = (7).to_bytes(32) + (1).to_bytes(32)
+    assert answer(data, "f()", abi) == "(uint256,bool): (a: 7, b: true)"

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from stoker.agents.worktree import ToolError
-from stoker.chains.sources.interface import functions
 
 _SIGNATURE: Final = re.compile(r"[A-Za-z_$][\w$]*\(.*\)", re.ASCII | re.DOTALL)
 _LONGEST: Final = 500
@@ -32,20 +31,18 @@ def calldata(signature: str, arguments: Sequence[Any]) -> bytes:
 
 
 def answer(data: bytes, signature: str, abi: Sequence[Mapping[str, Any]]) -> str:
-    """What a call returned: decoded if the ABI knows the function, and as it is."""
-    from eth_abi.abi import decode
-    from eth_abi.exceptions import DecodingError
+    """What a call returned: decoded if the ABI knows the function, else as it is."""
+    from stoker.chains.report.abi import decoded, entries
+    from stoker.chains.report.values import value_text
 
+    signature = "".join(signature.split())
+    for entry in entries(abi):
+        if (entry.kind, entry.signature) == ("function", signature):
+            values = decoded(entry.outputs, data) or ()
+            told = zip(entry.outputs, values, strict=False)
+            if values:
+                return "\n".join(f"{one.type}: {value_text(one, value)}" for one, value in told)
     raw = f"0x{data.hex()}"
-    entry = functions(abi).get("".join(signature.split()))
-    outputs = entry.get("outputs", ()) if entry else ()
-    if outputs and all(not str(one["type"]).startswith("tuple") for one in outputs):
-        types = [str(one["type"]) for one in outputs]
-        try:
-            values = decode(types, data)
-        except (DecodingError, OverflowError, ValueError):
-            return raw
-        return "\n".join(f"{kind}: {_shown(one)}" for kind, one in zip(types, values, strict=True))
     return f"{raw} = {int.from_bytes(data)}" if len(data) == 32 else raw
 
 
@@ -76,11 +73,3 @@ def _value(kind: str, given: Any) -> Any:
     if kind == "address" and isinstance(given, str):
         return given.lower()
     return given
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bytes):
-        return f"0x{value.hex()}"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_shown, value))}]"
-    return str(value)
