@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from stoker.chains.errors import ChainError, CompileFailed
+from stoker.chains.kept import Kept
 from stoker.chains.solidity import process, toolchain
-from stoker.chains.solidity.artefacts import Artefacts, key
-from stoker.chains.solidity.compilation import CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings
+from stoker.chains.solidity.compiler import digest, open_compiler
 
 HEAD = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 TOY = (
@@ -135,24 +135,24 @@ def test_packages_of_npm_are_compiled_with_the_script(compiled):
 def test_anything_that_counts_makes_another_artefact():
     sources = {"a.sol": "1", "b.sol": "2"}
     keys = [
-        key(sources, "a.sol:A", SETTINGS, "0.8.37"),
-        key({"a.sol": "1", "b.sol": "3"}, "a.sol:A", SETTINGS, "0.8.37"),
-        key({"a.sol": "1", "c.sol": "2"}, "a.sol:A", SETTINGS, "0.8.37"),
-        key(sources, "a.sol:B", SETTINGS, "0.8.37"),
-        key(sources, "a.sol:A", CompilerSettings(optimizer=True), "0.8.37"),
-        key(sources, "a.sol:A", SETTINGS, "0.8.36"),
+        digest(sources, "a.sol:A", SETTINGS, "0.8.37"),
+        digest({"a.sol": "1", "b.sol": "3"}, "a.sol:A", SETTINGS, "0.8.37"),
+        digest({"a.sol": "1", "c.sol": "2"}, "a.sol:A", SETTINGS, "0.8.37"),
+        digest(sources, "a.sol:B", SETTINGS, "0.8.37"),
+        digest(sources, "a.sol:A", CompilerSettings(optimizer=True), "0.8.37"),
+        digest(sources, "a.sol:A", SETTINGS, "0.8.36"),
     ]
     assert len(set(keys)) == len(keys)
-    assert key(dict(reversed(sources.items())), "a.sol:A", SETTINGS, "0.8.37") == keys[0]
+    assert digest(dict(reversed(sources.items())), "a.sol:A", SETTINGS, "0.8.37") == keys[0]
 
 
 def test_a_broken_artefact_is_none(shared, tmp_path):
     found = shared(lambda compiler: compiler.compile({"a.s.sol": TOY}, None, SETTINGS))
-    Artefacts(tmp_path).put("aa1", found)
-    assert Artefacts(tmp_path).get("aa1") == found
+    Kept(tmp_path, Compilation).put("aa1", found)
+    assert Kept(tmp_path, Compilation).get("aa1") == found
     (file,) = tmp_path.rglob("*.msgpack")
     file.write_bytes(file.read_bytes()[:50])
-    assert Artefacts(tmp_path).get("aa1") is None
+    assert Kept(tmp_path, Compilation).get("aa1") is None
 
 
 def test_many_at_once_are_compiled_by_few_processes_which_end_with_the_pool(with_compiler):
@@ -206,25 +206,29 @@ def test_of_too_many_artefacts_the_oldest_go(shared, tmp_path):
         return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
 
     found = shared(use)
-    artefacts = Artefacts(tmp_path, limit=0)
+    artefacts = Kept(tmp_path, Compilation, limit=0)
     artefacts.put("aa1", found)
-    assert Artefacts(tmp_path).get("aa1") is None
+    assert Kept(tmp_path, Compilation).get("aa1") is None
     for at in range(63):
         artefacts.put(f"bb{at}", found)
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.msgpack"))
     assert size == 63 * len(msgspec.msgpack.encode(found))
-    keeping = Artefacts(tmp_path, limit=size)
+    keeping = Kept(tmp_path, Compilation, limit=size)
     keeping.get("bb0")
     os.utime(tmp_path / "bb/bb1.msgpack", ns=(0, 0))
     keeping.put("cc1", found)
-    assert [Artefacts(tmp_path).get(key) for key in ("bb0", "bb1", "cc1")] == [found, None, found]
+    assert [Kept(tmp_path, Compilation).get(key) for key in ("bb0", "bb1", "cc1")] == [
+        found,
+        None,
+        found,
+    ]
 
 
 def test_an_owner_that_is_killed_leaves_no_process(tmp_path, packages):
     body = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from stoker.chains.solidity.compiler import open_compiler\n"
+        "from stoker.chains.solidity.compiler import digest, open_compiler\n"
         "async def main():\n"
         f"  async with open_compiler(solc={str(packages)!r}, cache=Path({str(tmp_path)!r})) as c:\n"
         "    await c.warm()\n"

@@ -151,7 +151,7 @@ def test_verified_sources_are_kept_and_failures_are_not(
     explorers._hidden.clear()
     assert run(get(dai, weth))[0].name == "Token"
     # What is on the disk is no more to be trusted than what has come over the wire.
-    for path in tmp_path.rglob("*.json"):
+    for path in tmp_path.rglob("*.msgpack"):
         path.write_bytes(path.read_bytes()[:100])
     assert run(get(weth)) == first
     assert [one.address for one in explorers.asked].count(weth.address) == 2

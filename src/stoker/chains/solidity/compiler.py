@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from stoker.chains.errors import CompileFailed
-from stoker.chains.solidity import artefacts, standard_json, toolchain
-from stoker.chains.solidity.artefacts import Artefacts
+from stoker.chains.kept import Kept
+from stoker.chains.solidity import standard_json, toolchain
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.imports import reach
@@ -25,6 +28,10 @@ FILE: Final = "Script.s.sol"
 SECONDS: Final = 30.0
 MEMORY: Final = 1 << 30
 WORKERS: Final = 2
+_FORM: Final = 1
+"""Of what is kept; another one for every change to `Compilation` or to what solc is asked."""
+_RECENT: Final = 64
+"""Compilations that are at hand in memory."""
 _WARMING: Final = (
     '// SPDX-License-Identifier: MIT\npragma solidity >=0.8.0;\nimport "forge-std/Script.sol";\n'
     "contract Warm is Script { function run() external { vm.startBroadcast(address(1));"
@@ -79,7 +86,8 @@ class SolidityCompiler:
         self._cache = cache
         self._found: tuple[toolchain.Compiler, ...] | None = None
         self._finding = asyncio.Lock()
-        self._artefacts = Artefacts((cache or toolchain.cache_directory()) / "solidity")
+        directory = (cache or toolchain.cache_directory()) / "solidity"
+        self._artefacts = Kept(directory, Compilation, recent=_RECENT)
         self._pools: dict[toolchain.Compiler, Pool] = {}
         self._workers = workers
         self._seconds = seconds
@@ -117,7 +125,7 @@ class SolidityCompiler:
         reached = reach(sources, self._project)
         wanted = contract or contract_of(sources)
         found = await self._fitting(reached)
-        key = artefacts.key(reached, wanted, settings, found.full)
+        key = digest(reached, wanted, settings, found.full)
         kept = self._artefacts.get(key)
         if kept is not None:
             self.hits += 1
@@ -212,6 +220,14 @@ class SolidityCompiler:
         """End all processes, whatever they do."""
         for pool in self._pools.values():
             await pool.close()
+
+
+def digest(
+    sources: Mapping[str, str], contract: str, settings: CompilerSettings, compiler: str
+) -> str:
+    """Of all that decides what comes out."""
+    whole = (_FORM, compiler, contract, settings, sorted(sources.items()))
+    return sha256(msgspec.msgpack.encode(whole)).hexdigest()
 
 
 def _created(given: Mapping[str, str], reached: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

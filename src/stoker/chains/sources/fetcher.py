@@ -12,16 +12,18 @@ from msgspec.structs import replace
 
 from stoker.chains.errors import RpcError, SourcesMissing
 from stoker.chains.group import Contract
+from stoker.chains.kept import Kept
 from stoker.chains.log import log
 from stoker.chains.settings import SourceSettings
 from stoker.chains.sources.answer import BadAnswer, NotVerified
-from stoker.chains.sources.cache import Cache
 from stoker.chains.sources.contract_source import ContractSource
 from stoker.chains.sources.etherscan import Etherscan
 from stoker.chains.sources.proxy import ChainReader, NoCode, implementation_of
 from stoker.chains.sources.sourcify import Sourcify
 from stoker.chains.sources.web import Web
 
+_FORM: Final = "2"
+"""Of what is kept: what explorers say, as they say it. Where proxies lead may change."""
 _HOPS: Final = 4
 _KEPT: Final = 256
 _PATIENCE: Final = 5.0
@@ -55,7 +57,7 @@ class SourceFetcher:
         pause: float = 0.5,
     ) -> None:
         """`folder`: of what is kept on disk. `pause`: see `Web`."""
-        self._cache = Cache(folder)
+        self._kept = Kept(folder / _FORM, ContractSource)
         self._reader = reader
         self._flights: dict[_Key, asyncio.Task[ContractSource]] = {}
         self._asked: dict[_Key, asyncio.Task[ContractSource]] = {}
@@ -192,7 +194,8 @@ class SourceFetcher:
         return await asyncio.shield(self._asked[key])
 
     async def _ask(self, chain_id: int, address: str) -> ContractSource:
-        if kept := await self._cache.get(chain_id, address):
+        key = f"{address[2:].lower()}-{chain_id}"
+        if kept := await asyncio.to_thread(self._kept.get, key):
             return kept
         answers: dict[str, str] = {}
         waiting = [explorer for _, explorer in self._explorers]
@@ -216,7 +219,7 @@ class SourceFetcher:
                     except BadAnswer as error:
                         answers[name] = str(error)
                     else:
-                        await self._cache.put(found)
+                        await asyncio.to_thread(self._kept.put, key, found)
                         return found
         finally:
             for task in asked:
