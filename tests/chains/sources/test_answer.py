@@ -63,6 +63,8 @@ def test_what_no_call_can_have_is_left_out_of_abis() -> None:
     ]
     assert abi_of([*good, *bad]) == good
     with pytest.raises(BadAnswer, match="its ABI is none"):
+        abi_of([function("i", "bool", gas=2**64)])  # more than can be handed on
+    with pytest.raises(BadAnswer, match="its ABI is none"):
         abi_of([function("h", "bool", stateMutability="view returns (uint) {} } contract A {")])
 
 

@@ -51,7 +51,8 @@ def abi_of(value: Any) -> list[dict[str, Any]]:
         if isinstance(value, str):
             value = msgspec.json.decode(value)
         entries = msgspec.convert(value, list[_Entry])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        msgspec.msgpack.encode(value)  # as it is kept and handed on: numbers may be too large
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError) as error:
         raise BadAnswer(f"its ABI is none: {error}") from error
     if len(entries) > MAX_ABI:
         raise BadAnswer(f"its ABI has {len(entries)} entries, more than {MAX_ABI}")
