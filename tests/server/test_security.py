@@ -13,6 +13,7 @@ import sys
 import httpx
 import pytest
 import uvicorn
+from imported import TELL, of_chains
 from serving import Server, begin, events, outcome, problem
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -388,6 +389,18 @@ def test_nothing_but_serve_imports_the_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_server_whose_plans_have_no_groups_imports_nothing_of_chains(tmp_path):
+    server = Server(tmp_path, "--rate", "0")
+    server.environment |= TELL
+    with server, server.client() as client:
+        run_id = begin(client, {"id": "a", "command": "true"})
+        assert outcome(client, run_id) == "succeeded"
+        for path in ("/metrics", "/openapi.json", "/v1/runs"):
+            assert client.get(path).status_code == 200, path
+        assert server.stop() == 0
+    assert of_chains(server.log) == set()
 
 
 def test_a_step_begun_over_http_says_who_asked(serve):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+from imported import TELL, of_chains
+
 from stoker.cli.task_turns import accompany
 from stoker.client import Unreachable
 
@@ -47,6 +49,12 @@ def test_a_task_from_start_to_merge(stoker, world, scripted):
     assert re.search(r"done .*\n  " + attempt, stoker("list").stdout)
     assert stoker("remove", attempt).returncode == 0
     assert not os.path.exists(worktree)
+
+
+def test_nothing_of_chains_is_imported(stoker, world, scripted):
+    done = stoker("start", scripted({"say": "Done."}), "--agent", "SCRIPTED", **TELL)
+    assert done.returncode == 0
+    assert of_chains(done.stderr) == set()
 
 
 def test_what_cannot_be(stoker, world):
