@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
-for _part in ("chains", "chains/state"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / _part))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/chains"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/chains/state"))
 
 from deploy import kept_worlds, read_worlds, start_kept
 from nodes import ALIASES, MODULES, WALLET, program
@@ -24,7 +24,8 @@ import stoker
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.settings import ChainSettings, Settings, SourceSettings
 from stoker.chains.solidity import forge_std, solc_program
-from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
+from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.imports import reach
 from stoker.chains.tools import Tools
 from stoker.chains.workshop import opened
 
@@ -120,7 +121,7 @@ class Field:
 
 @asynccontextmanager
 async def door(folder: Path, settings: Settings) -> AsyncIterator[ForgeOrchestrator]:
-    """An engine of its own, of which no chain knows anything, with a compiler and a worker ready."""
+    """An engine that knows nothing of any chain, with a compiler and a worker ready."""
     async with stoker.open_engine(folder / "journal.db") as engine:
         forge = ForgeOrchestrator(engine, settings)
         tools: Tools = await (await engine.shared(opened)).tools(forge._settings)
@@ -140,17 +141,20 @@ async def done(forge: ForgeOrchestrator, groups: list[dict[str, Any]]) -> float:
 
 
 class Foundry:
-    """A project of Foundry's, with the forge-std that Stoker serves."""
+    """A project of Foundry's, with as much of forge-std as Stoker gives to its compiler."""
 
     def __init__(self, folder: Path, solc: Path) -> None:
         self._folder = folder
         self._solc = solc
-        forge_std.write(folder / "lib/forge-std")
         (folder / "foundry.toml").write_text(_CONFIG)
 
     async def script(self, group: dict[str, Any], url: str, home: Path) -> float:
         """Seconds of `forge script`, dry. `home`: where it keeps what it was told by nodes."""
-        (self._folder / "Group.s.sol").write_text(group["script"])
+        for name, text in reach({"Group.s.sol": group["script"]}, None).items():
+            file = self._folder / (f"lib/{name}" if name.startswith(forge_std.PREFIX) else name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists() or file.read_text() != text:
+                file.write_text(text)
         began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
             *(program("forge"), "script", "Group.s.sol:Group", "--root", self._folder),
@@ -178,11 +182,10 @@ async def foundry(folder: Path) -> AsyncIterator[Foundry]:
         open_compiler(solc=str(MODULES / "solc"), cache=folder / "cache") as compiler,
         solc_program.serving(compiler) as serving,
     ):
-        yield Foundry(project, await _quick(folder / "solc", compiler, serving))
+        yield Foundry(project, _quick(folder / "solc", await compiler.version(), serving))
 
 
-async def _quick(file: Path, compiler: SolidityCompiler, serving: Path) -> Path:
-    version = await compiler.version()
+def _quick(file: Path, version: str, serving: Path) -> Path:
     file.write_text(
         f"#!/bin/sh\n"
         f'[ "$1" = --version ] && echo "solc, the solidity compiler" && '

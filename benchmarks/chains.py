@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from proxy import Proxy  # beside the tests; `chain_field` knows where
-
-from benchmarks.chain_field import Field, done, door, foundry
-from benchmarks.measure import Bench, note
+from benchmarks.chain_field import Field, Proxy, done, door, foundry
+from benchmarks.measure import Bench, Samples, note, run
 from benchmarks.table import Row, at_least, at_most
 
 _WARM, _COLD, _TEN, _SIDE_BY_SIDE = 2.5, 8, 15, 1.5
@@ -188,7 +186,7 @@ async def _many(bench: Bench, field: Field, count: int) -> list[Row]:
 
 def _memory(besides: int) -> tuple[float, float]:
     """Megabytes of this process, and of it and its children, what they share divided."""
-    own = _proportional(1 and int(Path("/proc/self").readlink().name))
+    own = _proportional(os.getpid())
     children = [one for one in _children() if one != besides]
     return own, own + sum(map(_proportional, children))
 
@@ -207,7 +205,7 @@ def _proportional(pid: int) -> float:
 
 def _start(bench: Bench, field: Field, rounds: int) -> list[Row]:
     """From the shell to the end of a plan of one group, with nothing there yet."""
-    found = []
+    found = Samples([])
     for _ in range(rounds):
         folder = bench.fresh()
         settings = field.settings(field.node.url)
@@ -216,21 +214,15 @@ def _start(bench: Bench, field: Field, rounds: int) -> list[Row]:
             f'[chains.mainnet]\nid = 1\nrpc = "{field.node.url}"\n'
         )
         (folder / "groups.json").write_text(json.dumps({"groups": [field.wrap(sender=0)]}))
-        began = time.perf_counter()
         words = ("chain", "run", "groups.json", "--settings", "chains.toml")
-        done_ = subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *words],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        found.append(time.perf_counter() - began)
-        assert done_.returncode == 0, done_
-        note(f"chains: from the shell {found[-1]:.2f} s")
-    value = statistics.median(found)
+        found.rounds.append(run([sys.executable, "-m", "stoker.cli", *words], folder))
+        note(f"chains: from the shell {found.rounds[-1]}")
+    value = found.median("wall")
     goal, met = at_most("", value, _START_SEC, " s")
-    return [Row(measure="1 group, from the shell", value=value, unit="s", goal=goal, met=met)]
+    return [
+        Row(measure="1 group, from the shell", value=value, unit="s", cpu=found.median("cpu"),
+            goal=goal, met=met)
+    ]  # fmt: skip
 
 
 def _say(what: str, pair: tuple[float, float]) -> None:

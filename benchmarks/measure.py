@@ -15,7 +15,11 @@ from msgspec import Struct
 
 CORES = 2
 _TICKS = os.sysconf("SC_CLK_TCK")
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+_ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name[:6] != "PYTHON" or name == "PYTHONPATH"
+}
 """Without settings such as PYTHONDONTWRITEBYTECODE, which makes every start compile anew."""
 
 
