@@ -66,8 +66,8 @@ def test_one_that_takes_too_long_is_ended_and_the_next_is_compiled(with_compiler
 
 def test_one_that_takes_too_much_memory_is_ended_and_the_next_is_compiled(with_compiler):
     async def use(compiler):
-        with pytest.raises(LimitReached, match=r"more memory|limit of 32 MiB"):
-            await compiler.compile({"a.s.sol": SLOW[:200_000] + "}}"}, None, SETTINGS)
+        with pytest.raises(LimitReached, match=r"more memory|limit of 128 MiB"):
+            await compiler.compile({"a.s.sol": SLOW[:480_000] + "}}"}, None, SETTINGS)
         return await compiler.compile({"a.s.sol": FINE}, None, SETTINGS)
 
-    assert with_compiler(use, memory=32 << 20).name == "A"
+    assert with_compiler(use, memory=128 << 20).name == "A"
