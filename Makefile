@@ -1,6 +1,7 @@
 # `make help` lists what there is. Every target sets up what it needs first.
 BIN := .venv/bin
-PYTEST_ARGS ?= -n auto
+# Most tests wait for processes of their own: half as many again as there are processors.
+PYTEST_ARGS ?= -n $(shell expr $$(nproc) \* 3 / 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup venv test format docs gate demo demo-roadmap demo-chains bench clean
@@ -14,7 +15,7 @@ setup: ## programs the tests need, and .venv; does only what is missing
 venv:
 	@scripts/setup venv
 
-test: setup ## lint, format, types, imports and all tests; PYTEST_ARGS= replaces `-n auto`
+test: setup ## lint, format, types, imports and all tests; PYTEST_ARGS= replaces `-n ...`
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
