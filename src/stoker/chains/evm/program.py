@@ -10,9 +10,10 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from stoker.chains.errors import ChainError
+from stoker.chains.processes import end
 
 _GUARD: Final = '"$@" </dev/null & exec >&- 2>&-; read _; kill -9 $!'
 """Ends it when stdin ends, and so with its owner, however that ends."""
@@ -86,7 +87,4 @@ class Program:
         """End it, whatever it does, and its guard."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
-        transport: Any = getattr(self._process, "_transport", None)
-        if transport is not None:
-            transport.close()
+        await end(self._process)

@@ -8,12 +8,14 @@ import resource
 import struct
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, Self
+from typing import IO, Final, Protocol, Self
 
 import msgspec
 
 from stoker.chains.errors import ChainError, LimitReached
+from stoker.chains.processes import end
 from stoker.chains.solidity.toolchain import Compiler
 
 _WORKER: Final = Path(__file__).with_name("worker.cjs")
@@ -23,6 +25,8 @@ _START: Final = 60.0
 """Seconds for it to come up, on however busy a machine."""
 _ANSWER: Final = 256 << 20
 _PAGE: Final = resource.getpagesize()
+_RESIDENT, _DATA = 1, 5
+"""Places in `statm`; the second is of what `RLIMIT_DATA` bounds."""
 
 
 class Process(Protocol):
@@ -81,7 +85,7 @@ class SolcJs:
             async with asyncio.timeout(_START):
                 worker.version = msgspec.json.decode(await worker._read())["version"]
             # Node reserves much as its own; what counts is what comes on top.
-            _bound(process.pid, resource.RLIMIT_DATA, _data(process.pid) + memory)
+            _bound(process.pid, resource.RLIMIT_DATA, _bytes(process.pid, _DATA) + memory)
             _bound(process.pid, resource.RLIMIT_FSIZE, 1 << 20)
         except (EOFError, OSError):
             heard = worker._heard()
@@ -123,12 +127,14 @@ class SolcJs:
         return (told or [line for line in lines if line.strip()] or ["nothing was said"])[0][:300]
 
     def worn(self) -> bool:
-        return (
-            self._process.returncode is not None or _resident(self._process.pid) > self._memory // 2
-        )
+        try:
+            resident = _bytes(self._process.pid, _RESIDENT)
+        except OSError:  # it is gone, and nobody has told yet
+            return True
+        return self._process.returncode is not None or resident > self._memory // 2
 
     async def close(self) -> None:
-        await _end(self._process)
+        await end(self._process)
         self._said.close()
 
 
@@ -152,10 +158,11 @@ class NativeSolc:
                 start_new_session=True,
             )
             try:
-                _bound(process.pid, resource.RLIMIT_DATA, self._memory)
+                with suppress(ProcessLookupError):  # it has ended already: its status says how
+                    _bound(process.pid, resource.RLIMIT_DATA, self._memory)
                 answer, said = await process.communicate(question)
             finally:
-                await _end(process)
+                await end(process)
         if process.returncode or not answer:
             heard = said.decode(errors="replace").strip()[-300:]
             raise LimitReached(
@@ -171,25 +178,12 @@ class NativeSolc:
         """Nothing is left of it."""
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.wait()
-    transport: Any = getattr(process, "_transport", None)
-    if transport is not None:
-        transport.close()
-
-
 def _bound(pid: int, what: int, limit: int) -> None:
     hard = resource.prlimit(pid, what)[1]
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.prlimit(pid, what, (limit, limit))
 
 
-def _data(pid: int) -> int:
-    """Bytes of its data segments, which `RLIMIT_DATA` bounds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[5]) * _PAGE
-
-
-def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+def _bytes(pid: int, which: int) -> int:
+    """Of its memory, as its `statm` has them: see `proc(5)`."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[which]) * _PAGE

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.chains.errors import ChainError
+from stoker.chains.processes import output
 from stoker.chains.solidity.versions import Version, version
 
 PINNED: Final = "0.8.37"
@@ -102,23 +103,11 @@ async def install(cache: Path | None = None) -> Path:
         flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         argv = (*npm, "install", "--prefix", directory, *flags, f"solc@{PINNED}")
         node = Path(npm[0]).parent
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"},
-        )
-        try:
-            said, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode or not _is_solc_js(Path(directory) / "node_modules/solc"):
-            raise ChainError(
-                f"npm could not install solc {PINNED}: {said.decode(errors='replace').strip()}"
-            )
+        path = f"{node}{os.pathsep}{os.environ.get('PATH', '')}"
+        env = {**os.environ, "PATH": path}
+        status, said = await output(*argv, stderr=subprocess.STDOUT, env=env)
+        if status or not _is_solc_js(Path(directory) / "node_modules/solc"):
+            raise ChainError(f"npm could not install solc {PINNED}: {said.strip()}")
         try:
             os.rename(directory, home)  # noqa: PTH104
         except OSError:
@@ -199,22 +188,8 @@ async def _native(program: str) -> Compiler | None:
 
 async def _said(program: str, argument: str) -> str | None:
     try:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            argument,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    try:
         async with asyncio.timeout(20):
-            said, _ = await process.communicate()
-    except TimeoutError:
+            status, said = await output(program, argument, stderr=subprocess.DEVNULL)
+    except OSError:  # `TimeoutError` is one
         return None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return said.decode(errors="replace") if process.returncode == 0 else None
+    return said if status == 0 else None
