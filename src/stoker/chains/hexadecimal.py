@@ -43,5 +43,5 @@ def word(value: int) -> str:
 def excerpt(value: Any, length: int = 80) -> str:
     """A value from outside, to be told to a person: on one line, cut, nothing invisible."""
     shown = value if isinstance(value, str) else repr(value)
-    shown = "".join(character if character.isprintable() else " " for character in shown)
-    return shown if len(shown) <= length else f"{shown[:length]}…"
+    cut = "".join(one if one.isprintable() else " " for one in shown[:length])
+    return cut if len(shown) <= length else f"{cut}…"

@@ -68,6 +68,18 @@ def test_what_no_call_can_have_is_left_out_of_abis() -> None:
         abi_of([function("h", "bool", stateMutability="view returns (uint) {} } contract A {")])
 
 
+@pytest.mark.parametrize("hostile", ["\x1b[2J\n" * 3, "x" * 100_000])
+def test_what_explorers_say_is_told_in_one_short_line(hostile: str) -> None:
+    for read, body in (
+        (etherscan.read, {"status": "0", "message": hostile, "result": hostile}),
+        (etherscan.read, _record({"ABI": f"not verified {hostile}", "SourceCode": ""})),
+        (sourcify.read, {"chainId": hostile, "address": hostile}),
+    ):
+        with pytest.raises((BadAnswer, NotVerified)) as raised:
+            read(200, body, 1, ADDRESS)
+        assert str(raised.value).isprintable() and len(str(raised.value)) < 500
+
+
 def test_files_whose_paths_come_to_the_same_are_both_kept() -> None:
     found = files_of({"../A.sol": {"content": "one"}, "/A.sol": {"content": "two"}})
     assert found == {"A.sol": "one", "_/A.sol": "two"}

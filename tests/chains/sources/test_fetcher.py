@@ -322,6 +322,12 @@ def test_the_key_is_neither_logged_nor_in_errors(
     with pytest.raises(SourcesMissing) as raised:
         asyncio.run(ask(explorers.settings))
     assert KEY not in str(raised.value) and "***" in str(raised.value)
+    unknown = {"ABI": f"Contract source code not verified for {KEY}", "SourceCode": ""}
+    body = json.dumps({"status": "1", "result": [unknown]}).encode()
+    explorers.always("etherscan", Garbage(body))
+    with pytest.raises(SourcesMissing, match="not verified") as raised:
+        asyncio.run(ask(explorers.settings))
+    assert KEY not in str(raised.value)
     with pytest.raises(SourcesMissing) as raised:
         asyncio.run(ask(replace(explorers.settings, etherscan="http://127.0.0.1:1")))
     assert KEY not in str(raised.value)

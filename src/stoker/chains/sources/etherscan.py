@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stoker.chains.address import BadAddress, checksummed, parsed
+from stoker.chains.hexadecimal import excerpt
 from stoker.chains.sources.answer import BadAnswer, NotVerified, abi_of, files_of, name_of
 from stoker.chains.sources.contract_source import ContractSource
 from stoker.chains.sources.web import Busy, Web
@@ -43,22 +44,25 @@ class Etherscan:
 def read(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
     """Raises `NotVerified`, `Busy`, `BadAnswer`."""
     if status != 200 or not isinstance(body, dict):
-        raise BadAnswer(f"HTTP {status}: {str(body)[:200]}")
+        raise BadAnswer(f"HTTP {status}: {excerpt(body, 200)}")
     result = body.get("result")
     if body.get("status") != "1":
-        said = f"{body.get('message')}: {str(result)[:200]}"
+        said = f"{excerpt(body.get('message'), 200)}: {excerpt(result, 200)}"
         if _LIMITED.search(said) and not _FINAL.search(said):
             raise Busy(said)
         raise BadAnswer(said)
     record = result[0] if isinstance(result, list) and result else None
     if not isinstance(record, dict):
-        raise BadAnswer(f"expected a list with one contract, found {str(result)[:200]}")
+        raise BadAnswer(f"expected a list with one contract, found {excerpt(result, 200)}")
     abi, code = record.get("ABI"), record.get("SourceCode")
     if not isinstance(abi, str) or not isinstance(code, str):
         raise BadAnswer("expected ABI and SourceCode as texts")
     if "not verified" in abi.lower() or not code.strip():
-        raise NotVerified(abi[:200])
-    name, compiler = name_of(record.get("ContractName")), str(record.get("CompilerVersion"))[:100]
+        raise NotVerified(excerpt(abi, 200))
+    name, compiler = (
+        name_of(record.get("ContractName")),
+        excerpt(record.get("CompilerVersion"), 100),
+    )
     return ContractSource(
         chain_id=chain_id,
         address=address,

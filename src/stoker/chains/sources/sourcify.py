@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stoker.chains.hexadecimal import excerpt
 from stoker.chains.sources.answer import BadAnswer, NotVerified, abi_of, files_of, name_of
 from stoker.chains.sources.contract_source import ContractSource
 from stoker.chains.sources.web import Web
@@ -30,14 +31,14 @@ class Sourcify:
 def read(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
     """Raises `NotVerified`, `BadAnswer`."""
     if not isinstance(body, dict):
-        raise BadAnswer(f"HTTP {status}: {str(body)[:200]}")
+        raise BadAnswer(f"HTTP {status}: {excerpt(body, 200)}")
     if status == 404:
         raise NotVerified("it is not known there")
     if status != 200:
-        raise BadAnswer(f"HTTP {status}: {str(body.get('message') or body)[:200]}")
+        raise BadAnswer(f"HTTP {status}: {excerpt(body.get('message') or body, 200)}")
     found = (str(body.get("chainId")), str(body.get("address")).lower())
     if found != (str(chain_id), address.lower()):
-        raise BadAnswer(f"it answered for {found[1][:80]} on chain {found[0][:20]}")
+        raise BadAnswer(f"it answered for {excerpt(found[1])} on chain {excerpt(found[0], 20)}")
     compilation = body.get("compilation")
     if not isinstance(compilation, dict):
         raise BadAnswer("it has no compilation")
@@ -47,6 +48,6 @@ def read(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
         name=name_of(compilation.get("name") or compilation.get("fullyQualifiedName")),
         abi=abi_of(body.get("abi")),
         files=files_of(body.get("sources")),
-        compiler=str(compilation.get("compilerVersion"))[:100],
+        compiler=excerpt(compilation.get("compilerVersion"), 100),
         origin="sourcify",
     )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from stoker.chains.sources.answer import BadAnswer
+from stoker.chains.hexadecimal import excerpt
+from stoker.chains.sources.answer import BadAnswer, NotVerified
 from stoker.process.redact import Redactor
 from stoker.retry_after import wanted
 
@@ -62,8 +63,8 @@ class Web:
                     return read(*await self._once(url, query))
                 except Busy as error:
                     await self._pause(error, attempt)
-                except BadAnswer as error:
-                    raise BadAnswer(self._redactor.text(str(error))) from None
+                except (BadAnswer, NotVerified) as error:
+                    raise type(error)(self._redactor.text(str(error))) from None
         raise AssertionError("the last attempt returns or raises")
 
     async def _pause(self, busy: Busy, attempt: int) -> None:
@@ -102,7 +103,7 @@ class Web:
         try:
             return status, msgspec.json.decode(content)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            shown = " ".join(bytes(content[:200]).decode(errors="replace").split())
+            shown = excerpt(content[:200].decode(errors="replace"), 200)
             raise BadAnswer(f"HTTP {status}, and no JSON: {shown!r}") from error
 
     def _client(self) -> httpx.AsyncClient:
