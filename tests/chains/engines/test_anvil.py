@@ -248,6 +248,18 @@ def test_a_chain_that_is_down_is_one_clear_error(kept):
         asyncio.run(scenario())
 
 
+def test_of_nodes_that_are_not_kept_nothing_is_left(within, monkeypatch):
+    monkeypatch.setattr("stoker.chains.evm.anvil._NODES", 1)
+
+    async def scenario(engine, pins):
+        folder = Path(engine._server._folder.name)
+        for chain_id, pin in pins.items():
+            await engine.replay(job({chain_id: pin}, [captured(chain_id, 0, OTHER_WALLET)]))
+        return len(list(folder.iterdir())), len(engine._nodes)
+
+    assert within(scenario) == (1, 1)
+
+
 def test_no_node_outlives_its_owner(nodes, tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(

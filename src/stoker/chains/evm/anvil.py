@@ -111,6 +111,7 @@ class AnvilEngine:
         self._program = find("anvil", program)
         self._server = StateServer()
         self._nodes: OrderedDict[tuple[int, bytes], asyncio.Task[Anvil]] = OrderedDict()
+        self._served: dict[tuple[int, bytes], Path] = {}
 
     async def close(self) -> None:
         """End the nodes."""
@@ -145,6 +146,7 @@ class AnvilEngine:
 
     async def _start(self, pin: Pin) -> Anvil:
         chain = await self._server.serve(View(self._remote, pin))
+        self._served[pin.chain_id, pin.hash] = chain
         options = ("--fork-block-number", str(pin.number), "--hardfork", "prague", "--no-mining")
         return await Anvil.start(self._program, pin.chain_id, str(chain), *options)
 
@@ -153,6 +155,7 @@ class AnvilEngine:
         if task is not None:
             with suppress(ChainError):
                 await (await task).close()
+            self._server.forget(self._served.pop(key))
 
 
 class _Replay:

@@ -162,7 +162,10 @@ def _capture(home: Path, said: bytes, complaints: IO[bytes]) -> Capture:
     if not lines:
         why = wrong or [said[-500:].decode(errors="replace")]
         raise ChainError(f"forge did not run the script: {'; '.join(why)}")
-    told = msgspec.json.decode(lines[0], type=Told)
+    try:
+        told = msgspec.json.decode(lines[0], type=Told)
+    except msgspec.MsgspecError as error:
+        raise ChainError(f"forge tells of the script in a way that is not known: {error}") from None
     if not told.success:
         why = [one.removeprefix("script failed: ") for one in wrong if "script failed" in one]
         return read_capture(told, (), why[0] if why else "execution reverted")
