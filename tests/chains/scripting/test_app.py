@@ -263,8 +263,8 @@ def test_tools_tell_what_there_is(shop: Shop, worlds: dict[int, World]) -> None:
     shop.mend(working(tools, after, (CHECKING,)), setting=once)
     said = [one.text for one in shop.results]
     assert not any(one.is_error for one in shop.results)
-    assert said[0] == f"uint256: {100 * 10**18}"
-    assert said[1] == "string: WETH"
+    assert said[0] == f"uint256: {100 * 10**18} [1e20]"
+    assert said[1] == 'string: "WETH"'
     assert said[2].endswith(" = 18")
     assert said[3] == f"{10_000 * 10**18} wei"
     assert said[4].startswith(f"Proxy at {proxy}, verified (etherscan)\na proxy of")

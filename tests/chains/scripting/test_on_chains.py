@@ -74,7 +74,7 @@ def test_tools_see_what_the_group_sees(
     last = server.requests[-1].conversation
     assert last is not None
     said = [one.text for one in last.results]
-    assert said[0] == f"uint256: {105 * 10**18}"
+    assert said[0] == f"uint256: {105 * 10**18} [1.05e20]"
     assert said[1] == "uint256: 0"
     assert said[2].startswith("Error: ")
     ether = int(said[3].removesuffix(" wei"))
