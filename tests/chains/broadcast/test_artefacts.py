@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from nodes import MODULES, WALLET, program
+from nodes import EVM, WALLET, program
 from outbox import SCRIPT
 from sending import pins_of, remote_of
 
@@ -206,7 +206,7 @@ def test_artefacts_are_those_of_forge(nodes, worlds, tmp_path, body):
 
     async def main():
         source = _source(worlds, body)
-        async with open_compiler(solc=str(MODULES / "solc")) as compiler:
+        async with open_compiler(solc=str(EVM), cache=EVM / "cache") as compiler:
             async with solc_program.serving(compiler) as solc:
                 await _theirs(theirs, nodes, source, solc)
             return await _ours(ours, nodes, source, compiler)

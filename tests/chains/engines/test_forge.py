@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 import pytest
-from nodes import MODULES, WALLET, program
+from nodes import EVM, WALLET, program
 from sending import pins_of, remote_of
 
 from stoker.agents.bubblewrap import trouble
@@ -93,7 +93,7 @@ def within(nodes, worlds):
         remote = remote_of(nodes)
         engine = ForgeEngine(remote, str(program("forge")), confined=CONFINED)
         try:
-            async with open_compiler(solc=str(MODULES / "solc")) as compiler:
+            async with open_compiler(solc=str(EVM), cache=EVM / "cache") as compiler:
 
                 async def job(body, **more):
                     for chain_id, world in worlds.items():
@@ -119,30 +119,27 @@ def within(nodes, worlds):
     return lambda scenario: asyncio.run(ready(scenario))
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_forge_and_the_engine_in_process_capture_the_same(within):
+    bodies = (
         SWAP,
         CHAINS,
         "vm.broadcast(); new Made(Sums.twice(4));",
         "answer = 5;",
         'Deep deep = new Deep(); (bool done, ) = address(deep).call(""); answer = done ? 1 : 2;',
-    ],
-    ids=["swap", "chains", "library", "nothing", "deep"],
-)
-def test_forge_and_the_engine_in_process_capture_the_same(within, body):
-    async def scenario(engine, job, remote):
-        asked = await job(body)
-        theirs = await engine.capture(asked)
-        async with open_pyevm(remote, workers=1) as pyevm:
-            return theirs, await pyevm.capture(asked)
+    )
 
-    theirs, ours = within(scenario)
-    assert theirs.error is None
-    assert theirs.transactions == ours.transactions
-    assert theirs.outcomes == ours.outcomes
-    assert theirs.console == ours.console
-    assert theirs.returned == ours.returned
+    async def scenario(engine, job, remote):
+        asked = [await job(body) for body in bodies]
+        async with open_pyevm(remote, workers=1) as pyevm:
+            theirs = await asyncio.gather(*map(engine.capture, asked))
+            return zip(bodies, theirs, [await pyevm.capture(one) for one in asked], strict=True)
+
+    for body, theirs, ours in within(scenario):
+        assert theirs.error is None, body
+        assert theirs.transactions == ours.transactions, body
+        assert theirs.outcomes == ours.outcomes, body
+        assert theirs.console == ours.console, body
+        assert theirs.returned == ours.returned, body
 
 
 def test_what_groups_before_have_done_is_seen(within, worlds):
@@ -164,27 +161,25 @@ def test_a_script_that_fails_says_why(within):
     assert done.transactions == ()
 
 
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        ('string[] memory c = new string[](1); c[0] = "id"; VM.ffi(c);', "FFI"),
-        ('VM.readFile("/etc/passwd");', "not allowed"),
-        ('VM.envString("HOME_OF");', "not found"),
-        ('VM.createSelectFork("@URL@");', "."),
-        ('VM.rpc("@URL@", "eth_chainId", "[]");', "."),
-    ],
-)
-def test_nothing_outside_is_reached(within, body, why):
+def test_nothing_outside_is_reached(within):
     if not CONFINED:
         pytest.skip("there can be no sandbox here")
+    reaching = {
+        'string[] memory c = new string[](1); c[0] = "id"; VM.ffi(c);': "FFI",
+        'VM.readFile("/etc/passwd");': "not allowed",
+        'VM.envString("HOME_OF");': "not found",
+        'VM.createSelectFork("@URL@");': ".",
+        'VM.rpc("@URL@", "eth_chainId", "[]");': ".",
+    }
 
     async def scenario(engine, job, remote):
-        called = body.replace("VM.", "Outside(address(vm)).")
-        return await engine.capture(await job(called, limits=Limits(seconds=20)))
+        bodies = (body.replace("VM.", "Outside(address(vm)).") for body in reaching)
+        asked = [await job(body, limits=Limits(seconds=20)) for body in bodies]
+        return await asyncio.gather(*map(engine.capture, asked))
 
-    done = within(scenario)
-    assert done.error is not None
-    assert why in done.error
+    for (body, why), done in zip(reaching.items(), within(scenario), strict=True):
+        assert done.error is not None, body
+        assert why in done.error, body
 
 
 def test_what_is_unknown_in_process_is_left_to_forge_and_what_is_refused_is_not(within):
@@ -204,8 +199,8 @@ def test_what_is_unknown_in_process_is_left_to_forge_and_what_is_refused_is_not(
 
 def test_what_takes_too_long_is_ended(within):
     async def scenario(engine, job, remote):
-        asked = await job("while (true) answer++;", limits=Limits(seconds=2, gas=2**62))
-        with pytest.raises(LimitReached, match="forge took more than 2 s"):
+        asked = await job("while (true) answer++;", limits=Limits(seconds=1, gas=2**62))
+        with pytest.raises(LimitReached, match="forge took more than 1 s"):
             await engine.capture(asked)
 
     within(scenario)
