@@ -188,4 +188,4 @@ def _imports(
 
 
 def _failed(problems: Sequence[str]) -> CompileFailed:
-    return CompileFailed([Diagnostic(severity="error", message=one) for one in problems])
+    return CompileFailed([Diagnostic(message=one) for one in problems])

@@ -20,7 +20,6 @@ from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import outline
 from stoker.chains.solidity.pool import Pool
 from stoker.chains.solidity.scripts import contract_of
-from stoker.chains.solidity.tokens import place
 from stoker.chains.solidity.versions import allows
 
 FILE: Final = "Script.s.sol"
@@ -155,9 +154,7 @@ class SolidityCompiler:
             answer, warnings = standard_json.answer(reply, reached)
             file, _, name = wanted.rpartition(":")
             if name not in answer.contracts.get(file, {}):
-                raise CompileFailed(
-                    [Diagnostic(severity="error", message=f"there is no contract {wanted}")]
-                )
+                raise CompileFailed([Diagnostic(message=f"there is no contract {wanted}")])
             order = _order(answer, wanted, libraries)
             if len(order) == len(libraries):
                 break
@@ -186,20 +183,11 @@ class SolidityCompiler:
             for pragma in outline(text).pragmas:
                 left = [one for one in fitting if allows(pragma.expression, one.version)]
                 if not left:
-                    line, column = place(text, pragma.at)
-                    versions = ", ".join(one.full for one in there)
-                    raise CompileFailed(
-                        [
-                            Diagnostic(
-                                severity="error",
-                                message=f"pragma solidity {pragma.expression} takes none of the "
-                                f"compilers there are: {versions}",
-                                file=name,
-                                line=line,
-                                column=column,
-                            )
-                        ]
+                    message = (
+                        f"pragma solidity {pragma.expression} takes none of the compilers there "
+                        f"are: {', '.join(one.full for one in there)}"
                     )
+                    raise CompileFailed([Diagnostic.at(pragma.at, message, file=name, text=text)])
                 fitting = left
         return fitting[0]
 

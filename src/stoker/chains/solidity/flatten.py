@@ -16,7 +16,7 @@ from msgspec import Struct
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity import forge_std
 from stoker.chains.solidity.diagnostic import Diagnostic
-from stoker.chains.solidity.tokens import Token, content, place, tokens
+from stoker.chains.solidity.tokens import Token, content, tokens
 
 _LICENCE: Final = re.compile(r"^[^\S\n]*//[^\S\n]*SPDX-License-Identifier:.*\n?", re.MULTILINE)
 _MARKS: Final = ("foundry.toml", "remappings.txt", "hardhat.config.ts", "node_modules", ".git")
@@ -131,16 +131,13 @@ class _Flat:
             pass
         except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
             message = f"{self.root / 'foundry.toml'}: {error}"
-            raise CompileFailed([Diagnostic(severity="error", message=message)]) from error
+            raise CompileFailed([Diagnostic(message=message)]) from error
         pairs = (line.strip().partition("=") for line in lines if "=" in line)
         return {prefix.rpartition(":")[2]: target for prefix, _, target in pairs}
 
     def _failed(self, file: Path, at: int, message: str) -> CompileFailed:
-        line, column = place(file.read_text(encoding="utf-8"), at)
-        name = str(file.relative_to(self.root))
-        return CompileFailed(
-            [Diagnostic(severity="error", message=message, file=name, line=line, column=column)]
-        )
+        name, text = str(file.relative_to(self.root)), file.read_text(encoding="utf-8")
+        return CompileFailed([Diagnostic.at(at, message, file=name, text=text)])
 
 
 def _statements(text: str) -> Iterator[_Statement]:

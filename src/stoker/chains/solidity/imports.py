@@ -12,7 +12,6 @@ from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity import forge_std
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.outline import outline
-from stoker.chains.solidity.tokens import place
 
 _FILES: Final = 2_000
 _BYTES: Final = 8 << 20
@@ -32,7 +31,7 @@ def reach(given: Mapping[str, str], project: Path | None) -> dict[str, str]:
     """
     size = sum(map(len, given.values()))
     if size > GIVEN:
-        raise CompileFailed([Diagnostic(severity="error", message=too_large(size))])
+        raise CompileFailed([Diagnostic(message=too_large(size))])
     reached = dict(given)
     todo = list(given)
     library: set[str] = set()
@@ -52,10 +51,10 @@ def reach(given: Mapping[str, str], project: Path | None) -> dict[str, str]:
                 todo.append(wanted)
                 size += len(reached[wanted])
             except Refused as refused:
-                problems.append(_problem(name, text, one.at, str(refused)))
+                problems.append(Diagnostic.at(one.at, str(refused), file=name, text=text))
     if len(reached) > _FILES or size > _BYTES:
         message = f"the sources are more than {_FILES:,} files or {_BYTES >> 20} MiB"
-        problems.append(Diagnostic(severity="error", message=message))
+        problems.append(Diagnostic(message=message))
     if problems:
         raise CompileFailed(problems)
     return reached | forge_std.needed(library, reached.values())
@@ -64,11 +63,6 @@ def reach(given: Mapping[str, str], project: Path | None) -> dict[str, str]:
 def too_large(size: int) -> str:
     """Of what is handed over."""
     return f"the script has {size:,} characters; {GIVEN:,} is the most"
-
-
-def _problem(file: str, text: str, at: int, message: str) -> Diagnostic:
-    line, column = place(text, at)
-    return Diagnostic(severity="error", message=message, file=file, line=line, column=column)
 
 
 def _named(path: str, importer: str) -> str:

@@ -47,7 +47,7 @@ def merged(interfaces: Iterable[Interface]) -> str:
             else:
                 problems += _add(name, members.setdefault(name, {}), body.rpartition("}")[0])
     if problems:
-        raise CompileFailed([Diagnostic(severity="error", message=one) for one in problems])
+        raise CompileFailed([Diagnostic(message=one) for one in problems])
     return "\n\n".join(whole.get(name) or _interface(heads[name], members[name]) for name in heads)
 
 

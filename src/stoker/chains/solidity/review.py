@@ -64,7 +64,7 @@ def review(
     known; `compilers`: the versions there are, none: not known; `foreign`: whether cheatcodes that
     are not in the list may be used where nothing is known against them."""
     if len(text) > GIVEN:
-        return (Diagnostic(severity="error", message=too_large(len(text)), file=file),)
+        return (Diagnostic(message=too_large(len(text)), file=file),)
     found = list(tokens(text))
     faults: list[tuple[int, str]] = []
     for some in (
@@ -74,12 +74,7 @@ def review(
         _pragmas(text, compilers),
     ):
         faults += islice(some, _MOST)
-    told = []
-    for at, message in sorted(faults):
-        line, column = place(text, at)
-        told.append(
-            Diagnostic(severity="error", message=message, file=file, line=line, column=column)
-        )
+    told = [Diagnostic.at(at, what, file=file, text=text) for at, what in sorted(faults)]
     problem = problem_of({file: text})
     return (*told, problem) if isinstance(problem, Diagnostic) else tuple(told)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.outline import Declaration, outline
-from stoker.chains.solidity.tokens import place
 
 
 def contract_of(sources: Mapping[str, str]) -> str:
@@ -28,22 +27,15 @@ def problem_of(sources: Mapping[str, str]) -> str | Diagnostic:
     if not found:
         file = next(iter(sources), "")
         return Diagnostic(
-            severity="error",
             message="no contract has a function run() that takes nothing",
             file=file,
             line=1 if file else 0,
             column=1 if file else 0,
         )
     file, second = found[1]
-    line, column = place(sources[file], second.start)
     names = ", ".join(one.name for _, one in found)
-    return Diagnostic(
-        severity="error",
-        message=f"several contracts have run(): {names}; which of them is the script?",
-        file=file,
-        line=line,
-        column=column,
-    )
+    message = f"several contracts have run(): {names}; which of them is the script?"
+    return Diagnostic.at(second.start, message, file=file, text=sources[file])
 
 
 def candidates(sources: Mapping[str, str]) -> list[tuple[str, Declaration]]:
