@@ -205,7 +205,7 @@ def _mended(talk: Conversation, asked: str) -> Reply:
     mistakes = {_UNKNOWN_NAME: "", _TOO_MUCH: _ENOUGH}
     wrong = next((one for one in mistakes if one in asked), None)
     if wrong is None:
-        return Say("It cannot be done: the contract is paused.")
+        return Say("It cannot be done:\nthe contract is paused.")
     look = Call("compile_session", {}) if wrong == _UNKNOWN_NAME else Call("log_analyzer", {})
     steps = (
         (look,),

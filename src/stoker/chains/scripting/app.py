@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stoker.agents.builtin.entries import Answer, Asked, Message, Noted
 from stoker.agents.builtin.wire import Request
 from stoker.chains.errors import MENDABLE, ChainError, ModelFailed, NotMended, SourcesMissing
+from stoker.chains.hexadecimal import excerpt
 from stoker.chains.log import log
 from stoker.chains.scripting.model import Meter, ScriptModel
 from stoker.chains.scripting.prompts import ELSEWHERE, GO_ON, MEND, REPAIR
@@ -127,7 +128,7 @@ class _Mending:
             return session.text, ""
         self.failure = session.failure or self.failure
         if silent == 2:
-            return None, f"the model gave up: {answer.text.strip()[:_SHOWN]}"
+            return None, f"the model gave up: {excerpt(answer.text.strip(), _SHOWN)}"
         return None, f"the limit of {self._rounds} rounds is reached"
 
     async def _ask(self, messages: list[Message]) -> Answer:
