@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/chains/state
 
 from deploy import kept_worlds, read_worlds, start_kept
 from nodes import ALIASES, MODULES, WALLET, program
+from proxy import Proxy
 
 import stoker
 from stoker.chains.orchestrator import ForgeOrchestrator
@@ -29,6 +30,7 @@ from stoker.chains.solidity.imports import reach
 from stoker.chains.tools import Tools
 from stoker.chains.workshop import opened
 
+__all__ = ("Field", "Proxy", "done", "door", "foundry")
 _HEAD = """// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;
 import "forge-std/Script.sol";
@@ -79,7 +81,7 @@ class Field:
         self.world = read_worlds(kept)[1]
         self.node = start_kept(kept, 1)
         self.senders = self.node.rpc("eth_accounts")
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(time.time_ns() // 1000)
 
     def __enter__(self) -> Self:
         return self

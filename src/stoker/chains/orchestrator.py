@@ -73,9 +73,9 @@ class ForgeOrchestrator:
     async def create_plan(
         self, groups: Sequence[OperationGroup] | Any, *, automatic: bool = False
     ) -> str:
-        """A plan of groups, or of a document that holds them; its id. Sources are fetched from now
-        on. `automatic`: groups begin by themselves as soon as those they depend on are done; else
-        `next_groups` has them begin. Raises `BadGroups`, `BadFile`, with nothing created."""
+        """A plan of groups, or of a document that holds them; its id. Sources are fetched, and
+        scripts compiled, from now on. `automatic`: groups begin by themselves as soon as those
+        they depend on are done; else `next_groups` has them begin. Raises `BadGroups`, `BadFile`, with nothing created."""
         read = _read(groups)
         await self._fetch(read, self._settings)
         plan_id = new_plan_id()
@@ -287,7 +287,7 @@ class ForgeOrchestrator:
     async def _fetch(self, groups: Sequence[OperationGroup], settings: Path) -> None:
         workshop = await self._engine.shared(opened)
         tools = await workshop.tools(settings)
-        tools.sources.begin(contract for group in groups for contract in group.contracts)
+        tools.begin(groups)
 
     async def _state(self, plan_id: str) -> RunState:
         workshop: Workshop = await self._engine.shared(opened)

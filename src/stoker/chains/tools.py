@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from stoker.chains import metrics
-from stoker.chains.config import SCRIPT
-from stoker.chains.errors import RpcError
+from stoker.chains.config import SCRIPT, GroupConfig
+from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.evm.engine import Capturing, Replaying
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
+from stoker.chains.group import OperationGroup
 from stoker.chains.hexadecimal import data, text, word
 from stoker.chains.load import Loaded
 from stoker.chains.parts import Author, Backend, Mending
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
+from stoker.chains.solidity.ahead import Ahead
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
 from stoker.chains.sources.fetcher import SourceFetcher
@@ -58,6 +60,7 @@ class Tools:
         self.replaying = replaying
         self.author = author
         self.mending = mending
+        self.ahead = Ahead(self._compile)
         self._importing: asyncio.Future[None] | None = None
         self.redact = Redactor(loaded.secrets).text
 
@@ -80,8 +83,21 @@ class Tools:
 
         return Broadcaster(self.settings, self.path, self.nodes, self.remote, self.replaying)
 
+    def begin(self, groups: Sequence[OperationGroup]) -> None:
+        """Fetch the sources of groups that are to come, and compile scripts that they bring."""
+        self.sources.begin(contract for group in groups for contract in group.contracts)
+        wanted = []
+        for group in groups:
+            if group.script is not None:
+                with suppress(ChainError):  # which the group will say
+                    wanted.append((group.script, GroupConfig.of(group, self.settings).compiler))
+        self.ahead.begin(wanted)
+
     async def compile(self, script: str, settings: CompilerSettings) -> Compilation:
         """A script's contract. Raises `CompileFailed`, `LimitReached`, `ChainError`."""
+        return await self.ahead.get(script, settings)
+
+    async def _compile(self, script: str, settings: CompilerSettings) -> Compilation:
         return await self.compiler.compile({SCRIPT: script}, None, settings)
 
 
@@ -165,6 +181,7 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
             author=author,
             mending=mending,
         )
+        stack.push_async_callback(tools.ahead.close)
         metrics.of(engine).opened(tools)
         warming = asyncio.create_task(_warm(compiler, pyevm))
         stack.push_async_callback(_stop, warming)

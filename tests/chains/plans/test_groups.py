@@ -23,6 +23,7 @@ from stoker.chains.metrics import of
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.results import output
 from stoker.chains.settings import ChainSettings, Settings
+from stoker.chains.workshop import opened
 from stoker.engine.engine import Engine
 
 T = TypeVar("T")
@@ -243,3 +244,22 @@ def test_other_engines_come_to_the_same(
         return [list(done(one).transactions) for one in results]
 
     assert on_engine(tmp_path / "a", settings, work) == on_engine(tmp_path / "b", others, work)
+
+
+def test_scripts_are_compiled_once_from_when_the_plan_is_made(
+    tmp_path: Path, settings: Settings, scripted: Scripted
+) -> None:
+    async def work(forge: ForgeOrchestrator, engine: Engine) -> None:
+        groups = [scripted(f"{WRAP} // {tmp_path} {n}\n") for n in range(2)]
+        plan = await forge.create_plan([*groups, scripted(f"nonsense; // {tmp_path}\n")])
+        workshop = await engine.shared(opened)
+        compiler = (await workshop.tools(forge._settings)).compiler
+        async with asyncio.timeout(30):
+            while compiler.asked < 3:
+                await asyncio.sleep(0)
+        *good, bad = (await forge.next_groups(plan, wait=True)).results
+        assert all(done(one) for one in good)
+        assert "Undeclared identifier" in error(bad)
+        assert (compiler.asked, compiler.hits) == (3, 0)
+
+    on_engine(tmp_path, settings, work)
