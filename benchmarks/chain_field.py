@@ -25,12 +25,12 @@ import stoker
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.settings import ChainSettings, Settings, SourceSettings
 from stoker.chains.solidity import forge_std, solc_program
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.imports import reach
 from stoker.chains.tools import Tools
 from stoker.chains.workshop import opened
 
-__all__ = ("Field", "Proxy", "done", "door", "foundry")
+__all__ = ("Field", "ForgeOrchestrator", "Foundry", "Proxy", "done", "door")
 _HEAD = """// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;
 import "forge-std/Script.sol";
@@ -71,6 +71,9 @@ rpc_storage_caching = { chains = "all", endpoints = "all" }
 [lint]
 lint_on_build = false
 """
+
+
+_HEAT = 10
 
 
 class Field:
@@ -122,13 +125,24 @@ class Field:
 
 
 @asynccontextmanager
-async def door(folder: Path, settings: Settings) -> AsyncIterator[ForgeOrchestrator]:
-    """An engine that knows nothing of any chain, with a compiler and a worker ready."""
+async def door(
+    folder: Path, field: Field, url: str
+) -> AsyncIterator[tuple[ForgeOrchestrator, Foundry]]:
+    """An engine that knows nothing of the chain, and forge with the same compiler. That is hot: of
+    code that it has just loaded, solc-js takes ten times as long for its first questions."""
+    (folder / "foundry").mkdir()
     async with stoker.open_engine(folder / "journal.db") as engine:
-        forge = ForgeOrchestrator(engine, settings)
+        forge = ForgeOrchestrator(engine, field.settings(url))
         tools: Tools = await (await engine.shared(opened)).tools(forge._settings)
-        await asyncio.gather(tools.compiler.warm(), tools.capturing.warm())  # type: ignore[attr-defined]
-        yield forge
+        await tools.capturing.warm()  # type: ignore[attr-defined]
+        for _ in range(_HEAT):
+            groups = [field.swap(), *(field.wrap(sender=0) for _ in range(5))]
+            await asyncio.gather(
+                *(tools._compile(one["script"], CompilerSettings()) for one in groups)
+            )
+        async with solc_program.serving(tools.compiler) as serving:
+            solc = _quick(folder / "solc", await tools.compiler.version(), serving)
+            yield forge, Foundry(folder / "foundry", solc)
 
 
 async def done(forge: ForgeOrchestrator, groups: list[dict[str, Any]]) -> float:
@@ -175,19 +189,8 @@ class Foundry:
         return took
 
 
-@asynccontextmanager
-async def foundry(folder: Path) -> AsyncIterator[Foundry]:
-    """forge, whose compiler is as warm as Stoker's, and tells its version without being started."""
-    project = folder / "foundry"
-    project.mkdir()
-    async with (
-        open_compiler(solc=str(MODULES / "solc"), cache=folder / "cache") as compiler,
-        solc_program.serving(compiler) as serving,
-    ):
-        yield Foundry(project, _quick(folder / "solc", await compiler.version(), serving))
-
-
 def _quick(file: Path, version: str, serving: Path) -> Path:
+    """One that tells its version without the start of anything."""
     file.write_text(
         f"#!/bin/sh\n"
         f'[ "$1" = --version ] && echo "solc, the solidity compiler" && '

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.chain_field import Field, Proxy, done, door, foundry
+from benchmarks.chain_field import Field, ForgeOrchestrator, Foundry, Proxy, done, door
 from benchmarks.measure import Bench, Samples, note, run
 from benchmarks.table import Row, at_least, at_most
 
@@ -33,8 +33,7 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
     with Field() as field:
         return [
             *asyncio.run(_warm(bench, field, rounds)),
-            *asyncio.run(_cold(bench, field, rounds)),
-            *asyncio.run(_sequence(bench, field, 1 if quick else bench.rounds)),
+            *asyncio.run(_behind(bench, field, rounds)),
             *asyncio.run(_side_by_side(bench, field, rounds)),
             *asyncio.run(_receipts(bench, field, rounds)),
             *asyncio.run(_many(bench, field, 60 if quick else 1_000)),
@@ -43,60 +42,56 @@ def measure(bench: Bench, *, quick: bool) -> list[Row]:
 
 
 async def _warm(bench: Bench, field: Field, rounds: int) -> list[Row]:
-    folder = bench.fresh()
+    folder, url = bench.fresh(), field.node.url
     pairs = []
-    async with door(folder, field.settings(field.node.url)) as forge, foundry(folder) as foundry_:
+    async with door(folder, field, url) as (forge, foundry):
         for number in range(rounds + 1):
-            ours = await done(forge, [field.swap()])
-            pair = ours, await foundry_.script(field.swap(), field.node.url, folder)
+            pair = (
+                await done(forge, [field.swap()]),
+                await foundry.script(field.swap(), url, folder),
+            )
             if number:  # in the first, both read the state
                 pairs.append(pair)
                 _say("warm", pair)
     return _against_forge("warm group", pairs, _WARM)
 
 
-async def _cold(bench: Bench, field: Field, rounds: int) -> list[Row]:
-    """Nothing is known of the chain: a new state directory, a new home of forge's, a new block."""
-    pairs, trips = [], []
-    for _ in range(rounds):
-        folder = bench.fresh()
-        field.node.rpc("anvil_mine")
-        async with foundry(folder) as foundry_:
-            with Proxy(field.node.url, latency=_LATENCY) as proxy:
-                async with door(folder, field.settings(proxy.url)) as forge:
-                    ours = await done(forge, [field.swap()])
-                trips.append(proxy.trips)
-            with Proxy(field.node.url, latency=_LATENCY) as proxy:
-                pairs.append((ours, await foundry_.script(field.swap(), proxy.url, folder)))
-                _say(f"cold, {trips[-1]} round trips, forge's {proxy.trips}", pairs[-1])
-    goal, met = at_most("", max(trips), _TRIPS)
-    title = "cold group, round trips of 50 ms"
-    return [
-        *_against_forge(title, pairs, _COLD),
-        Row(measure="cold group", value=max(trips), unit="round trips", goal=goal, met=met),
-    ]
-
-
-async def _sequence(bench: Bench, field: Field, rounds: int) -> list[Row]:
-    """Each after the one before; for forge, which has no such thing, one by one. Both have read
-    the state of the block before."""
+async def _behind(bench: Bench, field: Field, rounds: int) -> list[Row]:
+    """A node that answers after 50 ms."""
     folder = bench.fresh()
-    pairs = []
+    colds, pairs, trips = [], [], []
     with Proxy(field.node.url, latency=_LATENCY) as proxy:
-        async with door(folder, field.settings(proxy.url)) as forge, foundry(folder) as foundry_:
-            plan = await forge.create_plan([field.swap()], automatic=True)
-            async for _ in forge.subscribe_results(plan):
-                pass
-            await foundry_.script(field.swap(), proxy.url, folder)
-            for _ in range(rounds):
-                groups = [field.swap(*((index - 1,) if index else ())) for index in range(_GROUPS)]
-                ours = await done(forge, groups)
-                others = [field.swap() for _ in range(_GROUPS)]
-                theirs = [await foundry_.script(one, proxy.url, folder) for one in others]
-                pairs.append((ours, sum(theirs)))
-                _say(f"{_GROUPS} in sequence", pairs[-1])
-    title = f"{_GROUPS} groups in sequence, warm, round trips of 50 ms"
-    return _against_forge(title, pairs, _TEN)
+        async with door(folder, field, proxy.url) as (forge, foundry):
+            for number in range(rounds):
+                before = proxy.trips
+                ours = await done(forge, [field.swap()])
+                trips.append(proxy.trips - before)
+                before = proxy.trips
+                colds.append((ours, await foundry.script(field.swap(), proxy.url, bench.fresh())))
+                _say(f"cold, {trips[-1]} trips, forge {proxy.trips - before}", colds[-1])
+                if number % 3 == 0:
+                    pairs.append(await _sequence(field, forge, foundry, proxy.url, folder))
+                    _say(f"{_GROUPS} in sequence", pairs[-1])
+                field.node.rpc("anvil_mine")  # of this block nobody knows anything
+    goal, met = at_most("", max(trips), _TRIPS)
+    return [
+        *_against_forge("cold group, round trips of 50 ms", colds, _COLD),
+        Row(measure="cold group, the most of all rounds", value=max(trips), unit="trips",
+            goal=goal, met=met),
+        *_against_forge(f"{_GROUPS} in sequence, warm, trips of 50 ms", pairs, _TEN),
+    ]  # fmt: skip
+
+
+async def _sequence(
+    field: Field, forge: ForgeOrchestrator, foundry: Foundry, url: str, home: Path
+) -> tuple[float, float]:
+    """Each after the one before; for forge, which has no such thing, one by one. Both have read the
+    state of the block before."""
+    await foundry.script(field.swap(), url, home)
+    groups = [field.swap(*((index - 1,) if index else ())) for index in range(_GROUPS)]
+    ours = await done(forge, groups)
+    theirs = [await foundry.script(field.swap(), url, home) for _ in range(_GROUPS)]
+    return ours, sum(theirs)
 
 
 async def _side_by_side(bench: Bench, field: Field, rounds: int) -> list[Row]:
@@ -104,7 +99,7 @@ async def _side_by_side(bench: Bench, field: Field, rounds: int) -> list[Row]:
     there, too, scripts are compiled while those before are run."""
     folder = bench.fresh()
     found: list[tuple[float, ...]] = []
-    async with door(folder, field.settings(field.node.url)) as forge:
+    async with door(folder, field, field.node.url) as (forge, _foundry):
         for number in range(rounds + 2):
             both, alone, chained = (
                 [
@@ -136,7 +131,7 @@ async def _receipts(bench: Bench, field: Field, rounds: int) -> list[Row]:
     """Of a plan whose groups stand by, on state that is known."""
     folder = bench.fresh()
     receipts, first = [], []
-    async with door(folder, field.settings(field.node.url)) as forge:
+    async with door(folder, field, field.node.url) as (forge, _foundry):
         await done(forge, [field.wrap(sender=index) for index in range(_GROUPS)])
         for _ in range(rounds):
             groups = [field.wrap(sender=index) for index in range(_GROUPS)]
@@ -169,7 +164,7 @@ async def _many(bench: Bench, field: Field, count: int) -> list[Row]:
         for index in range(count)
     ]
     sizes = []
-    async with door(bench.fresh(), field.settings(field.node.url)) as forge:
+    async with door(bench.fresh(), field, field.node.url) as (forge, _foundry):
         began = time.perf_counter()
         plan = await forge.create_plan(groups, automatic=True)
         there = 0

@@ -75,7 +75,8 @@ class ForgeOrchestrator:
     ) -> str:
         """A plan of groups, or of a document that holds them; its id. Sources are fetched, and
         scripts compiled, from now on. `automatic`: groups begin by themselves as soon as those
-        they depend on are done; else `next_groups` has them begin. Raises `BadGroups`, `BadFile`, with nothing created."""
+        they depend on are done; else `next_groups` has them begin. Raises `BadGroups`, `BadFile`,
+        with nothing created."""
         read = _read(groups)
         await self._fetch(read, self._settings)
         plan_id = new_plan_id()

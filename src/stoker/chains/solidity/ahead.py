@@ -11,6 +11,8 @@ from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 
 _MOST: Final = 16
 """That wait to be asked for."""
+_AT_ONCE: Final = 5
+"""Enough to keep the compilers busy; each takes a moment of the event loop first."""
 Compile = Callable[[str, CompilerSettings], Awaitable[Compilation]]
 
 
@@ -22,18 +24,23 @@ class Ahead:
         self._begun: OrderedDict[tuple[str, CompilerSettings], asyncio.Task[Compilation]] = (
             OrderedDict()
         )
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._running: set[asyncio.Task[Compilation]] = set()
 
     def begin(self, wanted: list[tuple[str, CompilerSettings]]) -> None:
         """Compile these soon, as many of them as may wait. What fails is told to who asks."""
         for key in wanted[:_MOST]:
             if key not in self._begun:
-                task = asyncio.ensure_future(self._compile(*key))
+                task = asyncio.ensure_future(self._in_turn(*key))
                 self._running.add(task)
                 task.add_done_callback(self._over)
                 self._begun[key] = task
         while len(self._begun) > _MOST:
             self._begun.popitem(last=False)
+
+    async def _in_turn(self, script: str, settings: CompilerSettings) -> Compilation:
+        async with self._turns:
+            return await self._compile(script, settings)
 
     def _over(self, task: asyncio.Task[Compilation]) -> None:
         self._running.discard(task)
