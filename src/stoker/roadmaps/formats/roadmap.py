@@ -52,16 +52,20 @@ class RoadmapV1(Markdown):
         ids = _Ids()
         given: dict[int, str] = {}
         drafts: list[Draft] = []
+        at, ends = 0, reader.scanned.ends
+        hinted = (*hints.lines, len(reader.scanned.lines))
         for index, box, line in criteria.others(reader):
-            place = places[line]
-            if box.parent < 0:
-                given[index] = ids.of(place)
-            else:
-                given[index] = ids.below(given.get(box.parent, ""))
-            bold = _BOLD.match(box.text) if box.text[:1] in "*_" else None
-            title = bold[1] if bold else box.text.removeprefix("~~").removesuffix("~~")
-            draft = Draft(index, title, "", given[index], place.phase)
-            draft.files = _files(reader, index, hints, line)
+            place, text, nested = places[line], box.text, box.parent >= 0
+            own = ids.below(given.get(box.parent, "")) if nested else ids.of(place)
+            given[index] = own
+            bold = _BOLD.match(text) if text[:1] in "*_" else None
+            title = bold[1] if bold else text.removeprefix("~~").removesuffix("~~")
+            files = ticked(text) if "`" in text else ()
+            while hinted[at] < box.line:
+                at += 1
+            if hinted[at] < ends[index] or (at and not nested):
+                files = _files(files, ends[index], hints, at, hinted[-1] if nested else line)
+            draft = Draft(index, title, "", own, place.phase, files)
             if bold:
                 draft.description = bold[2]
             drafts.append(draft)
@@ -170,15 +174,14 @@ def _hints(reader: Reader) -> _Hints:
     return found
 
 
-def _files(reader: Reader, index: int, hints: _Hints, section: int) -> tuple[str, ...]:
-    """What a task names itself, and what its section names before it. A line that belongs to a
-    task's list item is that task's own."""
-    box, end = reader.scanned.boxes[index], reader.scanned.ends[index]
-    found = ticked(box.text)
-    at = bisect_left(hints.lines, box.line)
+def _files(own: tuple[str, ...], end: int, hints: _Hints, at: int, section: int) -> tuple[str, ...]:
+    """What a task names, `own` in its title, and what its section names before it. A line that
+    belongs to a task's list item, until `end`, is that task's own. `at`: the first line below it;
+    `section`: the line of the heading, or behind all if it is a part of a task."""
+    found = own
     for files in hints.files[at : bisect_left(hints.lines, end, at)]:
         found += files
-    if box.depth == 0 and at and (outer := hints.outer[at - 1])[0] > section:
+    if at and (outer := hints.outer[at - 1])[0] > section:
         found += outer[1]
     return tuple(dict.fromkeys(found)) if len(found) > 1 else found
 

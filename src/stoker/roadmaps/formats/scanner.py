@@ -47,6 +47,7 @@ from stoker.roadmaps.formats.scanned import (
 )
 
 _TIMES: Final = range(DEEPEST)
+_NOTHING: Final = (-1, -1, 0)
 
 
 class _Open(Struct, gc=False):
@@ -118,15 +119,18 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             close(DEEPEST, number)
             deep.append(number)
 
+    def above() -> tuple[int, int, int]:
+        """Of a box in the innermost open item: `parent`, `group` and `depth`."""
+        if not stack:
+            return _NOTHING
+        group = -1
+        if (parent := stack[-1].box) < 0:
+            group = stack[-1].line
+            parent = next((outer.box for outer in reversed(stack) if outer.box >= 0), -1)
+        return parent, group, boxes[parent].depth + 1 if parent >= 0 else 0
+
     def add(number: int, line: str, at: int, item: Item) -> int:
-        parent = group = -1
-        depth = 0
-        if stack:
-            if (parent := stack[-1].box) < 0:
-                group = stack[-1].line
-                parent = next((outer.box for outer in reversed(stack) if outer.box >= 0), -1)
-            if parent >= 0:
-                depth = boxes[parent].depth + 1
+        parent, group, depth = above()
         state, mark, text = item.state, at + item.at, line[at + item.text :].strip()
         start = begins[number] + (mark if line.isascii() else len(line[:mark].encode()))
         end = start + (1 if state.isascii() else len(state.encode()))
@@ -149,6 +153,8 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             elif html is not None:
                 kinds[number] = HTML
             continue
+        if paragraph >= 0 and rest[0] not in HEADS:
+            continue
         at = len(line) - len(rest)
         indent = at if not at or "\t" not in line[:at] else len(line[:at].expandtabs(4))
         if (
@@ -157,30 +163,30 @@ def scan(data: bytes, path: str, *, include_fenced: bool = False) -> Scan:  # no
             and (stack or indent < 4)
             and not (fence or html is not None)
         ):  # Nearly all boxes. What is below comes to the same, in several times the time.
-            nest(indent, number)
-            box, mark, after = add(number, line, at, PLAIN[rest[:6]]), at + 3, at + 6
-            lead, behind, of = line[:at], number + 1, boxes[box]
-            while (
-                behind < last
-                and (line := lines[behind])[at:after] in PLAIN
-                and " " < line[after : after + 1] < "\x7f"
-                and line[:at] == lead
-            ):
-                behind += 1
-            if behind > number + 1:  # more of the same list
-                beside = range(number + 1, behind)
-                boxes += [
+            if stack:
+                nest(indent, number)
+            parent, group, depth = above()
+            lead, mark, after, box = line[:at], at + 3, at + 6, len(boxes)
+            while True:  # with more of the same list
+                begin, end = begins[number] + mark, number + 1
+                boxes.append(
                     Box(
-                        place, at, of.parent, of.group, of.depth, line[mark],
-                        begin + mark, begin + mark + 1, line[after:].strip(), False,
+                        number, at, parent, group, depth, line[mark],
+                        begin, begin + 1, line[after:].strip(), False,
                     )
-                    for place, line, begin in zip(
-                        beside, lines[number + 1 : behind], begins[number + 1 : behind], strict=True
-                    )
-                ]  # fmt: skip
-                ends[box:] = (*beside, count)
-                kinds[number:behind] = bytes((BOXED,)) * (behind - number)
-            paragraph = number = behind - 1
+                )  # fmt: skip
+                ends.append(end)
+                kinds[number] = BOXED
+                if not (
+                    end < last
+                    and (line := lines[end])[at:after] in PLAIN
+                    and " " < line[after : after + 1] < "\x7f"
+                    and line[:at] == lead
+                ):
+                    break
+                number = end
+            ends[-1] = count
+            paragraph = number
             stack.append(_Open(indent + 2, indent + 2, len(boxes) - 1, number, indent + 2))
             continue
         if fence:
