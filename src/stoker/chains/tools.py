@@ -21,7 +21,7 @@ from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
 from stoker.chains.solidity.ahead import Ahead
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.sources.fetcher import SourceFetcher
 from stoker.chains.state.remote import Remote
 from stoker.chains.state.store import StateStore
@@ -143,7 +143,7 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
         sources = SourceFetcher(settings.sources, folder / "sources", _Nodes(nodes))
         await stack.enter_async_context(sources)
         compiler = await stack.enter_async_context(
-            open_compiler(project=engine.directory, solc=settings.solc)
+            SolidityCompiler(project=engine.directory, solc=settings.solc)
         )
         author, mending = None, None
         if settings.model is not None:

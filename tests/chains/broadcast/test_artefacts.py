@@ -19,7 +19,7 @@ from stoker.chains.report.registry import Registry
 from stoker.chains.report.summary import registry_learned
 from stoker.chains.solidity import forge_std, solc_program
 from stoker.chains.solidity.compilation import CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 
 CONFIG = """[profile.default]
 src = "."
@@ -206,7 +206,7 @@ def test_artefacts_are_those_of_forge(nodes, worlds, tmp_path, body):
 
     async def main():
         source = _source(worlds, body)
-        async with open_compiler(solc=str(EVM), cache=EVM / "cache") as compiler:
+        async with SolidityCompiler(solc=str(EVM), cache=EVM / "cache") as compiler:
             async with solc_program.serving(compiler) as solc:
                 await _theirs(theirs, nodes, source, solc)
             return await _ours(ours, nodes, source, compiler)

@@ -17,7 +17,7 @@ from stoker.chains.evm.job import CaptureJob, Chains, Limits
 from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.hexadecimal import data
 from stoker.chains.solidity.compilation import CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.state.change import AccountChange, Delta
 
 BWRAP = shutil.which("bwrap")
@@ -93,7 +93,7 @@ def within(nodes, worlds):
         remote = remote_of(nodes)
         engine = ForgeEngine(remote, str(program("forge")), confined=CONFINED)
         try:
-            async with open_compiler(solc=str(EVM), cache=EVM / "cache") as compiler:
+            async with SolidityCompiler(solc=str(EVM), cache=EVM / "cache") as compiler:
 
                 async def job(body, **more):
                     for chain_id, world in worlds.items():

@@ -19,7 +19,7 @@ from stoker.chains.report.registry import Registry
 from stoker.chains.report.summary import registry_learned
 from stoker.chains.rpc import Rpc
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.state.remote import Remote
 
 
@@ -87,7 +87,7 @@ async def opened(
 ) -> AsyncIterator[Bench]:
     remote = Remote([Rpc(ALIASES[one], one, node.url) for one, node in nodes.items()])
     async with (
-        open_compiler(project=EVM, solc=str(EVM), cache=cache, workers=1) as compiler,
+        SolidityCompiler(project=EVM, solc=str(EVM), cache=cache, workers=1) as compiler,
         open_pyevm(remote, workers=1) as engine,
     ):
         anvil = AnvilEngine(remote, str(program("anvil")))

@@ -14,7 +14,7 @@ from nodes import ALIASES, EVM, WALLET, Node, digest
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Chains
 from stoker.chains.solidity.compilation import Compilation
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.solidity.imports import reach
 from stoker.chains.state.header import read_pin
 
@@ -85,7 +85,7 @@ async def compile_all(text: str) -> dict[str, Compilation]:
     }
     kept = EVM / "cache" / f"rules-{digest(json.dumps(question))}.json"
     if not kept.exists():
-        async with open_compiler(project=EVM, solc=str(EVM)) as compiler:
+        async with SolidityCompiler(project=EVM, solc=str(EVM)) as compiler:
             answer = await compiler.ask(json.dumps(question).encode())
         kept.parent.mkdir(exist_ok=True)
         kept.write_bytes(answer)

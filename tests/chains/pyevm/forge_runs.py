@@ -14,7 +14,7 @@ from typing import Any
 from nodes import EVM, Node, program
 
 from stoker.chains.solidity import forge_std, solc_program
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 
 _CONFIG = """[profile.default]
 src = "."
@@ -46,7 +46,7 @@ async def run_all(
     urls = {chain_id: node.url for chain_id, node in nodes.items()}
     (folder / "foundry.toml").write_text(_CONFIG.replace("{1}", urls[1]).replace("{10}", urls[10]))
     async with (
-        open_compiler(project=EVM, solc=str(EVM), cache=EVM / "cache") as compiler,
+        SolidityCompiler(project=EVM, solc=str(EVM), cache=EVM / "cache") as compiler,
         solc_program.serving(compiler) as solc,
     ):
         found = {names[0]: await _run(folder, solc, names[0], urls[1], sender)}  # it compiles

@@ -23,7 +23,7 @@ from stoker.chains.scripting.app import ScriptApp
 from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.scripting.session import MAX_OUTPUT
 from stoker.chains.settings import RepairSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 
 FIRST = ScriptReverted("the first failure")
 Set = Callable[[Bench], None]
@@ -61,7 +61,7 @@ class Shop:
 
         async def main() -> str:
             model_ = model_settings(self.server, timeout=timeout)
-            compiling = open_compiler(project=EVM, solc=str(EVM), cache=self._cache)
+            compiling = SolidityCompiler(project=EVM, solc=str(EVM), cache=self._cache)
             async with ScriptModel(model_, ALIASES, WALLET) as model, compiling as compiler:
                 group = as_group(five_groups(self._worlds)[index])
                 bench = self.bench = Bench(group, self._worlds, self._nodes, compiler, model)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.compiler import SolidityCompiler, open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 
 EVM = Path(__file__).parents[3] / ".evm"
 
@@ -36,7 +36,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., A
 
         return asyncio.run_coroutine_threadsafe(within(), loop).result()
 
-    opened = open_compiler(project=EVM, solc=str(EVM), cache=cache, workers=1)
+    opened = SolidityCompiler(project=EVM, solc=str(EVM), cache=cache, workers=1)
     compiler = run(opened.__aenter__)
     yield lambda use: run(use, compiler)
     run(opened.__aexit__, None, None, None)
@@ -66,7 +66,7 @@ def with_compiler(tmp_path: Path) -> Callable[..., Any]:
     def run(use: Callable[[SolidityCompiler], Awaitable[Any]], **options: Any) -> Any:
         async def within() -> Any:
             given = {"project": EVM, "solc": str(EVM), "cache": tmp_path / "cache", **options}
-            async with open_compiler(**given) as compiler:
+            async with SolidityCompiler(**given) as compiler:
                 return await use(compiler)
 
         return asyncio.run(within())

@@ -15,7 +15,7 @@ from stoker.chains.errors import ChainError, CompileFailed
 from stoker.chains.kept import Kept
 from stoker.chains.solidity import process, toolchain
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.compiler import digest, open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler, digest
 
 HEAD = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 TOY = (
@@ -230,9 +230,9 @@ def test_an_owner_that_is_killed_leaves_no_process(tmp_path, packages):
     body = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from stoker.chains.solidity.compiler import digest, open_compiler\n"
+        "from stoker.chains.solidity.compiler import SolidityCompiler as Solc\n"
         "async def main():\n"
-        f"  async with open_compiler(solc={str(packages)!r}, cache=Path({str(tmp_path)!r})) as c:\n"
+        f"  async with Solc(solc={str(packages)!r}, cache=Path({str(tmp_path)!r})) as c:\n"
         "    await c.warm()\n"
         "    (pool,) = c._pools.values()\n"
         "    print(next(iter(pool._all))._process.pid, flush=True)\n"
@@ -260,7 +260,7 @@ def test_no_compiler_at_all_is_an_error_with_its_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     async def use():
-        async with open_compiler(project=tmp_path, cache=tmp_path) as compiler:
+        async with SolidityCompiler(project=tmp_path, cache=tmp_path) as compiler:
             await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
 
     with pytest.raises(ChainError, match="`stoker chain setup` installs one"):
@@ -275,7 +275,7 @@ def test_a_solc_js_that_does_not_start_says_what_node_says(tmp_path, packages):
     (broken / "package.json").write_text('{"version": "0.8.37", "main": "index.js"}')
 
     async def use():
-        async with open_compiler(solc=str(tmp_path), cache=tmp_path) as compiler:
+        async with SolidityCompiler(solc=str(tmp_path), cache=tmp_path) as compiler:
             await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
 
     with pytest.raises(ChainError, match="does not start: Error: half an installation"):

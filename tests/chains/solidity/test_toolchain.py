@@ -20,7 +20,7 @@ from stoker.chains.evm.pyevm import cheats
 from stoker.chains.evm.pyevm.cheats.table import CHEATS
 from stoker.chains.solidity import forge_std, toolchain
 from stoker.chains.solidity.compilation import CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,7 +72,7 @@ def test_setup_installs_the_pinned_solc_js_once_and_it_compiles(registry, tmp_pa
         package = await toolchain.install(tmp_path / "cache")
         registry.shutdown()
         assert await toolchain.install(tmp_path / "cache") == package
-        async with open_compiler(project=tmp_path, cache=tmp_path / "cache") as compiler:
+        async with SolidityCompiler(project=tmp_path, cache=tmp_path / "cache") as compiler:
             assert [one.argv[-1] for one in await compiler.compilers()] == [str(package)]
             text = "pragma solidity 0.8.37; contract A { function run() external {} }"
             return await compiler.compile({"a.s.sol": text}, None, CompilerSettings())

@@ -11,7 +11,7 @@ from deploy import World
 from nodes import EVM
 
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.sources.interface import functions, signature, solidity
 from stoker.chains.sources.passages import passages
 
@@ -21,7 +21,7 @@ SCRIPT = "contract Nothing { function run() external {} }\n"
 
 def compiled(cache: Path, *parts: str) -> Compilation:
     async def main() -> Compilation:
-        async with open_compiler(project=EVM, solc=str(EVM), cache=cache) as compiler:
+        async with SolidityCompiler(project=EVM, solc=str(EVM), cache=cache) as compiler:
             text = "\n".join([PRAGMA, *parts, SCRIPT])
             return await compiler.compile({"a.sol": text}, "a.sol:Nothing", CompilerSettings())
 

@@ -21,7 +21,7 @@ from stoker.chains.parts import Committed
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import ChainSettings
 from stoker.chains.solidity.compilation import CompilerSettings
-from stoker.chains.solidity.compiler import open_compiler
+from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.state.remote import Remote
 
 SWAP = """// SPDX-License-Identifier: MIT
@@ -101,7 +101,7 @@ def test_a_cold_group_takes_three_round_trips_at_most_and_a_warm_one_none(
     kind, most, nodes, worlds, tmp_path
 ):
     async def groups(url):
-        async with open_compiler(solc=str(MODULES / "solc"), cache=tmp_path) as compiler:
+        async with SolidityCompiler(solc=str(MODULES / "solc"), cache=tmp_path) as compiler:
             sources = {"A.s.sol": script(worlds[1])}
             compiled = await compiler.compile(sources, None, CompilerSettings())
         trips = []

@@ -1,13 +1,12 @@
-"""Solidity to code, on warm compilers: `open_compiler`."""
+"""Solidity to code, on warm compilers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -39,45 +38,24 @@ _WARMING: Final = (
 )
 
 
-@asynccontextmanager
-async def open_compiler(
-    *,
-    project: Path | None = None,
-    solc: str | None = None,
-    cache: Path | None = None,
-    workers: int = WORKERS,
-    seconds: float = SECONDS,
-    memory: int = MEMORY,
-) -> AsyncIterator[SolidityCompiler]:
-    """A pool that lasts as long as the block; its processes end with it.
-
-    `project`: where `node_modules` are looked for, and above; `solc`: a solc program or a
-    directory of solc-js instead of those found; `cache`: instead of Stoker's own; `seconds` and
-    `memory` (bytes): what one compilation may take. Nothing is started, or looked for, before it
-    is needed: `warm` does it ahead.
-    """
-    compiler = SolidityCompiler(
-        project=project, solc=solc, cache=cache, workers=workers, seconds=seconds, memory=memory
-    )
-    try:
-        yield compiler
-    finally:
-        await compiler.close()
-
-
 class SolidityCompiler:
-    """Compiles scripts, several at once. `hits` of its `asked` came from the cache."""
+    """Compiles scripts, several at once. `hits` of its `asked` came from the cache. Its processes
+    last as long as the block that it is opened by; nothing is started, or looked for, before it is
+    needed: `warm` does it ahead."""
 
     def __init__(
         self,
         *,
-        project: Path | None,
-        solc: str | None,
-        cache: Path | None,
-        workers: int,
-        seconds: float,
-        memory: int,
+        project: Path | None = None,
+        solc: str | None = None,
+        cache: Path | None = None,
+        workers: int = WORKERS,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
     ) -> None:
+        """`project`: where `node_modules` are looked for, and above; `solc`: a solc program or a
+        directory of solc-js instead of those found; `cache`: instead of Stoker's own; `seconds` and
+        `memory` (bytes): what one compilation may take."""
         self.hits = 0
         self.asked = 0
         self._project = project
@@ -91,6 +69,14 @@ class SolidityCompiler:
         self._workers = workers
         self._seconds = seconds
         self._memory = memory
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all processes, whatever they do."""
+        for pool in self._pools.values():
+            await pool.close()
 
     async def compilers(self) -> tuple[toolchain.Compiler, ...]:
         """Those there are. Raises `ChainError`."""
@@ -203,11 +189,6 @@ class SolidityCompiler:
                 memory=self._memory,
             )
         return self._pools[found]
-
-    async def close(self) -> None:
-        """End all processes, whatever they do."""
-        for pool in self._pools.values():
-            await pool.close()
 
 
 def digest(

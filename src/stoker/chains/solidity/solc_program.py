@@ -22,8 +22,8 @@ _QUESTION: Final = 64 << 20
 
 
 def write(file: Path, *, solc: str | None = None) -> Path:
-    """One that starts solc for each compilation. `solc`: as for `open_compiler`; None: found from
-    the directory that it is called in."""
+    """One that starts solc for each compilation. `solc`: as for `SolidityCompiler`; None: found
+    from the directory that it is called in."""
     of = () if solc is None else ("--of", solc)
     return _write(file, (sys.executable, "-P", "-m", solc_main.__name__, *of))
 
