@@ -55,7 +55,11 @@ def needed(imported: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
     while True:
         before = len(named), len(files)
         for name in sorted(files):
-            kept[name] = own[name] if name.startswith(_WHOLE) else _trimmed(own[name], named)
+            kept[name] = (
+                own[name]
+                if name.startswith(_WHOLE)
+                else _trimmed(own[name], _parts(own[name]) & named)
+            )
             left = outline(kept[name])
             named |= left.words
             base = name.rpartition("/")[0]
@@ -65,7 +69,15 @@ def needed(imported: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
     return kept
 
 
-def _trimmed(text: str, named: set[str]) -> str:
+@lru_cache(maxsize=64)
+def _parts(text: str) -> frozenset[str]:
+    return frozenset(match["symbol"] or match["function"] for match in _PART.finditer(text))
+
+
+@lru_cache(maxsize=256)
+def _trimmed(text: str, named: frozenset[str]) -> str:
+    """`named`: of its parts those that are to be there."""
+
     def part(match: re.Match[str]) -> str:
         name = match["symbol"] or match["function"]
         return match[0] if name in named else "\n" * match[0].count("\n")
