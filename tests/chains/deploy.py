@@ -251,6 +251,9 @@ class _World:
         self._fund()
         self._uniswap_v2()
         self._uniswap_v3()
+        # Pairs note how long it was since their last change: in the next block it was a while.
+        self._node.rpc("evm_increaseTime", 60)
+        self._node.rpc("evm_mine")
         return self._made
 
     def _deploy(self, name: str, contract: str, kinds: str = "()", *arguments: object) -> None:

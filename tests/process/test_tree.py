@@ -247,7 +247,9 @@ class Stale(list):
 def test_a_pid_used_again_is_not_signalled(bench, monkeypatch):
     async def main():
         started = bench.start(bench.spec("sleep", "1000"))
-        [found] = marked(f"{bench.run_id}/")
+        while not (seen := marked(f"{bench.run_id}/")):
+            await asyncio.sleep(0)  # its environment is there a moment after it has begun
+        [found] = seen
         older = structs.replace(found, started=found.started - 1)
         sent = []
         scans = [Stale(), Stale([older])]
