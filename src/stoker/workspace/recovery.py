@@ -46,6 +46,13 @@ async def sweep(repository: Repository) -> int:
     return len(removed)
 
 
+async def settle(repository: Repository) -> None:
+    """Have what killed processes had begun to make taken back, before anybody looks at it: whoever
+    takes the repository's lock next would do it under their hands."""
+    async with repository.lock() as lock:
+        await recover(repository, lock)
+
+
 async def recover(repository: Repository, lock: int) -> tuple[Intent, ...]:
     """Under the repository's lock: bring everything to where only trash is left to delete.
     Returns what others are at work on."""

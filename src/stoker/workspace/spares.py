@@ -295,11 +295,10 @@ def _taken(worktree: Worktree, spare: Spare) -> None:
 
 async def _new(pool: _Pool, commit: str, rules: Signature) -> Spare:
     """Nothing yet but its directory."""
-    if pool.record is None:
-        async with pool.repository.lock():
-            if pool.record is None:  # nobody else has made it meanwhile
-                home = intents.quote(pool.home)
-                pool.record = intents.begin(pool.repository, Intent("remove", home, home))
+    async with pool.repository.lock():
+        if pool.record is None:
+            home = intents.quote(pool.home)
+            pool.record = intents.begin(pool.repository, Intent("remove", home, home))
     spare = Spare(trash_for(pool.home / "spare"), commit, rules)
     spare.path.mkdir(parents=True)
     return spare

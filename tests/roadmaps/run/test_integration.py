@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -19,9 +22,12 @@ from stoker.roadmaps.document import Task
 from stoker.roadmaps.rollback import revert
 from stoker.roadmaps.unit import Job, Unit
 from stoker.roadmaps.writeback import mark
+from stoker.workspace import recovery, removal
 from stoker.workspace.errors import WorktreeDirty
+from stoker.workspace.git import Git
 from stoker.workspace.repository import Repository
 from stoker.workspace.spares import Spares
+from stoker.workspace.status import Entries, entries
 
 
 def test_what_is_merged_is_what_was_verified_whatever_became_of_the_history(
@@ -290,3 +296,43 @@ def test_a_file_that_a_task_is_to_take_away_need_not_be_there() -> None:
     assert promised(unit("Delete `old.py`")) == ()
     assert promised(unit("**Remove** the flag from old.py")) == ()
     assert promised(unit("Write old.py")) == ("old.py",)
+
+
+_KILLED = """
+import asyncio, os, signal, sys
+from stoker.workspace import creation
+from stoker.workspace.repository import Repository
+async def killed(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+creation._check_out = killed
+async def main(repo, path):
+    await creation.create(await Repository.open(repo), path, "try", "main")
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_a_worktree_that_a_killed_process_was_making_is_left(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others take it back as soon as they need the repository's lock."""
+    world.write("a.txt", "a")
+    world.commit()
+    path = tmp_path / "worktrees" / "try"
+    done = subprocess.run([sys.executable, "-c", _KILLED, world.root, path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (path / ".git").exists()
+
+    async def main() -> None:
+        repository = await Repository.open(world.root)
+
+        async def meanwhile(tree: Git) -> Entries:
+            await recovery.sweep(repository)  # by others, at this very moment
+            return await entries(tree)
+
+        monkeypatch.setattr(removal, "entries", meanwhile)
+        await integration.leave(repository, path, "try")
+        assert not path.exists()
+        made = await integration.room(repository, path, "try", "main", Spares(tmp_path))
+        assert (made.path / "a.txt").read_text() == "a"
+
+    asyncio.run(main())
