@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from stoker.roadmaps.unit import Job
 from stoker.together import both
-from stoker.workspace import creation, locks, merge, recovery, refs, removal, snapshot
+from stoker.workspace import creation, locks, merge, refs, removal, snapshot
 from stoker.workspace.commit import commit_tree
 from stoker.workspace.errors import (
     BranchExists,
@@ -116,7 +116,6 @@ async def leave(
 ) -> None:
     """Remove a try's worktree, and its branch unless that is to be kept. `spares`: nothing is
     left to do with its files, and they may have them."""
-    await recovery.settle(repository)
     try:
         worktree = Worktree.open(repository, path)
     except NotAWorktree:

@@ -9,7 +9,7 @@ from stoker.workspace import backup, intents
 from stoker.workspace.errors import GitFailed, UnsafePath, WorktreeDirty
 from stoker.workspace.intents import Intent
 from stoker.workspace.model import Backup
-from stoker.workspace.recovery import delete, forget, recover, there, trash_for
+from stoker.workspace.recovery import delete, forget, settle, there, trash_for
 from stoker.workspace.status import entries, submodules
 from stoker.workspace.worktree import Worktree, registered
 
@@ -35,9 +35,9 @@ async def remove(
     repository, path = worktree.repository, worktree.path
     if worktree.git.git_dir == worktree.git.common_dir:
         raise UnsafePath(str(path), "is the repository's own checkout")
+    await settle(repository)
     kept = await _keep(worktree, name, discard_nested) if path.exists() else None
     async with repository.lock() as lock:
-        await recover(repository, lock)
         trash = trash_for(path)
         intent = Intent("remove", intents.quote(path), intents.quote(trash))
         record = intents.begin(repository, intent)
