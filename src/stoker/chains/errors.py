@@ -3,9 +3,10 @@ was found, where, and what was expected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.plan.errors import Problem
 
 
 class ChainError(Exception):
@@ -13,11 +14,16 @@ class ChainError(Exception):
 
 
 class BadGroups(ChainError):
-    """The groups are no plan. `problems`: all of them, each with its JSON pointer."""
+    """The groups are no plan. `problems`: all that is wrong; `told`: each for a person, with its
+    JSON pointer, or its line."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
+        self.told = tuple(
+            f"{one.pointer}: {one.message}".removeprefix(": ") if one.line is None else str(one)
+            for one in self.problems
+        )
+        super().__init__("; ".join(self.told))
 
 
 class UnknownPlan(ChainError):

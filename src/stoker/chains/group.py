@@ -78,6 +78,11 @@ class OperationGroup(Struct, frozen=True, forbid_unknown_fields=True):
     assertions: tuple[Assertion, ...] = ()
 
 
+def counted(groups: int) -> str:
+    """So many groups, in words."""
+    return "1 group" if groups == 1 else f"{groups} groups"
+
+
 class TransactionData(Struct, frozen=True, rename={"from_": "from"}, omit_defaults=True):
     """A transaction to sign."""
 

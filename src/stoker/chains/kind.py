@@ -51,7 +51,7 @@ class ChainKind(BaseKind[Chain]):
         try:
             one(definition.group, ("group",))
         except BadGroups as error:
-            return list(error.problems)
+            return list(error.told)
         return []
 
     def tool(self, step: Step, definition: Chain) -> str:

@@ -27,6 +27,7 @@ from stoker.chains.group import (
     GroupReceipt,
     GroupResult,
     OperationGroup,
+    counted,
 )
 from stoker.chains.load import FILE, keep
 from stoker.chains.log import log
@@ -98,8 +99,7 @@ class ForgeOrchestrator:
         """As `create_plan`, in the shape in which tools answer."""
         plan_id = await self.create_plan(groups, automatic=automatic)
         total = len((await self._state(plan_id)).steps)
-        what = "1 group" if total == 1 else f"{total} groups"
-        return ExecutionPlan(True, f"Execution plan set with {what}", total, plan_id)
+        return ExecutionPlan(True, f"Execution plan set with {counted(total)}", total, plan_id)
 
     async def extend_plan(self, plan_id: str, groups: Sequence[OperationGroup] | Any) -> int:
         """Append groups, which may depend on any of the plan's; how many it has now. A plan that

@@ -45,12 +45,13 @@ def loads(text: str | bytes, groups: Sequence[OperationGroup] = ()) -> tuple[Ope
     try:
         decoded = parse(text if isinstance(text, str) else text.decode())
     except UnicodeDecodeError as error:
-        raise BadGroups([f"not valid UTF-8: {error.reason} at byte {error.start}"]) from None
+        message = f"not valid UTF-8: {error.reason} at byte {error.start}"
+        raise BadGroups([Problem(message=message)]) from None
     except Malformed as error:
         line, column = error.position or (None, None)
-        raise BadGroups([str(Problem(message=str(error), line=line, column=column))]) from None
+        raise BadGroups([Problem(message=str(error), line=line, column=column)]) from None
     if decoded.duplicate:
-        raise BadGroups(["a map has the same key twice"])
+        raise BadGroups([Problem(message="a map has the same key twice")])
     return extend(groups, decoded.value)
 
 
@@ -71,13 +72,13 @@ def extend(groups: Sequence[OperationGroup], raw: Any) -> tuple[OperationGroup, 
     elif listed == []:
         problems.append(problem(path, "expected at least one group, found none"))
     if not isinstance(listed, list):
-        raise _bad(problems)
+        raise BadGroups(problems)
     reader = _Reader()
     values = [reader.group(value, (*path, index)) for index, value in enumerate(listed)]
     reader.problems += _waits(groups, values, path)
     problems += reader.problems
     if problems:
-        raise _bad(problems)
+        raise BadGroups(problems)
     found = msgspec.convert(values, tuple[OperationGroup, ...])
     return tuple(
         replace(group, dependencies=tuple(dict.fromkeys(group.dependencies))) for group in found
@@ -89,12 +90,8 @@ def one(raw: Any, path: Path = ()) -> OperationGroup:
     reader = _Reader()
     value = reader.group(raw, path)
     if reader.problems:
-        raise _bad(reader.problems)
+        raise BadGroups(reader.problems)
     return msgspec.convert(value, OperationGroup)
-
-
-def _bad(problems: Sequence[Problem]) -> BadGroups:
-    return BadGroups([f"{one.pointer}: {one.message}".removeprefix(": ") for one in problems])
 
 
 class _Reader:

@@ -49,7 +49,7 @@ async def run(args: Namespace, context: Context) -> int:
         return await action(args, context)
     except BadGroups as error:
         name = getattr(args, "file", "")
-        raise UsageError("\n".join(f"{name}: {one}" for one in error.problems)) from error
+        raise UsageError("\n".join(f"{name}: {one}" for one in error.told)) from error
     except (ChainError, BadFile) as error:
         raise UsageError(str(error)) from error
     except ModuleNotFoundError as error:

@@ -40,7 +40,7 @@ def group(*, dependencies: list[Any] | None = None, **more: Any) -> dict[str, An
 def problems(raw: Any, before: tuple[OperationGroup, ...] = ()) -> tuple[str, ...]:
     with pytest.raises(BadGroups) as caught:
         extend(before, raw)
-    return caught.value.problems
+    return caught.value.told
 
 
 @pytest.mark.parametrize(

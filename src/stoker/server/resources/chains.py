@@ -10,15 +10,14 @@ from litestar import get
 from litestar.response import Response
 
 from stoker.chains.errors import BadGroups
-from stoker.chains.group import Batch, ExecutionPlan, GroupReceipt, GroupResult
+from stoker.chains.group import Batch, ExecutionPlan, GroupReceipt, GroupResult, counted
 from stoker.client import api
 from stoker.server.params import Accept, App, Asked, LastEvent, Name, whole
-from stoker.server.problems import Refused
+from stoker.server.problems import Refused, faults
 from stoker.server.route import handler
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Told, sse
 from stoker.wire.chains import ChainPlan, ExtendRequest, NextRequest, PlanRequest
-from stoker.wire.problems import Fault
 from stoker.wire.runs import Reason
 
 if TYPE_CHECKING:
@@ -57,9 +56,8 @@ async def _extend(
     except BadGroups as error:
         raise _refused(error) from None
     service.hub.look()
-    added = len(data.groups)
-    what = "1 group" if added == 1 else f"{added} groups"
-    return ExecutionPlan(True, f"Execution plan extended by {what}", total, plan_id)
+    message = f"Execution plan extended by {counted(len(data.groups))}"
+    return ExecutionPlan(True, message, total, plan_id)
 
 
 async def _next(
@@ -85,11 +83,7 @@ async def _cancel(
 
 
 def _refused(error: BadGroups) -> Refused:
-    faults = []
-    for problem in error.problems:
-        pointer, told, rest = problem.partition(": ")
-        faults.append(Fault(pointer=pointer, detail=rest) if told else Fault(detail=problem))
-    return Refused(422, "invalid-groups", str(error), errors=faults)
+    return Refused(422, "invalid-groups", str(error), errors=faults(error.problems))
 
 
 ROUTES = (
