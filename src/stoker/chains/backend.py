@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Captured, Chains, Replay
-from stoker.chains.parts import Committed, Conflict
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Access, Delta
 from stoker.chains.state.commits import Commits, State

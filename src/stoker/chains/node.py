@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stoker.chains.address import checksummed, parsed
+from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.config import SCRIPT, GroupArtifacts, GroupConfig, chain_ids, own
 from stoker.chains.errors import ChainError, ModelFailed
 from stoker.chains.evm.job import Capture, CaptureJob, Chains, Replay, ReplayJob
 from stoker.chains.group import Contract, OperationGroup
 from stoker.chains.log import log
-from stoker.chains.parts import Author, Backend, Committed, Conflict
 from stoker.chains.scripting.extracted import ExtractedContractInfo
 from stoker.chains.scripting.talk import Talk
 from stoker.chains.sight import Sight
@@ -25,7 +25,9 @@ from stoker.chains.sources.contract_source import ContractSource
 from stoker.together import both
 
 if TYPE_CHECKING:
+    from stoker.chains.backend import ExecutionBackend
     from stoker.chains.broadcast.outgoing import Outgoing
+    from stoker.chains.scripting.model import ScriptModel
     from stoker.chains.tools import Tools
     from stoker.chains.verdict import Verdict
 
@@ -39,7 +41,7 @@ class GroupNode:
         index: int,
         group: OperationGroup,
         tools: Tools,
-        backend: Backend,
+        backend: ExecutionBackend,
         after: Collection[int],
     ) -> None:
         """`after`: the groups whose effects it is to see. Raises `ChainError`."""
@@ -93,7 +95,7 @@ class GroupNode:
         return block
 
     @property
-    def _author(self) -> Author:
+    def _author(self) -> ScriptModel:
         if self._tools.author is None:
             raise ModelFailed(
                 "the group brings no script, and the settings name no model to write one"

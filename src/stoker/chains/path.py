@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stoker.chains.commitment import Committed
 from stoker.chains.errors import MENDABLE, AuditFailed, ScriptRefused, ScriptReverted
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
-from stoker.chains.parts import Committed, Mending
 from stoker.together import both
+
+if TYPE_CHECKING:
+    from stoker.chains.scripting.app import ScriptApp
 
 Settled = Callable[[Collection[int]], Awaitable[Collection[int]]]
 
@@ -35,7 +39,7 @@ async def carry_out(
     node: GroupNode,
     *,
     file: str,
-    mending: Mending | None,
+    mending: ScriptApp | None,
     settled: Settled,
 ) -> Outcome:
     """Do what the group says. `file`: of its effects; `settled` returns once the steps of other

@@ -16,7 +16,6 @@ from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
 from stoker.chains.group import OperationGroup
 from stoker.chains.hexadecimal import data, text, word
 from stoker.chains.load import Loaded
-from stoker.chains.parts import Author, Backend, Mending
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
 from stoker.chains.solidity.ahead import Ahead
@@ -29,7 +28,10 @@ from stoker.engine.engine import Engine
 from stoker.process.redact import Redactor
 
 if TYPE_CHECKING:
+    from stoker.chains.backend import ExecutionBackend
     from stoker.chains.broadcast.broadcaster import Broadcaster
+    from stoker.chains.scripting.app import ScriptApp
+    from stoker.chains.scripting.model import ScriptModel
 
 
 class Tools:
@@ -45,8 +47,8 @@ class Tools:
         compiler: SolidityCompiler,
         capturing: Capturing,
         replaying: Replaying,
-        author: Author | None,
-        mending: Mending | None,
+        author: ScriptModel | None,
+        mending: ScriptApp | None,
     ) -> None:
         self.settings: Settings = loaded.settings
         self.path = loaded.path
@@ -71,7 +73,7 @@ class Tools:
             self._importing = asyncio.ensure_future(asyncio.to_thread(_import))
         await asyncio.shield(self._importing)
 
-    def backend(self) -> Backend:
+    def backend(self) -> ExecutionBackend:
         """The state of a plan."""
         from stoker.chains.backend import ExecutionBackend
 

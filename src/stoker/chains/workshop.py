@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stoker.chains import metrics
+from stoker.chains.commitment import Committed
 from stoker.chains.errors import ChainError
 from stoker.chains.load import FILE, Loaded, load
-from stoker.chains.parts import Backend, Committed
 from stoker.chains.results import output
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
@@ -24,13 +24,14 @@ from stoker.engine.nested import replayed
 from stoker.engine.state import RunState
 
 if TYPE_CHECKING:
+    from stoker.chains.backend import ExecutionBackend
     from stoker.chains.tools import Tools
 
 
 class Site:
     """One plan's place: its tools and its state."""
 
-    def __init__(self, tools: Tools, backend: Backend) -> None:
+    def __init__(self, tools: Tools, backend: ExecutionBackend) -> None:
         self.tools = tools
         self.backend = backend
 

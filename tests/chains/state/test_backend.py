@@ -15,9 +15,9 @@ from proxy import Proxy
 from small_chain import ACCOUNTS, PIN, Pinned, base, run
 
 from stoker.chains.backend import ExecutionBackend
+from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.evm.job import Replay
-from stoker.chains.parts import Committed, Conflict
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.settings import ChainSettings

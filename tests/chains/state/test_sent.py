@@ -12,9 +12,9 @@ from deploy import start_kept
 from nodes import OTHER_WALLET, WALLET, calldata
 
 from stoker.chains.backend import ExecutionBackend
+from stoker.chains.commitment import Conflict
 from stoker.chains.evm.job import Captured, ReplayJob
 from stoker.chains.evm.pyevm.pool import open_pyevm
-from stoker.chains.parts import Conflict
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Delta

@@ -15,7 +15,6 @@ import msgspec
 from stoker.chains.errors import ChainError, LimitReached, RpcError
 from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
 from stoker.chains.evm.overrides import Overrides
 from stoker.chains.evm.program import Program, find
@@ -175,7 +174,7 @@ class _Replay:
             state = await self._state(one.chain_id)
             why = await self._unfit(one, state)
             if why is not None:
-                done.append(_unsent(one, self._gas(one), why))
+                done.append(Replayed.unsent(one, self._gas(one), why))
                 error = f"transaction {at} cannot be sent: {why}"
                 break
             done.append(await self._transaction(one, state))
@@ -247,7 +246,7 @@ class _Replay:
                 raise
             access.balances.add(one.from_)
             why = f"{text(one.from_)} does not have {one.value} wei"
-            return _unsent(one, self._gas(one), why)
+            return Replayed.unsent(one, self._gas(one), why)
         frame = msgspec.structs.replace(frame, gas=self._gas(one))
         ran = {it.to for it in walk(frame) if len(it.to) == 20}
         codes = await state.codes(list(ran))
@@ -281,18 +280,3 @@ def _block(pin: Pin) -> dict[str, str]:
 def _funds(error: RpcError) -> bool:
     said = str(error).lower()
     return "insufficient funds" in said or "lack of funds" in said
-
-
-def _unsent(one: Captured, gas: int, why: str) -> Replayed:
-    frame = Frame(
-        type="CREATE" if one.to is None else "CALL",
-        from_=one.from_,
-        to=one.to or b"",
-        value=one.value,
-        gas=gas,
-        gas_used=0,
-        input=one.data,
-        output=b"",
-        error=why,
-    )
-    return Replayed(succeeded=False, gas_used=0, output=b"", logs=(), frame=frame, error=why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import Struct, field
 
@@ -102,6 +102,22 @@ class Replayed(Struct, frozen=True, kw_only=True):
     error: str | None = None
     storage: dict[bytes, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Address -> slot -> value before and after, where they differ."""
+
+    @classmethod
+    def unsent(cls, captured: Captured, gas: int, why: str) -> Self:
+        """What no node would take, with so much gas."""
+        frame = Frame(
+            type="CREATE" if captured.to is None else "CALL",
+            from_=captured.from_,
+            to=captured.to or b"",
+            value=captured.value,
+            gas=gas,
+            gas_used=0,
+            input=captured.data,
+            output=b"",
+            error=why,
+        )
+        return cls(succeeded=False, gas_used=0, output=b"", logs=(), frame=frame, error=why)
 
 
 class Replay(Struct, frozen=True, kw_only=True):

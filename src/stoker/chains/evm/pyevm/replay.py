@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stoker.chains.evm.frame import Frame
-from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
+from stoker.chains.evm.job import Replay, Replayed, ReplayJob
 from stoker.chains.evm.pyevm.chain import Chain, Source
 from stoker.chains.evm.pyevm.faults import words
 from stoker.chains.evm.pyevm.told import frame_of
@@ -39,7 +39,7 @@ def replay(job: ReplayJob, source: Source) -> Replay:
             )
         except Invalid as why:
             error = f"transaction {at} cannot be sent: {why}"
-            done.append(_invalid(captured, limit, str(why)))
+            done.append(Replayed.unsent(captured, limit, str(why)))
             break
         done.append(_replayed(world, chain, receipt))
         world.logs.clear()
@@ -82,18 +82,3 @@ def _replayed(world: World, chain: Chain, receipt: Receipt) -> Replayed:
 def _top(made_frame: Frame, receipt: Receipt) -> Frame:
     """As geth tells the outermost call: gas of the whole transaction."""
     return msgspec.structs.replace(made_frame, gas=receipt.gas, gas_used=receipt.gas_used)
-
-
-def _invalid(captured: Captured, gas: int, why: str) -> Replayed:
-    frame = Frame(
-        type="CREATE" if captured.to is None else "CALL",
-        from_=captured.from_,
-        to=captured.to or b"",
-        value=captured.value,
-        gas=gas,
-        gas_used=0,
-        input=captured.data,
-        output=b"",
-        error=why,
-    )
-    return Replayed(succeeded=False, gas_used=0, output=b"", logs=(), frame=frame, error=why)
