@@ -3,11 +3,14 @@
 import asyncio
 import json
 import os
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from stoker.engine.commands import CommandRefused
 from stoker.plan.errors import PlanError
+from stoker.plan.model import Plan
 
 
 def overlaps(run, steps):
@@ -324,6 +327,31 @@ def test_a_circuit_opens_and_lets_a_probe_through(execute):
     run = execute(steps, globals={"circuit_breaker": breaker})
     assert run.statuses["s2"] == "succeeded"
     assert "step.waiting" in run.types("s2")
+
+
+def test_a_circuit_that_closes_lets_all_that_wait_go_at_once(drive, options, until):
+    def plan(name: str, reset: float, steps: list[dict]) -> Plan:
+        breaker = {"failure_threshold": 1, "reset_timeout_sec": reset}
+        common = {"circuit_breaker": breaker}
+        return msgspec.convert({"plan_id": name, "globals": common, "steps": steps}, Plan)
+
+    fails = {"id": "fails", "command": "false", "critical": False, "on_failure": "continue"}
+    steps = [{**fails, "tool": "t"}, {"id": "cures", "run": "cat gate", "tool": "t"}]
+    steps[1]["depends_on"] = ["fails"]
+    patient = [{"id": name, "command": "true", "tool": "t"} for name in ("one", "two")]
+
+    async def scenario(engine, journal):
+        first = await engine.start(plan("first", 0.01, steps), options=options)
+        await until(first, "attempt.starting", "cures")
+        other = await engine.start(plan("other", 3600, patient), options=options)
+        for name in ("one", "two"):
+            await until(other, "step.waiting", name)
+        await asyncio.to_thread((Path(options.cwd) / "gate").write_text, "go")
+        assert (await first.wait()).status == "succeeded"
+        assert (await other.wait()).status == "succeeded"
+
+    os.mkfifo(Path(options.cwd) / "gate")
+    drive(scenario)
 
 
 def test_up_to_date_steps_are_skipped_by_content(tmp_path, execute):

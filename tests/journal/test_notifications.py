@@ -8,7 +8,7 @@ import os
 import msgspec
 import pytest
 
-from stoker.journal.base import Command, LeaseLost
+from stoker.journal.base import Circuit, Command, LeaseLost
 from stoker.journal.identity import current_engine
 from stoker.journal.open import open_journal
 
@@ -135,6 +135,19 @@ def test_a_freed_lock_wakes_the_engine_that_waits(within, make):
             await journal.release(waiter)
             await soon(woken.wait())
             assert await journal.claim_locks(third, "s", ["db"])
+
+    within(scenario)
+
+
+def test_a_circuit_that_closes_wakes_the_engines_that_run(within, location, make):
+    async def scenario(journal):
+        lease = await make.leased(journal)
+        elsewhere = await open_journal(location)
+        woken = asyncio.Event()
+        async with journal.inbox(lease.engine, woken.set):
+            assert await elsewhere.put_circuit(Circuit(tool="t", state="closed"))
+            await soon(woken.wait())
+        await elsewhere.close()
 
     within(scenario)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from stoker.engine.circuits import Circuits
 from stoker.engine.effects import Ask, ReleaseLocks, ReportTool
@@ -130,8 +131,12 @@ class Gatekeeper:
     def _who(self, index: int) -> str:
         return f"{self._lease.run_id}/{self._machine.state.steps[index].step.id}"
 
-    async def claim_again(self) -> None:
-        """Locks may have become free."""
+    async def look_again(self) -> None:
+        """Locks may have become free, circuits closed."""
+        for tool, waiting in self._machine.held_by_circuits().items():
+            if (await self._journal.circuit(tool)).state == "closed":
+                for index in waiting:
+                    self._fact(partial(self._machine.circuit_closed, index))
         if not self._wanted:
             return
         blocked = await self._journal.blocked_steps(self._lease)

@@ -212,6 +212,20 @@ class RunMachine(Decisions):
             self._enqueue(index)
         self._propagate()
 
+    def held_by_circuits(self) -> dict[str, list[int]]:
+        """By tool: the steps that wait until its circuit lets them through."""
+        held: dict[str, list[int]] = {}
+        for index in self._record.timed("circuit"):
+            held.setdefault(self.profile_of(index).tool, []).append(index)
+        return held
+
+    def circuit_closed(self, index: int, now: float) -> None:
+        """The circuit that a step waits for may let it through."""
+        self._record.now = now
+        if self._record.expects("circuit", index):
+            self._record.clear_timers(index, "circuit")
+            self._ask(index, "circuit")
+
     def up_to_date(self, index: int, outputs: Mapping[str, Any], now: float) -> None:
         """The answer of the gate `files` where there is nothing to do: what the step put out
         when it last ran still holds."""

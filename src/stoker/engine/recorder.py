@@ -114,6 +114,10 @@ class Recorder:
         """Whether this timer is set."""
         return (kind, index) in self._timers
 
+    def timed(self, kind: TimerKind) -> list[int]:
+        """What has this timer set, in order."""
+        return sorted(index for timer, index in self._timers if timer == kind)
+
     def set_timer(self, kind: TimerKind, index: int, delay_sec: float) -> None:
         self._timers.add((kind, index))
         self._effects.append(SetTimer(kind, index, max(0.0, delay_sec)))

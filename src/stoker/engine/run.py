@@ -145,7 +145,7 @@ class Run:
         self._signal.set()
 
     def look_at_inbox(self) -> None:
-        """There may be commands, or a lock may be free."""
+        """There may be commands, a lock may be free or a circuit closed."""
         self._inbox = True
         self._signal.set()
 
@@ -498,7 +498,7 @@ class Run:
                 refusal = {"id": command.id, "command": command.kind, "error": str(error)}
                 self.machine.note(COMMAND_REFUSED, refusal, now)
             self._applied.append(command.id)
-        await self._gatekeeper.claim_again()
+        await self._gatekeeper.look_again()
 
     async def _end_stragglers(self) -> None:
         """End what steps left behind. Before the run settles: afterwards nobody would, if

@@ -239,7 +239,8 @@ class Journal(Protocol):
     async def circuit(self, tool: str) -> Circuit: ...
 
     async def put_circuit(self, circuit: Circuit) -> bool:
-        """Compare-and-set on `version`; False if somebody was faster."""
+        """Compare-and-set on `version`; False if somebody was faster. A circuit that is closed
+        wakes the engines that run something."""
 
     async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
         """Queue for all of `names` (first come, first served over all engines) and tell
@@ -257,7 +258,7 @@ class Journal(Protocol):
         self, engine: EngineIdentity, wake: Callable[[], None]
     ) -> AbstractAsyncContextManager[None]:
         """While entered, `wake` is called in the event loop whenever there may be new
-        commands or freed locks for this engine."""
+        commands, freed locks or closed circuits for this engine."""
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Yields at once and then whenever any run may have new events."""

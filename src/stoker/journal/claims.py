@@ -153,10 +153,15 @@ async def _wake_waiters(session: Session, freed: Sequence[rows.Row]) -> None:
     if not freed:
         return
     marks = ", ".join(f"?{n}" for n in range(1, len(freed) + 1))
-    waiting = await session.fetch(
+    await wake(
+        session,
         "SELECT DISTINCT r.engine FROM lock_claims c JOIN runs r ON r.run_id = c.run_id "  # noqa: S608
         f"WHERE r.engine IS NOT NULL AND c.name IN ({marks})",
         *(name for (name,) in freed),
     )
-    engines = [rows.decode_engine(engine) for (engine,) in waiting]
-    await session.wake([engine.engine_id for engine in engines if engine is not None])
+
+
+async def wake(session: Session, sql: str, *args: str) -> None:
+    """Wake the engines that a query selects."""
+    engines = [rows.decode_engine(engine) for (engine,) in await session.fetch(sql, *args)]
+    await session.wake({engine.engine_id for engine in engines if engine is not None})

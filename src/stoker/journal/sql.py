@@ -288,21 +288,22 @@ class SqlJournal(ABC):
 
     async def put_circuit(self, circuit: Circuit) -> bool:
         async with self.transaction() as session:
-            return bool(
-                await session.fetch(
-                    "INSERT INTO circuits (tool, state, failures, opened_at, probe, version) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tool) DO UPDATE SET "
-                    "state = ?2, failures = ?3, opened_at = ?4, probe = ?5, version = ?6 "
-                    "WHERE circuits.version = ?7 RETURNING tool",
-                    circuit.tool,
-                    circuit.state,
-                    circuit.failures,
-                    circuit.opened_at,
-                    circuit.probe,
-                    circuit.version + 1,
-                    circuit.version,
-                )
+            written = await session.fetch(
+                "INSERT INTO circuits (tool, state, failures, opened_at, probe, version) "
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tool) DO UPDATE SET "
+                "state = ?2, failures = ?3, opened_at = ?4, probe = ?5, version = ?6 "
+                "WHERE circuits.version = ?7 RETURNING tool",
+                circuit.tool,
+                circuit.state,
+                circuit.failures,
+                circuit.opened_at,
+                circuit.probe,
+                circuit.version + 1,
+                circuit.version,
             )
+            if written and circuit.state == "closed":
+                await claims.wake(session, "SELECT engine FROM runs WHERE engine IS NOT NULL")
+            return bool(written)
 
     async def claim_locks(self, lease: Lease, step_id: str, names: Sequence[str]) -> bool:
         async with self.transaction() as session:
