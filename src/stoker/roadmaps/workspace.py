@@ -9,7 +9,6 @@
     [project.api]
     path = "services/api"
     roadmap = "docs/tasks.md"                   # default: ROADMAP.md
-    after = {"2.1" = ["lib:1.2.1"]}             # tasks of others that come before one
     [project.api.settings]
     retries = 4
     [project.site]
@@ -37,14 +36,13 @@ from stoker.plan.errors import PlanError, Problem
 from stoker.plan.literally import written
 from stoker.plan.loader import loads
 from stoker.plan.model import Plan, Step
-from stoker.plan.template import escape, render_value
+from stoker.plan.template import render_value
 from stoker.plan.validate import Kinds
 from stoker.roadmaps import begin, integration
 from stoker.roadmaps.begin import Prepared
 from stoker.roadmaps.checkpoint_kind import Ref
 from stoker.roadmaps.rollback import waiting
 from stoker.roadmaps.standing import standing
-from stoker.roadmaps.unit import family
 
 
 class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +52,6 @@ class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roadmap: str = "ROADMAP.md"
     format: str | None = None
     depends_on: tuple[str, ...] = ()
-    after: dict[str, tuple[str, ...]] = {}
     settings: dict[str, Any] = {}
 
 
@@ -69,6 +66,12 @@ class Workspace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Projects whose branches move together."""
         return (tuple(self.project),) if self.checkpoint is None else self.checkpoint
+
+    @property
+    def line(self) -> list[str]:
+        """The projects in an order they can be done in. Raises `CycleError`."""
+        graph = {name: one.depends_on for name, one in self.project.items()}
+        return list(TopologicalSorter(graph).static_order())
 
 
 class Ready(Struct, frozen=True, kw_only=True):
@@ -93,13 +96,15 @@ def read(file: Path) -> Workspace:
     for name, project in found.project.items():
         if not name or not set(name).isdisjoint(":/") or integration.slug(name) == "roadmap":
             problems.append(f"project {name!r}: expected a name with letters or digits, no : or /")
-        unknown = {other for other in project.depends_on if other not in known}
-        named = {one for before in project.after.values() for one in before}
-        unknown |= {one for one in named if one.partition(":")[0] not in known or ":" not in one}
-        problems += (f"project.{name}: there is no {one!r}" for one in sorted(unknown))
+        unknown = sorted(set(project.depends_on) - known)
+        problems += (f"project.{name}: there is no {one!r}" for one in unknown)
     grouped = [name for group in found.groups for name in group]
     if sorted(grouped) != sorted(known):
         problems.append("checkpoint: expected each project in one group")
+    try:
+        found.line  # noqa: B018 - whether there is one
+    except CycleError as error:
+        problems.append(f"projects wait for each other: {' -> '.join(reversed(error.args[1]))}")
     if problems:
         raise PlanError([Problem(message=f"{file}: {one}") for one in problems])
     return found
@@ -120,16 +125,19 @@ async def prepare(
     ready: dict[str, Prepared] = {}
     refs: dict[str, Ref] = {}
     over = dict(over)
-    only, most = over.pop("only", ()), over.pop("max_tasks", None)
+    only, left = over.pop("only", ()), over.pop("max_tasks", None)
     if unknown := [one for one in only if one.partition(":")[0] not in workspace.project]:
         names = ", ".join(workspace.project)
         message = f"{file}: {unknown[0]}: expected PROJECT:ID, with a project of {names}"
         raise PlanError([Problem(message=message)])
-    for name, project in workspace.project.items():
+    for name in workspace.line:
+        project = workspace.project[name]
         said = {**workspace.settings, **project.settings, **over}
         branch = said.pop("branch", f"roadmap/{integration.slug(name)}")
         said["branch"] = f"roadmap-work/{integration.slug(name)}"
         own = [one.partition(":")[2] for one in only if one.startswith(f"{name}:")]
+        if left is not None:
+            said["max_tasks"] = max(1, left)
         try:
             one = await begin.prepare(
                 Path(file.parent, project.path, project.roadmap),
@@ -143,7 +151,11 @@ async def prepare(
         except PlanError as error:
             told = [replace(p, message=f"project.{name}: {p.message}") for p in error.problems]
             raise PlanError(told) from error
-        ready[name] = replace(one, units=(), plan=None) if only and not own else one
+        if (only and not own) or left == 0:
+            one = replace(one, units=(), plan=None)
+        if left is not None:
+            left -= len(one.units)
+        ready[name] = one
         refs[name] = Ref(root=one.job.root, work=one.job.branch, branch=branch)
     for places in (
         [(r.root, r.work) for r in refs.values()],
@@ -152,17 +164,14 @@ async def prepare(
         if len(set(places)) < len(places):
             message = f"{file}: projects of one repository need other names and branches"
             raise PlanError([Problem(message=message)])
-    waits, line = _waits(file, workspace, ready)
-    if most is not None and len(line) > most:
-        first = [one for ids in line[:most] for one in ids]
-        return await prepare(file, state, {**over, "only": first}, kinds=kinds, journal=journal)
+    ready = {name: ready[name] for name in workspace.project}
     if not any(one.units for one in ready.values()):
         return Ready(projects=ready, plan=None)
     steps: list[dict[str, Any]] = []
     for name, one in ready.items():
         if one.plan is None:
             continue
-        text = msgspec.json.encode(_awaiting(one.plan, waits[name])).decode()
+        text = msgspec.json.encode(one.plan).decode()
         before = [other for other in workspace.project[name].depends_on if ready[other].plan]
         definition = {"type": "roadmap-project", "plan": written(text)}
         steps.append({"id": name, "step_def": definition, "depends_on": before})
@@ -236,83 +245,13 @@ async def dependents(
     waits: dict[str, set[str]] = {}
     for name, run in runs.items():
         found = await standing(journal, run)
-        all_of = {f"{other}:" for other in whole[name].depends_on}
-        steps = {one.id: one for one in (await stored_plan(journal, run)).steps}
+        before = {f"{other}:" for other in whole[name].depends_on}
         for one in found.units:
-            awaited = {
-                f"{definition['project']}:{definition['step']}"
-                for before in (steps[one.unit.id].depends_on if one.unit.id in steps else ())
-                if (definition := steps[before].step_def or {}).get("type") == "roadmap-await"
-            }
-            own = {f"{name}:{task}" for task in one.waits}
             for task in one.unit.ids if one.commit else ():
-                waits[f"{name}:{task}"] = awaited | all_of | own
+                waits[f"{name}:{task}"] = before | {f"{name}:{other}" for other in one.waits}
         waits[f"{name}:"] = {f"{name}:{task}" for one in found.units for task in one.unit.ids}
     return [task for task in waiting(waits, tasks) if not task.endswith(":")]
 
 
 def _type(step: Step) -> str:
     return str((step.step_def or {}).get("type"))
-
-
-def _waits(
-    file: Path, workspace: Workspace, ready: Mapping[str, Prepared]
-) -> tuple[dict[str, dict[str, list[str]]], list[list[str]]]:
-    """Of each project's steps, those of others that they wait for, as `PROJECT:STEP`; and the
-    tasks of all steps, as `PROJECT:ID`, in an order they can be done in. Raises `PlanError`: there
-    is no such task, or tasks wait for each other."""
-    homes = {
-        (name, task.id): placed.unit.id
-        for name, one in ready.items()
-        for placed in one.units
-        for task in family(placed.unit.tasks)
-    }
-    known = {(name, task.id) for name, one in ready.items() for task in one.roadmap.walk()}
-    found: dict[str, dict[str, list[str]]] = {name: {} for name in ready}
-    problems = []
-    for name, project in workspace.project.items():
-        for task, before in project.after.items():
-            for one in (f"{name}:{task}", *before):
-                if tuple(one.split(":", 1)) not in known:
-                    problems.append(f"{file}: project.{name}.after: there is no task {one}")
-            homely = [tuple(one.split(":", 1)) for one in before]
-            if step := homes.get((name, task)):
-                others = [f"{key[0]}:{homes[key]}" for key in homely if key in homes]
-                found[name].setdefault(step, []).extend(others)
-    graph: dict[str, set[str]] = {}
-    tasks: dict[str, list[str]] = {}
-    for name, prepared in ready.items():
-        ends = {f"all of {other}" for other in workspace.project[name].depends_on}
-        ids = [f"{name}:{placed.unit.id}" for placed in prepared.units]
-        for key, placed in zip(ids, prepared.units, strict=True):
-            earlier = {ids[index] for index in (*placed.waits, *placed.follows)}
-            tasks[key] = [f"{name}:{task}" for task in placed.unit.ids]
-            graph[key] = earlier | ends | set(found[name].get(placed.unit.id, ()))
-        graph[f"all of {name}"] = {*ids, *ends}
-    line: list[str] = []
-    try:
-        line += TopologicalSorter(graph).static_order()
-    except CycleError as error:
-        path = " -> ".join(reversed(error.args[1]))
-        problems.append(f"{file}: projects wait for each other: {path}")
-    if problems:
-        raise PlanError([Problem(message=one) for one in dict.fromkeys(problems)])
-    return found, [tasks[key] for key in line if key in tasks]
-
-
-def _awaiting(plan: Plan, waits: Mapping[str, list[str]]) -> Plan:
-    """A project's plan, with steps that wait for those of others."""
-    awaited = dict.fromkeys(one for before in waits.values() for one in before)
-    steps = [
-        Step(
-            id=f"after {one}",
-            step_def={"type": "roadmap-await", "project": project, "step": escape(step)},
-            on_failure="skip_dependents",
-        )
-        for one in awaited
-        for project, step in [one.split(":", 1)]
-    ]
-    for step in plan.steps:
-        more = (f"after {one}" for one in dict.fromkeys(waits.get(step.id, ())))
-        steps.append(replace(step, depends_on=(*step.depends_on, *more)))
-    return replace(plan, steps=tuple(steps))

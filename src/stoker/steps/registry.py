@@ -29,7 +29,6 @@ BUILT_IN: Final = {
     "roadmap-review": "stoker.roadmaps.review_kind:KIND",
     "roadmap-accept": "stoker.roadmaps.accept_kind:KIND",
     "roadmap-project": "stoker.roadmaps.project_kind:KIND",
-    "roadmap-await": "stoker.roadmaps.await_kind:KIND",
     "roadmap-checkpoint": "stoker.roadmaps.checkpoint_kind:KIND",
     "roadmap-merge": "stoker.roadmaps.merge_kind:KIND",
 }

@@ -17,7 +17,7 @@ from stoker.journal.events import STEP_SETTLED, Event
 from stoker.journal.open import open_journal
 from stoker.plan.errors import PlanError
 from stoker.roadmaps.checkpoint_kind import Ref
-from stoker.roadmaps.workspace import checkpoint_steps, prepare, read
+from stoker.roadmaps.workspace import checkpoint_steps, read
 from stoker.steps.registry import kinds
 
 LIB = "# Lib\n\n## Phase 1: A\n\n### 1.1 A\n\n- [ ] **Add**: `add`\n- [ ] **Sub**: `sub`\n"
@@ -25,7 +25,7 @@ API = "# Api\n\n## Phase 2: B\n\n### 2.1 B\n\n- [ ] **Mul**: `mul`\n- [ ] **Div*
 WORKSPACE = """
 [project.api]
 path = "api"
-after = {"2.1.1" = ["lib:1.1.2"]}
+depends_on = ["lib"]
 [project.lib]
 path = "repository"
 """
@@ -157,6 +157,8 @@ def test_a_task_the_next_one_and_what_failed(both: World, tmp_path: Path) -> Non
 
     both.script["1.1.2"] = [{"notes.txt": ""}]
     assert "1.1.1: Add" in ran("next", "roadmaps.toml", "--dry-run")
+    three = ran("run", "roadmaps.toml", "--max-tasks", "3", "--dry-run")
+    assert [task for task in both.script if f"{task}: " in three] == ["1.1.1", "1.1.2", "2.1.1"]
     ran("next", "roadmaps.toml", "-q")
     assert commits(both.root, "roadmap/lib") == ["executor(1.1.1): Add"]
     assert "project of api, lib" in ran("run", "roadmaps.toml", "--task", "x:1", code=2)
@@ -195,6 +197,11 @@ def test_unreadable(tmp_path: Path) -> None:
         ('[project.a]\npath = "x"\ndepends_on = ["b"]', "there is no 'b'"),
         ("[project.a]\npath = 3", "Expected `str`, got `int`"),
         ("[project.a", "table declaration"),
+        (
+            '[project.a]\npath = "x"\ndepends_on = ["b"]\n'
+            '[project.b]\npath = "y"\ndepends_on = ["a"]',
+            "projects wait for each other: a -> b -> a",
+        ),
         ('checkpoint = [["a"], ["a"]]\n[project.a]\npath = "x"', "each project in one group"),
     ],
 )
@@ -203,13 +210,6 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(PlanError, match=r"roadmaps\.toml") as error:
         read(tmp_path / "roadmaps.toml")
     assert why in str(error.value)
-
-
-def test_projects_that_wait_for_each_other(both: World, tmp_path: Path) -> None:
-    file = tmp_path / "roadmaps.toml"
-    file.write_text(f'{WORKSPACE}after = {{"1.1.1" = ["api:2.1.2"]}}\n')
-    with pytest.raises(PlanError, match=r"wait for each other: .*lib:1\.1\.1"):
-        asyncio.run(prepare(file, both.state, {}, kinds=kinds()))
 
 
 # Checkpoints of several repositories.
