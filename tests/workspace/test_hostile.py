@@ -17,11 +17,8 @@ from stoker.workspace import (
     reset,
 )
 from stoker.workspace.errors import Diverged, MergeConflict, UnsafePath, redact
-from stoker.workspace.hardening import Policy
-from stoker.workspace.repository import Repository
 from stoker.workspace.search import search
 from stoker.workspace.status import status
-from stoker.workspace.worktree import Worktree
 
 _HOOKS = (
     *("post-checkout", "pre-commit", "commit-msg", "prepare-commit-msg", "post-commit"),
@@ -139,31 +136,6 @@ def test_settings_written_later_are_seen(bench, run):
         (worktree.path / "a.txt").write_text("edited\n")
         await commit.commit(worktree, "work")
         assert not ran.exists()
-
-    run(check())
-
-
-def test_hooks_and_filters_run_if_asked_for(bench, run):
-    hook = bench.path / ".git" / "hooks" / "pre-commit"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {bench.top}/hook\n")
-    hook.chmod(0o755)
-    bench.commit(".gitattributes", "*.up filter=up\n")
-    bench.git("config", "filter.up.clean", "tr a-z A-Z")
-
-    async def check():
-        (bench.top / "hook").unlink(missing_ok=True)
-        worktree = await bench.worktree()
-        repository = await Repository.open(bench.path, Policy(hooks=True, filters=True))
-        allowed = Worktree.open(repository, worktree.path)
-        (worktree.path / "x.up").write_text("word")
-        await commit.commit(worktree, "without")
-        assert bench.git("cat-file", "-p", "task:x.up") == "word"
-        assert not (bench.top / "hook").exists()
-        (worktree.path / "x.up").write_text("words")
-        await commit.commit(allowed, "with")
-        assert bench.git("cat-file", "-p", "task:x.up") == "WORDS"
-        assert (bench.top / "hook").exists()
 
     run(check())
 

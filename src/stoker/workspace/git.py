@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from stoker.workspace import hardening
 from stoker.workspace.errors import GitFailed
-from stoker.workspace.hardening import Policy, Settings
+from stoker.workspace.hardening import Settings
 from stoker.workspace.program import Output, execute
 
 EXCLUDES = "stoker-exclude"
 """A file in a worktree's git directory: what is never committed there."""
+
+TIMEOUT: Final = 600.0
+"""Seconds a git command may take."""
 
 Signature = tuple[tuple[int, int, int] | None, ...]
 
@@ -25,7 +29,6 @@ class Git:
         git_dir: Path,
         common_dir: Path,
         work_tree: Path | None,
-        policy: Policy,
         *,
         excludes: str | None = None,
     ) -> None:
@@ -33,7 +36,6 @@ class Git:
         self.git_dir = git_dir
         self.common_dir = common_dir
         self.work_tree = work_tree
-        self.policy = policy
         self.excludes = excludes
         self._read: Signature = ()
         self._overrides: Settings = ()
@@ -78,11 +80,11 @@ class Git:
         stdin: bytes | None,
         fds: tuple[int, ...],
     ) -> Output:
-        variables = hardening.environment(user_config=self.policy.filters)
+        variables = hardening.environment()
         variables |= {"GIT_DIR": str(self.git_dir), "GIT_COMMON_DIR": str(self.common_dir)}
         if self.work_tree is not None:
             variables["GIT_WORK_TREE"] = str(self.work_tree)
-        config = (*hardening.settings(self.policy), *self._excluding(), *overrides)
+        config = (*hardening.SETTINGS, *self._excluding(), *overrides)
         variables |= hardening.as_variables(config)
         variables |= env or {}
         return await execute(
@@ -91,7 +93,7 @@ class Git:
             env=variables,
             stdin=stdin,
             fds=fds,
-            timeout=self.policy.timeout,
+            timeout=TIMEOUT,
         )
 
     def _excluding(self) -> Settings:
@@ -112,7 +114,7 @@ class Git:
             listed = await self._execute(args, (), None, None, ())
             if listed.code != 0:
                 raise GitFailed(("git", *args), listed.code, listed.stderr)
-            self._overrides = hardening.overrides(split(listed.stdout), self.policy)
+            self._overrides = hardening.overrides(split(listed.stdout))
         # What files include may change without them.
         included = any(b"[include" in text.lower() for text in contents)
         self._read = () if included else now

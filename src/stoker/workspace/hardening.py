@@ -15,17 +15,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from stoker.workspace.model import Author
 
 Settings = tuple[tuple[str, str], ...]
 
-_ALWAYS: Final[Settings] = (
+SETTINGS: Final[Settings] = (
     # No daemon and no clean-up of git's is left behind.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    # No program that the repository's own config names.
+    # No hooks, and no program that the repository's own config names.
+    ("core.hooksPath", os.devnull),
     ("core.fsmonitor", "false"),
     ("core.pager", "cat"),
     ("core.attributesFile", os.devnull),
@@ -55,6 +54,7 @@ _ALWAYS: Final[Settings] = (
     ("core.checkStat", "default"),
     ("core.ignoreStat", "false"),
 )
+"""What is overridden in every repository."""
 _PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME")
 _NETWORK: Final = (
     *("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
@@ -67,23 +67,10 @@ _SECTIONS: Final = (b"[filter", b"[merge", b"[hook", b"[include")
 _MERGE_DRIVER: Final = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """What a repository may do."""
-
-    hooks: bool = False
-    """Its hooks run."""
-    filters: bool = False
-    """The filter and merge drivers that its attributes name run (git-lfs needs it), with the
-    user's own git config."""
-    author: Author | None = None
-    """Who makes commits; default: who is configured, or else Stoker."""
-    timeout: float = 600.0
-    """Seconds a git command may take."""
-
-
-def environment(*, user_config: bool = False, network: bool = False) -> dict[str, str]:
-    """The variables git is run with, without those that name a repository."""
-    names = (*_PASSED_ON, *(_NETWORK if network or user_config else ()))
+def environment(*, user_config: bool = False) -> dict[str, str]:
+    """The variables git is run with, without those that name a repository. `user_config`: with
+    the user's own settings, and those of the network."""
+    names = (*_PASSED_ON, *(_NETWORK if user_config else ()))
     env = {name: os.environ[name] for name in names if name in os.environ}
     env |= {
         "LC_ALL": "C",
@@ -98,14 +85,9 @@ def environment(*, user_config: bool = False, network: bool = False) -> dict[str
         # Also for the objects that a partial clone would fetch on its own.
         "GIT_ALLOW_PROTOCOL": "none",
     }
-    if not user_config and not network:
+    if not user_config:
         env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     return env
-
-
-def settings(policy: Policy) -> Settings:
-    """What is overridden in every repository."""
-    return _ALWAYS if policy.hooks else (*_ALWAYS, ("core.hooksPath", os.devnull))
 
 
 def as_variables(config: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -125,7 +107,7 @@ def suspicious(contents: Iterable[bytes]) -> bool:
     return any(section in text.lower() for text in contents for section in _SECTIONS)
 
 
-def overrides(config: Iterable[str], policy: Policy) -> Settings:
+def overrides(config: Iterable[str]) -> Settings:
     """What else to override. `config`: the records of `git config -z --list`."""
     found: dict[str, str] = {}
     for record in config:
@@ -133,13 +115,13 @@ def overrides(config: Iterable[str], policy: Policy) -> Settings:
         name, dot, _ = rest.rpartition(".")
         if not dot:
             continue
-        if section == "filter" and not policy.filters:
+        if section == "filter":
             for field in ("clean", "smudge", "process"):
                 found[f"filter.{name}.{field}"] = ""
             found[f"filter.{name}.required"] = "false"
-        elif section == "merge" and not policy.filters:
+        elif section == "merge":
             found[f"merge.{name}.driver"] = _MERGE_DRIVER
-        elif section == "hook" and not policy.hooks:
+        elif section == "hook":
             found[f"hook.{name}.enabled"] = "false"
     return tuple(found.items())
 

@@ -24,7 +24,7 @@ from stoker.workspace.errors import (
     RemoteUnreachable,
     UnknownBranch,
 )
-from stoker.workspace.git import decode
+from stoker.workspace.git import TIMEOUT, decode
 from stoker.workspace.program import Output, execute
 from stoker.workspace.repository import Repository
 
@@ -148,17 +148,16 @@ async def _talk(
     credentials: Credentials | None,
     protocols: Sequence[str],
 ) -> Output:
-    policy = repository.git.policy
-    config = [*hardening.settings(policy), *_authorization(credentials)]
+    config = [*hardening.SETTINGS, *_authorization(credentials)]
     env: Mapping[str, str] = {
-        **hardening.environment(network=True),
+        **hardening.environment(user_config=True),
         "GIT_DIR": str(git_dir),
         "GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects"),
         "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none",
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
         **hardening.as_variables(config),
     }
-    output = await execute(("git", *args), cwd=str(git_dir), env=env, timeout=policy.timeout)
+    output = await execute(("git", *args), cwd=str(git_dir), env=env, timeout=TIMEOUT)
     if credentials is None:
         return output
     said = Redactor((credentials.password,)).text(output.stderr)

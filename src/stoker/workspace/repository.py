@@ -19,8 +19,7 @@ from stoker.workspace.errors import (
     UnknownBranch,
     UnknownCommit,
 )
-from stoker.workspace.git import Git, decode, split
-from stoker.workspace.hardening import Policy
+from stoker.workspace.git import TIMEOUT, Git, decode, split
 from stoker.workspace.model import STOKER, Author, Branch, Commit, Identity
 from stoker.workspace.program import execute
 
@@ -28,7 +27,6 @@ LOCK: Final = "stoker.lock"
 """In the common directory: held around changes to what all worktrees share."""
 INTENTS: Final = "stoker-intents"
 """In the common directory: what is being made or removed (see `intents`)."""
-_DEFAULT: Final = Policy()
 _HEX: Final = re.compile(r"[0-9a-fA-F]{4,64}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _FACTS: Final = (
@@ -48,9 +46,7 @@ class Repository:
         self.author = author
 
     @classmethod
-    async def open(
-        cls, path: str | os.PathLike[str], policy: Policy = _DEFAULT, *, discover: bool = False
-    ) -> Repository:
+    async def open(cls, path: str | os.PathLike[str], *, discover: bool = False) -> Repository:
         """The repository whose top directory is `path`, or with `discover` contains it.
 
         A linked worktree opens as one, too. Raises `NotARepository`, also if git distrusts its
@@ -61,15 +57,15 @@ class Repository:
         if not discover:
             env["GIT_CEILING_DIRECTORIES"] = str(directory.parent)
         # Not with our `safe.directory`: whom to trust is the user's to say.
-        config = [item for item in hardening.settings(policy) if item[0] != "safe.directory"]
+        config = [item for item in hardening.SETTINGS if item[0] != "safe.directory"]
         env |= hardening.as_variables(config)
         (git_dir, common_dir, top), (author, excludes) = await both(
-            _facts(directory, env, policy), _person(directory, env, policy)
+            _facts(directory, env), _person(directory, env)
         )
         if top is not None and not directory.is_relative_to(top):
             raise NotARepository(str(directory), f"its working tree is elsewhere: {top}")
-        git = Git(git_dir, common_dir, top, policy, excludes=excludes)
-        return cls(top or git_dir, git, policy.author or author or STOKER)
+        git = Git(git_dir, common_dir, top, excludes=excludes)
+        return cls(top or git_dir, git, author or STOKER)
 
     @property
     def common_dir(self) -> Path:
@@ -238,12 +234,10 @@ def _directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
-async def _facts(
-    directory: Path, env: dict[str, str], policy: Policy
-) -> tuple[Path, Path, Path | None]:
+async def _facts(directory: Path, env: dict[str, str]) -> tuple[Path, Path, Path | None]:
     """Git directory, common directory, top of the working tree."""
     args = ("git", "rev-parse", *_FACTS)
-    found = await execute(args, cwd=str(directory), env=env, timeout=policy.timeout)
+    found = await execute(args, cwd=str(directory), env=env, timeout=TIMEOUT)
     lines = decode(found.stdout).splitlines()
     if found.code != 0 and lines[2:] != ["true"]:  # a bare one has no working tree to tell of
         raise NotARepository(str(directory), found.stderr.strip())
@@ -252,12 +246,10 @@ async def _facts(
     return Path(lines[0]), Path(lines[1]), Path(lines[3]) if found.code == 0 else None
 
 
-async def _person(
-    directory: Path, env: dict[str, str], policy: Policy
-) -> tuple[Author | None, str | None]:
+async def _person(directory: Path, env: dict[str, str]) -> tuple[Author | None, str | None]:
     """Who is configured, and the file of what the user ignores everywhere."""
     args = ("git", "config", "-z", "--show-scope", "--list")
-    found = await execute(args, cwd=str(directory), env=env, timeout=policy.timeout)
+    found = await execute(args, cwd=str(directory), env=env, timeout=TIMEOUT)
     if found.code != 0:
         raise GitFailed(args, found.code, found.stderr)
     words = split(found.stdout)

@@ -368,7 +368,7 @@ async def _close(pool: _Pool) -> None:
 def _rules(repository: Repository) -> Signature | None:
     """What git goes by, beside the commit, when it writes files; None: more than can be seen."""
     files = hardening.config_files(repository.common_dir, repository.git.git_dir)
-    if repository.git.policy.filters or not adding.usual(repository):
+    if not adding.usual(repository):
         return None
     return tuple(map(signature, (*files, repository.common_dir / "info" / "attributes")))
 

@@ -30,7 +30,7 @@ class Worktree:
         self.repository = repository
         self.path = path
         base = repository.git
-        self.git = Git(git_dir, base.common_dir, path, base.policy, excludes=base.excludes)
+        self.git = Git(git_dir, base.common_dir, path, excludes=base.excludes)
 
     @classmethod
     def open(cls, repository: Repository, path: str | os.PathLike[str]) -> Worktree:

@@ -65,9 +65,7 @@ class Checkout:
         base = repository.git
         self._repository = repository
         self.directory = directory
-        self._git = Git(
-            base.common_dir, base.common_dir, Path(directory), base.policy, excludes=base.excludes
-        )
+        self._git = Git(base.common_dir, base.common_dir, Path(directory), excludes=base.excludes)
         self._index = {"GIT_INDEX_FILE": str(index)}
 
     async def tree(self, oid: str) -> Tree:
