@@ -18,7 +18,6 @@ from stoker.chains.errors import ChainError, LimitReached, RpcError, ScriptRefus
 from stoker.chains.evm.job import CaptureJob, Limits, ReplayJob
 from stoker.chains.evm.pyevm.capture import capture
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
-from stoker.chains.evm.pyevm.wire import CallJob
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.solidity.compilation import Compilation
@@ -112,20 +111,6 @@ def test_a_worker_answers_as_the_engine_does_in_process(
     assert captured == again == capture(asked, NodeState(nodes))
     assert captured.error is None and replayed.error is None
     assert (cold, warm) == (1, 0)
-
-
-def test_a_contract_is_asked_what_it_tells(
-    nodes: dict[int, Node], worlds: dict[int, Any], pooled: Callable[..., Any]
-) -> None:
-    usdc = bytes.fromhex(worlds[1]["USDC"][2:])
-    decimals = bytes.fromhex("313ce567")
-
-    async def use(engine: PyEvm, remote: Remote) -> Any:
-        asked = CallJob(chains=pinned(nodes), chain_id=1, to=usdc, data=decimals)
-        return await engine.call(asked)
-
-    told = pooled(use)
-    assert told.succeeded and int.from_bytes(told.output) == 6
 
 
 def test_a_hostile_script_reaches_its_limit_and_the_next_runs(

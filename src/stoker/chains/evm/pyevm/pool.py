@@ -65,31 +65,22 @@ class PyEvm:
 
     async def capture(self, job: CaptureJob) -> Capture:
         """Raises `ScriptRefused`, `LimitReached`, `RpcError`."""
-        answer = await self._run(
-            wire.CAPTURE, job, job.limits, lambda: foresee_capture(self._remote, job)
-        )
+        answer = await self._run(wire.CAPTURE, job, lambda: foresee_capture(self._remote, job))
         return msgspec.json.decode(answer, type=Capture)
 
     async def replay(self, job: ReplayJob) -> Replay:
         """Raises `LimitReached`, `RpcError`."""
-        answer = await self._run(
-            wire.REPLAY, job, job.limits, lambda: foresee_replay(self._remote, job)
-        )
+        answer = await self._run(wire.REPLAY, job, lambda: foresee_replay(self._remote, job))
         return msgspec.json.decode(answer, type=Replay)
 
-    async def call(self, job: wire.CallJob) -> wire.Called:
-        """Read what a contract tells. Raises `LimitReached`, `RpcError`."""
-        answer = await self._run(wire.CALL, job, job.limits, None)
-        return msgspec.json.decode(answer, type=wire.Called)
-
-    async def _run(
-        self, tag: bytes, job: msgspec.Struct, limits: Limits, foresight: Foresight | None
-    ) -> bytes:
+    async def _run(self, tag: bytes, job: CaptureJob | ReplayJob, foresight: Foresight) -> bytes:
         async with self._free:
             worker = await self._take()
             well = False
             try:
-                ended, answer = await _Talk(self._remote, worker, limits, foresight).run(tag, job)
+                ended, answer = await _Talk(self._remote, worker, job.limits, foresight).run(
+                    tag, job
+                )
                 well = ended in (wire.DONE, wire.REFUSED) and worker.size() < _GROWN
             finally:
                 if well and not self._closed:
@@ -165,12 +156,12 @@ class _Talk:
     """One job: what the worker asks is answered until it is done."""
 
     def __init__(
-        self, remote: RemoteState, worker: _Worker, limits: Limits, foresight: Foresight | None
+        self, remote: RemoteState, worker: _Worker, limits: Limits, foresight: Foresight
     ) -> None:
         self._remote = remote
         self._worker = worker
         self._limits = limits
-        self._foresight = foresight
+        self._foresight: Foresight | None = foresight
 
     async def run(self, tag: bytes, job: msgspec.Struct) -> tuple[bytes, bytes]:
         """How it ended, and with what. Raises `LimitReached`, `RpcError`, `ChainError`."""
@@ -196,9 +187,8 @@ class _Talk:
             await asyncio.sleep(0)
             if not reading.done() and self._foresight is not None:
                 foresight, self._foresight = self._foresight, None
-                await (
-                    foresight()
-                )  # since a node must be asked, it is asked for all that it can tell
+                # since a node must be asked, it is asked for all that it can tell
+                await foresight()
             return await reading
         finally:
             reading.cancel()

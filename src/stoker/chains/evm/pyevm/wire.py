@@ -8,11 +8,10 @@ from typing import Final
 from msgspec import Struct
 
 from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Chains, Limits
 
 HEAD: Final = struct.Struct(">cI")
 """Tag, and how many bytes follow."""
-CAPTURE, REPLAY, CALL = b"C", b"R", b"V"
+CAPTURE, REPLAY = b"C", b"R"
 """Jobs."""
 ACCOUNTS, SLOTS, BLOCK = b"A", b"S", b"B"
 """What a worker asks; answered by the same tag."""
@@ -41,21 +40,3 @@ class AskBlock(Struct, frozen=True):
 
 Found = list[tuple[int, int, bytes]]
 """Balance, nonce and code of accounts."""
-
-
-class CallJob(Struct, frozen=True, kw_only=True):
-    """A call that nobody sends: what it would return."""
-
-    chains: Chains
-    chain_id: int
-    to: bytes
-    data: bytes
-    sender: bytes = bytes(20)
-    value: int = 0
-    limits: Limits = Limits()
-
-
-class Called(Struct, frozen=True):
-    succeeded: bool
-    output: bytes
-    error: str | None = None

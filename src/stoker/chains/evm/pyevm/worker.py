@@ -15,7 +15,6 @@ import msgspec
 from stoker.chains.errors import LimitReached, ScriptRefused
 from stoker.chains.evm.job import CaptureJob, Limits, ReplayJob
 from stoker.chains.evm.pyevm import wire
-from stoker.chains.evm.pyevm.call import call
 from stoker.chains.evm.pyevm.capture import capture
 from stoker.chains.evm.pyevm.clock import Clock
 from stoker.chains.evm.pyevm.remote import Channel, Remote
@@ -26,7 +25,6 @@ _RECURSION = 30_000
 _JOBS: dict[bytes, tuple[Any, Callable[[Any, Remote], Any]]] = {
     wire.CAPTURE: (CaptureJob, capture),
     wire.REPLAY: (ReplayJob, replay),
-    wire.CALL: (wire.CallJob, call),
 }
 
 
