@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from typing import Any, Self
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/chains"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/chains/state"))
 
+import solc_program
 from deploy import kept_worlds, read_worlds, start_kept
 from nodes import ALIASES, MODULES, WALLET, program
 from proxy import Proxy
@@ -24,7 +26,7 @@ from proxy import Proxy
 import stoker
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.settings import ChainSettings, Settings, SourceSettings
-from stoker.chains.solidity import forge_std, solc_program
+from stoker.chains.solidity import forge_std
 from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.imports import reach
 from stoker.chains.tools import Tools
@@ -141,7 +143,7 @@ async def door(
                 *(tools._compile(one["script"], CompilerSettings()) for one in groups)
             )
         async with solc_program.serving(tools.compiler) as serving:
-            solc = _quick(folder / "solc", await tools.compiler.version(), serving)
+            solc = _quick(folder / "solc", serving)
             yield forge, Foundry(folder / "foundry", solc)
 
 
@@ -189,12 +191,11 @@ class Foundry:
         return took
 
 
-def _quick(file: Path, version: str, serving: Path) -> Path:
+def _quick(file: Path, serving: Path) -> Path:
     """One that tells its version without the start of anything."""
+    told = subprocess.run([serving, "--version"], capture_output=True, text=True, check=True).stdout
     file.write_text(
-        f"#!/bin/sh\n"
-        f'[ "$1" = --version ] && echo "solc, the solidity compiler" && '
-        f'echo "Version: {version}" && exit\nexec {serving} "$@"\n'
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "{told}" && exit\nexec {serving} "$@"\n'
     )
     file.chmod(0o755)
     return file

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+import solc_program
 from nodes import EVM, WALLET, program
 from outbox import SCRIPT
 from sending import pins_of, remote_of
@@ -17,7 +18,6 @@ from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.hexadecimal import data
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.summary import registry_learned
-from stoker.chains.solidity import forge_std, solc_program
 from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
 
@@ -132,7 +132,7 @@ def _source(worlds, body):
 
 async def _theirs(project, nodes, source, solc):
     """forge's own files, beneath `project`."""
-    forge_std.write(project / "lib/forge-std")
+    solc_program.write_forge_std(project)
     (project / SCRIPT).write_text(source)
     config = CONFIG.replace("@mainnet@", nodes[1].url).replace("@optimism@", nodes[10].url)
     (project / "foundry.toml").write_text(config)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import solc_program
 from deploy import World
 from nodes import ALIASES, EVM, MODULES, WALLET, Node, digest, program
 
-from stoker.chains.solidity import forge_std, solc_program
+from stoker.chains.solidity import forge_std
 
 SCRIPTS = Path(__file__).parent / "scripts"
 _NAMES = {"VAULT": "Vault", "ROUTER2": "UniswapV2Router02"}
@@ -137,7 +138,7 @@ def _build(folder: Path, texts: dict[str, str]) -> None:
     folder.mkdir()
     for file, text in texts.items():
         (folder / file).write_text(text)
-    forge_std.write(folder / "lib/forge-std")
+    solc_program.write_forge_std(folder)
     (folder / "foundry.toml").write_text(
         '[profile.default]\nsrc = "."\nscript = "."\nevm_version = "prague"\noptimizer = false\n'
         'bytecode_hash = "none"\nlibs = ["lib"]\n'
@@ -145,7 +146,7 @@ def _build(folder: Path, texts: dict[str, str]) -> None:
         f'allow_paths = ["{MODULES}"]\n[rpc_endpoints]\n'
         + "".join(f'{alias} = "${{{alias.upper()}_URL}}"\n' for alias in ALIASES.values())
     )
-    real = solc_program.write(folder / "real-solc", solc=str(EVM))
+    real = solc_program.write(folder / "real-solc", EVM)
     told = subprocess.run([real, "--version"], capture_output=True, text=True, check=True).stdout
     solc = folder / "solc"  # forge asks for its version twice each time
     solc.write_text(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import solc_program
 from nodes import EVM, Node, program
 
-from stoker.chains.solidity import forge_std, solc_program
 from stoker.chains.solidity.compiler import SolidityCompiler
 
 _CONFIG = """[profile.default]
@@ -41,7 +41,7 @@ class Ran:
 async def run_all(
     folder: Path, text: str, names: Sequence[str], nodes: dict[int, Node], sender: str
 ) -> dict[str, Ran]:
-    forge_std.write(folder / "lib/forge-std")
+    solc_program.write_forge_std(folder)
     (folder / "Rules.s.sol").write_text(text)
     urls = {chain_id: node.url for chain_id, node in nodes.items()}
     (folder / "foundry.toml").write_text(_CONFIG.replace("{1}", urls[1]).replace("{10}", urls[10]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 
+import solc_program
+
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import CaptureJob, Chains
-from stoker.chains.solidity import forge_std, solc_program
 
 SCRIPT = """// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;
@@ -133,7 +134,7 @@ def test_our_engine_deals(compiled):
 
 
 def test_forge_deals(tmp_path, packages, shared):
-    forge_std.write(tmp_path / "lib/forge-std")
+    solc_program.write_forge_std(tmp_path)
     (tmp_path / "a.s.sol").write_text(SCRIPT)
     (tmp_path / "foundry.toml").write_text(
         '[profile.default]\nsrc = "."\nscript = "."\nevm_version = "prague"\nlibs = ["lib"]\n'

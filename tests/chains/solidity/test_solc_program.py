@@ -8,7 +8,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from stoker.chains.solidity import forge_std, solc_program
+import solc_program
+
+from stoker.chains.solidity import forge_std
 from stoker.chains.solidity.compilation import CompilerSettings
 
 INPUT = json.dumps(
@@ -41,7 +43,7 @@ contract S is Script, StdCheats {
 
 
 def test_one_that_starts_solc_js_answers_as_solc_does(tmp_path, packages):
-    program = solc_program.write(tmp_path / "solc", solc=str(packages))
+    program = solc_program.write(tmp_path / "solc", packages)
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1] == "Version: 0.8.37"
     done = subprocess.run(
@@ -82,7 +84,7 @@ def test_one_that_is_served_answers_while_the_block_lasts(shared):
 
 def test_a_native_solc_is_as_good(with_compiler, shared, tmp_path, packages):
     """What the program answers is solc-js's, what calls it is what calls a native one."""
-    program = solc_program.write(tmp_path / "solc", solc=str(packages))
+    program = solc_program.write(tmp_path / "solc", packages)
     script = SCRIPT.replace("L.f(1)", "1")
 
     async def use(compiler):
@@ -96,7 +98,7 @@ def test_a_native_solc_is_as_good(with_compiler, shared, tmp_path, packages):
 def test_forge_compiles_the_same_script_with_the_same_solc_to_the_same_code(
     tmp_path, packages, shared
 ):
-    forge_std.write(tmp_path / "lib/forge-std")
+    solc_program.write_forge_std(tmp_path)
     (tmp_path / "a.s.sol").write_text(SCRIPT)
     (tmp_path / "foundry.toml").write_text(
         '[profile.default]\nsrc = "."\nscript = "."\nevm_version = "prague"\noptimizer = false\n'

@@ -35,14 +35,6 @@ def sources() -> Mapping[str, str]:
     return {**found, _CONSOLE: _console(None)}
 
 
-def write(directory: Path) -> None:
-    """All of it as files, for another program to find as `forge-std/...`."""
-    for name, text in sources().items():
-        path = directory / name.removeprefix(PREFIX)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 def needed(imported: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
     """Of the files imported, and those that they import, what `texts` name. Lines stay where they
     are. Raises `KeyError` for a file that is not there."""
