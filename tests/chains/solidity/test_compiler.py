@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import suppress
@@ -114,8 +115,34 @@ def test_errors_have_file_line_and_column(compiled):
 
 
 def test_a_pragma_that_no_compiler_satisfies_is_told_with_those_there_are(compiled):
-    with pytest.raises(CompileFailed, match=r"a.s.sol:1:1: pragma solidity 0.7.6 .* 0\.8\.37"):
+    with pytest.raises(CompileFailed, match=r"a.s.sol:1:1: .*different compiler .* 0\.8\.37"):
         compiled("pragma solidity 0.7.6; contract A { function run() external {} }")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "ParserError", "message": "Source file requires different compiler version"},
+        {"type": "JSONError", "message": "Invalid EVM version requested."},
+    ],
+)
+def test_what_a_native_solc_is_too_old_for_is_the_next_ones(tmp_path, monkeypatch, packages, error):
+    old = tmp_path / "solc"
+    answer = json.dumps({"errors": [{"severity": "error"} | error]})
+    old.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = --version ] && echo "Version: 0.7.6+commit.7338295f" && exit\n'
+        f"/bin/cat >/dev/null; echo '{answer}'\n"
+    )
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    async def use():
+        async with SolidityCompiler(project=packages, cache=tmp_path) as compiler:
+            assert [one.native for one in await compiler.compilers()] == [True, False]
+            return await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
+
+    assert asyncio.run(use()).solc.startswith("0.8.37+")
 
 
 def test_a_contract_that_is_not_there_is_said(compiled):

@@ -111,14 +111,6 @@ def test_the_script_must_be_one_contract():
     assert told(HEAD + "abstract contract A { function run() public {} }\ncontract B is A {}") == []
 
 
-def test_a_pragma_none_satisfies_is_told_where_it_is_known():
-    text = script("").replace("^0.8.20", "=0.7.6")
-    assert told(text) == []
-    assert told(text, compilers=[(0, 8, 37)]) == [
-        "Script.s.sol:1:1: pragma solidity =0.7.6 takes none of the compilers there are: 0.8.37"
-    ]
-
-
 def test_a_script_that_is_too_large_is_told_and_not_looked_at():
     assert told(script("vm.ffi(a);") + " " * (1 << 19)) == [
         "the script has 524,416 characters; 524,288 is the most"

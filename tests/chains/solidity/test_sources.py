@@ -1,4 +1,4 @@
-"""Tokens, versions, outlines and imports."""
+"""Tokens, outlines and imports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import outline
 from stoker.chains.solidity.tokens import place, tokens
-from stoker.chains.solidity.versions import allows, version
 
 
 @given(st.text(alphabet="ab0x \n\"'\\/*{}();é", max_size=60))
@@ -29,33 +28,9 @@ def test_places_count_from_one():
     assert [place("ab\nc", at) for at in range(4)] == [(1, 1), (1, 2), (1, 3), (2, 1)]
 
 
-@pytest.mark.parametrize(
-    ("pragma", "yes", "no"),
-    [
-        ("^0.8.20", ["0.8.20", "0.8.37"], ["0.8.19", "0.9.0"]),
-        ("^0.0.3", ["0.0.3"], ["0.0.4"]),
-        ("~0.8.1", ["0.8.1", "0.8.9"], ["0.9.0"]),
-        ("0.8.20", ["0.8.20"], ["0.8.21"]),
-        ("=0.8", ["0.8.0", "0.8.37"], ["0.9.0"]),
-        ("0.8.x", ["0.8.5"], ["0.7.5"]),
-        ("*", ["0.4.0"], []),
-        (">=0.6.2 <0.9.0", ["0.6.2", "0.8.37"], ["0.6.1", "0.9.0"]),
-        (">0.8.1 <=0.8.3", ["0.8.2", "0.8.3"], ["0.8.1", "0.8.4"]),
-        ("0.7.0 - 0.8.2", ["0.7.0", "0.8.2"], ["0.8.3"]),
-        ("^0.7.0 || ^0.8.0", ["0.7.5", "0.8.5"], ["0.6.0"]),
-        ("nonsense", ["0.1.0"], []),
-    ],
-)
-def test_versions(pragma, yes, no):
-    assert [allows(pragma, version(one)) for one in yes + no] == [True] * len(yes) + [False] * len(
-        no
-    )
-
-
 def test_an_outline():
     found = outline(
-        """// pragma solidity 0.1.0;
-        pragma solidity >=0.8.0<0.9.0; pragma abicoder v2;
+        """pragma solidity >=0.8.0<0.9.0; pragma abicoder v2;
         import "a.sol"; import {X as Y} from './b.sol'; import * as Z from "c.sol";
         interface I { function run() external; }
         abstract contract B is I, Z.C(1, 2) layout at 5 { function run() external virtual; }
@@ -64,8 +39,6 @@ def test_an_outline():
         """
     )
     assert [one.path for one in found.imports] == ["a.sol", "./b.sol", "c.sol"]
-    (pragma,) = found.pragmas
-    assert allows(pragma.expression, (0, 8, 5)) and not allows(pragma.expression, (0, 9, 0))
     assert [
         (one.kind, one.name, one.abstract, one.bases, one.runs) for one in found.declarations
     ] == [

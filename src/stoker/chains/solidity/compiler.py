@@ -19,7 +19,6 @@ from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import outline
 from stoker.chains.solidity.pool import Pool
 from stoker.chains.solidity.scripts import contract_of
-from stoker.chains.solidity.versions import allows
 
 FILE: Final = "Script.s.sol"
 """What a script is called that has no name."""
@@ -87,12 +86,6 @@ class SolidityCompiler:
                 )
             return self._found
 
-    async def version(self) -> str:
-        """Of the preferred one, as it tells it itself. Raises `ChainError`."""
-        pool = self._pool((await self.compilers())[0])
-        await pool.warm()
-        return pool.version
-
     async def warm(self) -> None:
         """Have a process ready. Raises `ChainError`."""
         await self._pool((await self.compilers())[0]).warm()
@@ -109,15 +102,21 @@ class SolidityCompiler:
         self.asked += 1
         reached = reach(sources, self._project)
         wanted = contract or contract_of(sources)
-        found = await self._fitting(reached)
-        key = digest(reached, wanted, settings, found.full)
-        kept = self._artefacts.get(key)
-        if kept is not None:
-            self.hits += 1
-            return kept
-        compiled = await self._compile(found, sources, reached, wanted, settings)
-        self._artefacts.put(key, compiled)
-        return compiled
+        unfit: list[Diagnostic] = []
+        for found in await self.compilers():
+            key = digest(reached, wanted, settings, found.full)
+            kept = self._artefacts.get(key)
+            if kept is not None:
+                self.hits += 1
+                return kept
+            try:
+                compiled = await self._compile(found, sources, reached, wanted, settings)
+            except standard_json.Unfit as error:
+                unfit += error.diagnostics
+            else:
+                self._artefacts.put(key, compiled)
+                return compiled
+        raise CompileFailed(unfit)
 
     async def ask(self, question: bytes) -> bytes:
         """Standard JSON to standard JSON, as it is, for programs that speak it."""
@@ -160,22 +159,6 @@ class SolidityCompiler:
             contracts=standard_json.abis(answer, given),
             creations=standard_json.creations(answer, created),
         )
-
-    async def _fitting(self, reached: Mapping[str, str]) -> toolchain.Compiler:
-        """The first compiler that all pragmas take."""
-        there = await self.compilers()
-        fitting = list(there)
-        for name, text in reached.items():
-            for pragma in outline(text).pragmas:
-                left = [one for one in fitting if allows(pragma.expression, one.version)]
-                if not left:
-                    message = (
-                        f"pragma solidity {pragma.expression} takes none of the compilers there "
-                        f"are: {', '.join(one.full for one in there)}"
-                    )
-                    raise CompileFailed([Diagnostic.at(pragma.at, message, file=name, text=text)])
-                fitting = left
-        return fitting[0]
 
     def _pool(self, found: toolchain.Compiler) -> Pool:
         if found not in self._pools:

@@ -1,4 +1,4 @@
-"""What a source imports, asks of the compiler and declares, known without compiling it."""
+"""What a source imports and declares, known without compiling it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ class Import(Struct, frozen=True):
     path: str
     at: int
     """Index of the path in the source."""
-
-
-class Pragma(Struct, frozen=True):
-    """A `pragma solidity`."""
-
-    expression: str
-    at: int
 
 
 class Declaration(Struct, frozen=True, kw_only=True):
@@ -40,7 +33,6 @@ class Declaration(Struct, frozen=True, kw_only=True):
 
 class Outline(Struct, frozen=True):
     imports: tuple[Import, ...]
-    pragmas: tuple[Pragma, ...]
     declarations: tuple[Declaration, ...]
     created: tuple[str, ...]
     """Names that follow `new`."""
@@ -53,7 +45,6 @@ def outline(source: str) -> Outline:
     """In time linear in the source's length."""
     found = list(tokens(source))
     imports: list[Import] = []
-    pragmas: list[Pragma] = []
     declarations: list[Declaration] = []
     created: dict[str, None] = {}
     at = 0
@@ -61,14 +52,12 @@ def outline(source: str) -> Outline:
         word = found[at].text
         if word == "import":
             at = _import(found, at, imports)
-        elif word == "pragma":
-            at = _pragma(found, at, pragmas)
         elif word in {"contract", "interface", "library"}:
             at = _declaration(found, at, declarations, created)
         else:
             at += 1
     words = frozenset(one.text for one in found if one.kind == "word")
-    return Outline(tuple(imports), tuple(pragmas), tuple(declarations), tuple(created), words)
+    return Outline(tuple(imports), tuple(declarations), tuple(created), words)
 
 
 def _import(found: list[Token], at: int, imports: list[Import]) -> int:
@@ -77,24 +66,6 @@ def _import(found: list[Token], at: int, imports: list[Import]) -> int:
             imports.append(Import(content(found[at].text), found[at].start))
         at += 1
     return at
-
-
-def _pragma(found: list[Token], at: int, pragmas: list[Pragma]) -> int:
-    end = at
-    while end < len(found) and found[end].text != ";":
-        end += 1
-    if end > at + 1 and found[at + 1].text == "solidity":
-        # Between tokens no space counts, but for that between two versions.
-        words = [one.text.strip("\"'") for one in found[at + 2 : end]]
-        text = "".join(f" {one}" if one[:1].isalnum() else one for one in words)
-        pragmas.append(Pragma(_glued(text), found[at].start))
-    return end
-
-
-def _glued(text: str) -> str:
-    for sign in ("<", ">", "=", "^", "~"):
-        text = text.replace(f"{sign} ", sign)
-    return text.replace("<", " <").replace(">", " >").replace("^", " ^").replace("~", " ~").strip()
 
 
 def _declaration(

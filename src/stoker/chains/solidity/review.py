@@ -5,7 +5,7 @@ what can be seen, so that whoever wrote it hears of it at once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from itertools import islice, pairwise
 from typing import Final
@@ -16,10 +16,8 @@ from stoker.chains.solidity.addresses import addresses
 from stoker.chains.solidity.compiler import FILE
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.imports import GIVEN, too_large
-from stoker.chains.solidity.outline import outline
 from stoker.chains.solidity.scripts import problem_of
 from stoker.chains.solidity.tokens import Token, content, place, tokens
-from stoker.chains.solidity.versions import Version, allows
 
 _HEVM: Final = 0x7109709ECFA91A80626FF3989D68F67F5B1DD12D
 _HEVM_TEXT: Final = "hevm cheat code"
@@ -56,23 +54,17 @@ def review(
     text: str,
     *,
     aliases: Collection[str] | None = None,
-    compilers: Sequence[Version] = (),
     file: str = FILE,
     foreign: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """Faults in the order of their places. `aliases`: of the chains it may select, None: not
-    known; `compilers`: the versions there are, none: not known; `foreign`: whether cheatcodes that
-    are not in the list may be used where nothing is known against them."""
+    known; `foreign`: whether cheatcodes that are not in the list may be used where nothing is known
+    against them."""
     if len(text) > GIVEN:
         return (Diagnostic(message=too_large(len(text)), file=file),)
     found = list(tokens(text))
     faults: list[tuple[int, str]] = []
-    for some in (
-        _cheatcodes(found, foreign),
-        _forks(found, aliases),
-        _checksums(text),
-        _pragmas(text, compilers),
-    ):
+    for some in (_cheatcodes(found, foreign), _forks(found, aliases), _checksums(text)):
         faults += islice(some, _MOST)
     told = [Diagnostic.at(at, what, file=file, text=text) for at, what in sorted(faults)]
     problem = problem_of({file: text})
@@ -228,17 +220,6 @@ def _checksums(text: str) -> Iterator[tuple[int, str]]:
     for at, found, right in addresses(text):
         if found != right:
             yield at, f"the checksum of {found} is wrong: expected {right}"
-
-
-def _pragmas(text: str, compilers: Sequence[Version]) -> Iterator[tuple[int, str]]:
-    for pragma in outline(text).pragmas:
-        if compilers and not any(allows(pragma.expression, one) for one in compilers):
-            there = ", ".join(".".join(map(str, one)) for one in compilers)
-            yield (
-                pragma.at,
-                f"pragma solidity {pragma.expression} takes none of the compilers there are: "
-                f"{there}",
-            )
 
 
 def _places(text: str, old: str) -> list[int]:

@@ -21,7 +21,12 @@ CODE: Final = (
 )
 _CREATION: Final = ("abi", "evm.bytecode.object")
 _NO_MEMORY: Final = "std::bad_alloc"
+_OTHER_VERSION: Final = "requires different compiler version"
 _SEVERITIES: Final = frozenset({"error", "warning", "info"})
+
+
+class Unfit(CompileFailed):
+    """Not this compiler's: a pragma does not take it, or it does not know a setting."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,12 +69,16 @@ def question(
 
 
 def answer(text: bytes, sources: Mapping[str, str]) -> tuple[Answer, tuple[Diagnostic, ...]]:
-    """What solc says, and its warnings. Raises `CompileFailed`, `LimitReached`."""
+    """What solc says, and its warnings. Raises `CompileFailed`, `Unfit`, `LimitReached`."""
     found = msgspec.json.decode(text, type=Answer)
     diagnostics = tuple(_diagnostic(one, sources) for one in found.errors)
     errors = [one for one in diagnostics if one.severity == "error"]
     if any(_NO_MEMORY in one.message for one in errors):
         raise LimitReached("the compiler took more memory on this source than it may")
+    if any(one.get("type") == "JSONError" for one in found.errors) or any(
+        _OTHER_VERSION in one.message for one in errors
+    ):
+        raise Unfit(errors)
     if errors:
         raise CompileFailed(errors)
     return found, diagnostics

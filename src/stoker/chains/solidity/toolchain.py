@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,6 @@ from msgspec import Struct
 
 from stoker.chains.errors import ChainError
 from stoker.chains.processes import output
-from stoker.chains.solidity.versions import Version, version
 
 PINNED: Final = "0.8.37"
 """solc-js that `install` puts into the cache."""
@@ -29,9 +29,8 @@ class Compiler(Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     """Native: the program. Else Node, and the directory of solc-js as the last."""
     native: bool
-    version: Version
     full: str
-    """As it tells it itself; of solc-js, as its package does."""
+    """Its version, as it tells it itself; of solc-js, as its package does."""
 
 
 def cache_directory() -> Path:
@@ -84,7 +83,7 @@ async def find_node() -> str | None:
     program = shutil.which("node")
     if program is not None:
         said = await _said(program, "--version")
-        if said is not None and version(said) >= _NODE:
+        if said is not None and (found := _version(said)) is not None and found >= _NODE:
             return program
     home = _wheel()
     return None if home is None else str(home / "bin/node")
@@ -169,21 +168,23 @@ async def _given(solc: str) -> Compiler:
 def _solc_js(package: Path, node: str) -> Compiler:
     try:
         told = msgspec.json.decode((package / "package.json").read_bytes())["version"]
-        found = version(told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ChainError(f"{package}/package.json tells no version: {error}") from error
-    return Compiler(argv=(node, str(package)), native=False, version=found, full=f"{told} solc-js")
+    return Compiler(argv=(node, str(package)), native=False, full=f"{told} solc-js")
 
 
 async def _native(program: str) -> Compiler | None:
-    said = await _said(program, "--version")
-    try:
-        found = version(said or "")
-    except ValueError:
+    said = await _said(program, "--version") or ""
+    if (found := _version(said)) is None:
         return None
-    lines = [line.partition(":")[2] for line in (said or "").splitlines() if "ersion:" in line]
+    lines = [line.partition(":")[2] for line in said.splitlines() if "ersion:" in line]
     full = lines[0].strip() if lines else ".".join(map(str, found))
-    return Compiler(argv=(program,), native=True, version=found, full=full)
+    return Compiler(argv=(program,), native=True, full=full)
+
+
+def _version(text: str) -> tuple[int, ...] | None:
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return found and tuple(map(int, found.groups()))
 
 
 async def _said(program: str, argument: str) -> str | None:
