@@ -379,28 +379,6 @@ contract Snapshots is Rule {
     }
 }
 
-contract Mocks is Rule {
-    function run() external {
-        bytes memory asked = abi.encodeCall(IToken.balanceOf, (address(0x5005)));
-        vm.mockCall({USDC}, asked, abi.encode(uint256(77)));
-        console.log(IToken({USDC}).balanceOf(address(0x5005)), IToken({USDC}).balanceOf(address(0x5006)));
-        vm.clearMockedCalls();
-        console.log(IToken({USDC}).balanceOf(address(0x5005)));
-        vm.broadcast();
-        poke("");
-    }
-}
-
-contract ExpectsReverts is Rule {
-    function run() external {
-        Made m = new Made(1);
-        vm.expectRevert(bytes("made to fail"));
-        m.fail(1);
-        vm.expectRevert(abi.encodeWithSelector(Made.Wrong.selector, 2, address(2)));
-        m.fail(2);
-    }
-}
-
 contract Keys is Rule {
     function run() external {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(uint256(77), keccak256("a"));
@@ -507,12 +485,6 @@ interface More {
         address emitter;
     }
 
-    function expectEmit() external;
-    function expectEmit(bool, bool, bool, bool, address) external;
-    function expectCall(address, bytes calldata) external;
-    function expectCall(address, uint256, bytes calldata, uint64) external;
-    function expectPartialRevert(bytes4) external;
-    function expectRevert(address) external;
     function assertEq(uint256, uint256) external pure;
     function assertEq(uint256[] calldata, uint256[] calldata, string calldata) external pure;
     function assertEq(string calldata, string calldata) external pure;
@@ -551,72 +523,6 @@ contract Emitter {
     function tell(uint256 a, uint256 c) external {
         emit Told(a, msg.sender, c);
         emit Told(a + 1, msg.sender, c);
-    }
-}
-
-contract ExpectsLogs is MoreRule {
-    event Told(uint256 indexed a, address indexed b, uint256 c);
-
-    function run() external {
-        Emitter e = new Emitter();
-        more.expectEmit();
-        emit Told(4, 0x5b73C5498c1E3b4dbA84de0F1833c4a029d90519, 5);
-        e.tell(4, 5);
-        more.expectEmit(true, false, false, false, address(e));
-        emit Told(8, address(0), 0);
-        e.tell(7, 5);
-        vm.broadcast();
-        e.tell(1, 1);
-    }
-}
-
-contract ExpectsLogsInVain is MoreRule {
-    event Told(uint256 indexed a, address indexed b, uint256 c);
-
-    function run() external {
-        Emitter e = new Emitter();
-        more.expectEmit();
-        emit Told(5, 0x5b73C5498c1E3b4dbA84de0F1833c4a029d90519, 6);
-        e.tell(4, 5);
-    }
-}
-
-contract ExpectsCalls is MoreRule {
-    function run() external {
-        Made m = new Made(1);
-        more.expectCall(address(m), abi.encodeWithSelector(Made.set.selector));
-        more.expectCall(address(m), 3, abi.encodeCall(Made.set, (9)), 2);
-        m.set{value: 3}(9);
-        m.set{value: 3}(9);
-        m.set(9);
-    }
-}
-
-contract ExpectsCallsInVain is MoreRule {
-    function run() external {
-        Made m = new Made(1);
-        more.expectCall(address(m), abi.encodeCall(Made.set, (9)));
-        m.set(8);
-    }
-}
-
-contract ExpectsMoreReverts is MoreRule {
-    function run() external {
-        Made m = new Made(1);
-        more.expectPartialRevert(Made.Wrong.selector);
-        m.fail(2);
-        more.expectRevert(address(m));
-        m.fail(1);
-        vm.expectRevert(bytes("another"));
-        m.fail(1);
-    }
-}
-
-contract ExpectsNoRevert is MoreRule {
-    function run() external {
-        Made m = new Made(1);
-        vm.expectRevert();
-        m.set(1);
     }
 }
 

@@ -36,8 +36,6 @@ AGREE = [
     "Proxies",
     "FixedGas",
     "Snapshots",
-    "Mocks",
-    "ExpectsReverts",
     "Keys",
     "Texts",
     "Formats",
@@ -45,12 +43,6 @@ AGREE = [
     "OwnAddress",
     "StopsNothing",
     "Transient",
-    "ExpectsLogs",
-    "ExpectsLogsInVain",
-    "ExpectsCalls",
-    "ExpectsCallsInVain",
-    "ExpectsMoreReverts",
-    "ExpectsNoRevert",
     "Asserts",
     "Failures",
     "Records",
@@ -113,8 +105,8 @@ def told_by_forge(name: str, theirs: Ran) -> tuple[Any, ...]:
 
 
 def failure(why: str) -> tuple[Any, ...]:
-    """In the same words, except where forge decodes by its ABIs, or tells how logs differ."""
-    return (True, "" if why.startswith(("Wrong", "0x", "panic", "log ")) else why)
+    """In the same words, except where forge decodes by its ABIs."""
+    return (True, "" if why.startswith(("Wrong", "0x", "panic")) else why)
 
 
 def compared(name: str, transactions: list[Any], console: list[str]) -> tuple[Any, ...]:

@@ -105,17 +105,6 @@ contract CheatNonce is Script {
     }
 }
 
-contract CheatMock is Script {
-    function run() external {
-        vm.mockCall(USDC, abi.encodeCall(IToken.balanceOf, (BOB)), abi.encode(uint256(12)));
-        uint256 told = IToken(USDC).balanceOf(BOB);
-        vm.clearMockedCalls();
-        vm.startBroadcast();
-        payable(ALICE).transfer(told + IToken(USDC).balanceOf(BOB));
-        vm.stopBroadcast();
-    }
-}
-
 contract CheatSnapshot is Script {
     function run() external {
         Counter local = new Counter();
@@ -126,21 +115,6 @@ contract CheatSnapshot is Script {
         vm.startBroadcast();
         Counter counter = new Counter();
         counter.set(local.number());
-        vm.stopBroadcast();
-    }
-}
-
-contract CheatExpectRevert is Script {
-    function run() external {
-        Failing failing = new Failing(false);
-        vm.expectRevert("no, thank you");
-        failing.text();
-        vm.expectRevert(Failing.Bare.selector);
-        failing.bare();
-        vm.expectRevert();
-        failing.divide(0);
-        vm.startBroadcast();
-        payable(ALICE).transfer(1);
         vm.stopBroadcast();
     }
 }

@@ -10,10 +10,7 @@ from eth.exceptions import Revert
 from stoker.chains.evm.frame import Log
 from stoker.chains.evm.job import Captured, CaptureJob, Outcome
 from stoker.chains.evm.pyevm.addresses import create2_address, create_address
-from stoker.chains.evm.pyevm.cheats import expectations
 from stoker.chains.evm.pyevm.cheats.broadcasts import Broadcast, Prank
-from stoker.chains.evm.pyevm.cheats.expectations import ExpectedCall, ExpectedLog, ExpectedRevert
-from stoker.chains.evm.pyevm.cheats.mocks import Mock
 from stoker.chains.evm.pyevm.cheats.table import answer, failed
 from stoker.chains.evm.pyevm.computation import Computation, Message
 from stoker.chains.evm.pyevm.console import emitted, printed
@@ -40,7 +37,6 @@ class Script:
         self.console: list[str] = []
         self.broadcast: Broadcast | None = None
         self.pranks: dict[int, Prank] = {}
-        self.mocks: list[Mock] = []
         self.labels: dict[bytes, str] = {}
         self.forks = [job.chains.home]
         """Chain of each fork, by its number."""
@@ -52,9 +48,6 @@ class Script:
         self.reads: dict[bytes, list[int]] = {}
         self.writes: dict[bytes, list[int]] = {}
         self.recorded: list[Log] | None = None
-        self.expected_revert: ExpectedRevert | None = None
-        self.expected_logs: list[ExpectedLog] = []
-        self.expected_calls: list[ExpectedCall] = []
         self._sent: dict[int, Callable[[Computation], None]] = {}
         """By the depth they were made at: what ends a transaction that is being captured."""
         self._table = self._recording_table()
@@ -76,14 +69,6 @@ class Script:
             if text is not None:
                 self.console.append(text)
             return Answer(True, b"")
-        expectations.called(self, message)
-        for mock in self.mocks:
-            if (
-                mock.to == message.code_address
-                and message.data.startswith(mock.data)
-                and (mock.value is None or mock.value == message.value)
-            ):
-                return Answer(mock.succeeds, mock.output)
         self._pretend(caller, message)
         broadcast = self._broadcast(caller, message)
         if broadcast is None:
@@ -129,7 +114,6 @@ class Script:
             self.world.origin = broadcast.origin
             if broadcast.once:
                 self.broadcast = None
-        expectations.returned(self, caller, message, made)
 
     def logged(self, by: Computation, log: Log) -> None:
         if self.recorded is not None:
@@ -137,8 +121,6 @@ class Script:
         text = emitted(log.topics, log.data)
         if text is not None:
             self.console.append(text)
-        if self.expected_logs:
-            expectations.logged(self, log)
 
     # -- whose call it is
 

@@ -205,24 +205,4 @@ interface Vm is VmSafe {
     function revertToAndDelete(uint256 snapshotId) external returns (bool success);
     function deleteSnapshot(uint256 snapshotId) external returns (bool success);
     function deleteSnapshots() external;
-    function expectRevert() external;
-    function expectRevert(bytes4 revertData) external;
-    function expectRevert(bytes calldata revertData) external;
-    function expectRevert(address reverter) external;
-    function expectRevert(bytes4 revertData, address reverter) external;
-    function expectRevert(bytes calldata revertData, address reverter) external;
-    function expectPartialRevert(bytes4 revertData) external;
-    function expectEmit() external;
-    function expectEmit(address emitter) external;
-    function expectEmit(bool checkTopic1, bool checkTopic2, bool checkTopic3, bool checkData) external;
-    function expectEmit(bool checkTopic1, bool checkTopic2, bool checkTopic3, bool checkData, address emitter) external;
-    function expectCall(address callee, bytes calldata data) external;
-    function expectCall(address callee, bytes calldata data, uint64 count) external;
-    function expectCall(address callee, uint256 msgValue, bytes calldata data) external;
-    function expectCall(address callee, uint256 msgValue, bytes calldata data, uint64 count) external;
-    function mockCall(address callee, bytes calldata data, bytes calldata returnData) external;
-    function mockCall(address callee, uint256 msgValue, bytes calldata data, bytes calldata returnData) external;
-    function mockCallRevert(address callee, bytes calldata data, bytes calldata revertData) external;
-    function mockCallRevert(address callee, uint256 msgValue, bytes calldata data, bytes calldata revertData) external;
-    function clearMockedCalls() external;
 }

@@ -6,10 +6,8 @@ from stoker.chains.evm.pyevm.cheats import (
     assertions,
     blocks,
     broadcasts,
-    expectations,
     forks,
     keys,
-    mocks,
     records,
     texts,
 )
@@ -19,10 +17,8 @@ __all__ = [
     "assertions",
     "blocks",
     "broadcasts",
-    "expectations",
     "forks",
     "keys",
-    "mocks",
     "records",
     "texts",
 ]
