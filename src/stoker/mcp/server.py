@@ -1,8 +1,7 @@
-"""The MCP server: tools and resources on a client, over stdio or streamable HTTP."""
+"""The MCP server: tools on a client, over stdio or streamable HTTP."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,9 +12,8 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from stoker.client.client import Client
-from stoker.client.errors import NotFound, StokerError
+from stoker.client.errors import StokerError
 from stoker.mcp import chains, runs, tasks
-from stoker.mcp.bounds import told
 from stoker.mcp.tool import Tool, schema, structured
 
 Context = ServerRequestContext[Any]
@@ -29,21 +27,6 @@ _INSTRUCTIONS: Final = (
     "(validate_plan, run_plan, wait_for_run, run_log). Groups of operations on EVM chains become "
     "transactions to sign (set_execution_plan, next_groups, get_results)."
 )
-_RESOURCES: Final = {
-    "stoker://runs/{run_id}": ("run", "A run with its steps and outputs", "application/json"),
-    "stoker://attempts/{attempt_id}": ("attempt", "An attempt and its turns", "application/json"),
-    "stoker://attempts/{attempt_id}/transcript": (
-        "transcript",
-        "All that the agent of an attempt said and did",
-        "text/plain",
-    ),
-    "stoker://attempts/{attempt_id}/diff": (
-        "diff",
-        "What an attempt has changed, as a patch",
-        "text/x-diff",
-    ),
-}
-_URI: Final = re.compile(r"stoker://(runs|attempts)/([^/]+)(?:/(transcript|diff))?")
 
 
 def server(clients: Clients) -> Server[Any]:
@@ -72,40 +55,12 @@ def server(clients: Clients) -> Server[Any]:
             structured_content=structured(found, tool.gives),
         )
 
-    async def list_templates(context: Context, params: object) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(
-            resource_templates=[
-                types.ResourceTemplate(
-                    uri_template=uri, name=name, description=description, mime_type=mime
-                )
-                for uri, (name, description, mime) in _RESOURCES.items()
-            ]
-        )
-
-    async def list_resources(context: Context, params: object) -> types.ListResourcesResult:
-        return types.ListResourcesResult(resources=[])
-
-    async def read_resource(
-        context: Context, params: types.ReadResourceRequestParams
-    ) -> types.ReadResourceResult:
-        uri = str(params.uri)
-        try:
-            text, mime = await _read(clients(context), uri)
-        except StokerError as error:
-            code = types.INVALID_PARAMS if isinstance(error, NotFound) else types.INTERNAL_ERROR
-            raise MCPError(code=code, message=str(error), data={"uri": uri}) from error
-        contents = types.TextResourceContents(uri=uri, text=text, mime_type=mime)
-        return types.ReadResourceResult(contents=[contents])
-
     return Server(
         "stoker",
         version=_version(),
         instructions=_INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
     )
 
 
@@ -122,23 +77,6 @@ def _described(tool: Tool) -> types.Tool:
             open_world_hint=not tool.reads,
         ),
     )
-
-
-async def _read(client: Client, uri: str) -> tuple[str, str]:
-    found = _URI.fullmatch(uri)
-    if found is None or (found[1] == "runs" and found[3]):
-        raise MCPError(code=types.INVALID_PARAMS, message=f"no resource {uri!r}")
-    kind, key, part = found.groups()
-    if kind == "runs":
-        return msgspec.json.encode(await client.runs.show(key)).decode(), "application/json"
-    if part == "diff":
-        return (await client.attempts.patch(key)).decode(errors="replace"), "text/x-diff"
-    view = await client.attempts.show(key)
-    if part is None:
-        return msgspec.json.encode(view).decode(), "application/json"
-    turns = sorted({step.turn for step in view.steps if step.role == "agent"})
-    said = [told((await client.attempts.transcript(key, turn)).entries) for turn in turns]
-    return "\n\n".join(said), "text/plain"
 
 
 def _text(text: str) -> types.TextContent:
