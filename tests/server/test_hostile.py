@@ -160,7 +160,7 @@ def unharmed(hostile):
         time.sleep(0.05)
     with hostile.server.client() as client:
         assert client.get("/readyz").status_code == 200
-        assert "stoker_streams 0\n" in client.get("/metrics").text
+        assert "stoker_streams 0.0\n" in client.get("/metrics").text
 
 
 def frame(code: int, payload: bytes = b"", *, first: int = 0x80, mask: bool = True) -> bytes:

@@ -246,6 +246,6 @@ def test_numbers(api):
     assert float(values['stoker_runs_settled_total{status="succeeded"}']) >= 1
     assert float(values["stoker_event_lag_seconds_count"]) > 0
     assert float(values['stoker_http_requests_total{method="GET",status="200"}']) > 0
-    assert values["stoker_chain_active_nodes_count"] == "0"
-    assert values["stoker_chain_plan_completion_time_total"] == "0"
+    assert values["stoker_chain_active_nodes_count"] == "0.0"
+    assert values["stoker_chain_plan_completion_time_total"] == "0.0"
     assert api.get("/healthz").json() == api.get("/readyz").json() == {"status": "ok"}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stoker.client import Client
 
 _PATIENCE_SEC = 3.0
-OF_SERVER = ("litestar", "uvicorn", "websockets")
+OF_SERVER = ("litestar", "prometheus_client", "uvicorn", "websockets")
 
 
 def add_server(parser: ArgumentParser) -> None:

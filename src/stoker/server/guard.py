@@ -87,7 +87,7 @@ class Guard:
         finally:
             method = str(scope.get("method", "WEBSOCKET"))
             method = method if method in _METHODS else "OTHER"
-            self._service.meters.requests.add(method, str(answer.status or 0))
+            self._service.meters.requests.labels(method, str(answer.status or 0)).inc()
             log.info(
                 "request",
                 method=method,

@@ -10,7 +10,7 @@ from litestar.response import Response
 from stoker.engine.engine import processors
 from stoker.engine.stats import PlanStats, RunStats, plan_stats, run_stats
 from stoker.engine.view import read_run
-from stoker.server.metrics import CONTENT_TYPE, exposition
+from stoker.server.meters import CONTENT_TYPE
 from stoker.server.params import App, Name
 from stoker.server.problems import Refused, not_found
 from stoker.wire.server import Health, ServerStats
@@ -39,8 +39,8 @@ async def readyz(service: App) -> Health:
     sync_to_thread=False,
     summary="Numbers for Prometheus",
 )
-def metrics(service: App) -> Response[str]:
-    return Response(exposition(service.meters.all()), media_type=CONTENT_TYPE)
+def metrics(service: App) -> Response[bytes]:
+    return Response(service.meters.exposition(), media_type=CONTENT_TYPE)
 
 
 @get("/v1/stats", tags=["server"], sync_to_thread=False, summary="What the server is doing")
