@@ -129,7 +129,9 @@ def test_a_given_idempotency_key_is_kept(send, server):
         ("POST", {}, 429, 3),
         ("POST", {}, 502, 1),  # it may have been done
         ("POST", {"Idempotency-Key": "k"}, 502, 3),
-        ("GET", {}, 500, 1),
+        ("GET", {}, 500, 3),
+        ("POST", {}, 500, 1),
+        ("GET", {}, 404, 1),
         ("GET", {}, None, 3),
         ("POST", {}, None, 1),
     ],
@@ -147,6 +149,12 @@ def test_what_is_sent_again(send, server, method, headers, status, sent):
         assert error == f"{method} {server.url}/: expected status 2xx, found {status}: busy"
     assert len(server.requests) == sent
     assert len({request[2].get("Idempotency-Key") for request in server.requests}) == 1
+
+
+def test_an_answer_that_is_expected_is_no_reason_to_ask_again(send, server):
+    outcome = send((503, {}, b""), expect={"status": [200, 503]})
+    assert outcome.result.error is None
+    assert len(server.requests) == 1
 
 
 def test_no_more_often_than_asked(send, server):
@@ -264,7 +272,7 @@ def test_redirects(send, server):
 def test_secrets_of_the_request_are_in_no_message(carry, server):
     server.script = [(500, {}, b"")]
     url = server.url.replace("//", "//user:hunter2@") + "/p?token=hunter2"
-    outcome = carry("http", url=url, headers={"Authorization": "hunter2"})
+    outcome = carry("http", url=url, headers={"Authorization": "hunter2"}, retries=0)
     assert "hunter2" not in outcome.result.error + outcome.out + outcome.err
     assert f"GET {server.url}/p?…: 500" in outcome.out
     with pytest.raises(StepFailed) as caught:

@@ -52,8 +52,9 @@ class Http(Definition, frozen=True):
     timeout_sec: float = 60.0
     """For one request and its whole answer."""
     retries: int = 3
-    """How often to send again: after 429, 503 and failed connections always; after 502, 504
-    and lost connections if the method is idempotent or the plan gives an `Idempotency-Key`."""
+    """How often to send again: after 429, 503 and failed connections always; after any other
+    5xx and lost connections if the method is idempotent or the plan gives an `Idempotency-Key`;
+    after a status that `expect` names never."""
     retry_delay_sec: float = 0.5
     """Pause before the first repetition, doubled for each further one; `Retry-After` wins."""
     max_retry_delay_sec: float = 60.0

@@ -37,7 +37,7 @@ MAX_OUTPUT: Final = 1024 * 1024
 """Bytes of a body that become an output."""
 
 _REFUSED: Final = frozenset((429, 503))  # the server says it did not do it
-_UNCLEAR: Final = frozenset((502, 504))  # it may have
+_UNCLEAR: Final = range(500, 600)  # it may have
 _PRIVATE: Final = frozenset(("set-cookie", "www-authenticate", "proxy-authenticate"))
 _EXCERPT: Final = 500
 
@@ -130,6 +130,8 @@ async def _try(
         )
     except OSError as error:
         raise StepFailed(f"save: {error.filename}: {error.strerror}") from error
+    if expected(definition.expect, answer.status):
+        return _End(answer=answer)
     return _End(answer=answer, refused=answer.status in _REFUSED, unclear=answer.status in _UNCLEAR)
 
 
