@@ -1,5 +1,5 @@
-"""`python crash_at.py WHAT N WHEN`: begin or resume the victim's run in the current directory
-and die by SIGKILL just before or after the N-th commit, spawn or other write to the journal."""
+"""`python crash_at.py WHAT N WHEN`: begin or resume the victim's run in the current directory and
+die by SIGKILL just before or after the N-th commit, spawn or other write to the journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from inspect import iscoroutine
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +17,53 @@ from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.journal.base import RunOver, UnknownRun
 from stoker.journal.open import open_journal
-from stoker.journal.sqlite import SqliteJournal
 from stoker.plan.loader import load
 from stoker.process.spawner import Spawner
+from stoker.project import locate
 from stoker.steps.registry import kinds
 
 RUN = "victim"
 
 
-class Fuse:
-    """Kills this process at the N-th time around."""
+def arm(journal: Any, what: str, number: int, when: str) -> None:
+    """Have this process killed at the N-th time around."""
+    place: Any = Spawner if what == "spawn" else type(journal)
+    # What SQLite commits in the turn that hears of an end goes by `commit_now` alone.
+    commit = "commit" if journal.commit_now is None else "commit_now"
+    name = {"spawn": "spawn", "commit": commit, "lock": "claim_locks", "lease": "acquire"}[what]
+    method, times = getattr(place, name), count(1)
 
-    def __init__(self, left: int, when: str) -> None:
-        self.left = left
-        self.when = when
-
-    def burn(self, when: str) -> None:
-        if when == "before":
-            self.left -= 1
-        if self.left == 0 and when == self.when:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def arm(what: str, fuse: Fuse) -> None:
-    if what == "spawn":
-        spawn = Spawner.spawn
-
-        def spawning(*args: Any, **more: Any) -> Any:
-            fuse.burn("before")
-            child = spawn(*args, **more)
-            fuse.burn("after")
-            return child
-
-        Spawner.spawn = spawning  # type: ignore[method-assign]
-        return
-    name = {"commit": "commit", "lock": "claim_locks", "lease": "acquire"}[what]
-    method = getattr(SqliteJournal, name)
-
-    async def writing(*args: Any, **more: Any) -> Any:
-        fuse.burn("before")
-        value = await method(*args, **more)
-        fuse.burn("after")
+    def acting(*args: Any, **more: Any) -> Any:
+        last = next(times) == number
+        if last and when == "before":
+            die()
+        value = method(*args, **more)
+        if iscoroutine(value):
+            return finishing(value, last)
+        if last:
+            die()
         return value
 
-    setattr(SqliteJournal, name, writing)
+    async def finishing(work: Coroutine[Any, Any, Any], last: bool) -> Any:
+        value = await work
+        if last:
+            die()
+        return value
+
+    setattr(place, name, acting)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def main() -> None:
     what, number, when = sys.argv[1:]
-    arm(what, Fuse(int(number), when))
-    state = Path.cwd() / ".stoker"
-    state.mkdir(exist_ok=True)
-    journal = await open_journal(state / "journal.db")
-    async with Engine(journal, state, kinds()) as engine:
+    place = locate()
+    place.create()
+    journal = await open_journal(place.location)
+    arm(journal, what, int(number), when)
+    async with Engine(journal, place.directory, kinds()) as engine:
         try:
             handle = await engine.resume(RUN)
         except RunOver:

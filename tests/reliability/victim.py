@@ -20,8 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from stoker.journal.open import open_journal
 from stoker.process.survivors import Scan
+from stoker.project import VARIABLE
 
 RUN = "victim"
 ADOPTED = ("kept0", "kept1", "inner-kept")
@@ -101,10 +104,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 class Victim:
-    """Runs in `directory`; every `stoker` process in it belongs to the one run."""
+    """Runs in `directory`; every `stoker` process in it belongs to the one run. `db`: URL of
+    its journal; default: the directory's own."""
 
-    def __init__(self, directory: Path, plan: dict[str, Any] | None = None) -> None:
+    def __init__(self, directory: Path, plan: dict[str, Any] | None = None, db: str = "") -> None:
         self.directory = directory
+        self.db = db
         self.side = directory / "side"
         self.side.touch()
         self.act = directory / "act"
@@ -121,19 +126,28 @@ class Victim:
         """Begin the run, or go on with it."""
         if not words:
             words = ("resume", RUN) if self.stored() else ("run", "plan.json", "--run-id", RUN)
-            words += ("-q",)
+            words += ("--json",)
         return subprocess.Popen(
             [sys.executable, "-m", "stoker.cli", *words],
             cwd=self.directory,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             **more,
         )
 
-    def live_for(self, seconds: float, *expected: int) -> int | None:
-        """Let the engine live so long; returns its exit status if it came to its end."""
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, VARIABLE: self.db}
+
+    def live_for(self, seconds: float, *expected: int, begun: bool = False) -> int | None:
+        """Let the engine live so long, or so long from its first commit (`begun`); returns its
+        exit status if it came to its end."""
         engine = self.launch()
+        assert engine.stdout is not None
+        if begun:
+            engine.stdout.readline()
         try:
             out, _ = engine.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -152,6 +166,8 @@ class Victim:
     # What the journal says.
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
+        if self.db:
+            return asyncio.run(self._served(sql))
         if not self.journal.exists():
             return []
         database = sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)
@@ -162,6 +178,15 @@ class Victim:
         finally:
             database.close()
 
+    async def _served(self, sql: str) -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(self.db)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql)]
+        except asyncpg.UndefinedTableError:
+            return []
+        finally:
+            await connection.close()
+
     def stored(self) -> bool:
         return bool(self.query(f"SELECT 1 FROM runs WHERE run_id = '{RUN}'"))
 
@@ -171,10 +196,10 @@ class Victim:
     def settlements(self) -> dict[tuple[str, str], str]:
         """Status by run and step, of steps that settled for good."""
         rows = self.query(
-            "SELECT run_id, step_id, json_extract(data, '$.status') FROM run_events "
+            "SELECT run_id, step_id, data FROM run_events "
             "WHERE type = 'step.settled' ORDER BY sequence"
         )
-        found = {(run, step): status for run, step, status in rows}
+        found = {(run, step): json.loads(data)["status"] for run, step, data in rows}
         return {key: status for key, status in found.items() if status != "quarantined"}
 
     def open_steps(self) -> list[tuple[Any, ...]]:
@@ -200,7 +225,7 @@ class Victim:
 
     def verify(self) -> None:
         """At any time when no engine lives."""
-        if self.journal.exists() and self.stored():
+        if self.stored():
             assert asyncio.run(self._problems()) == []
         attempts = set(
             self.query(
@@ -221,7 +246,7 @@ class Victim:
                 assert any(key == (run, step) for run, step, _ in ends), f"{key} never ended"
 
     async def _problems(self) -> list[str]:
-        journal = await open_journal(self.journal)
+        journal = await open_journal(self.db or self.journal)
         try:
             return await journal.check()
         finally:
