@@ -65,8 +65,8 @@ async def context(
     budget: int,
     conflicts: tuple[str, ...],
 ) -> str:
-    """What to tell an agent of all that, at most `budget` tokens; empty if there is no telling,
-    which keeps nobody from working. `tree`: what is in `worktree`."""
+    """What to tell an agent of all that, with its tasks at most `budget` tokens; empty if there is
+    no telling, which keeps nobody from working. `tree`: what is in `worktree`."""
     if not budget:
         return ""
     try:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence, Fault
 from stoker.roadmaps.parts import Part
 from stoker.roadmaps.suggest import Suggestion
+from stoker.roadmaps.task_text import task_text
 from stoker.roadmaps.tries import Try
 from stoker.roadmaps.unit import Job, Unit
 
 _FAULTS: Final = 20
 _OUTPUT: Final = 3000
-_CONTEXT: Final = 8000
 _RULES: Final = """\
 Work in the current directory, which is a git worktree of your own; what you leave in it is \
 what counts. When you stop, an independent verification is run on it: the project's tests as \
@@ -69,10 +68,10 @@ def prompt(
     applied: Sequence[Suggestion] = (),
     said: Sequence[str] = (),
 ) -> str:
-    """What to tell the agent. `context`: holds the tasks in full; `diff`: of the last try;
+    """What to tell the agent. `context`: what is known beside its tasks; `diff`: of the last try;
     `carried`: its work is in the worktree again, in `conflicts` with marks of conflicts;
     `applied`: of what was suggested; `said`: by people meanwhile."""
-    parts = [_tasks(job, unit, whole=not context), _RULES]
+    parts = [_tasks(job, unit), _RULES]
     if said:
         listed = "\n".join(f"- {text.strip()}" for text in said)
         parts.append(f"# What you are told by a person, before all else\n\n{listed}")
@@ -97,7 +96,7 @@ def prompt(
 
 def review_prompt(job: Job, unit: Unit, base: str) -> str:
     """What to tell the agent that reviews a try, in the try's worktree, cut from `base`."""
-    return "\n\n".join((_REVIEW.format(base=base), _tasks(job, unit, whole=True), _VERDICT)) + "\n"
+    return "\n\n".join((_REVIEW.format(base=base), _tasks(job, unit), _VERDICT)) + "\n"
 
 
 def split_prompt(told: str) -> str:
@@ -122,40 +121,18 @@ def part_prompt(told: str, parts: Sequence[Part], number: int) -> str:
     return f"{told}\n{text}\n"
 
 
-def _tasks(job: Job, unit: Unit, *, whole: bool) -> str:
+def _tasks(job: Job, unit: Unit) -> str:
     parts = [f"You are working on: {job.title}"] if job.title else []
     if unit.goal:
         parts.append(f"The aim of this phase:\n{unit.goal.strip()}")
     head = "# Your task" if len(unit.tasks) == 1 else "# Your tasks, in this order"
     parts.append(head)
-    parts += [_task(task, 2) if whole else f"## {task.id}: {task.title}" for task in unit.tasks]
+    parts += map(task_text, unit.tasks)
     if unit.said:
         listed = "\n".join(f"- {text}" for text in unit.said)
         head = "# What people said of earlier work for it, which they turned down"
         parts.append(f"{head}\n\n{listed}")
     return "\n\n".join(parts)
-
-
-def _task(task: Task, level: int) -> str:
-    lines = [f"{'#' * level} {task.id}: {task.title}"]
-    said = [task.description] if task.description not in task.context else []
-    if text := "\n\n".join(filter(None, (one.strip() for one in (*said, task.context)))):
-        lines.append(text[:_CONTEXT])
-    for name, values in (
-        ("Files it names", task.files),
-        ("It must hold afterwards", [one.text for one in task.acceptance]),
-        ("It refers to", task.references),
-    ):
-        if values:
-            lines.append(f"{name}:\n" + "\n".join(f"- {value}" for value in values))
-    if task.test_strategy:
-        lines.append(f"How it is to be tested: {task.test_strategy}")
-    if task.verify:
-        lines.append(f"It is verified by: `{task.verify}`")
-    if not task.context:  # which holds code and subtasks as they stand in the file
-        lines += [f"```{block.language}\n{block.text}\n```" for block in task.code]
-        lines += [_task(sub, level + 1) for sub in task.subtasks]
-    return "\n\n".join(lines)
 
 
 def _before(

@@ -68,7 +68,8 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     tests: Literal["protected", "free"] = "protected"
     """`free`: the task is to change tests, and may."""
     context: int = 12_000
-    """Tokens of what an agent is told beside the task; 0: nothing."""
+    """Tokens of the task, which is told whole, and of what an agent is told beside it; 0: nothing
+    is told beside."""
     pause_destructive: bool = False
     """Commands that destroy something wait for a person; see `stoker.agents.destructive`."""
     destructive: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from stoker.roadmaps.evidence import Fault
 from stoker.roadmaps.memory.learning import Lesson
 from stoker.roadmaps.memory.outcome import Outcome
 from stoker.roadmaps.memory.project import ProjectMemory
+from stoker.roadmaps.task_text import task_text
 
 TASKS = (
     Task(id="1.1", title="Reserve stock", line=3, column=1, status="done", phase="1"),
@@ -57,7 +58,6 @@ def test_it_tells_the_task_its_place_its_files_and_what_they_touch(shop):
     shop.write("src/shop/AGENTS.md", "Money is in cents.\n")
     shop.update()
     found = context(shop.index, request())
-    assert "Make `total_price` in `src/shop/cart.py` round half up." in _section(found, "task")
     neighbours = _section(found, "neighbours")
     assert "phase: Money - Cents are right" in neighbours
     assert "1.1 [done] Reserve stock" in neighbours
@@ -110,28 +110,34 @@ def test_what_a_fault_names_is_looked_at(shop):
     assert "java/org/shop/Tax.java" not in context(shop.index, request()).files[:2]
 
 
-def test_sections_may_be_left_out(shop):
-    found = context(shop.index, request(without=("task", "project")))
-    assert not {"task", "project"} & {one.name for one in found.sections}
-
-
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.integers(0, 6000))
 def test_it_keeps_to_its_budget(shop, budget):
     found = context(shop.index, request(budget=budget))
-    assert found.tokens == tokens(found.text) <= max(budget, 66)
+    assert found.tokens == tokens(found.text) <= max(0, budget - tokens(task_text(TASKS[1])))
     for one in found.sections:
         assert one.text in found.text
 
 
-def test_a_long_task_is_cut_at_a_line_and_says_so(shop):
+def test_what_is_long_is_cut_at_a_line_and_says_so(shop):
+    shop.write("AGENTS.md", "word word word word\n" * 5000)
+    shop.update()
+    found = context(shop.index, request(budget=2000))
+    assert found.sections[1].cut
+    assert "word word\n[... the rest is left out]" in found.sections[1].text
+    assert {one.name for one in found.sections} >= {"neighbours", "instructions", "map"}
+
+
+def test_a_long_task_leaves_less_room_and_has_a_bound(shop):
     task = Task(id="9", title="Long", line=1, column=1, context="word word ShoppingCart\n" * 5000)
-    found = context(shop.index, Request(roadmap=ROADMAP, tasks=(task,), budget=2000))
-    assert found.sections[0].cut
-    assert "[... the rest is left out]" in found.sections[0].text
-    assert {one.name for one in found.sections} >= {"task", "map", "neighbours"}
+    told = task_text(task)
+    assert told.endswith("\n[... the rest is left out]")
+    assert len(told) < 21_000
+    most = tokens(told) + 500
+    found = context(shop.index, Request(roadmap=ROADMAP, tasks=(task,), budget=most))
+    assert 0 < found.tokens <= 500
 
 
 def test_it_is_the_same_from_a_new_index_and_from_one_kept_up(shop):
@@ -173,7 +179,7 @@ def test_what_files_say_cannot_leave_its_fence(shop):
 def test_an_empty_repository_has_a_context_too(bench):
     bench.update()
     found = context(bench.index, request())
-    assert [one.name for one in found.sections][:2] == ["task", "neighbours"]
+    assert [one.name for one in found.sections] == ["neighbours", "project"]
 
 
 @pytest.mark.parametrize("broken", ["{", '{"dependencies": 3}', "[]"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from roadmap_world import git
 from shell_world import Shell
 
 KIRO = """\
@@ -180,6 +181,30 @@ def test_status_is_written_in_the_way_of_the_tool(
     shell.roadmap("run", file)
     assert list(shell.standing()) == order
     assert shell.read(file) == text.replace(open_, closed)
+
+
+def test_an_agent_is_told_all_that_a_task_says_once(shell: Shell) -> None:
+    shell.begin()
+    said = {
+        **{"description": "People sign in", "details": "With a password.\n" + "Long. " * 2_000},
+        **{"acceptanceCriteria": ["a wrong one is refused"], "testStrategy": "by hand"},
+        "subtasks": [{"id": 1, "title": "Form", "status": "pending", "details": "two fields"}],
+    }
+    task = {"id": 1, "title": "Login", "status": "pending", **said}
+    shell.write("tasks/tasks.json", json.dumps({"master": {"tasks": [task]}}))
+    shell.agent = "cat > told.txt"
+    shell.roadmap("run", "tasks/tasks.json", "--memory-budget", "4000")
+    told = git(shell.root, "show", f"{branch(shell)}:told.txt")
+    assert "# What is known" in told
+    for one in (
+        "People sign in",
+        "a wrong one is refused",
+        "by hand",
+        "### 1.1: Form",
+        "two fields",
+    ):
+        assert told.count(one) == 1, one
+    assert told.count("Long.") == 2_000
 
 
 def test_backlog(shell: Shell) -> None:

@@ -1,4 +1,5 @@
-"""The context of a task: what to tell an agent before it begins, within a budget of tokens."""
+"""The context of a task: what to tell an agent beside it before it begins, within a budget of
+tokens."""
 
 from __future__ import annotations
 
@@ -18,26 +19,24 @@ from stoker.roadmaps.context.passages import passages
 from stoker.roadmaps.context.repository_map import outlines, ranked, repository_map
 from stoker.roadmaps.context.scan import scan
 from stoker.roadmaps.context.words import paths, terms
-from stoker.roadmaps.document import Task
 from stoker.roadmaps.instructions import instructions
 from stoker.roadmaps.memory.learning import advice
 from stoker.roadmaps.memory.outcome import shortened
+from stoker.roadmaps.task_text import task_text
 from stoker.workspace.git import Git
 
 _SHARES: Final[Mapping[SectionName, float]] = {
-    "task": 0.26,
-    "instructions": 0.12,
-    "neighbours": 0.06,
-    "done": 0.08,
-    "memory": 0.07,
-    "project": 0.05,
-    "dependencies": 0.06,
-    "map": 0.13,
-    "passages": 0.17,
+    "instructions": 0.16,
+    "neighbours": 0.08,
+    "done": 0.11,
+    "memory": 0.09,
+    "project": 0.07,
+    "dependencies": 0.08,
+    "map": 0.18,
+    "passages": 0.23,
 }
-"""Of the budget. What one leaves over, those after it may use."""
+"""Of what the tasks leave of the budget. What one leaves over, those after it may use."""
 _LABELS: Final[Mapping[SectionName, str]] = {
-    "task": "The task, as its plan file says it",
     "neighbours": "Where it stands in the plan",
     "instructions": "The repository's instructions for agents, the nearest first",
     "done": "What was done before it in this run",
@@ -82,31 +81,27 @@ def context(index: Index, request: Request) -> Context:
 
 
 def _context(index: Index, request: Request) -> Context:
-    left = request.budget - tokens(_PREFACE)
+    told = "\n\n".join(map(task_text, request.tasks))
+    budget = max(0, request.budget - tokens(told))
+    left = budget - tokens(_PREFACE)
     sections: dict[SectionName, Section] = {}
     spare = 0
 
     def room(name: SectionName) -> int:
-        return max(0, int(request.budget * _SHARES[name]) + spare - _overhead(name))
+        return max(0, int(budget * _SHARES[name]) + spare - _overhead(name))
 
     def put(name: SectionName, text: str) -> None:
         nonlocal left, spare
-        share = int(request.budget * _SHARES[name]) + spare
-        if name in request.without:
-            spare = share
-            return
+        share = int(budget * _SHARES[name]) + spare
         shown, cut = _cut(text.strip(), min(share, left) - _overhead(name))
         if shown:
-            label = f"## {_LABELS[name]}"
-            block = f"{label}\n{shown}" if name == "task" else f"{label}\n{_fenced(shown)}"
+            block = f"## {_LABELS[name]}\n{_fenced(shown)}"
             sections[name] = Section(name=name, text=block, tokens=tokens(block) + 1, cut=cut)
             left -= sections[name].tokens
         used = sections[name].tokens if name in sections else 0
         spare = max(0, share - used)
 
-    told = "\n\n".join(map(_task, request.tasks))
     named = _files(index, request, told)
-    put("task", told)
     put("instructions", _instructions(Path(index.checkout.root), named))
     put("neighbours", _neighbours(request))
     put("done", _done(request))
@@ -117,7 +112,7 @@ def _context(index: Index, request: Request) -> Context:
     put("map", found.map)
     put("passages", found.passages)
     chosen = [sections[name] for name in _LABELS if name in sections]
-    text = "\n\n".join((_PREFACE, *(section.text for section in chosen)))
+    text = "\n\n".join((_PREFACE, *(section.text for section in chosen))) if chosen else ""
     return Context(text=text, tokens=tokens(text), sections=tuple(chosen), files=found.files)
 
 
@@ -173,20 +168,6 @@ def _files(index: Index, request: Request, told: str) -> tuple[str, ...]:
 def _instructions(root: Path, named: tuple[str, ...]) -> str:
     found = {one.path: one for path in named or ("",) for one in instructions(root, path)}
     return "\n\n".join(f"### {one.path}\n{one.text}" for one in found.values())
-
-
-def _task(task: Task) -> str:
-    lines = [f"### {task.id}: {task.title}"]
-    text = task.context or task.description
-    lines += [text.strip()] if text.strip() and text.strip() != task.title else []
-    lines += [f"Files: {', '.join(task.files)}"] if task.files else []
-    if task.acceptance and not task.context:
-        lines += ["It is done when:", *(f"- {criterion.text}" for criterion in task.acceptance)]
-    if task.subtasks and not task.context:
-        lines += ["Its parts:", *(f"- {part.id}: {part.title}" for part in task.subtasks)]
-    lines += [f"To be verified by: {task.verify}"] if task.verify else []
-    lines += [f"Tests: {task.test_strategy}"] if task.test_strategy else []
-    return "\n".join(lines)
 
 
 def _neighbours(request: Request) -> str:

@@ -12,7 +12,6 @@ from stoker.roadmaps.memory.outcome import Outcome
 from stoker.roadmaps.memory.project import ProjectMemory
 
 SectionName = Literal[
-    "task",
     "neighbours",
     "instructions",
     "done",
@@ -35,14 +34,12 @@ class Request(Struct, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
     """One, or those of a group, in the order of the file; subtasks come with their parents."""
     budget: int = BUDGET
-    """Tokens, as `tokens` counts them."""
+    """Tokens, as `tokens` counts them, of the tasks themselves (`task_text`) and the context."""
     outcomes: tuple[Outcome, ...] = ()
     """The run's so far, in the order of the journal."""
     memory: ProjectMemory = ProjectMemory()
     faults: tuple[Fault, ...] = ()
     """Of the tries before this one: what they name is looked for, what they taught is told."""
-    without: tuple[SectionName, ...] = ()
-    """Sections to leave out, such as `task` where it is told elsewhere."""
     files: tuple[str, ...] = ()
     """More files that matter, relative to the repository, such as those of a conflict."""
 
@@ -61,7 +58,7 @@ class Context(Struct, frozen=True, kw_only=True):
     """What to tell an agent before its work. The same for the same tree and request."""
 
     text: str
-    """The sections, labelled, what is not the user's own words fenced as data."""
+    """The sections, labelled and fenced as data; empty if there was room for none."""
     tokens: int
     sections: tuple[Section, ...]
     files: tuple[str, ...]
