@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import codecs
 import os
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from operator import attrgetter
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from litestar import get, websocket
-from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 from litestar.response import Response
 
 from stoker.journal.base import AttemptRow
 from stoker.process.tail import Chunk, tail
 from stoker.server.params import Accept, App, LastEvent, Name, Socket, whole
-from stoker.server.problems import Refused, not_found
+from stoker.server.problems import not_found
 from stoker.server.service import Service
 from stoker.server.streams import SSE, Stream, Told, each, send, sse
 from stoker.wire.runs import LogPart, Output
-
-_CHUNK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53)]
@@ -37,11 +32,10 @@ _PATH = "/v1/runs/{run_id:str}/steps/{step:str}/attempts/{number:int}/logs/{outp
     _PATH,
     tags=["logs"],
     summary="What an attempt wrote",
-    description="Bytes, from `offset` on or of a `Range`; what the log's bound has dropped is left "
-    "out, and in a `Range` it is zeros. With `Accept: text/event-stream` what is there and then "
-    "what comes, as text, until the attempt is over: `{offset, length, dropped, text}`. Its id is "
-    "the offset to go on from. `/ws` is the same over a WebSocket: bytes in binary frames, and "
-    "`{offset, dropped?, end?}` in text frames.",
+    description="Bytes, from `offset` on; what the log's bound has dropped is left out. With "
+    "`Accept: text/event-stream` what is there and then what comes, as text, until the attempt is "
+    "over: `{offset, length, dropped, text}`. Its id is the offset to go on from. `/ws` is the "
+    "same over a WebSocket: bytes in binary frames, and `{offset, dropped?, end?}` in text frames.",
 )
 async def log(
     service: App,
@@ -51,19 +45,14 @@ async def log(
     output: FromPath[Output],
     offset: Offset = 0,
     last_event: LastEvent = None,
-    ranged: Annotated[str | None, HeaderParameter(name="Range", required=False)] = None,
     accept: Accept = "",
 ) -> Response[bytes]:
     path, attempt, sequence = await find(service, run_id, step, number, output)
     if SSE in accept:
         start = max(offset, whole(last_event))
         return sse(_texts(chunks(service, attempt, sequence, path, start)), service)  # type: ignore[return-value]
-    if ranged is not None and (match := _RANGE.fullmatch(ranged.strip())):
-        return _part(path, match[1], match[2])
     content = each(tail(path, offset=offset), attrgetter("data"))
-    return Stream(  # type: ignore[return-value]
-        content, media_type="text/plain; charset=utf-8", headers={"Accept-Ranges": "bytes"}
-    )
+    return Stream(content, media_type="text/plain; charset=utf-8")  # type: ignore[return-value]
 
 
 @websocket(_PATH + "/ws")
@@ -164,42 +153,8 @@ async def _texts(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Sequence[Told]]:
         yield [(str(begin), "", LogPart(offset=begin, length=0, dropped=0, text=rest))]
 
 
-def _part(path: str, first: str, last: str) -> Response[bytes]:
-    """One range of a file (RFC 9110, 14.2)."""
-    try:
-        size = Path(path).stat().st_size
-    except OSError:
-        raise not_found("this log is not there (yet)") from None
-    begin = int(first) if first else max(0, size - int(last or 0))
-    end = min(size, int(last) + 1) if first and last else size
-    if begin >= end or not (first or last):
-        raise Refused(416, "", "", headers={"Content-Range": f"bytes */{size}"})
-
-    async def content() -> AsyncIterator[bytes]:
-        at = begin
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            while at < end and (data := os.pread(fd, min(_CHUNK, end - at), at)):
-                yield data
-                at += len(data)
-        finally:
-            os.close(fd)
-
-    return Stream(  # type: ignore[return-value]
-        content(),
-        status_code=206,
-        media_type="text/plain; charset=utf-8",
-        headers={
-            "Content-Range": f"bytes {begin}-{end - 1}/{size}",
-            "Content-Length": str(end - begin),
-            "Accept-Ranges": "bytes",
-        },
-    )
-
-
 def document(paths: dict[str, Any]) -> None:
-    """What is bytes, and what comes as a stream."""
+    """What is bytes."""
     told = paths[_PATH.replace(":str", "").replace(":int", "")]["get"]["responses"]
     content = told["200"]["content"]
     content["text/plain"] = content.pop("application/json")
-    told["206"] = {"description": "The range", "content": {"text/plain": content["text/plain"]}}
