@@ -24,7 +24,7 @@ from stoker.server.tokens import NOBODY, Token
 
 log = get_logger(__name__)
 
-OPEN: Final = frozenset({"/healthz", "/readyz", "/api/forge/auth-required"})
+OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Answered without a token."""
 SIGNED: Final = "/v1/webhooks/"
 """So is what is below: messages that are signed."""

@@ -8,7 +8,6 @@ from repositories import script
 def test_omni_is_nowhere(common):
     project = common.project()
     bare = {
-        "/forge/auth-required": {"auth_required": False},
         "/forge/omni/status": {"enabled": False, "version": None, "config": None},
         "/forge/omni/instances": {"instances": []},
         "/forge/omni/notifications": {"notifications": []},

@@ -34,12 +34,6 @@ class Setup(Struct, frozen=True, kw_only=True):
     executor_profile_id: shapes.ProfileId
 
 
-@get("/api/forge/auth-required", sync_to_thread=False)
-def auth_required(service: App) -> dict[str, bool]:
-    """Without an envelope."""
-    return {"auth_required": not service.settings.trusting or bool(service.tokens.all())}
-
-
 @get(_SETTINGS)
 async def settings(service: App, request: Asked) -> Envelope:
     if project_id := request.path_params.get("project_id"):
@@ -64,7 +58,7 @@ async def project_profiles(service: App, project_id: Name) -> Envelope:
 
 @get("/api/forge/omni/status", sync_to_thread=False)
 def omni() -> dict[str, Any]:
-    """Without an envelope, as the other three."""
+    """Without an envelope, as the other three of Omni."""
     return {"enabled": False, "version": None, "config": None}
 
 
