@@ -292,7 +292,8 @@ def test_a_bad_extension_fails_the_step_that_wrote_it(execute):
     new = [{"id": "late", "command": "true", "depends_on": ["nobody"]}]
     run = execute([{"id": "a", "run": f"echo '{json.dumps(new)}' > $STOKER_EXTEND"}])
     assert run.outcome.status == "failed"
-    assert "nobody" in run.reasons["a"]
+    assert run.reasons["a"].startswith("$STOKER_EXTEND:1:")
+    assert "unknown step 'nobody'" in run.reasons["a"]
 
 
 def test_extension_from_outside(execute, until):

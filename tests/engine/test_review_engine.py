@@ -363,10 +363,17 @@ def test_a_malformed_command_in_the_inbox_is_applied_once_and_refused(drive, opt
 
 def test_a_demand_above_capacity_fails_the_step_and_says_so(execute):
     done = execute(
-        [{"id": "x", "command": "true", "resources": {"gpu": 3}}], engine={"resources": {"gpu": 2}}
+        [
+            {"id": "x", "command": "true", "resources": {"gpu": 3}, "on_failure": "continue"},
+            {"id": "y", "command": "true", "resources": {"ram": "900GiB"}},
+        ],
+        engine={"resources": {"gpu": 2, "ram": 16e9}},
     )
-    assert done.statuses == {"x": "failed"}
+    assert done.statuses == {"x": "failed", "y": "failed"}
     assert done.reasons["x"] == "needs 3 of resource 'gpu', but there is only 2"
+    assert done.reasons["y"] == (
+        "needs 966,367,641,600 of resource 'ram', but there is only 16,000,000,000"
+    )
 
 
 def test_only_who_must_wait_for_resources_says_so(execute):

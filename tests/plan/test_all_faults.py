@@ -82,6 +82,7 @@ def test_one_file_with_a_fault_of_every_kind(kinds: Kinds) -> None:
         ([{"id": "a", "run": "x", "retries": "3", "retry": {}}], ["/steps/0/retries"]),
         # A misspelt field counts as what it was meant for, and is checked where it stands.
         ([{"id": "a", "comand": "x", "args": [1]}], ["/steps/0/comand"]),
+        ([{"id": "a", "run": "x", "foreach": [1], "max": 2}], ["/steps/0/max"]),
         (
             [{"id": "a", "run": "x", "depends": "b", "timeout_secs": -1}],
             [

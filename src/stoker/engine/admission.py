@@ -46,7 +46,7 @@ class Admission:
         for name, amount in profile.demand:
             total = self._capacity.total(name)
             if amount > total:
-                return f"needs {amount:g} of resource {name!r}, but there is only {total:g}"
+                return f"needs {amount:,.12g} of resource {name!r}, but there is only {total:,.12g}"
         return None
 
     def starving(self) -> list[int]:

@@ -445,12 +445,12 @@ class Run:
             refusal: str | None = str(error)
         except Exception as error:  # a kind is foreign code: its step answers for it
             log.exception("new steps cannot be read", redact=self.redact, run_id=self.lease.run_id)
-            refusal = broke(error)
+            refusal = f"$STOKER_EXTEND: {broke(error)}"
         else:
             refusal = self.machine.exposed(steps)
             if refusal is None:
                 return result, steps
-        return Result(exit_code=result.exit_code, error=f"$STOKER_EXTEND: {refusal}"), ()
+        return Result(exit_code=result.exit_code, error=refusal), ()
 
     # Effects.
 

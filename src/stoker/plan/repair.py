@@ -37,6 +37,8 @@ _STEP: Mapping[str, Any] = {
 }
 """For fields of a step, where leaving one out makes another wrong."""
 _GLOBALS: Mapping[str, Any] = {"default_retries": 1}
+_INSTEAD: Mapping[str, str] = {"foreach": "matrix", "matrix": "foreach"}
+"""What beside the one is not a misspelling of the other."""
 
 
 def repaired(
@@ -83,7 +85,7 @@ class _Repair:
         elif isinstance(holder, dict) and fault.on_key:
             value = holder.pop(name, None)
             meant = closest(name, _fields(tuple(above), model))
-            if meant is not None and meant not in holder:
+            if meant is not None and not holder.keys() & {meant, _INSTEAD.get(meant)}:
                 holder[meant] = value
                 self.moved[(*above, meant)] = path
         elif isinstance(holder, dict):
