@@ -242,12 +242,13 @@ def test_templates_reach_args_stdin_and_cwd(execute, tmp_path):
             {
                 "id": "b",
                 "command": "sh",
-                "args": ["-c", "echo $0; basename $PWD; cat", "${{ run.plan_id }}"],
+                "args": ["-c", "echo $0; basename $PWD; cat", "${{ inputs.x }}"],
                 "stdin": "in ${{ consumes.d }}",
                 "cwd": "${{ prev.a.outputs.d }}",
                 "consumes": ["d"],
             },
-        ]
+        ],
+        inputs={"x": "p"},
     )
     assert run.stdout("b") == "p\nsub\nin sub"
 

@@ -21,8 +21,6 @@ class Steps(Mapping[str, Any]):
             "status": "success" if step.status == "succeeded" else step.status,
             "exit_code": step.exit_code,
             "outputs": step.outputs,
-            "attempts": step.number,
-            "reason": step.reason,
         }
 
     def __iter__(self) -> Iterator[str]:
@@ -60,9 +58,4 @@ def scope(
 
 def of_run(state: RunState) -> dict[str, str]:
     """`run`: what is known before any step."""
-    return {
-        "id": state.run_id,
-        "plan_id": state.plan.plan_id,
-        "version": str(state.plan.version),
-        "plan_dir": state.plan_dir,
-    }
+    return {"id": state.run_id, "plan_dir": state.plan_dir}
