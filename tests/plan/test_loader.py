@@ -109,6 +109,12 @@ def test_damaged_plans_load_or_are_refused(dice: random.Random, text: str) -> No
             str(error).encode()
 
 
+def test_a_key_of_any_length_is_told_in_short(kinds: Kinds) -> None:
+    with pytest.raises(PlanError) as caught:
+        loads(f'{{"plan_id": "p", "{"x" * 100_000}": 1}}', name="p.json", kinds=kinds)
+    assert len(str(caught.value)) < 500
+
+
 def test_very_many_problems_are_counted(kinds: Kinds) -> None:
     steps = ",".join(f'{{"id": "s{n}", "run": "x", "depends_on": ["t{n}"]}}' for n in range(3_000))
     with pytest.raises(PlanError) as caught:

@@ -293,6 +293,17 @@ steps:
     )
 
 
+def test_what_a_plan_may_be_expanded_to_is_bounded(
+    kinds: Kinds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoker.plan.validate.MAX_MADE", 1_000)
+    steps = "".join(f"- {{id: s{n}, run: x, foreach: [{'1, ' * 100}]}}\n" for n in range(20))
+    assert of_steps(steps, kinds) == [
+        "steps[10]: with those above expanded to 1,100 steps, at most 1,000 may be; "
+        "what follows is not checked"
+    ]
+
+
 def test_a_fallback_may_cover_several_steps_and_provide_for_them(kinds: Kinds) -> None:
     covered = "on_failure: fallback_step, fallback_step: undo"
     text = f"""

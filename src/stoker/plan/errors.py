@@ -88,7 +88,7 @@ def readable(pointer: str) -> str:
     for part in path_of(pointer):
         if part.isdecimal():
             text += f"[{part}]"
-        elif _NAME.fullmatch(part):
+        elif len(part) <= _SHOWN and _NAME.fullmatch(part):
             text += f".{part}" if text else part
         else:
             text += f"[{show(part)}]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -36,8 +36,9 @@ Kinds = Mapping[str, KindLike]
 
 def check_step(
     step: Step, path: Path, kinds: Kinds, common: Globals, capacities: Mapping[str, float]
-) -> Iterator[Problem]:
-    """Everything that is wrong with one step, whatever the other steps are."""
+) -> Generator[Problem, None, int]:
+    """Everything that is wrong with one step, whatever the other steps are. Returns how many
+    steps it is known to be expanded to."""
     if not _ID.fullmatch(step.id) or step.id in (".", ".."):
         yield problem(
             (*path, "id"),
@@ -72,7 +73,8 @@ def check_step(
     if step.tool == "":
         yield problem((*path, "tool"), "the name of the tool is empty")
     if step.foreach is not None or step.matrix is not None:
-        yield from _expansion(step, path)
+        return (yield from _expansion(step, path))
+    return 0
 
 
 def _action(step: Step, path: Path, kinds: Kinds) -> Iterator[Problem]:
@@ -199,20 +201,21 @@ def _resource_names(step: Step, path: Path) -> Iterator[Problem]:
                 )
 
 
-def _expansion(step: Step, path: Path) -> Iterator[Problem]:
+def _expansion(step: Step, path: Path) -> Generator[Problem, None, int]:
     from stoker.plan.expand import ExpansionError, child_ids, literal_items
 
     if step.foreach is not None and step.matrix is not None:
         yield problem(path, "expected one of foreach and matrix, found both")
-        return
+        return 0
     if step.foreach == ():
         yield warning((*path, "foreach"), "the list is empty: the step does nothing")
     try:
         items = literal_items(step)
         if items is not None:
-            child_ids(step, items)
+            return len(child_ids(step, items))
     except ExpansionError as error:
         yield problem((*path, "foreach" if step.matrix is None else "matrix"), str(error))
+    return 0
 
 
 def check_env(env: Mapping[str, Any], path: Path) -> Iterator[Problem]:

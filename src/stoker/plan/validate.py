@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,6 +17,9 @@ from stoker.plan.references import Path, has_expression, has_template
 from stoker.plan.step_rules import KindLike, Kinds, check_env, check_step, positive
 
 __all__ = ["KindLike", "Kinds", "validate", "validate_extension"]
+
+MAX_MADE: Final = 500_000
+"""Steps that those of a plan may be expanded to, as far as the file tells."""
 
 _INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _PLAN_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
@@ -61,9 +65,14 @@ def validate_extension(plan: Plan, new_steps: Sequence[Step], kinds: Kinds) -> l
 def _steps(plan: Plan, steps: Sequence[Step], kinds: Kinds) -> Iterator[Problem]:
     capacities = dict(_capacities(plan.globals))
     common = plan.globals
+    made = 0
     for number, step in enumerate(steps):
         path = ("steps", number)
-        yield from check_step(step, path, kinds, common, capacities)
+        made += yield from check_step(step, path, kinds, common, capacities)
+        if made > MAX_MADE:
+            message = f"with those above expanded to {made:,} steps, at most {MAX_MADE:,} may be"
+            yield problem(path, f"{message}; what follows is not checked")
+            return
 
 
 def _references(plan: Plan, steps: Sequence[Step], graph: Graph) -> Iterator[Problem]:
