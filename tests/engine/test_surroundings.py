@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+from collections import Counter
 
 from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.journal.open import open_journal
-from stoker.plan.model import Plan, Step
+from stoker.plan.model import Globals, Plan, Step
 from stoker.steps.registry import kinds
 
 
@@ -67,22 +68,26 @@ async def _release_when_bounded(handle, tmp_path):
         gate.write("go\n")
 
 
-def test_many_runs_in_one_engine(drive, options):
-    plan = Plan(
-        plan_id="many",
-        steps=tuple(
-            Step(id=f"s{i}", command="true", depends_on=(f"s{i - 1}",) if i else ())
-            for i in range(5)
-        ),
-    )
+def test_many_runs_in_one_engine_keep_to_its_width_and_to_their_own(drive, options, tmp_path):
+    # The first three wait for each other: less than what is allowed would be seen, too.
+    work = 'echo "+ $STOKER_RUN_ID" >> log; until [ $(grep -c + log) -ge 3 ]; do sleep 0.01; done; '
+    work += 'sleep 0.05; echo "- $STOKER_RUN_ID" >> log'
+    steps = tuple(Step(id=f"s{number}", run=work) for number in range(4))
+    plan = Plan(plan_id="many", steps=steps, globals=Globals(max_concurrency=2))
 
     async def scenario(engine, journal):
-        runs = [await engine.start(plan, options=options) for _ in range(20)]
+        runs = [await engine.start(plan, options=options) for _ in range(10)]
         outcomes = await asyncio.gather(*(run.wait() for run in runs))
         assert {outcome.status for outcome in outcomes} == {"succeeded"}
         assert await journal.check() == []
 
     drive(scenario, max_concurrency=3)
+    busy, most, each = Counter(), 0, 0
+    for line in (tmp_path / "log").read_text().splitlines():
+        sign, run = line.split()
+        busy[run] += 1 if sign == "+" else -1
+        most, each = max(most, busy.total()), max(each, *busy.values())
+    assert (most, each) == (3, 2)
 
 
 def test_leaving_the_engine_suspends_and_a_resume_goes_on(drive, options, until, tmp_path):
