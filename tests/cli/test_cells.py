@@ -40,6 +40,7 @@ def test_text_is_cut_to_columns(text: str, width: int, shown: str) -> None:
 FRAME = Frame(
     rows=(Row("a-step-with-a-long-name", 3725.0, 12.0), Row("构建-所有-东西", 1.0, None)),
     more=12,
+    waiting=("发布 for a person", "flaky to try again"),
     next=("测试", "publish", "announce"),
     settled=1234,
     total=10_000,
@@ -49,8 +50,10 @@ FRAME = Frame(
 )
 
 
-def screen(width: int, frame: Frame = FRAME) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True)
+def screen(width: int, frame: Frame = FRAME, height: int = 25) -> list[str]:
+    console = Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True, no_color=True
+    )
     lines = console.render_lines(render(frame, console), pad=False)
     return ["".join(segment.text for segment in line).rstrip() for line in lines]
 
@@ -58,8 +61,27 @@ def screen(width: int, frame: Frame = FRAME) -> list[str]:
 @pytest.mark.parametrize("width", [1, 5, 10, 20, 30, 40, 60, 80, 200])
 def test_the_display_keeps_to_its_columns_and_lines(width: int) -> None:
     lines = screen(width)
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(cell_len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("height", "shown"),
+    [
+        (1, []),
+        (2, []),
+        (3, ["and 14 more"]),
+        (4, ["and 14 more", "waiting"]),
+        (5, ["and 14 more", "waiting", "next"]),
+        (6, ["a-step", "and 13 more", "waiting", "next"]),
+        (7, ["a-step", "构建", "and 12 more", "waiting", "next"]),
+        (50, ["a-step", "构建", "and 12 more", "waiting", "next"]),
+    ],
+)
+def test_the_display_is_lower_than_the_terminal(height: int, shown: list[str]) -> None:
+    *lines, bar = screen(80, height=height)
+    assert "1234/10000" in bar
+    assert [found in line for found, line in zip(shown, lines, strict=True)] == [True] * len(shown)
 
 
 def test_a_narrow_display_shows_what_matters_most() -> None:

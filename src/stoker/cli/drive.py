@@ -140,6 +140,8 @@ class _Signals:
     def _interrupt(self) -> None:
         if self._interrupted:
             kill(self._context.directory, self._handle.run_id)
+            if self._context.output.out.above is not None:
+                os.write(1, b"\n")  # the display has left off within a line
             os._exit(exit_codes.CANCELED)
         self._interrupted = True
         self._context.output.note("canceling the run; Ctrl-C again ends it at once")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from stoker.engine.state import RunState
     from stoker.journal.events import Event
 
+_HELD = {"approval": "for a person", "backoff": "to try again", "circuit": "for its tool"}
+"""What a step waits for, by the name that events have for it."""
 _ENOUGH = 3
 """Steps that must have ended before their durations alone make an estimate."""
 
@@ -26,6 +28,11 @@ class Estimate:
         self._width = max(1, width)
         self.running: dict[str, float] = {}
         """When each running step started (seconds since the epoch), oldest first."""
+        self.waiting: dict[str, str] = {}
+        """By step that something holds up: what it waits for, with its name."""
+        for step in state.steps:
+            if step.status == "waiting" and not step.expanded:
+                self._waits(step.step.id, step.reason)
         self._ended: list[float] = []
         self._usual = sum(durations.values()) / len(durations) if durations else 0.0
         self._count()
@@ -37,15 +44,26 @@ class Estimate:
             if event.type == ev.RUN_EXTENDED:
                 self._count()
         elif event.type == ev.ATTEMPT_STARTING:
+            self.waiting.pop(step, None)
             self.running[step] = event.time
+        elif event.type == ev.STEP_WAITING:
+            self._waits(step, event.data.get("for"))
+        elif event.type == ev.APPROVAL_REQUESTED:
+            self._waits(step, "approval")
+        elif event.type == ev.APPROVAL_DECIDED:
+            self.waiting.pop(step, None)
         elif event.type == ev.ATTEMPT_SETTLED:
             started = self.running.pop(step, None)
             if started is not None and event.data["status"] == "succeeded":
                 self._ended.append(event.time - started)
         elif event.type == ev.STEP_SETTLED:
+            self.waiting.pop(step, None)
             self._left -= self._of(step)
         elif event.type in (ev.STEP_EXPANDED, ev.STEP_REOPENED):
             self._count()
+
+    def _waits(self, step: str, reason: str | None) -> None:
+        self.waiting[step] = f"{step} {_HELD.get(reason or '', f'for {reason}')}"
 
     def expected(self, step: str) -> float | None:
         """Seconds the step usually takes, if that is known."""

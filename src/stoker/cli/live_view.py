@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from stoker.cli.context import Context
+    from stoker.cli.output import Stream
     from stoker.engine.handle import RunHandle
     from stoker.engine.run import Outcome
     from stoker.engine.state import RunState
@@ -56,6 +58,8 @@ class Frame(Struct, frozen=True):
     rows: tuple[Row, ...]
     more: int
     """Running steps that have no row."""
+    waiting: tuple[str, ...]
+    """Steps that something holds up, each with what does."""
     next: tuple[str, ...]
     settled: int
     total: int
@@ -75,7 +79,7 @@ class LiveView:
         width: int,
         lines: type[PlainView],
     ) -> None:
-        self._plain = lines(context, detail, self._line)
+        self._plain = lines(context, detail)
         self._context = context
         self._durations = durations
         self._width = width
@@ -103,17 +107,18 @@ class LiveView:
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
-            self._thread = None
+            for stream in self._terminals():
+                stream.above = None
         self._plain.end(outcome, state, hints)
 
-    def _line(self, text: str) -> None:
-        if self._thread is None:
-            self._context.output.line(text)
-        else:
-            self._queue.put(text)
+    def _terminals(self) -> list[Stream]:
+        output = self._context.output
+        return [stream for stream in (output.out, output.err) if stream.terminal]
 
     def _tick(self) -> None:
         if self._thread is None:
+            for stream in self._terminals():
+                stream.above = self._queue.put
             self._thread = threading.Thread(target=self._show, name="display", daemon=True)
             self._thread.start()
         if self._queue.empty():  # else the terminal is slower than we are
@@ -129,6 +134,7 @@ class LiveView:
                 for step, started in running[:_ROWS]
             ),
             more=max(0, len(running) - _ROWS),
+            waiting=tuple(islice(estimate.waiting.values(), _NEXT)),
             next=tuple(estimate.next(_NEXT)),
             settled=len(state.steps) - state.unsettled,
             total=len(state.steps),
@@ -148,9 +154,12 @@ class LiveView:
         live = Live(console=console, auto_refresh=False, transient=True)
         try:
             with live:
+                # Whoever is killed cannot bring it back.
+                console.show_cursor(True)
                 while (item := self._queue.get()) is not None:
                     if isinstance(item, str):
-                        console.print(Text.from_ansi(item))
+                        # Of a long line the terminal makes two, which are copied as one.
+                        console.print(Text.from_ansi(item.removesuffix("\n")), soft_wrap=True)
                     else:
                         live.update(render(item, console), refresh=True)
         except OSError:
@@ -158,31 +167,39 @@ class LiveView:
 
 
 def render(frame: Frame, console: Console) -> RenderableType:
-    """The frame, not wider than the console: what does not fit is left out or cut, and no line
+    """The frame, not larger than the console: what does not fit is left out or cut, and no line
     becomes two."""
     from rich.console import Group
     from rich.text import Text
 
-    lines = _running(frame, console)
-    if frame.more:
-        lines.append(Text(f"  and {frame.more} more", "dim"))
-    if frame.next:
-        lines.append(Text(f"  next: {one_line(', '.join(frame.next))}", "dim"))
+    told = {"waiting": frame.waiting, "next": frame.next}
+    below = [f"  {word}: {one_line(', '.join(steps))}" for word, steps in told.items() if steps]
+    # Less than its height: when the display ends, it goes to the line after it.
+    height = max(1, console.height - 1)
+    room = max(0, height - 1 - len(below))
+    rows, more = frame.rows, frame.more
+    if len(rows) + bool(more) > room:
+        rows = rows[: max(0, room - 1)]
+        more += len(frame.rows) - len(rows)
+    if more:
+        below.insert(0, f"  and {more} more")
+    lines = [*_running(rows, frame.elapsed, console), *(Text(line, "dim") for line in below)]
+    lines = lines[: height - 1]
     for line in lines:
         line.truncate(console.width, overflow="ellipsis")
         line.no_wrap = True
     return Group(*lines, _bar(frame, console.width))
 
 
-def _running(frame: Frame, console: Console) -> list[Text]:
+def _running(rows: Sequence[Row], elapsed: float, console: Console) -> list[Text]:
     """A line for each row: a mark, the step, how long it runs, and how long it usually does."""
     from rich.text import Text
 
-    turn = _SPINNER[int(frame.elapsed / _FRAME_SEC) % len(_SPINNER)]
+    turn = _SPINNER[int(elapsed / _FRAME_SEC) % len(_SPINNER)]
     mark = turn if console.encoding.startswith("utf") else "*"
-    names = [one_line(row.step) for row in frame.rows]
-    times = [seconds(row.elapsed) for row in frame.rows]
-    usual = ["" if r.expected is None else f" of about {seconds(r.expected)}" for r in frame.rows]
+    names = [one_line(row.step) for row in rows]
+    times = [seconds(row.elapsed) for row in rows]
+    usual = ["" if r.expected is None else f" of about {seconds(r.expected)}" for r in rows]
     timed = max(map(len, times), default=0)
     left = console.width - len(f"{mark}  ") - timed
     if left - max(map(len, usual), default=0) < _NAME:

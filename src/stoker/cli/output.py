@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Stream:
             and not environment.get("NO_COLOR")
             and environment.get("TERM", "dumb") != "dumb"
         )
+        self.above: Callable[[str], None] | None = None
+        """Where a display has the end of the terminal: what prints text above it."""
         self._buffer = bytearray()
         self._broken = False
         self._loop: AbstractEventLoop | None = None
@@ -81,6 +83,9 @@ class Stream:
 
     def write(self, text: str) -> None:
         """Print text as it is, without adding a line's end."""
+        if self.above is not None:
+            self.above(text)
+            return
         if self._broken:
             return
         self._buffer += text.encode("utf-8", "backslashreplace")

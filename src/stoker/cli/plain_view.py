@@ -28,17 +28,15 @@ _TAIL: Final = 10
 class PlainView:
     """Lines with a time. `quiet`: nothing but the summary of a run that did not succeed;
     `normal`: ends of steps, in long plans only those that did not succeed; `verbose`: starts
-    and retries too. `write` takes a finished line; default: stdout."""
+    and retries too."""
 
     noun = "step"
     """What a step of the run is called."""
 
-    def __init__(
-        self, context: Context, detail: Detail, write: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, context: Context, detail: Detail) -> None:
         self._context = context
         self._detail = detail
-        self._write = write or context.output.out.line
+        self._write = context.output.out.line
         self._style = context.output.style
         self._state: RunState
         self._starting: dict[str, Event] = {}
