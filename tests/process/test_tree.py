@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from msgspec import structs
@@ -21,6 +23,9 @@ trap '' TERM
 setsid sh -c 'trap "" TERM; setsid sh -c "trap \\"\\" TERM; echo ready; sleep 1000" & sleep 1000' &
 sleep 1000
 """
+
+# A process that stays what it is: no `exec`, in whose middle it could not be looked at.
+STILL = (sys.executable, "import signal; print('ready', flush=True); signal.pause()")
 
 # A process that is always a new one: each forks its successor into a new session and exits.
 RUNNER = """
@@ -90,9 +95,7 @@ def test_what_an_inner_engine_started_belongs_to_the_outer_attempt_too(bench, tm
 
 def test_marked_finds_descendants_and_never_itself(bench, monkeypatch):
     async def main():
-        started = bench.start(
-            bench.spec("sh", "-c", "setsid sh -c 'echo ready; exec sleep 1000' & wait")
-        )
+        started = bench.start(bench.spec("sh", "-c", 'setsid "$0" -c "$1" & wait', *STILL))
         await bench.until("ready")
         found = marked(f"{bench.run_id}/")
         assert {one.marker for one in found} == {f"{bench.run_id}/step/1"}
@@ -110,13 +113,11 @@ def test_marked_finds_descendants_and_never_itself(bench, monkeypatch):
 
 
 def test_a_zombie_and_a_vanished_process_are_nobody():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    assert look(pid) is None
-    os.waitpid(pid, 0)
-    assert look(pid) is None
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert look(child.pid) is None
+    child.wait()
+    assert look(child.pid) is None
 
 
 def test_stop_asks_politely(bench):
