@@ -136,10 +136,8 @@ async def _tail(pipe: IO[bytes] | None) -> bytes:
 
 
 async def _end(process: Popen[bytes], pidfd: int) -> None:
-    """Ask first, so that git removes its lock files."""
+    """Ask first, so that git removes its lock files; then end what is left of its group."""
     for which, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
         with suppress(ProcessLookupError):
             os.killpg(process.pid, which)
         try:
