@@ -9,7 +9,7 @@ import os
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -69,32 +69,24 @@ def try_lock(fd: int) -> bool:
 
 async def wait(fd: int) -> None:
     """Wait for the lock in a thread, which does not keep the program from ending. Cancelled, the
-    descriptor is closed by whoever is the last to use it."""
+    descriptor is closed, and the lock let go of as soon as it is there."""
     loop = asyncio.get_running_loop()
     taken: asyncio.Future[None] = loop.create_future()
-    guard = threading.Lock()
-    locked = given_up = False
+    own = os.dup(fd)
 
     def tell() -> None:
         if not taken.done():
             taken.set_result(None)
 
     def work() -> None:
-        nonlocal locked
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        with guard:
-            locked = True
-            if given_up:
-                os.close(fd)
-            else:
-                loop.call_soon_threadsafe(tell)
+        fcntl.flock(own, fcntl.LOCK_EX)
+        os.close(own)
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell)
 
     threading.Thread(target=work, name="workspace-lock", daemon=True).start()
     try:
         await taken
     except asyncio.CancelledError:
-        with guard:
-            given_up = True
-            if locked:
-                os.close(fd)
+        os.close(fd)
         raise
