@@ -95,7 +95,6 @@ def test_nothing_a_repository_names_is_run(traps, run):
         await commit.commit(worktree, "work", trailers=[("Run", "1")])
         assert bench.git("cat-file", "-p", "task:a.txt") == "theirs"
         await repository.commit("HEAD")
-        await repository.identity()
         await search(worktree.git, "a")
         blob = bench.git("hash-object", "-w", "--no-filters", "--stdin", input=b"ours\n")
         bench.git("update-index", "--cacheinfo", f"100644,{blob},a.txt")

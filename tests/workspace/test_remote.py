@@ -12,7 +12,11 @@ from stoker.workspace.errors import (
 )
 from stoker.workspace.remote import Credentials
 
-_FILE = ("file",)
+
+@pytest.fixture
+def files(monkeypatch):
+    """Directories are pushed to, too."""
+    monkeypatch.setattr(remote, "PROTOCOLS", ("file",))
 
 
 @pytest.fixture
@@ -31,35 +35,30 @@ def server(bench):
         yield made
 
 
-def test_push_and_lease(bench, run, origin):
+def test_push_and_lease(bench, run, origin, files):
     async def check():
         worktree = await bench.worktree()
         repository = worktree.repository
         bench.commit("c.txt", "c\n", cwd=worktree.path)
-        done = await remote.push(repository, "task", protocols=_FILE)
+        done = await remote.push(repository, "task")
         assert done.changed
         tip = bench.git("rev-parse", "task")
         assert bench.git("rev-parse", "task", cwd=origin) == done.commit == tip
         assert bench.git("rev-parse", "refs/remotes/origin/task") == tip
-        assert not (await remote.push(repository, "task", protocols=_FILE)).changed
+        assert not (await remote.push(repository, "task")).changed
         bench.git("commit", "--quiet", "--amend", "-m", "again", cwd=worktree.path)
         with pytest.raises(PushRejected) as caught:
-            await remote.push(repository, "task", protocols=_FILE)
+            await remote.push(repository, "task")
         assert "non-fast-forward" in caught.value.reasons["refs/heads/task"]
-        await remote.push(repository, "task", protocols=_FILE, force=True)
+        await remote.push(repository, "task", force=True)
         other = bench.git("commit-tree", "-p", tip, "-m", "theirs", f"{tip}^{{tree}}", cwd=origin)
         bench.git("update-ref", "refs/heads/task", other, cwd=origin)
         bench.git("commit", "--quiet", "--amend", "-m", "third", cwd=worktree.path)
         with pytest.raises(PushRejected) as caught:
-            await remote.push(repository, "task", protocols=_FILE, force=True)
+            await remote.push(repository, "task", force=True)
         assert "stale info" in caught.value.reasons["refs/heads/task"]
-        await remote.push(repository, "task", protocols=_FILE, force=True, lease=other)
-        with pytest.raises(PushRejected):
-            await remote.push(
-                repository, "task", protocols=_FILE, force=True, lease="", remote_branch="main"
-            )
         with pytest.raises(UnknownBranch):
-            await remote.push(repository, "nope", protocols=_FILE)
+            await remote.push(repository, "nope")
 
     run(check())
 
@@ -67,23 +66,24 @@ def test_push_and_lease(bench, run, origin):
 def test_over_http_with_a_password(bench, run, origin, server):
     async def check():
         repository = await bench.open()
-        url = f"{server.url}/origin.git"
+        bench.git("remote", "set-url", "origin", f"{server.url}/origin.git")
+        bench.git("branch", "new")
         with pytest.raises(AuthFailed):
-            await remote.push(repository, "main", url=url, remote_branch="new")
+            await remote.push(repository, "new")
         wrong = Credentials(server.url, "wr0ng")
         with pytest.raises(AuthFailed) as caught:
-            await remote.push(repository, "main", url=url, remote_branch="new", credentials=wrong)
+            await remote.push(repository, "new", credentials=wrong)
         assert "wr0ng" not in repr(caught.value)
         assert "wr0ng" not in repr(wrong)
         right = Credentials(server.url, "s3cret")
         bench.commit("new.txt", "x")
-        done = await remote.push(repository, "main", url=url, credentials=right)
+        done = await remote.push(repository, "main", credentials=right)
         assert done.changed
         assert bench.git("rev-parse", "main", cwd=origin) == done.commit
         server.seen.clear()
         elsewhere = Credentials("http://localhost:1", "s3cret")
         with pytest.raises(AuthFailed):
-            await remote.push(repository, "main", url=url, credentials=elsewhere)
+            await remote.push(repository, "main", credentials=elsewhere)
         assert set(server.seen) == {None}
 
     run(check())
@@ -93,19 +93,21 @@ def test_a_remote_that_is_not_there(bench, run, server):
     url = f"{server.url}/none.git"
     server.shutdown()
     server.server_close()
-    bench.git("remote", "add", "gone", "https://user:s3cret@127.0.0.1:1/x.git")
 
     async def check():
         repository = await bench.open()
-        for options in ({"url": url}, {"remote": "gone"}, {"remote": "nope"}):
+        with pytest.raises(RemoteUnreachable, match="no remote 'origin'"):
+            await remote.push(repository, "main")
+        for place in (url, "https://user:s3cret@127.0.0.1:1/x.git"):
+            bench.git("config", "remote.origin.url", place)
             with pytest.raises(RemoteUnreachable) as caught:
-                await remote.push(repository, "main", **options)
+                await remote.push(repository, "main")
             assert "s3cret" not in str(caught.value) + repr(caught.value.argv)
 
     run(check())
 
 
-def test_the_repositorys_own_settings_have_no_say(bench, run, origin):
+def test_the_repositorys_own_settings_have_no_say(bench, run, origin, monkeypatch):
     """Where a push goes, and by which program, is not for whoever works in it."""
     ran = bench.top / "ran"
     evil = bench.top / "evil.git"
@@ -118,15 +120,20 @@ def test_the_repositorys_own_settings_have_no_say(bench, run, origin):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
     hook.chmod(0o755)
+    bench.git("branch", "x")
+    bench.git("branch", "y")
 
     async def check():
         repository = await bench.open()
-        await remote.push(repository, "main", remote_branch="x", protocols=_FILE)
+        with monkeypatch.context() as patched:
+            patched.setattr(remote, "PROTOCOLS", ("file",))
+            await remote.push(repository, "x")
         assert bench.git("rev-parse", "x", cwd=origin) == bench.git("rev-parse", "main")
         with pytest.raises(RemoteUnreachable, match="not allowed"):
-            await remote.push(repository, "main", remote_branch="y")
+            await remote.push(repository, "y")
+        bench.git("remote", "set-url", "origin", f"ext::sh -c touch% {ran}")
         with pytest.raises(RemoteUnreachable, match="not allowed"):
-            await remote.push(repository, "main", url=f"ext::sh -c touch% {ran}")
+            await remote.push(repository, "y")
 
     run(check())
     assert not ran.exists()

@@ -132,7 +132,7 @@ def _content(path):
     return data.decode(errors="replace")
 
 
-def test_the_whole_of_a_worktree(bench, run):
+def test_the_whole_of_a_worktree(bench, run, monkeypatch):
     async def check():
         worktree = await bench.worktree()
         bench.commit("committed.txt", "c\n", cwd=worktree.path)
@@ -144,9 +144,8 @@ def test_the_whole_of_a_worktree(bench, run):
         (top / "large").write_text("x" * 5000 + "\n")
         (top / ".gitignore").write_text("ignored\n")
         (top / "ignored").write_text("x")
-        files = {
-            file.path: file for file in await diff.changes(worktree, "main", content_limit=1000)
-        }
+        monkeypatch.setattr(diff, "CONTENT_LIMIT", 1000)
+        files = {file.path: file for file in await diff.changes(worktree, "main")}
         assert set(files) == {
             *("committed.txt", "a.txt", "moved.txt", "picture", "large", ".gitignore"),
         }

@@ -15,7 +15,7 @@ from stoker.workspace.errors import (
     UnsafePath,
 )
 from stoker.workspace.message import compose
-from stoker.workspace.model import Author, Match
+from stoker.workspace.model import Match
 from stoker.workspace.search import search
 from stoker.workspace.status import compare, status
 
@@ -29,16 +29,14 @@ def test_commit_takes_everything_but_what_is_ignored(bench, run):
         (top / "a.txt").unlink()
         (top / "-new\n").write_text("n")
         (top / "dir" / "b.txt").write_text("edited\n")
-        who = Author("An Agent", "agent@example.com")
-        done = await commit.commit(
-            worktree, "Do it\n\nBody # not a comment", author=who, trailers=[("Run", "r1")]
-        )
+        message = "Do it\n\nBody # not a comment"
+        done = await commit.commit(worktree, message, trailers=[("Run", "r1")])
         assert done.oid == bench.git("rev-parse", "task")
         assert bench.git("status", "--porcelain", cwd=top) == ""
         names = bench.git("ls-tree", "-r", "-z", "--name-only", "task").split("\0")
         assert sorted(filter(None, names)) == ["-new\n", ".gitignore", "dir/b.txt"]
         text = bench.git("log", "-1", "--format=%an <%ae>%n%B", "task")
-        assert text == "An Agent <agent@example.com>\nDo it\n\nBody # not a comment\n\nRun: r1"
+        assert text == "Tester <t@example.com>\nDo it\n\nBody # not a comment\n\nRun: r1"
         assert (await commit.commit(worktree, "again")).oid is None
 
     run(check())

@@ -32,7 +32,6 @@ def test_create_gives_a_clean_checkout_on_a_branch_of_its_own(bench, run):
         assert bench.git("status", "--porcelain") == ""
         listed = {entry.branch: entry for entry in await listing(worktree.repository)}
         assert listed["task/one"].path == str(worktree.path)
-        assert not listed["task/one"].locked
         again = Worktree.open(worktree.repository, worktree.path)
         assert again.git.git_dir == worktree.git.git_dir
         with pytest.raises(NotAWorktree):

@@ -153,8 +153,9 @@ class Work:
 
     async def commit_info(self, attempt: Attempt, sha: str) -> tuple[str, str]:
         """A commit's full id and subject. Raises `UnknownCommit`."""
-        found = await (await self._catalog.home(attempt)).commit(sha)
-        return found.oid, found.subject
+        home = await self._catalog.home(attempt)
+        oid = await home.commit(sha)
+        return oid, await home.subject(oid)
 
     async def compare(self, attempt: Attempt, sha: str) -> Comparison:
         """How an attempt's HEAD stands to a commit. Raises `UnknownCommit`."""

@@ -19,7 +19,6 @@ async def commit(
     worktree: Worktree,
     message: str,
     *,
-    author: Author | None = None,
     trailers: Trailers = (),
     break_lock: bool = False,
 ) -> Committed:
@@ -40,8 +39,12 @@ async def commit(
         if not found.dirty and worktree.operation() is None:
             return Committed(None, ())
         skipped = await stage(worktree.git, fd=fd)
-        who = author or worktree.repository.author
-        return Committed(await commit_staged(worktree, text, who, fd), skipped)
+        if worktree.operation() is None and not await _anything_staged(worktree.git):
+            return Committed(None, skipped)
+        args = ("commit", "--quiet", "--cleanup=verbatim", "--file=-")
+        env = hardening.identity(worktree.repository.author)
+        await worktree.git.run(*args, stdin=text, env=env, fds=(fd,))
+        return Committed(await worktree.head(), skipped)
 
 
 async def delete_file(worktree: Worktree, path: str) -> Committed:
@@ -77,16 +80,6 @@ def unlock(worktree: Worktree, *, break_lock: bool) -> None:
         locks.append(worktree.git.common_dir / f"{ref}.lock")
     for lock in locks:
         lock.unlink(missing_ok=True)
-
-
-async def commit_staged(worktree: Worktree, text: bytes, author: Author, fd: int) -> str | None:
-    """Commit what is in the index; None: nothing. For who holds the worktree's lock."""
-    git = worktree.git
-    if worktree.operation() is None and not await _anything_staged(git):
-        return None
-    args = ("commit", "--quiet", "--cleanup=verbatim", "--file=-")
-    await git.run(*args, stdin=text, env=hardening.identity(author), fds=(fd,))
-    return await worktree.head()
 
 
 async def _anything_staged(git: Git) -> bool:

@@ -35,15 +35,13 @@ async def changes(
     target: str,
     *,
     contents: bool = True,
-    content_limit: int = CONTENT_LIMIT,
 ) -> list[FileDiff]:
     """What a worktree has that the branch (or commit) `target` had where they parted.
 
     `contents=False`: only the numbers. Raises `UnknownBranch`.
     """
     base, tree = await _sides(worktree, target)
-    limit = content_limit if contents else None
-    return await between(worktree.repository, base, tree, content_limit=limit)
+    return await between(worktree.repository, base, tree, contents=contents)
 
 
 async def patch(worktree: Worktree, target: str) -> bytes:
@@ -54,15 +52,13 @@ async def patch(worktree: Worktree, target: str) -> bytes:
 
 
 async def between(
-    repository: Repository, old: str, new: str, *, content_limit: int | None = CONTENT_LIMIT
+    repository: Repository, old: str, new: str, *, contents: bool = True
 ) -> list[FileDiff]:
-    """What two commits or trees (object ids) differ in. `content_limit=None`: no contents."""
+    """What two commits or trees (object ids) differ in."""
     git = repository.git
     args = (*_TREES, "-z", "--raw", "--numstat", "--no-abbrev", old, new)
     found = list(parse((await git.run(*args)).stdout))
-    if content_limit is None:
-        return found
-    return await _with_contents(git, found, content_limit)
+    return await _with_contents(git, found) if contents else found
 
 
 def parse(output: bytes) -> Iterator[FileDiff]:
@@ -122,13 +118,13 @@ async def _sides(worktree: Worktree, target: str) -> tuple[str, str]:
     return base, tree.oid
 
 
-async def _with_contents(git: Git, files: list[FileDiff], limit: int) -> list[FileDiff]:
+async def _with_contents(git: Git, files: list[FileDiff]) -> list[FileDiff]:
     known = await sizes(git, {oid for file in files for oid in _blobs(file)})
     wanted: list[FileDiff] = []
     total = 0
     for file in files:
         of_file = [known.get(oid, 0) for oid in _blobs(file)]
-        if max(of_file, default=0) <= limit and total + sum(of_file) <= TOTAL_LIMIT:
+        if max(of_file, default=0) <= CONTENT_LIMIT and total + sum(of_file) <= TOTAL_LIMIT:
             total += sum(of_file)
             wanted.append(file)
     blobs = await blobs_of(git, {oid for file in wanted for oid in _blobs(file)})

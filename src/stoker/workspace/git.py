@@ -66,11 +66,9 @@ class Git:
         output = await self.run(*args, stdin=stdin, env=env, fds=fds)
         return decode(output.stdout).strip()
 
-    async def records(
-        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-    ) -> list[str]:
+    async def records(self, *args: str, env: Mapping[str, str] | None = None) -> list[str]:
         """What a command given `-z` lists."""
-        return split((await self.run(*args, stdin=stdin, env=env)).stdout)
+        return split((await self.run(*args, env=env)).stdout)
 
     async def _execute(
         self,

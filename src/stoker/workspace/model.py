@@ -26,15 +26,6 @@ STOKER = Author("Stoker", "stoker@localhost")
 """Who makes commits when nobody is configured, and backups always."""
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """What clones of one repository have in common."""
-
-    root: str | None
-    """The first commit of the current branch's main line; None: no commit, or a shallow clone."""
-    origin: str | None
-    """Host and path of the remote `origin`, without scheme, credentials and `.git`."""
-
-
 class Branch(msgspec.Struct, frozen=True):
     """A branch, of the repository or of a remote (then `name` is like `origin/main`)."""
 
@@ -43,17 +34,6 @@ class Branch(msgspec.Struct, frozen=True):
     is_remote: bool
     commit: str
     last_commit_date: datetime
-
-
-class Commit(msgspec.Struct, frozen=True):
-    """A commit."""
-
-    oid: str
-    parents: tuple[str, ...]
-    author: Author
-    date: datetime
-    subject: str
-    body: str
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -72,9 +52,7 @@ class WorktreeEntry(msgspec.Struct, frozen=True):
     """A worktree as the repository lists it, its own checkout included."""
 
     path: str
-    head: str | None
     branch: str | None
-    locked: bool
     missing: bool
 
 

@@ -71,35 +71,28 @@ async def push(
     repository: Repository,
     branch: str,
     *,
-    remote: str = "origin",
-    url: str | None = None,
-    remote_branch: str | None = None,
     force: bool = False,
-    lease: str | None = None,
     credentials: Credentials | None = None,
-    protocols: Sequence[str] = PROTOCOLS,
 ) -> Pushed:
-    """Push a local branch. `url`: where to, default what the repository has for `remote`.
+    """Push a local branch to the remote `origin`.
 
-    `force`: overwrite, but only what the lease says is there: the commit `lease` ("": nothing),
-    default what was last seen of the remote. Raises `UnknownBranch`, `PushRejected`, `AuthFailed`,
-    `RemoteUnreachable`, `RemoteFailed`.
+    `force`: overwrite, but only what was last seen there. Raises `UnknownBranch`, `PushRejected`,
+    `AuthFailed`, `RemoteUnreachable`, `RemoteFailed`.
     """
     (commit,) = await repository.resolve(f"refs/heads/{branch}")
     if commit is None:
         raise UnknownBranch(branch)
-    goal = remote_branch or branch
-    tracking = f"refs/remotes/{remote}/{goal}"
-    await repository.check_branch_name(goal)
+    tracking = f"refs/remotes/origin/{branch}"
     args = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"]
     if force:
-        if lease is None:
-            lease = (await repository.resolve(tracking))[0] or ""
-        args.append(f"--force-with-lease=refs/heads/{goal}:{lease}")
-    where = await _url(repository, remote, url)
-    args += ["--", where, f"{commit}:refs/heads/{goal}"]
+        lease = (await repository.resolve(tracking))[0] or ""
+        args.append(f"--force-with-lease=refs/heads/{branch}:{lease}")
+    url = await repository.remote_url("origin")
+    if url is None:
+        raise RemoteUnreachable(("git", "remote"), 2, "there is no remote 'origin'")
+    args += ["--", url, f"{commit}:refs/heads/{branch}"]
     async with _apart(repository) as git_dir:
-        output = await _talk(repository, git_dir, args, credentials, protocols)
+        output = await _talk(repository, git_dir, args, credentials)
     lines = [line.split("\t") for line in decode(output.stdout).splitlines()]
     refused = {
         line[1].partition(":")[2]: line[2] for line in lines if len(line) == 3 and line[0] == "!"
@@ -107,16 +100,8 @@ async def push(
     if refused:
         raise PushRejected(("git", *args), output.code, output.stderr, refused)
     _check(args, output)
-    if url is None:
-        await repository.git.run("update-ref", "-m", "push", tracking, commit)
-    return Pushed(commit, goal, changed=not any(line[0] == "=" for line in lines))
-
-
-async def _url(repository: Repository, remote: str, url: str | None) -> str:
-    found = url or await repository.remote_url(remote)
-    if found is None:
-        raise RemoteUnreachable(("git", "remote"), 2, f"there is no remote {remote!r}")
-    return found
+    await repository.git.run("update-ref", "-m", "push", tracking, commit)
+    return Pushed(commit, branch, changed=not any(line[0] == "=" for line in lines))
 
 
 @asynccontextmanager
@@ -146,14 +131,13 @@ async def _talk(
     git_dir: Path,
     args: Sequence[str],
     credentials: Credentials | None,
-    protocols: Sequence[str],
 ) -> Output:
     config = [*hardening.SETTINGS, *_authorization(credentials)]
     env: Mapping[str, str] = {
         **hardening.environment(user_config=True),
         "GIT_DIR": str(git_dir),
         "GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects"),
-        "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none",
+        "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
         **hardening.as_variables(config),
     }

@@ -20,7 +20,7 @@ from stoker.workspace.errors import (
     UnknownCommit,
 )
 from stoker.workspace.git import TIMEOUT, Git, decode, split
-from stoker.workspace.model import STOKER, Author, Branch, Commit, Identity
+from stoker.workspace.model import STOKER, Author, Branch
 from stoker.workspace.program import execute
 
 LOCK: Final = "stoker.lock"
@@ -33,7 +33,6 @@ _FACTS: Final = (
     *("--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"),
     "--show-toplevel",
 )
-_COMMIT: Final = "--format=%H%x00%P%x00%an%x00%ae%x00%cI%x00%s%x00%b"
 
 
 class Repository:
@@ -162,24 +161,19 @@ class Repository:
             )
         return found
 
-    async def commit(self, name: str) -> Commit:
-        """A commit by its object id (also shortened) or full ref. Raises `UnknownCommit`."""
+    async def commit(self, name: str) -> str:
+        """The id of a commit, by its id (also shortened) or full ref. Raises `UnknownCommit`."""
         if not (name == "HEAD" or name.startswith("refs/") or _HEX.fullmatch(name)):
             raise UnknownCommit(name)
         (oid,) = await self.resolve(name)
         if oid is None:
             raise UnknownCommit(name)
-        said = await self.git.run("log", "-1", "--no-show-signature", _COMMIT, oid)
-        text = said.stdout.decode(errors="replace")
-        oid, parents, author, email, date, subject, body = text.split("\0", 6)
-        return Commit(
-            oid=oid,
-            parents=tuple(parents.split()),
-            author=Author(author, email),
-            date=datetime.fromisoformat(date),
-            subject=subject,
-            body=body.strip(),
-        )
+        return oid
+
+    async def subject(self, oid: str) -> str:
+        """The first line of what a commit says."""
+        said = await self.git.run("log", "-1", "--no-show-signature", "--format=%s", oid)
+        return said.stdout.decode(errors="replace").rstrip("\n")
 
     async def ahead_behind(self, ours: str, theirs: str) -> tuple[int, int]:
         """Commits only `ours` has, and only `theirs` has; both are object ids."""
@@ -191,16 +185,6 @@ class Repository:
         """The commit both come from; None: they have nothing in common."""
         found = await self.git.run("merge-base", one, other, accept=(0, 1))
         return decode(found.stdout).strip() or None
-
-    async def identity(self) -> Identity:
-        """What clones of this repository share."""
-        root = None
-        shallow = (self.common_dir / "shallow").exists()
-        if not shallow and await self.head() is not None:
-            args = ("rev-list", "--first-parent", "--max-parents=0", "HEAD")
-            root = (await self.git.text(*args)).partition("\n")[0]
-        url = await self.remote_url("origin")
-        return Identity(root, normalised(url) if url else None)
 
     async def remote_url(self, remote: str) -> str | None:
         """The URL that the repository's own config has for a remote."""
@@ -214,17 +198,6 @@ async def current_branch(git: Git) -> str | None:
         return known
     found = await git.run("symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
     return decode(found.stdout).rstrip("\n").removeprefix("refs/heads/") or None
-
-
-def normalised(url: str) -> str:
-    """Host and path of a remote, the same for every way to reach it."""
-    match = re.fullmatch(r"[a-z][a-z0-9+.-]*://(?:[^/@]*@)?([^/:]*)(?::\d+)?/(.*)", url, re.I)
-    if match is None:
-        match = re.fullmatch(r"(?:[^/@:]*@)?([^/:]+):(.*)", url)
-    if match is None:
-        return url
-    path = match[2].strip("/").removesuffix(".git")
-    return f"{match[1].lower()}/{path}"
 
 
 def _directory(path: str | os.PathLike[str]) -> Path:

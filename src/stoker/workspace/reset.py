@@ -19,7 +19,7 @@ async def reset(
     """
     unlock(worktree, break_lock=break_lock)
     head = await worktree.head()
-    goal = head if commit == "HEAD" else (await worktree.repository.commit(commit)).oid
+    goal = head if commit == "HEAD" else await worktree.repository.commit(commit)
     found = await entries(worktree.git)
     if goal == head and not found.dirty and worktree.operation() is None:
         return None

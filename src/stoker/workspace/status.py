@@ -68,14 +68,14 @@ async def submodules(git: Git) -> list[str]:
     return [record.partition("\t")[2] for record in listed if record.startswith("160000 ")]
 
 
-async def status(worktree: Worktree, target: str, *, remote: str = "origin") -> BranchStatus:
-    """How the worktree and its branch stand to the branch `target` and to `remote`.
+async def status(worktree: Worktree, target: str) -> BranchStatus:
+    """How the worktree and its branch stand to the branch `target` and to the remote `origin`.
 
     Raises `UnknownBranch` for the target.
     """
     repository = worktree.repository
     found, branch = await both(entries(worktree.git), worktree.branch())
-    refs = (f"refs/heads/{target}", f"refs/remotes/{target}", f"refs/remotes/{remote}/{branch}")
+    refs = (f"refs/heads/{target}", f"refs/remotes/{target}", f"refs/remotes/origin/{branch}")
     local, elsewhere, theirs = await repository.resolve(*refs)
     goal = local or elsewhere
     if goal is None:
@@ -107,6 +107,6 @@ async def compare(worktree: Worktree, commit: str) -> Comparison:
     head = await worktree.head()
     if head is None:
         raise UnknownBranch("HEAD")
-    target = (await worktree.repository.commit(commit)).oid
+    target = await worktree.repository.commit(commit)
     ahead, behind = await worktree.repository.ahead_behind(head, target)
     return Comparison(head, target, ahead, behind, is_linear=behind == 0)

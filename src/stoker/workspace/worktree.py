@@ -124,13 +124,10 @@ async def listing(repository: Repository) -> list[WorktreeEntry]:
         elif facts:
             if "bare" not in facts:
                 branch = facts.get("branch", "").removeprefix("refs/heads/") or None
-                head = facts.get("HEAD")
                 entries.append(
                     WorktreeEntry(
                         path=facts["worktree"],
-                        head=None if head is None or not head.strip("0") else head,
                         branch=branch,
-                        locked="locked" in facts,
                         missing=not _there(facts["worktree"]),
                     )
                 )

@@ -83,7 +83,7 @@ class Checkout:
         """The trees of two commits, and what they differ in."""
         oids, changed = await both(
             self._git.text("rev-parse", f"{base}^{{tree}}", f"{commit}^{{tree}}"),
-            diff.between(self._repository, base, commit, content_limit=None),
+            diff.between(self._repository, base, commit, contents=False),
         )
         first, second = oids.split()
         before = await self.tree(first)
