@@ -133,37 +133,6 @@ def test_nobody_there_to_ask(tmp_path: Path) -> None:
     assert "nobody is there to allow it" in agent.outputs()[0]
 
 
-def test_rules_decide_what_is_asked(tmp_path: Path) -> None:
-    rules = {
-        **ASK,
-        "allow": ["edit(src/**)", "execute(echo *)"],
-        "deny": ["edit(src/secret*)", "execute(git push*)", "read(private/**)"],
-    }
-    calls = (
-        Call("write_file", {"path": "src/deep/a", "content": ""}),
-        Call("write_file", {"path": "src/secret.txt", "content": ""}),
-        Call("execute", {"command": "echo hello"}),
-        Call("execute", {"command": "true && git push"}),
-        Call("read_file", {"path": "private/x"}),
-        Call("execute", {"command": "echo hello; touch b"}),
-    )
-    with (
-        ModelServer(by_turn(Say(calls=calls), Say("done"))) as server,
-        AgentProcess(server, tmp_path, prompt="x", permissions=rules) as agent,
-    ):
-        question = agent.until("control_request")
-        assert question["request"]["input"] == {"command": "echo hello; touch b"}
-        agent.decide(question, {"behavior": "deny", "message": "no"})
-        agent.finish()
-    outputs = agent.outputs()
-    assert outputs[0].startswith("created")
-    assert outputs[1] == "Error: not permitted: write_file src/secret.txt"
-    assert outputs[2].startswith("hello")
-    assert outputs[3] == "Error: not permitted: execute true && git push"
-    assert outputs[4] == "Error: not permitted: read_file private/x"
-    assert outputs[5] == "Error: refused by the user: no"
-
-
 def test_an_interruption_ends_a_command_and_the_turn(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -9,7 +9,6 @@ in the middle of its turn. Small files, a noun each:
     loop         one turn                          session      turn after turn
     output       what a session says               surroundings what turns work with
     client       requests, retries, streams        wire_*       two providers' formats
-    http         connections to a provider         assembler    an answer, piece by piece
-    tools/       what the model can call           permissions  what needs whose consent
+    tools/       what the model can call           assembler    an answer, piece by piece
     budget, prices, compaction, room, repetition   what keeps a turn within bounds
 """

@@ -28,7 +28,7 @@ _MODES: Final[dict[str, dict[str, Decision]]] = {
     "acceptEdits": {"edit": "allow"},
     "bypassPermissions": {"edit": "allow", "execute": "allow"},
 }
-"""What they decide where no rule does."""
+"""What they decide in place of the settings."""
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ def _arguments() -> argparse.Namespace:
     add("--prompt", help="the first turn's; ignored when a session goes on")
     add("--include-partial-messages", action="store_true")
     add("--permission-mode", choices=_MODES, default="default")
-    add("--ask", action="append", default=[], metavar="RULE", help="ask for these, too")
+    add("--ask", action="append", default=[], choices=("edit", "execute"), help="ask, if allowed")
     add("--dangerously-skip-permissions", action="store_true", help="ask for nothing")
     return parser.parse_args()
 
@@ -123,10 +123,9 @@ def _settings(given: argparse.Namespace) -> Settings:
     if settings.limits.cost_usd is not None and price_of(settings) is None:
         raise ValueError(f"limits.cost_usd needs a price of {settings.model} in `prices`")
     mode = "bypassPermissions" if given.dangerously_skip_permissions else given.permission_mode
-    permissions = replace(
-        settings.permissions, **_MODES[mode], ask=(*settings.permissions.ask, *given.ask)
-    )
-    return replace(settings, permissions=permissions)
+    permissions = replace(settings.permissions, **_MODES[mode])
+    asked = {kind: "ask" for kind in given.ask if permissions.decide(kind) == "allow"}
+    return replace(settings, permissions=replace(permissions, **asked))
 
 
 def _kept_id(state: Path) -> str | None:

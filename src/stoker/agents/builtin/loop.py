@@ -218,9 +218,11 @@ class Loop:
             names = ", ".join(self._tools)
             raise ToolError(f"there is no tool {call.name!r}; there are {names}")
         arguments = tool.decode(call.arguments)
-        subject = tool.subject(arguments, self._around.worktree)
         around = self._around
-        decision = around.policy.decide(tool.name, tool.kind, subject)
+        subject = tool.subject(arguments, around.worktree)
+        decision = self._settings.permissions.decide(tool.kind)
+        if decision == "deny":
+            raise ToolError(f"not permitted: {tool.name} {subject}")
         remark = ""
         grant = (tool.kind, subject if tool.kind == "execute" else "")
         if decision == "ask" and (call.id in self._history.decided or grant not in around.granted):
@@ -230,10 +232,6 @@ class Loop:
             if given.arguments is not None:
                 remark = f"\n[The user changed the arguments: {given.arguments}]"
                 arguments = tool.decode(given.arguments)
-                subject = tool.subject(arguments, self._around.worktree)
-                decision = self._around.policy.decide(tool.name, tool.kind, subject)
-        if decision == "deny":
-            raise ToolError(f"not permitted: {tool.name} {subject}")
         if not tool.repeatable:
             self._ledger.record(Acting(call.id))
         context = Context(

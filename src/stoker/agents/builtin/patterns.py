@@ -1,4 +1,4 @@
-"""Patterns for paths and for command lines."""
+"""Patterns for paths."""
 
 from __future__ import annotations
 
@@ -46,14 +46,3 @@ def path_pattern(pattern: str) -> re.Pattern[str]:
         return re.compile(found + ")" * depth, re.DOTALL)
     except re.error:  # a set that is none, such as `[z-a]`: then it stands for itself
         return re.compile(r"(?:.*/)?" + re.escape(pattern.removeprefix("**/")), re.DOTALL)
-
-
-@lru_cache(maxsize=256)
-def text_pattern(pattern: str) -> re.Pattern[str]:
-    """`*` matches anything, every other character itself. Of `git status *`, the end with
-    its space may be missing."""
-    head = pattern.removesuffix(" *")
-    found = ".*".join(re.escape(part) for part in head.split("*"))
-    if head != pattern:
-        found += r"(?:\s.*)?"
-    return re.compile(found, re.DOTALL)

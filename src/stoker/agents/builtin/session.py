@@ -19,7 +19,6 @@ from stoker.agents.builtin.keys import take_key
 from stoker.agents.builtin.ledger import Ledger
 from stoker.agents.builtin.loop import Loop, short
 from stoker.agents.builtin.output import Output
-from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.prompt import subagent_prompt, system_prompt
 from stoker.agents.builtin.protocol import heard, read_lines
 from stoker.agents.builtin.settings import Settings
@@ -52,8 +51,8 @@ class Session:
         partial: bool = False,
     ) -> None:
         """`partial`: tell of an answer while it comes. Takes the key out of the environment of
-        this process. Raises `BadRule`, `ValueError` (of the URL), `OSError`,
-        `TranscriptDamaged`, `SessionInUse`, `ToolError` (of `cwd`)."""
+        this process. Raises `ValueError` (of the URL), `OSError`, `TranscriptDamaged`,
+        `SessionInUse`, `ToolError` (of `cwd`)."""
         self.id = session
         self._settings = settings
         self._state = state
@@ -64,7 +63,6 @@ class Session:
         self._redactor = Redactor([key])
         self._worktree = Worktree(cwd)
         self._worktree.entries(".")
-        self._policy = Policy(settings.permissions, TOOLS)
         self._gate = Gate(self._out.ask)
         self._client = Client(wire, settings, key, self._redactor, self._out.retrying)
         # Whatever holds the key is kept from commands, under whichever name.
@@ -170,7 +168,6 @@ class Session:
         return Surroundings(
             settings=self._settings,
             model=self._client,
-            policy=self._policy,
             gate=self._gate,
             worktree=self._worktree,
             spawner=spawner,

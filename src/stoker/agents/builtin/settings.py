@@ -8,6 +8,8 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Decision = Literal["allow", "ask", "deny"]
+Kind = Literal["read", "edit", "execute", "own"]
+"""Of tools; `own`: within the agent itself."""
 
 
 class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,16 +37,16 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Permissions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What needs whose consent. A rule is `tool` or `tool(pattern)`, such as
-    `execute(git status*)` or `edit(src/**)`; see `permissions`. Of the rules that match,
-    deny goes before ask, and ask before allow; the defaults are for what no rule matches."""
+    """What needs the consent of whoever watches, which may know more of it (`agents.policy`)."""
 
-    allow: tuple[str, ...] = ()
-    ask: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    read: Decision = "allow"
     edit: Decision = "ask"
     execute: Decision = "ask"
+
+    def decide(self, kind: Kind) -> Decision:
+        """Whether a tool of that kind may be used."""
+        if kind == "edit":
+            return self.edit
+        return self.execute if kind == "execute" else "allow"
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

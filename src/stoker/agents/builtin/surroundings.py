@@ -11,7 +11,6 @@ from stoker.agents.builtin.assembler import OnDelta
 from stoker.agents.builtin.client import Client
 from stoker.agents.builtin.gate import Gate
 from stoker.agents.builtin.ledger import Ledger
-from stoker.agents.builtin.permissions import Policy
 from stoker.agents.builtin.protocol import Grant
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.worktree import Worktree
@@ -24,7 +23,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     model: Client
-    policy: Policy
     gate: Gate
     worktree: Worktree
     spawner: Spawner

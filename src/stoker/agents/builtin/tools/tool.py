@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.builtin.entries import Usage
-from stoker.agents.builtin.permissions import Kind
-from stoker.agents.builtin.settings import Settings
+from stoker.agents.builtin.settings import Kind, Settings
 from stoker.agents.worktree import ToolError, Worktree
 from stoker.process.spawner import Spawner
 
@@ -88,7 +87,7 @@ class Tool(Offer, frozen=True, kw_only=True):
     run: Run
     """Takes an instance of `arguments`. Raises `ToolError`."""
     subject: Subject
-    """What rules are held against. Raises `ToolError`."""
+    """The path or command line that it is about. Raises `ToolError`."""
 
     @property
     def repeatable(self) -> bool:
