@@ -26,7 +26,7 @@ from model_server import (
 )
 
 from stoker.agents.builtin.assembler import Unavailable
-from stoker.agents.builtin.wire import Wire
+from stoker.agents.builtin.client import Wire
 from stoker.agents.builtin.wire_anthropic import Anthropic
 from stoker.agents.builtin.wire_openai import OpenAI
 

@@ -7,8 +7,8 @@ in the middle of its turn. Small files, a noun each:
     settings     what it may and shall do          protocol     stdin and stdout, as JSON lines
     transcript   the file, entry by entry          history      what its entries amount to
     loop         one turn                          session      turn after turn
-    output       what a session says               surroundings what turns work with
+    output       what a session says               tools/       what the model can call
     client       requests, retries, streams        wire_*       two providers' formats
-    tools/       what the model can call           assembler    an answer, piece by piece
+    assembler    an answer, piece by piece         gate         questions that wait for answers
     budget, prices, compaction, room, repetition   what keeps a turn within bounds
 """

@@ -14,10 +14,13 @@ import msgspec
 from stoker.agents.builtin.assembler import ContextOverflow, ModelError, OnDelta, Unavailable
 from stoker.agents.builtin.entries import Answer, Usage
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.wire import Request, Wire
+from stoker.agents.builtin.wire import Request
+from stoker.agents.builtin.wire_anthropic import Anthropic
+from stoker.agents.builtin.wire_openai import OpenAI
 from stoker.process.redact import Redactor
 from stoker.retry_after import wanted
 
+Wire = OpenAI | Anthropic
 OnRetry = Callable[[int, int, float, str], None]
 """Told the number of the retry, from 1, how many there may be, in how many seconds it comes,
 and why."""

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -24,11 +25,13 @@ from stoker.agents.builtin.protocol import Grant
 from stoker.agents.builtin.repetition import rounds
 from stoker.agents.builtin.room import LEVELS, Room
 from stoker.agents.builtin.settings import Limits
-from stoker.agents.builtin.surroundings import Surroundings
 from stoker.agents.builtin.tools.tool import MAX_OUTPUT, Context, Output, Tool
 from stoker.agents.builtin.wire import Request
 from stoker.agents.worktree import ToolError
 from stoker.process.tree import end_all
+
+if TYPE_CHECKING:
+    from stoker.agents.builtin.session import Session
 
 _MAX_CUTS = 3
 _UNKNOWN = (
@@ -40,32 +43,32 @@ _EMPTY = "[Your answer was empty. Go on, or say that you are done.]"
 
 
 class Loop:
-    """Drives the turn in course of `ledger` to its end. `parent`: the call whose sub-agent
-    this is."""
+    """Drives the turn in course of `ledger` to its end, with what `session` has. `parent`: the
+    call whose sub-agent this is."""
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        session: Session,
         ledger: Ledger,
         tools: Mapping[str, Tool],
         limits: Limits,
         parent: str | None = None,
     ) -> None:
-        self._around = surroundings
-        self._settings = surroundings.settings
+        self._session = session
+        self._settings = session.settings
         self._ledger = ledger
         self._history = ledger.history
         self._tools = tools
         self._limits = limits
         self._parent = parent
         self._offers = list(tools.values())
-        self._price = price_of(surroundings.settings)
+        self._price = price_of(session.settings)
         self._children: dict[str, Loop] = {}
         if self._history.session is None:
             raise ValueError("the transcript does not say whose it is")
-        self._session = self._history.session
-        overhead = len(self._session.system) + sum(one.size for one in self._offers)
-        self._room = Room(ledger, surroundings.model, self._settings, overhead)
+        self._began = self._history.session
+        overhead = len(self._began.system) + sum(one.size for one in self._offers)
+        self._room = Room(ledger, session.client, self._settings, overhead)
 
     async def run(self) -> Ended:
         """Returns the end, which is recorded. Raises `TranscriptFailed`. When cancelled, the
@@ -148,8 +151,8 @@ class Loop:
         return None
 
     async def _ask(self) -> Answer:
-        request = Request(self._session.system, self._history.messages, self._offers)
-        answer = await self._around.model.ask(request, self._around.on_delta(self._parent))
+        request = Request(self._began.system, self._history.messages, self._offers)
+        answer = await self._session.client.ask(request, self._session.out.on_delta(self._parent))
         price = cost(answer.usage, self._price)
         return replace(answer, calls=self._identified(answer.calls), cost=price)
 
@@ -196,7 +199,7 @@ class Loop:
             output = Output(text=f"Error: {type(error).__name__}: {error}", is_error=True)
         # A file's name may be what no text can be.
         plain = output.text.encode("utf-8", "replace").decode()
-        text = clip(self._around.redactor.text(plain), MAX_OUTPUT)
+        text = clip(self._session.redactor.text(plain), MAX_OUTPUT)
         self._ledger.record(
             Result(
                 call=call.id,
@@ -208,7 +211,7 @@ class Loop:
         )
 
     async def _outcome(self, call: Call) -> Output:
-        marker = f"agent/{self._session.id}/{short(call.id)}"
+        marker = f"agent/{self._began.id}/{short(call.id)}"
         if call.id in self._history.acting:
             # It began in a process that is no more; what it left behind goes on.
             await end_all(marker, 0)
@@ -218,14 +221,14 @@ class Loop:
             names = ", ".join(self._tools)
             raise ToolError(f"there is no tool {call.name!r}; there are {names}")
         arguments = tool.decode(call.arguments)
-        around = self._around
-        subject = tool.subject(arguments, around.worktree)
+        session = self._session
+        subject = tool.subject(arguments, session.worktree)
         decision = self._settings.permissions.decide(tool.kind)
         if decision == "deny":
             raise ToolError(f"not permitted: {tool.name} {subject}")
         remark = ""
         grant = (tool.kind, subject if tool.kind == "execute" else "")
-        if decision == "ask" and (call.id in self._history.decided or grant not in around.granted):
+        if decision == "ask" and (call.id in self._history.decided or grant not in session.granted):
             given = await self._consent(call, grant)
             if not given.allowed:
                 raise ToolError(f"refused by the user: {given.message}")
@@ -235,11 +238,11 @@ class Loop:
         if not tool.repeatable:
             self._ledger.record(Acting(call.id))
         context = Context(
-            worktree=around.worktree,
+            worktree=session.worktree,
             settings=self._settings,
-            spawner=around.spawner,
-            env=around.env,
-            scratch=around.scratch,
+            spawner=session.spawner,
+            env=session.env,
+            scratch=session.scratch,
             marker=marker,
             todos=lambda: self._history.todos,
             delegate=lambda prompt: self._delegate(call.id, prompt),
@@ -249,17 +252,17 @@ class Loop:
 
     async def _consent(self, call: Call, grant: Grant) -> Decided:
         if call.id not in self._history.decided:
-            gate, session = self._around.gate, self._session.id
-            self._ledger.record(await gate.pass_through(session, call, self._parent, grant))
-            self._around.granted.update(self._history.granted)
+            gate, name = self._session.gate, self._began.id
+            self._ledger.record(await gate.pass_through(name, call, self._parent, grant))
+            self._session.granted.update(self._history.granted)
         return self._history.decided[call.id]
 
     async def _delegate(self, call: str, prompt: str) -> Output:
         from stoker.agents.builtin.tools.toolbox import SUBAGENT_TOOLS
 
-        with self._around.open_ledger(call, prompt) as ledger:
+        with self._session.open_ledger(call, prompt) as ledger:
             limits = left(self._limits, self._history.spent, self._settings.subagent_turns)
-            loop = Loop(self._around, ledger, SUBAGENT_TOOLS, limits, call)
+            loop = Loop(self._session, ledger, SUBAGENT_TOOLS, limits, call)
             self._children[call] = loop
             ended = ledger.history.ended or await loop.run()
             spent = ledger.history.spent

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from stoker.agents.builtin.client import Client
+from stoker.agents.builtin.client import Client, Wire
 from stoker.agents.builtin.entries import Asked, Began, Ended, Turn
 from stoker.agents.builtin.gate import Gate
 from stoker.agents.builtin.keys import take_key
@@ -22,10 +22,8 @@ from stoker.agents.builtin.output import Output
 from stoker.agents.builtin.prompt import subagent_prompt, system_prompt
 from stoker.agents.builtin.protocol import heard, read_lines
 from stoker.agents.builtin.settings import Settings
-from stoker.agents.builtin.surroundings import Surroundings
 from stoker.agents.builtin.tools.toolbox import TOOLS
 from stoker.agents.builtin.transcript import Transcript
-from stoker.agents.builtin.wire import Wire
 from stoker.agents.builtin.wire_anthropic import Anthropic
 from stoker.agents.builtin.wire_openai import OpenAI
 from stoker.agents.worktree import Worktree
@@ -38,8 +36,8 @@ WIRES: Mapping[str, type[Wire]] = {"openai": OpenAI, "anthropic": Anthropic}
 
 
 class Session:
-    """One process of an agent. `state`: the directory of this session alone, where it is
-    kept; what another process began there goes on."""
+    """One process of an agent, and what its turns work with, sub-agents' included. `state`: the
+    directory of this session alone, where it is kept; what another process began there goes on."""
 
     def __init__(
         self,
@@ -54,22 +52,28 @@ class Session:
         this process. Raises `ValueError` (of the URL), `OSError`, `TranscriptDamaged`,
         `SessionInUse`, `ToolError` (of `cwd`)."""
         self.id = session
-        self._settings = settings
+        self.settings = settings
         self._state = state
-        self._out = Output(session, partial=partial)
+        self.out = Output(session, partial=partial)
         claude = settings.model.rpartition("/")[2].startswith("claude")
         wire = WIRES[settings.wire or ("anthropic" if claude else "openai")]()
         key = take_key(settings.key_env or wire.key_env)
-        self._redactor = Redactor([key])
-        self._worktree = Worktree(cwd)
-        self._worktree.entries(".")
-        self._gate = Gate(self._out.ask)
-        self._client = Client(wire, settings, key, self._redactor, self._out.retrying)
+        self.redactor = Redactor([key])
+        self.worktree = Worktree(cwd)
+        self.worktree.entries(".")
+        self.gate = Gate(self.out.ask)
+        self.client = Client(wire, settings, key, self.redactor, self.out.retrying)
+        self.spawner: Spawner
+        """While it runs."""
         # Whatever holds the key is kept from commands, under whichever name.
-        self._env = {
+        self.env = {
             name: value for name, value in os.environ.items() if not key or key not in value
         }
-        self._ledger = Ledger(Transcript(state / "transcript.jsonl"), self._out.teller(None))
+        self._ledger = Ledger(Transcript(state / "transcript.jsonl"), self.out.teller(None))
+        self.scratch = _emptied(state / "scratch")
+        """A directory for files that last as long as a call."""
+        self.granted = set(self._ledger.history.granted)
+        """What need not be asked for any more."""
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._over = False
@@ -82,18 +86,18 @@ class Session:
         history = self._ledger.history
         resumed = history.session is not None
         if not resumed:
-            system = system_prompt(self._worktree, self._settings.instructions)
-            began = Began(self.id, self._settings.model, self._worktree.root, system)
+            system = system_prompt(self.worktree, self.settings.instructions)
+            began = Began(self.id, self.settings.model, self.worktree.root, system)
             self._ledger.record(began)
-        self._out.init(
+        self.out.init(
             self._ledger,
             resumed=resumed,
-            cwd=self._worktree.root,
-            model=self._settings.model,
+            cwd=self.worktree.root,
+            model=self.settings.model,
             tools=list(TOOLS),
         )
         if history.turn is not None:
-            self._out.retell(self._ledger, None)
+            self.out.retell(self._ledger, None)
         if prompt is not None and not history.seen:
             self._ledger.record(Asked(str(uuid.uuid4()), prompt))
         loop = asyncio.get_running_loop()
@@ -105,9 +109,10 @@ class Session:
         read_lines(0, on_line)
         listening = asyncio.create_task(self._listen())
         watch = LogWatch(loop)
-        spawner = Spawner(loop, bounds=LogBounds(watch, loop, limit=_MAX_COMMAND_OUTPUT))
+        bounds = LogBounds(watch, loop, limit=_MAX_COMMAND_OUTPUT)
+        self.spawner = Spawner(loop, bounds=bounds)
         try:
-            working = asyncio.create_task(self._work(spawner))
+            working = asyncio.create_task(self._work())
             try:
                 await asyncio.wait((working, listening), return_when=asyncio.FIRST_COMPLETED)
                 if not working.done():
@@ -117,19 +122,18 @@ class Session:
                 await _end(working)
         finally:
             await _end(listening)
-            spawner.close()
+            self.spawner.close()
             watch.close()
-            await self._client.close()
+            await self.client.close()
             self._ledger.close()
 
-    async def _work(self, spawner: Spawner) -> Ended | None:
+    async def _work(self) -> Ended | None:
         history = self._ledger.history
-        around = self._surroundings(spawner)
         while True:
             if history.turn is None and history.queue:
                 self._ledger.record(Turn(history.queue[0].id))
             if history.turn is not None:
-                await self._drive(Loop(around, self._ledger, TOOLS, self._settings.limits))
+                await self._drive(Loop(self, self._ledger, TOOLS, self.settings.limits))
             elif self._over:
                 return history.ended
             else:
@@ -138,7 +142,7 @@ class Session:
 
     async def _drive(self, loop: Loop) -> None:
         """One turn, to its end, its interruption or its limit of time."""
-        seconds = self._settings.limits.seconds
+        seconds = self.settings.limits.seconds
         history = self._ledger.history
         if seconds is not None:
             seconds -= history.last_at - history.began_at
@@ -154,35 +158,17 @@ class Session:
             elif self._interrupted:
                 loop.close("interrupted", "interrupted by the user")
             else:
-                limit = self._settings.limits.seconds
+                limit = self.settings.limits.seconds
                 loop.close("max_seconds", f"the limit of {limit:g} s is reached")
         finally:
             turn, self._turn = self._turn, None
             await _end(turn)
 
-    def _surroundings(self, spawner: Spawner) -> Surroundings:
-        scratch = self._state / "scratch"
-        scratch.mkdir(mode=0o700, exist_ok=True)
-        for left in scratch.iterdir():
-            left.unlink()
-        return Surroundings(
-            settings=self._settings,
-            model=self._client,
-            gate=self._gate,
-            worktree=self._worktree,
-            spawner=spawner,
-            env=self._env,
-            scratch=str(scratch),
-            redactor=self._redactor,
-            on_delta=self._out.on_delta,
-            granted=set(self._ledger.history.granted),
-            open_ledger=self._open_ledger,
-        )
-
     @contextmanager
-    def _open_ledger(self, call: str, prompt: str) -> Iterator[Ledger]:
+    def open_ledger(self, call: str, prompt: str) -> Iterator[Ledger]:
+        """Of the sub-agent for the call of this id, with what it is to do."""
         transcript = Transcript(self._state / f"task-{short(call)}.jsonl")
-        ledger = Ledger(transcript, self._out.teller(call))
+        ledger = Ledger(transcript, self.out.teller(call))
         try:
             history = ledger.history
             session = self._ledger.history.session
@@ -190,7 +176,7 @@ class Session:
                 system = subagent_prompt(session.system)
                 ledger.record(Began(self.id, session.model, session.cwd, system))
             else:
-                self._out.retell(ledger, call)
+                self.out.retell(ledger, call)
             if not history.seen:
                 ledger.record(Asked(call, prompt))
             if history.queue:
@@ -206,11 +192,11 @@ class Session:
             try:
                 message = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-                self._out.complain(f"a line that is no JSON: {error}")
+                self.out.complain(f"a line that is no JSON: {error}")
                 continue
             if isinstance(message, dict):
                 self._take(message)
-        self._gate.close()
+        self.gate.close()
         self._over = True
         self._changed.set()
 
@@ -226,11 +212,11 @@ class Session:
                 response = message.get("response")
                 if isinstance(response, dict):
                     # An error instead of an answer is no consent.
-                    self._gate.answer(str(response.get("request_id")), response.get("response"))
+                    self.gate.answer(str(response.get("request_id")), response.get("response"))
             case "control_request":
                 self._control(message)
             case kind:
-                self._out.complain(f"a line of type {kind!r} is not known")
+                self.out.complain(f"a line of type {kind!r} is not known")
 
     def _control(self, message: dict[str, Any]) -> None:
         request = message.get("request")
@@ -244,10 +230,17 @@ class Session:
             self._over = True
             self._changed.set()
         elif subtype == "initialize":
-            response["response"] = {"commands": [], "models": [self._settings.model]}
+            response["response"] = {"commands": [], "models": [self.settings.model]}
         else:
             response = {**response, "subtype": "error", "error": f"not known: {subtype!r}"}
-        self._out.write({"type": "control_response", "response": response})
+        self.out.write({"type": "control_response", "response": response})
+
+
+def _emptied(folder: Path) -> str:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.iterdir():
+        left.unlink()
+    return str(folder)
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

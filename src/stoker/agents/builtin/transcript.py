@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.builtin.entries import Acting, Asked, Began, Ended, Entry
+from stoker.whole_file import sync_directory
 
 _AWAITED = (Began, Asked, Acting, Ended)
 """Until the disk has them. A power cut may take the others that come last: the model is asked
@@ -63,7 +64,7 @@ class Transcript:
         try:
             self._hold()
             self.lines = self._read()
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except BaseException:
             os.close(self._fd)
             raise
@@ -119,11 +120,3 @@ def _decoded(decoder: msgspec.json.Decoder[Line], data: bytes, seq: int) -> Line
     except (msgspec.DecodeError, UnicodeError) as error:
         return str(error)
     return line if line.seq == seq else f"expected entry {seq}, found {line.seq}"
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,15 +1,13 @@
-"""What a provider's format has to be able to do."""
+"""What a model is asked, whichever way it goes to the provider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
-from stoker.agents.builtin.assembler import Assembler, OnDelta
 from stoker.agents.builtin.entries import Message
-from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.tools.tool import Offer
 
 
@@ -21,26 +19,3 @@ class Request(Struct, frozen=True):
     tools: Sequence[Offer] = ()
     extra: Mapping[str, Any] = {}
     """Goes into the body as it is, after what the settings add."""
-
-
-class Wire(Protocol):
-    """A provider's format."""
-
-    base_url: str
-    """Where its own provider is."""
-    base_env: str
-    """Variable that names another."""
-    key_env: str
-    path: str
-
-    def headers(self, key: str) -> dict[str, str]:
-        """Those that carry the key, if there is one, and the version."""
-
-    def body(self, settings: Settings, request: Request) -> dict[str, Any]:
-        """The request's document."""
-
-    def assembler(self, on_delta: OnDelta) -> Assembler:
-        """Puts one answer together."""
-
-    def overflowed(self, status: int, body: str) -> bool:
-        """Whether an error says that the context is too small."""

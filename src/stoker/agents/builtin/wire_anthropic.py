@@ -41,20 +41,22 @@ _CACHED: Final = {"cache_control": {"type": "ephemeral"}}
 
 
 class Anthropic:
-    """See `wire.Wire`."""
+    """How Messages are asked for."""
 
     base_url = "https://api.anthropic.com"
+    """Where its own provider is."""
     base_env = "ANTHROPIC_BASE_URL"
+    """Variable that names another."""
     key_env = "ANTHROPIC_API_KEY"
     path = "/v1/messages"
 
     def headers(self, key: str) -> dict[str, str]:
-        """See `wire.Wire`."""
+        """Those that carry the key, if there is one, and the version."""
         version = {"anthropic-version": "2023-06-01"}
         return {**version, "x-api-key": key} if key else version
 
     def body(self, settings: Settings, request: Request) -> dict[str, Any]:
-        """See `wire.Wire`."""
+        """The request's document."""
         messages: list[dict[str, Any]] = []
         for message in request.messages:
             role = "assistant" if isinstance(message, Answer) else "user"
@@ -85,12 +87,12 @@ class Anthropic:
             ]
         return body
 
-    def assembler(self, on_delta: OnDelta) -> _Assembler:
-        """See `wire.Wire`."""
+    def assembler(self, on_delta: OnDelta) -> Assembler:
+        """Puts one answer together."""
         return _Assembler(on_delta)
 
     def overflowed(self, status: int, body: str) -> bool:
-        """See `wire.Wire`."""
+        """Whether an error says that the context is too small."""
         return status in {400, 413} and ("prompt is too long" in body or "context limit" in body)
 
 

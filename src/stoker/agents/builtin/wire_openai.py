@@ -17,19 +17,21 @@ _TEXT, _THINKING = -2, -1
 
 
 class OpenAI:
-    """See `wire.Wire`."""
+    """How Chat Completions are asked for."""
 
     base_url = "https://api.openai.com/v1"
+    """Where its own provider is."""
     base_env = "OPENAI_BASE_URL"
+    """Variable that names another."""
     key_env = "OPENAI_API_KEY"
     path = "/chat/completions"
 
     def headers(self, key: str) -> dict[str, str]:
-        """See `wire.Wire`."""
+        """Those that carry the key, if there is one, and the version."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def body(self, settings: Settings, request: Request) -> dict[str, Any]:
-        """See `wire.Wire`."""
+        """The request's document."""
         messages = [{"role": "system", "content": request.system}]
         body: dict[str, Any] = {
             "model": settings.model,
@@ -53,12 +55,12 @@ class OpenAI:
             ]
         return body
 
-    def assembler(self, on_delta: OnDelta) -> _Assembler:
-        """See `wire.Wire`."""
+    def assembler(self, on_delta: OnDelta) -> Assembler:
+        """Puts one answer together."""
         return _Assembler(on_delta)
 
     def overflowed(self, status: int, body: str) -> bool:
-        """See `wire.Wire`."""
+        """Whether an error says that the context is too small."""
         # Those who are compatible agree on no code; llama.cpp says "exceeds the available
         # context size", vLLM as OpenAI does.
         text = body.lower()

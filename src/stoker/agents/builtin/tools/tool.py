@@ -38,7 +38,7 @@ class Context(Struct, frozen=True, kw_only=True):
     spawner: Spawner
     env: Mapping[str, str]
     scratch: str
-    """The last two: see `Surroundings`."""
+    """The last two: see `Session`."""
     marker: str
     """Of processes of this call."""
     todos: Callable[[], str | None]
