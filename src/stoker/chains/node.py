@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 class GroupNode:
-    """A group while it is carried out: a `Workbench`. What it changes is its own; what it shares
-    with others it only asks."""
+    """A group while it is carried out, by its path or by the script agent. What it changes is its
+    own; what it shares with others it only asks."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class GroupNode:
         self.config = GroupConfig.of(group, tools.settings)
         self.artifacts = GroupArtifacts()
         self.after = frozenset(after)
-        self._group = group
+        self.group = group
         self._tools = tools
         self._backend = backend
         self._last: Compilation | None = None
@@ -57,19 +57,16 @@ class GroupNode:
         self._viewed: frozenset[int] = frozenset()
         self._read: Verdict | None = None
 
-    @property
-    def group(self) -> OperationGroup:
-        return self._group
-
     # Sources and script.
 
     async def fetch_sources(self) -> tuple[ContractSource, ...]:
+        """Of the contracts the group names. Raises `SourcesMissing`."""
         wait = self._tools.settings.sources.wait
         late = asyncio.get_running_loop().call_later(
             wait / 2, partial(log.warning, "sources are late", group=self.index, limit=wait)
         )
         try:
-            found = await self._tools.sources.get(self._group.contracts, wait)
+            found = await self._tools.sources.get(self.group.contracts, wait)
         finally:
             late.cancel()
         found = self.artifacts.sources = tuple(map(own, found))
@@ -77,6 +74,7 @@ class GroupNode:
         return found
 
     async def fetch_contract(self, chain_id: int, address: str) -> ContractSource:
+        """Any other. Raises `SourcesMissing`."""
         contract = Contract(chain_id, checksummed(parsed(address)), "contract")
         (found,) = await self._tools.sources.get([contract], self._tools.settings.sources.wait)
         found = own(found)
@@ -84,13 +82,15 @@ class GroupNode:
         return found
 
     async def extract(self) -> tuple[ExtractedContractInfo, ...]:
+        """What matters in the sources. Raises `ModelFailed`, `SourcesMissing`."""
         sources = self.artifacts.sources or await self.fetch_sources()
-        infos = await self._author.extract(self._group, sources)
+        infos = await self._author.extract(self.group, sources)
         log.debug("extraction", group=self.index, contracts=[one.interface_name for one in infos])
         return infos
 
     async def generate_script(self, infos: Sequence[ExtractedContractInfo]) -> ScriptBlock:
-        block = await self._author.generate(self._group, infos)
+        """Raises `ModelFailed`."""
+        block = await self._author.generate(self.group, infos)
         log.debug("generation", group=self.index, lines=len(block.codelines))
         return block
 
@@ -103,17 +103,19 @@ class GroupNode:
         return self._tools.author
 
     def assemble(self, block: ScriptBlock) -> str:
+        """The whole script."""
         from stoker.chains.solidity.assembler import assemble
 
         return assemble(
             block,
             sender=checksummed(self.config.sender),
             home=self.config.home,
-            funds=self._group.funds,
+            funds=self.group.funds,
             aliases=self.config.aliases,
         )
 
     def review_script(self, text: str) -> tuple[Diagnostic, ...]:
+        """What is wrong with it that needs no compiler: refused cheatcodes, bad addresses."""
         from stoker.chains.solidity.review import review
 
         self.artifacts.script = text
@@ -121,11 +123,13 @@ class GroupNode:
         return review(text, aliases=self.config.aliases, file=SCRIPT, foreign=foreign)
 
     def edit_script(self, text: str, old: str, new: str) -> str:
+        """`text` with its one `old` replaced. Raises `ChainError` if there is none or several."""
         from stoker.chains.solidity.review import edit
 
         return edit(text, old, new)
 
     async def compile_script(self, text: str) -> Compilation:
+        """Raises `CompileFailed`."""
         self.artifacts.script = text
         compiled = own(await self._tools.compile(text, self.config.compiler))
         self.artifacts.compilations[compiled.name] = compiled
@@ -148,15 +152,17 @@ class GroupNode:
         return job
 
     async def execute_script(self, compiled: Compilation) -> Capture:
+        """Run it with cheatcodes on what the group sees."""
         job = await self.deploy_script(compiled)
         if not self.artifacts.sources:  # the script needed none, but what it does is read by them
-            there = self._tools.sources.at_hand(self._group.contracts)
+            there = self._tools.sources.at_hand(self.group.contracts)
             self.artifacts.sources = tuple(map(own, there))
         captured, _ = await both(self._tools.capturing.capture(job), self._tools.ready())
         self.artifacts.captured = captured
         return captured
 
     async def build_transactions(self, captured: Capture) -> Replay:
+        """Replay what it broadcasts."""
         job = ReplayJob(
             transactions=captured.transactions, chains=await self.view(), limits=self.config.limits
         )
@@ -165,12 +171,16 @@ class GroupNode:
         return replayed
 
     def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
+        """What the outcome has that the group did not mean, or that is not as captured; empty:
+        nothing."""
         return self._verdict(captured, replayed).problems(self._seen)
 
     def explain(self, captured: Capture, replayed: Replay | None) -> str:
+        """Decoded traces, errors, console output and balance changes, for people and models."""
         return self._verdict(captured, replayed).text(self._seen)
 
     def keep(self, talk: Talk) -> None:
+        """What was said while the script was mended, also if that came to nothing."""
         self.artifacts.talk = talk
 
     def failure(self, captured: Capture) -> str | None:
@@ -182,7 +192,7 @@ class GroupNode:
         sight = self._sight(self._seen)
         told = [
             f"there is no contract at {one.address} ({one.name}) on chain {one.chain_id}"
-            for one in self._group.contracts
+            for one in self.group.contracts
             if not await sight.code(one.chain_id, one.address)
         ]
         return tuple(told)
@@ -215,7 +225,7 @@ class GroupNode:
         from stoker.chains.across import across
 
         came, evidence = await across(
-            self._group,
+            self.group,
             self._verdict(captured, replayed).registry,
             captured,
             replayed,
@@ -233,7 +243,7 @@ class GroupNode:
         made = self.artifacts
         found = self._read
         if found is None or not found.of(made, captured, replayed):
-            found = Verdict(self._group, self.config.sender, made, captured, replayed)
+            found = Verdict(self.group, self.config.sender, made, captured, replayed)
             self._read = found
         return found
 
@@ -253,7 +263,7 @@ class GroupNode:
     async def view(self) -> Chains:
         """Taken when it is first asked for, and again when there is more to follow, or a script
         names another chain."""
-        named = {self.config.home, *chain_ids(self._group)}
+        named = {self.config.home, *chain_ids(self.group)}
         script = self.artifacts.script
         named |= {one for alias, one in self.config.aliases.items() if f'"{alias}"' in script}
         view = self._view
@@ -264,12 +274,15 @@ class GroupNode:
         return view
 
     async def balance(self, chain_id: int, address: str) -> int:
+        """Of the chain's coin, wei, on what the group sees."""
         return await self._sight(await self.view()).balance(chain_id, address)
 
     async def read_storage(self, chain_id: int, address: str, slot: int) -> int:
+        """On what the group sees."""
         return await self._sight(await self.view()).read_storage(chain_id, address, slot)
 
     async def call(self, chain_id: int, to: str, data: bytes) -> bytes:
+        """A read-only call on what the group sees. Raises `ChainError` if it reverts."""
         return await self._sight(await self.view()).call(chain_id, to, data)
 
     def _sight(self, view: Chains) -> Sight:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from stoker.chains.address import parsed
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.engine import RemoteState, Replaying
+from stoker.chains.evm.engine import Replaying
 from stoker.chains.evm.job import Captured, Chains, Limits, ReplayJob
 from stoker.chains.state.change import Delta
 from stoker.chains.state.overlay import Overlay
+from stoker.chains.state.remote import Remote
 
 
 class Sight:
     """Of some chains. Raises `ChainError` for any other, and `RpcError`."""
 
     def __init__(
-        self, chains: Chains, remote: RemoteState, engine: Replaying, sender: bytes, limits: Limits
+        self, chains: Chains, remote: Remote, engine: Replaying, sender: bytes, limits: Limits
     ) -> None:
         """`sender`: who calls."""
         self._chains = chains

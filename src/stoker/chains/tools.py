@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from stoker.chains import metrics
 from stoker.chains.config import SCRIPT, GroupConfig
-from stoker.chains.errors import ChainError, RpcError
+from stoker.chains.errors import ChainError
 from stoker.chains.evm.engine import Capturing, Replaying
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
 from stoker.chains.group import OperationGroup
-from stoker.chains.hexadecimal import data, text, word
 from stoker.chains.load import Loaded
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
@@ -22,6 +21,7 @@ from stoker.chains.solidity.ahead import Ahead
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.sources.fetcher import SourceFetcher
+from stoker.chains.sources.proxy import ChainReader
 from stoker.chains.state.remote import Remote
 from stoker.chains.state.store import StateStore
 from stoker.engine.engine import Engine
@@ -41,7 +41,7 @@ class Tools:
         self,
         loaded: Loaded,
         *,
-        nodes: Sequence[Rpc],
+        nodes: Mapping[int, Rpc],
         remote: Remote,
         sources: SourceFetcher,
         compiler: SolidityCompiler,
@@ -54,7 +54,8 @@ class Tools:
         self.path = loaded.path
         self.urls = {chain.id: chain.rpc for chain in loaded.written.chains.values()}
         """Of nodes, by chain id, without what the environment filled in."""
-        self.nodes = {node.chain_id: node for node in nodes}
+        self.nodes = nodes
+        """By chain id."""
         self.remote = remote
         self.sources = sources
         self.compiler = compiler
@@ -103,46 +104,17 @@ class Tools:
         return await self.compiler.compile({SCRIPT: script}, None, settings)
 
 
-class _Nodes:
-    """The chains as they are now, for the fetcher of sources."""
-
-    def __init__(self, nodes: Sequence[Rpc]) -> None:
-        self._nodes = {node.chain_id: node for node in nodes}
-
-    async def code(self, chain_id: int, address: str) -> bytes:
-        return await self._node(chain_id).ask("eth_getCode", [address, "latest"], data)
-
-    async def storage(self, chain_id: int, address: str, slots: Sequence[int]) -> list[int]:
-        node = self._node(chain_id)
-
-        def read(value: object) -> int:
-            return int.from_bytes(data(value))
-
-        asked = (
-            node.ask("eth_getStorageAt", [address, word(slot), "latest"], read) for slot in slots
-        )
-        return await asyncio.gather(*asked)
-
-    async def call(self, chain_id: int, to: str, data_: bytes) -> bytes:
-        asked = [{"to": to, "data": text(data_)}, "latest"]
-        return await self._node(chain_id).ask("eth_call", asked, data)
-
-    def _node(self, chain_id: int) -> Rpc:
-        if (node := self._nodes.get(chain_id)) is None:
-            raise RpcError(f"chain {chain_id} is not in the settings")
-        return node
-
-
 @asynccontextmanager
 async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
     """No node is asked before it is needed; compilers and workers get ready meanwhile."""
     settings, folder = loaded.settings, engine.directory / "chains"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        nodes = [Rpc(alias, chain.id, chain.rpc) for alias, chain in settings.chains.items()]
-        remote = Remote(nodes, StateStore(folder / "state.db"))
+        chains = settings.chains.items()
+        nodes = {chain.id: Rpc(alias, chain.id, chain.rpc) for alias, chain in chains}
+        remote = Remote(list(nodes.values()), StateStore(folder / "state.db"))
         stack.push_async_callback(remote.close)
-        sources = SourceFetcher(settings.sources, folder / "sources", _Nodes(nodes))
+        sources = SourceFetcher(settings.sources, folder / "sources", ChainReader(nodes))
         await stack.enter_async_context(sources)
         compiler = await stack.enter_async_context(
             SolidityCompiler(project=engine.directory, solc=settings.solc)

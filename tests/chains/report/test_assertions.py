@@ -32,12 +32,12 @@ def checked(**assertion: object) -> Evidence:
 
 def test_balances_and_storage_of_several_chains() -> None:
     coin = checked(chain_id=1, account=WHO, at_least=70, at_most=70)
-    assert (coin.holds, coin.found) == (True, "70")
-    assert coin.message == f"the balance, in wei, of {WHO} on chain 1 is 70"
+    assert coin == Evidence(True, f"the balance, in wei, of {WHO} on chain 1 is 70")
     token = checked(chain_id=10, account=WHO, token=WHAT, equals=42)
-    assert (token.holds, token.found) == (True, "42")
+    told = f"the balance of token {WHAT} of {WHO} on chain 10 is 42"
+    assert token == Evidence(True, told)
     slot = checked(chain_id=10, account=WHAT, slot="0x3", equals=9)
-    assert (slot.holds, slot.found) == (True, "9")
+    assert slot == Evidence(True, f"slot 0x3 of {WHAT} on chain 10 is 9")
 
 
 def test_what_does_not_hold_says_what_was_found() -> None:
@@ -51,7 +51,7 @@ def test_what_does_not_hold_says_what_was_found() -> None:
 
 def test_what_cannot_be_read_does_not_hold() -> None:
     none = checked(chain_id=1, account=WHO, token=WHAT, equals=0)
-    assert (none.holds, none.found) == (False, None)
-    assert none.message.endswith("its balanceOf returned 0 bytes, as no token does")
+    why = "its balanceOf returned 0 bytes, as no token does"
+    assert not none.holds and none.message.endswith(f"could not be read: {why}")
     down = checked(chain_id=5, account=WHO, equals=0)
     assert not down.holds and "the node is down" in down.message

@@ -52,7 +52,7 @@ def source(world: World, name: str) -> ContractSource:
 
 
 class Bench:
-    """See `Workbench`."""
+    """Has what the script agent asks of a `GroupNode`."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Bench:
         compiler: SolidityCompiler,
         model: ScriptModel,
     ) -> None:
-        self._group = group
+        self.group = group
         self._worlds = worlds
         self._nodes = nodes
         self._compiler = compiler
@@ -74,12 +74,8 @@ class Bench:
         """What the audit says of a script."""
         self.unreachable = False
 
-    @property
-    def group(self) -> OperationGroup:
-        return self._group
-
     async def fetch_sources(self) -> tuple[ContractSource, ...]:
-        return sources_of(self._worlds, self._group)
+        return sources_of(self._worlds, self.group)
 
     async def fetch_contract(self, chain_id: int, address: str) -> ContractSource:
         world = self._worlds[chain_id]
@@ -89,13 +85,13 @@ class Bench:
         raise SourcesMissing({(chain_id, address): f"contract ({address}): not verified"})
 
     async def extract(self) -> tuple[ExtractedContractInfo, ...]:
-        return await self._model.extract(self._group, await self.fetch_sources())
+        return await self._model.extract(self.group, await self.fetch_sources())
 
     async def generate_script(self, infos: Sequence[ExtractedContractInfo]) -> ScriptBlock:
-        return await self._model.generate(self._group, infos)
+        return await self._model.generate(self.group, infos)
 
     def assemble(self, block: ScriptBlock) -> str:
-        return assemble(block, sender=WALLET, home=self._group.contracts[0].chain_id)
+        return assemble(block, sender=WALLET, home=self.group.contracts[0].chain_id)
 
     def review_script(self, text: str) -> tuple[Diagnostic, ...]:
         return review(text)
@@ -109,7 +105,7 @@ class Bench:
     async def execute_script(self, compiled: Compilation) -> Capture:
         if self.unreachable:
             raise RpcError("chain 'mainnet': no answer")
-        node = self._nodes[self._group.contracts[0].chain_id]
+        node = self._nodes[self.group.contracts[0].chain_id]
         code = {"code": f"0x{compiled.runtime.hex()}"}
         call = {"from": WALLET, "to": WALLET, "data": RUN, "gas": hex(20_000_000)}
         given = {WALLET: code, VM: {"code": RETURNS_NOTHING}}

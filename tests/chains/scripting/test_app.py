@@ -67,7 +67,7 @@ class Shop:
                 bench = self.bench = Bench(group, self._worlds, self._nodes, compiler, model)
                 text = bench.assemble(await bench.generate_script(await bench.extract()))
                 if own:
-                    bench._group = msgspec.structs.replace(group, script=text)
+                    bench.group = msgspec.structs.replace(group, script=text)
                 setting(bench)
                 app = ScriptApp(model, RepairSettings(**settings))
                 work = app.mend(bench, text, FIRST)

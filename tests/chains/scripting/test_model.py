@@ -22,7 +22,7 @@ from stoker.chains.address import parsed
 from stoker.chains.errors import ModelFailed
 from stoker.chains.group import OperationGroup
 from stoker.chains.scripting.extracted import ExtractedContractInfo
-from stoker.chains.scripting.model import Meter, ScriptModel
+from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.settings import ModelSettings
 from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.interface import functions
@@ -292,18 +292,6 @@ def test_a_base_url_that_is_none_is_named(worlds: dict[int, World]) -> None:
 
     with pytest.raises(ModelFailed, match="base_url: 'localhost': expected a URL"):
         asyncio.run(main())
-
-
-def test_what_is_asked_is_counted(worlds: dict[int, World]) -> None:
-    async def work(model: ScriptModel) -> Meter:
-        for index in (0, 1):
-            await both(worlds, group_of(worlds, index))(model)
-        return model.meter
-
-    total, server = asked(Writer(), work)
-    assert total.requests == len(server.requests) == 4
-    assert total.usage.input == sum(len(one.body) // 4 for one in server.requests)
-    assert total.usage.output > 0
 
 
 def test_all_addresses_of_contracts_are_told_with_their_checksum(

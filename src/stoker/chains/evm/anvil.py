@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stoker.chains.errors import ChainError, LimitReached, RpcError
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
 from stoker.chains.evm.overrides import Overrides
@@ -25,6 +24,7 @@ from stoker.chains.hexadecimal import text
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.state.change import Access, Delta
+from stoker.chains.state.remote import Remote
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class AnvilEngine:
     follows, over overrides that say what those before it have done. So a node holds nothing of any
     job: all jobs of a pinned block share one, at the same time."""
 
-    def __init__(self, remote: RemoteState, program: str | None = None) -> None:
+    def __init__(self, remote: Remote, program: str | None = None) -> None:
         """`program`: anvil; default: that on PATH. Raises `ChainError` where there is none."""
         self._remote = remote
         self._program = find("anvil", program)
@@ -160,7 +160,7 @@ class AnvilEngine:
 class _Replay:
     """One job."""
 
-    def __init__(self, engine: AnvilEngine, remote: RemoteState, job: ReplayJob) -> None:
+    def __init__(self, engine: AnvilEngine, remote: Remote, job: ReplayJob) -> None:
         self._engine, self._remote, self._job = engine, remote, job
         self._states: dict[int, Overrides] = {}
         self._accesses: dict[int, Access] = {}

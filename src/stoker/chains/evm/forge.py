@@ -20,12 +20,12 @@ from stoker.chains.broadcast import files
 from stoker.chains.broadcast.artefact import Sequence
 from stoker.chains.errors import ChainError, LimitReached
 from stoker.chains.evm.arena import Told, read_capture
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.job import Capture, CaptureJob
 from stoker.chains.evm.program import Program, find
 from stoker.chains.evm.stateserver import StateServer, View
 from stoker.chains.hexadecimal import text
 from stoker.chains.solidity.compilation import Compilation
+from stoker.chains.state.remote import Remote
 
 _SCRIPT: Final = "Group.s.sol"
 _SOLC: Final = "0.8.30"
@@ -62,7 +62,7 @@ class ForgeEngine:
     """`Capturing`. Of one event loop; to be closed."""
 
     def __init__(
-        self, remote: RemoteState, program: str | None = None, *, confined: bool = True
+        self, remote: Remote, program: str | None = None, *, confined: bool = True
     ) -> None:
         """`program`: forge; default: that on PATH. `confined`: in bubblewrap's sandbox; False is
         for scripts that are trusted, whose cheatcodes reach the network. Raises `ChainError` where

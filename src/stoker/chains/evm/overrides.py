@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.traced import Difference, TracedAccount
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import AccountChange, Delta
 from stoker.chains.state.overlay import Overlay, then
+from stoker.chains.state.remote import Remote
 
 _UNCHANGED: Final = AccountChange()
 _NOTHING: Final = TracedAccount()
@@ -20,7 +20,7 @@ _NOTHING: Final = TracedAccount()
 class Overrides:
     """Of one chain. `delta` is what came about since `prepare`."""
 
-    def __init__(self, remote: RemoteState, pin: Pin, before: Delta) -> None:
+    def __init__(self, remote: Remote, pin: Pin, before: Delta) -> None:
         self._changes = dict(before.accounts)
         self._state = Overlay(remote, pin, Delta(self._changes))
         self._overrides: dict[str, dict[str, Any]] = {}

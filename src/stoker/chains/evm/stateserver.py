@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import Delta
 from stoker.chains.state.overlay import Overlay
+from stoker.chains.state.remote import Remote
 
 _MOST: Final = 64 << 20
 """Bytes of one request."""
@@ -31,7 +31,7 @@ _GWEI: Final = 10**9
 class View:
     """One chain as a node whose newest block is the pinned one."""
 
-    def __init__(self, remote: RemoteState, pin: Pin, delta: Delta | None = None) -> None:
+    def __init__(self, remote: Remote, pin: Pin, delta: Delta | None = None) -> None:
         self._remote = remote
         self._pin = pin
         self._state = Overlay(remote, pin, delta or Delta())

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Struct
 
 from stoker.chains.address import parsed
 from stoker.chains.errors import ChainError
 from stoker.chains.group import Assertion
+from stoker.chains.sight import Sight
 
 _BALANCE_OF: Final = bytes.fromhex("70a08231")
 
 
-class StateReader(Protocol):
-    """The state of a plan's chains, with all that the group and its bridges did. Each of these may
-    raise `ChainError`."""
-
-    async def balance(self, chain_id: int, address: str) -> int: ...
-
-    async def read_storage(self, chain_id: int, address: str, slot: int) -> int: ...
-
-    async def call(self, chain_id: int, to: str, data: bytes) -> bytes: ...
-
-
-class Evidence(Struct, frozen=True, kw_only=True):
+class Evidence(Struct, frozen=True):
     """What was found where an assertion looked."""
 
-    assertion: Assertion
-    found: str | None
-    """A number in decimals, as text; None: it could not be read."""
     holds: bool
     message: str
 
 
-async def check_assertions(
-    assertions: Iterable[Assertion], state: StateReader
-) -> tuple[Evidence, ...]:
-    """In their order. One that cannot be read does not hold."""
+async def check_assertions(assertions: Iterable[Assertion], state: Sight) -> tuple[Evidence, ...]:
+    """In their order. `state`: with all that the group and its bridges did. One that cannot be read
+    does not hold."""
     return tuple([await _check(one, state) for one in assertions])
 
 
-async def _check(assertion: Assertion, state: StateReader) -> Evidence:
+async def _check(assertion: Assertion, state: Sight) -> Evidence:
     what = _subject(assertion)
     try:
         found = await _read(assertion, state)
     except (ChainError, ValueError) as error:
-        message = f"{what} could not be read: {error}"
-        return Evidence(assertion=assertion, found=None, holds=False, message=message)
+        return Evidence(False, f"{what} could not be read: {error}")
     failed = [
         f"{words} {bound}"
         for words, bound, holds in (
@@ -59,12 +44,7 @@ async def _check(assertion: Assertion, state: StateReader) -> Evidence:
         if bound is not None and not holds
     ]
     wanted = f", which is not {' and not '.join(failed)}" if failed else ""
-    return Evidence(
-        assertion=assertion,
-        found=str(found),
-        holds=not failed,
-        message=f"{what} is {found}{wanted}",
-    )
+    return Evidence(not failed, f"{what} is {found}{wanted}")
 
 
 def _subject(assertion: Assertion) -> str:
@@ -76,7 +56,7 @@ def _subject(assertion: Assertion) -> str:
     return f"the balance, in wei, of {where}"
 
 
-async def _read(assertion: Assertion, state: StateReader) -> int:
+async def _read(assertion: Assertion, state: Sight) -> int:
     if assertion.slot is not None:
         slot = int(assertion.slot, 16)
         return await state.read_storage(assertion.chain_id, assertion.account, slot)

@@ -7,22 +7,24 @@ second with a script written anew.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from stoker.agents.builtin.entries import Answer, Asked, Message, Noted
+from stoker.agents.builtin.entries import Answer, Asked, Message, Noted, Usage
 from stoker.agents.builtin.wire import Request
 from stoker.chains.errors import MENDABLE, ChainError, ModelFailed, NotMended, SourcesMissing
 from stoker.chains.hexadecimal import excerpt
 from stoker.chains.log import log
-from stoker.chains.scripting.model import Meter, ScriptModel
+from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.scripting.prompts import ELSEWHERE, GO_ON, MEND, REPAIR
 from stoker.chains.scripting.session import Session
 from stoker.chains.scripting.talk import Talk
 from stoker.chains.scripting.toolbox import OFFERS
-from stoker.chains.scripting.workbench import Workbench
 from stoker.chains.settings import RepairSettings
+
+if TYPE_CHECKING:
+    from stoker.chains.node import GroupNode
 
 _MOST_CALLS: Final = 8
 """Of one answer."""
@@ -36,7 +38,7 @@ class ScriptApp:
         self._model = model
         self._settings = settings
 
-    async def mend(self, bench: Workbench, text: str, failure: ChainError) -> str:
+    async def mend(self, bench: GroupNode, text: str, failure: ChainError) -> str:
         """A script that passes all checks; `text` is the one that fails. Raises `NotMended`, and
         `ChainError` for what no script does better. The bench keeps what was said."""
         work = _Mending(self._model, bench, self._settings.rounds, failure)
@@ -60,7 +62,7 @@ class _Mending:
     """One script's, from its failure on."""
 
     def __init__(
-        self, model: ScriptModel, bench: Workbench, rounds: int, failure: ChainError
+        self, model: ScriptModel, bench: GroupNode, rounds: int, failure: ChainError
     ) -> None:
         self.failure = failure
         """The last one."""
@@ -69,7 +71,7 @@ class _Mending:
         self._model = model
         self._bench = bench
         self._rounds = rounds
-        self._meter = Meter()
+        self._usage = Usage()
         self._messages: list[Message] = []
 
     def talk(self) -> Talk:
@@ -78,7 +80,7 @@ class _Mending:
             messages=tuple(self._messages),
             rounds=self.rounds,
             restarted=self.restarted,
-            usage=self._meter.usage,
+            usage=self._usage,
         )
 
     async def run(self, text: str) -> tuple[str | None, str]:
@@ -133,8 +135,9 @@ class _Mending:
 
     async def _ask(self, messages: list[Message]) -> Answer:
         request = Request(REPAIR, tuple(messages), tuple(OFFERS.values()))
-        answer = await self._model.ask(request, self._meter)
+        answer = await self._model.ask(request)
         self.rounds += 1
+        self._usage += answer.usage
         calls = [
             replace(call, id=f"call_{self.rounds}_{number}")
             for number, call in enumerate(answer.calls[:_MOST_CALLS])

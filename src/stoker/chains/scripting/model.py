@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.builtin.assembler import ModelError
-from stoker.agents.builtin.entries import Answer, Asked, Message, Noted, Usage
+from stoker.agents.builtin.entries import Answer, Asked, Message, Noted
 from stoker.agents.builtin.settings import Settings
 from stoker.agents.builtin.tools.tool import schema_of
 from stoker.agents.builtin.wire import Request
@@ -40,19 +40,6 @@ _SHOWN: Final = 20_000
 _UNFIT: Final = re.compile(r"HTTP 4\d\d.*(response_format|json_schema|structured)", re.DOTALL)
 
 
-class Meter:
-    """What the model was asked, and what that took."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.usage = Usage()
-
-    def count(self, usage: Usage) -> None:
-        """One answer."""
-        self.requests += 1
-        self.usage += usage
-
-
 class _Extraction(Struct, frozen=True):
     contracts: tuple[ExtractedContractInfo, ...]
 
@@ -64,8 +51,6 @@ class ScriptModel:
         self, settings: ModelSettings, aliases: Mapping[int, str], sender: str | None = None
     ) -> None:
         """`aliases`: of chains, by id. `sender`: who signs, of groups that do not say."""
-        self.meter = Meter()
-        """Of all groups together."""
         self._settings = settings
         self._aliases = aliases
         self._sender = sender
@@ -116,20 +101,16 @@ class ScriptModel:
         """Operations, contracts, chains and the account, for the model to read."""
         return brief(group, self._aliases, group.sender or self._sender)
 
-    async def ask(self, request: Request, meter: Meter | None = None) -> Answer:
+    async def ask(self, request: Request) -> Answer:
         """Raises `ModelFailed`."""
         name, seconds = self._settings.model, self._settings.timeout
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._connected().ask(request, lambda *_: None)
+                return await self._connected().ask(request, lambda *_: None)
         except TimeoutError:
             raise ModelFailed(f"the model {name} gave no answer within {seconds:g} s") from None
         except ModelError as error:
             raise ModelFailed(f"the model {name} could not be asked: {error}") from error
-        for one in (self.meter, meter):
-            if one is not None:
-                one.count(answer.usage)
-        return answer
 
     async def _structured(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoker.agents.bounds import clip
 from stoker.agents.builtin.entries import Call, Result
@@ -22,10 +22,12 @@ from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.scripting import calls
 from stoker.chains.scripting.library import Library
 from stoker.chains.scripting.toolbox import OFFERS, Edit, Nothing, Place, Query, State, Trace
-from stoker.chains.scripting.workbench import Workbench
 from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.sources.contract_source import ContractSource
 from stoker.chains.sources.interface import declaration, functions
+
+if TYPE_CHECKING:
+    from stoker.chains.node import GroupNode
 
 MAX_OUTPUT: Final = 8_000
 """Characters of what a tool answers."""
@@ -39,7 +41,7 @@ _PASSED: Final = "All checks have passed."
 class Session:
     """Mends `text` on `bench`. Close it."""
 
-    def __init__(self, bench: Workbench, text: str) -> None:
+    def __init__(self, bench: GroupNode, text: str) -> None:
         self.text = text
         self.failure: ChainError | None = None
         """Why the last check of this text failed."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from stoker.chains.address import checksummed
+from stoker.chains.errors import RpcError
+from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.rpc import Rpc
 from stoker.together import both
 
 _SLOTS: Final = (
@@ -30,17 +34,34 @@ class NoCode(Exception):
     """There is no contract at the address."""
 
 
-class ChainReader(Protocol):
-    """The chains as they are now."""
+class ChainReader:
+    """The chains as they are now. `nodes`: by chain id."""
+
+    def __init__(self, nodes: Mapping[int, Rpc]) -> None:
+        self._nodes = nodes
 
     async def code(self, chain_id: int, address: str) -> bytes:
         """Empty: no contract. Raises `RpcError`."""
+        return await self._node(chain_id).ask("eth_getCode", [address, "latest"], data)
 
     async def storage(self, chain_id: int, address: str, slots: Sequence[int]) -> list[int]:
         """Values, in the order asked for. Raises `RpcError`."""
+        node = self._node(chain_id)
+        asked = (
+            node.ask("eth_getStorageAt", [address, word(slot), "latest"], quantity)
+            for slot in slots
+        )
+        return await asyncio.gather(*asked)
 
-    async def call(self, chain_id: int, to: str, data: bytes) -> bytes:
+    async def call(self, chain_id: int, to: str, payload: bytes) -> bytes:
         """Raises `RpcError`, also if it reverts."""
+        asked = [{"to": to, "data": text(payload)}, "latest"]
+        return await self._node(chain_id).ask("eth_call", asked, data)
+
+    def _node(self, chain_id: int) -> Rpc:
+        if (node := self._nodes.get(chain_id)) is None:
+            raise RpcError(f"chain {chain_id} is not in the settings")
+        return node
 
 
 async def implementation_of(reader: ChainReader, chain_id: int, address: str) -> str | None:

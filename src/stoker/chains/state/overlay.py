@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.job import Chains
 from stoker.chains.state.change import AccountChange, Delta
+from stoker.chains.state.remote import Remote
 from stoker.chains.state.store import RemoteAccount
 
 _NONE: Final = AccountChange()
@@ -58,7 +58,7 @@ def extended(chains: Chains, deltas: Mapping[int, Delta]) -> Chains:
 class Overlay:
     """The state of one chain with changes over it."""
 
-    def __init__(self, remote: RemoteState, pin: Pin, delta: Delta) -> None:
+    def __init__(self, remote: Remote, pin: Pin, delta: Delta) -> None:
         self._remote, self._pin, self._accounts = remote, pin, delta.accounts
 
     async def accounts(self, addresses: Sequence[bytes]) -> list[RemoteAccount]:

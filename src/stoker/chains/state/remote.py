@@ -35,8 +35,8 @@ class _Block(Struct, frozen=True, eq=False):
 
 
 class Remote:
-    """`RemoteState` over nodes, by the ids of their chains. Of one event loop; to be closed, which
-    closes the nodes and the store.
+    """Immutable, so that whoever asks first asks for all. Over nodes, by the ids of their chains.
+    Of one event loop; to be closed, which closes the nodes and the store.
 
     `blocks`: how many pinned blocks are kept in memory, those used last."""
 
@@ -87,8 +87,10 @@ class Remote:
         calls: Sequence[Call],
         overrides: Mapping[bytes, Override] | None = None,
     ) -> None:
-        """Have at hand what these calls touch: in one round trip where the node traces calls, in
-        two where it makes access lists only. See `RemoteState`."""
+        """Have at hand what these calls, each on its own, touch: in one round trip where the node
+        traces calls, in two where it makes access lists only. `overrides`, by address, hold for all
+        of them. It is an attempt: nothing is raised, and what it did not bring is asked for when
+        somebody looks at it."""
         block = self._block(pin)
         task = asyncio.create_task(self._read_ahead(block, calls, overrides or {}))
         block.ahead.add(task)

@@ -17,14 +17,13 @@ from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
 from stoker.chains.evm.frame import CallType, Frame
 from stoker.chains.evm.pyevm.addresses import create2_address, create_address
 from stoker.chains.evm.pyevm.code import code_of
-from stoker.chains.evm.pyevm.computation import Computation, Message
+from stoker.chains.evm.pyevm.computation import Answer, Computation, Message
 from stoker.chains.evm.pyevm.faults import (
     CodeStorageOutOfGas,
     CodeTooLarge,
     Collision,
     InitcodeTooLarge,
 )
-from stoker.chains.evm.pyevm.hooks import Answer
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction, address_of, touch
 from stoker.chains.evm.pyevm.interpreter import run
 from stoker.chains.evm.pyevm.told import frame_of
@@ -115,8 +114,8 @@ def _told(caller: Computation, made: Computation) -> None:
 
 def _answered(world: World, message: Message, answer: Answer) -> Computation:
     made = Computation(world, message, code_of(b""))
-    made.output = answer.output
-    if not answer.succeeded:
+    succeeded, made.output = answer
+    if not succeeded:
         made.fault = Revert()
     return made
 

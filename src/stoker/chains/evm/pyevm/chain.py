@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
-
 from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.pyevm.source import Source
 from stoker.chains.state.change import Access, AccountChange, Delta
 
 Key = tuple[bytes, int]
 EMPTY_CHANGE = AccountChange()
-
-
-class Source(Protocol):
-    """Pinned state, asked for and waited for."""
-
-    def want(self, pin: Pin, addresses: Iterable[bytes]) -> None:
-        """These accounts will be looked at: one question for all of them."""
-
-    def account(self, pin: Pin, address: bytes) -> tuple[int, int, bytes]:
-        """Balance, nonce, code."""
-
-    def slot(self, pin: Pin, address: bytes, slot: int) -> int: ...
-
-    def block_hash(self, pin: Pin, number: int) -> bytes: ...
 
 
 class Block:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from stoker.chains.evm.pyevm.world import World
 
 MAX_STACK = 1023
+Answer = tuple[bool, bytes]
+"""Whether a call succeeds for which no code is run, and its output."""
 
 
 class Message:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from itertools import groupby
 
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.job import CaptureJob, Chains, ReplayJob
 from stoker.chains.evm.pyevm.deployer import CHEATCODES
 from stoker.chains.evm.pyevm.selectors import selector
 from stoker.chains.state.change import Override
+from stoker.chains.state.remote import Remote
 
 _ZEROS = bytes.fromhex("6108005ff3")
 """Code that returns 2 KiB of zeros, whatever it is asked."""
 _PLENTY = 2**96
 
 
-async def foresee_capture(remote: RemoteState, job: CaptureJob) -> None:
+async def foresee_capture(remote: Remote, job: CaptureJob) -> None:
     """The script, run by its sender as the sender's own code: its calls come from whom they will be
     broadcast by."""
     home = job.chains.home
@@ -27,7 +27,7 @@ async def foresee_capture(remote: RemoteState, job: CaptureJob) -> None:
     await remote.prefetch(job.chains.pins[home], [call], overrides)
 
 
-async def foresee_replay(remote: RemoteState, job: ReplayJob) -> None:
+async def foresee_replay(remote: Remote, job: ReplayJob) -> None:
     by_chain = sorted(job.transactions, key=lambda one: one.chain_id)
     await asyncio.gather(
         *(

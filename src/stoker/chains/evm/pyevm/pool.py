@@ -14,11 +14,11 @@ from typing import Final
 import msgspec
 
 from stoker.chains.errors import ChainError, LimitReached, ScriptRefused
-from stoker.chains.evm.engine import RemoteState
 from stoker.chains.evm.job import Capture, CaptureJob, Limits, Replay, ReplayJob
 from stoker.chains.evm.pyevm import wire
 from stoker.chains.evm.pyevm.foresight import foresee_capture, foresee_replay
 from stoker.chains.evm.pyevm.nursery import Nursery
+from stoker.chains.state.remote import Remote
 
 _GRACE: Final = 2.0
 """Seconds after which a worker that should have ended its job itself is killed."""
@@ -30,7 +30,7 @@ Foresight = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_pyevm(remote: RemoteState, *, workers: int = 0) -> AsyncIterator[PyEvm]:
+async def open_pyevm(remote: Remote, *, workers: int = 0) -> AsyncIterator[PyEvm]:
     """An engine that lasts as long as the block. `workers`: how many jobs run at once; 0: as many
     as there are processors. Processes are started when they are needed; `warm` does it ahead."""
     engine = PyEvm(remote, workers or len(os.sched_getaffinity(0)))
@@ -43,7 +43,7 @@ async def open_pyevm(remote: RemoteState, *, workers: int = 0) -> AsyncIterator[
 class PyEvm:
     """`Capturing` and `Replaying`, for all plans of one event loop."""
 
-    def __init__(self, remote: RemoteState, workers: int) -> None:
+    def __init__(self, remote: Remote, workers: int) -> None:
         self._remote = remote
         self._free = asyncio.Semaphore(workers)
         self._idle: list[_Worker] = []
@@ -156,7 +156,7 @@ class _Talk:
     """One job: what the worker asks is answered until it is done."""
 
     def __init__(
-        self, remote: RemoteState, worker: _Worker, limits: Limits, foresight: Foresight
+        self, remote: Remote, worker: _Worker, limits: Limits, foresight: Foresight
     ) -> None:
         self._remote = remote
         self._worker = worker

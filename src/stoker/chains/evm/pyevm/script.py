@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from eth.exceptions import Revert
 
@@ -12,10 +11,9 @@ from stoker.chains.evm.job import Captured, CaptureJob, Outcome
 from stoker.chains.evm.pyevm.addresses import create2_address, create_address
 from stoker.chains.evm.pyevm.cheats.broadcasts import Broadcast, Prank
 from stoker.chains.evm.pyevm.cheats.table import answer, failed
-from stoker.chains.evm.pyevm.computation import Computation, Message
+from stoker.chains.evm.pyevm.computation import Answer, Computation, Message
 from stoker.chains.evm.pyevm.console import emitted, printed
 from stoker.chains.evm.pyevm.deployer import CALLER, CHEATCODES, CONSOLE, CREATE2_DEPLOYER
-from stoker.chains.evm.pyevm.hooks import Answer
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction
 from stoker.chains.evm.pyevm.world import World
 
@@ -57,18 +55,20 @@ class Script:
     # -- the world's hooks
 
     def table(self, message: Message) -> list[Instruction]:
+        """What the opcodes of the message's code do."""
         own = message.code_address == self.address and message.storage_address == self.address
         return self._own_table if own else self._table
 
     def before_call(self, caller: Computation, message: Message) -> Answer | None:
+        """An answer ends the call."""
         target = message.storage_address
         if target == CHEATCODES:
-            return Answer(*_guarded(answer, self, caller, message.data))
+            return _guarded(answer, self, caller, message.data)
         if target == CONSOLE:
             text = printed(message.data)
             if text is not None:
                 self.console.append(text)
-            return Answer(True, b"")
+            return True, b""
         self._pretend(caller, message)
         broadcast = self._broadcast(caller, message)
         if broadcast is None:
@@ -80,12 +80,13 @@ class Script:
             self.world.set_nonce(message.sender, self.world.get_nonce(message.sender) + 1)
         elif broadcast.once:
             why = "`staticcall`s are not allowed after `broadcast`; use `startBroadcast` instead"
-            return Answer(*failed(why))
+            return failed(why)
         else:
             self.world.origin = message.sender
         return None
 
     def before_create(self, caller: Computation, message: Message) -> Message | None:
+        """A message that is returned is a call made instead."""
         broadcast = self.broadcast
         if broadcast is None:
             self._pretend(caller, message)
@@ -271,7 +272,7 @@ def _own_address(c: Computation) -> None:
     raise Revert
 
 
-def _guarded(asked: Callable[..., Any], *arguments: object) -> Any:
+def _guarded(asked: Callable[..., Answer], *arguments: object) -> Answer:
     """The interpreter takes an `IndexError` for a stack without enough on it."""
     try:
         return asked(*arguments)

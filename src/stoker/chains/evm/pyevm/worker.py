@@ -17,12 +17,12 @@ from stoker.chains.evm.job import CaptureJob, Limits, ReplayJob
 from stoker.chains.evm.pyevm import wire
 from stoker.chains.evm.pyevm.capture import capture
 from stoker.chains.evm.pyevm.clock import Clock
-from stoker.chains.evm.pyevm.remote import Channel, Remote
 from stoker.chains.evm.pyevm.replay import replay
+from stoker.chains.evm.pyevm.source import Channel, Source
 
 _RECURSION = 30_000
 """Python's calls for the 1,024 of the EVM."""
-_JOBS: dict[bytes, tuple[Any, Callable[[Any, Remote], Any]]] = {
+_JOBS: dict[bytes, tuple[Any, Callable[[Any, Source], Any]]] = {
     wire.CAPTURE: (CaptureJob, capture),
     wire.REPLAY: (ReplayJob, replay),
 }
@@ -32,23 +32,23 @@ def serve(connection: socket.socket) -> None:
     sys.setrecursionlimit(_RECURSION)
     channel = Channel(connection)
     clock = Clock()
-    remote = Remote(channel, clock)
+    source = Source(channel, clock)
     gc.disable()  # jobs are short: what they leave is looked for between them
     while True:
         tag, payload = channel.receive()
         kind, run = _JOBS[tag]
-        channel.send(*_done(kind, run, payload, remote, clock))
+        channel.send(*_done(kind, run, payload, source, clock))
         gc.collect(1)
 
 
 def _done(
-    kind: Any, run: Callable[[Any, Remote], Any], payload: bytes, remote: Remote, clock: Clock
+    kind: Any, run: Callable[[Any, Source], Any], payload: bytes, source: Source, clock: Clock
 ) -> tuple[bytes, bytes]:
     try:
         job = msgspec.json.decode(payload, type=kind)
         limits: Limits = job.limits
         with _memory(limits.memory), clock.running(limits.seconds):
-            return wire.DONE, msgspec.json.encode(run(job, remote))
+            return wire.DONE, msgspec.json.encode(run(job, source))
     except ScriptRefused as error:
         return wire.REFUSED, str(error).encode()
     except LimitReached as error:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from eth_utils.crypto import keccak
 
 from stoker.chains.errors import LimitReached
-from stoker.chains.evm.pyevm.chain import Chain, Source
+from stoker.chains.evm.pyevm.chain import Chain
 from stoker.chains.evm.pyevm.journal import Journal
+from stoker.chains.evm.pyevm.source import Source
 from stoker.chains.state.change import Delta
 
 if TYPE_CHECKING:
     from stoker.chains.evm.frame import Frame, Log
     from stoker.chains.evm.job import Chains
-    from stoker.chains.evm.pyevm.hooks import Hooks
+    from stoker.chains.evm.pyevm.script import Script
 
 NO_CODE = keccak(b"")
 ANCESTORS = 256
@@ -43,7 +44,8 @@ class World:
             for chain_id, pin in chains.pins.items()
         }
         self.limited = limited
-        self.hooks: Hooks | None = None
+        self.hooks: Script | None = None
+        """Steps in where one contract calls another, and may change what is asked and answered."""
         self.logs: list[Log] = []
         """Of the transaction, in order."""
         self.refund = 0

@@ -13,7 +13,7 @@ from stoker.chains.errors import ScriptRefused
 from stoker.chains.evm.pyevm.cheats.refused import REFUSED
 
 if TYPE_CHECKING:
-    from stoker.chains.evm.pyevm.computation import Computation
+    from stoker.chains.evm.pyevm.computation import Answer, Computation
     from stoker.chains.evm.pyevm.script import Script
 
 Handler = Callable[..., Any]
@@ -63,9 +63,8 @@ def cheat(*signatures: str, returns: str = "()") -> Callable[[Handler], Handler]
     return listed
 
 
-def answer(script: Script, caller: Computation, data: bytes) -> tuple[bool, bytes]:
-    """What a call of the cheatcodes' address comes to: whether it succeeds, and its data. Raises
-    `ScriptRefused`."""
+def answer(script: Script, caller: Computation, data: bytes) -> Answer:
+    """What a call of the cheatcodes' address comes to. Raises `ScriptRefused`."""
     found = CHEATS.get(data[:4])
     if found is None:
         name = REFUSED.get(data[:4])
@@ -89,5 +88,5 @@ def answer(script: Script, caller: Computation, data: bytes) -> tuple[bool, byte
     return True, encode(found.outputs, result if len(found.outputs) > 1 else (result,))
 
 
-def failed(message: str) -> tuple[bool, bytes]:
+def failed(message: str) -> Answer:
     return False, _FAILED + encode(["string"], [message])

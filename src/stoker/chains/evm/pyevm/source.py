@@ -49,8 +49,8 @@ class _Known:
         self.blocks: dict[int, bytes] = {}
 
 
-class Remote:
-    """A `Source`. `clock` is stopped while the pool is waited for."""
+class Source:
+    """Pinned state, asked for and waited for; `clock` is stopped meanwhile."""
 
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel = channel
@@ -58,7 +58,7 @@ class Remote:
         self._known: OrderedDict[tuple[int, bytes], _Known] = OrderedDict()
 
     def want(self, pin: Pin, addresses: Iterable[bytes]) -> None:
-        """Have these accounts at hand."""
+        """These accounts will be looked at: one question for all of them."""
         known = self._at(pin)
         missing = [one for one in dict.fromkeys(addresses) if one not in known.accounts]
         if missing:
@@ -67,6 +67,7 @@ class Remote:
             known.accounts.update(zip(missing, found, strict=True))
 
     def account(self, pin: Pin, address: bytes) -> tuple[int, int, bytes]:
+        """Balance, nonce, code."""
         self.want(pin, (address,))
         return self._at(pin).accounts[address]
 
