@@ -93,11 +93,13 @@ def scripted() -> Callable[..., str]:
 
 @pytest.fixture
 def stoker(world: World) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`stoker(*words, **variables)`: run `stoker task` in the repository."""
+    """`stoker(*words, **variables)`: run `stoker task`, or another command, in the repository."""
 
-    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: str, command: str = "task", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", "task", *words],
+            [sys.executable, "-m", "stoker.cli", command, *words],
             cwd=world.repository,
             env={**os.environ, **variables},
             check=False,

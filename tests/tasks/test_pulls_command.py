@@ -1,4 +1,4 @@
-"""`stoker task push`, `pr`, `settings` and `hook`, as a person types them."""
+"""`stoker task push`, `pr` and `hook`, as a person types them."""
 
 import json
 import re
@@ -50,17 +50,13 @@ def test_from_push_to_merge(stoker, attempt, at_github):
 
 
 def test_by_itself(stoker, at_github):
-    shown = stoker("settings", "--auto-pr", "--reviewer", "rev", "--issues").stdout
-    assert shown == (
-        "pull requests by themselves: yes\nreviewers: rev\nan issue for each task: yes\n"
-    )
-    assert stoker("settings").stdout == shown
+    by_itself = ("--auto-pull-request", "--reviewers", "rev", "--open-issue")
+    added = stoker("add", *by_itself, command="project")
+    assert added.returncode == 0, added.stderr
     done = stoker("start", "Add a list", "--agent", "SCRIPTED", STOKER_SCRIPT=SCRIPT)
     assert done.returncode == 0, done.stderr
     assert at_github.reviewers == {1: ["rev"]}
     assert "Closes #51" in at_github.pulls[0]["body"]
-    shown = stoker("settings", "--no-auto-pr", "--reviewer", "").stdout
-    assert shown.startswith("pull requests by themselves: no\nreviewers: nobody\n")
 
 
 def test_what_goes_wrong_is_told(stoker, world, attempt, at_github):

@@ -29,8 +29,6 @@ _OF_ATTEMPT: Final = {
     "diff": "what an attempt has changed",
     "merge": "squash an attempt's work into its target branch",
     "rebase": "put an attempt's commits onto its target branch as it is now",
-    "remove": "give an attempt's worktree up; its branch stays",
-    "delete": "forget a task with its attempts; their branches stay",
 }
 
 
@@ -129,12 +127,9 @@ async def run(args: Namespace, context: Context) -> int:
         "diff": task_work.diff,
         "merge": task_work.merge,
         "rebase": task_work.rebase,
-        "remove": task_work.remove,
-        "delete": task_work.delete,
         "agents": _agents,
         "push": task_hosting.push,
         "pr": task_hosting.pull_request,
-        "settings": task_hosting.settings,
     }.get(args.action)
     async with door.reported(context):
         if action is None:
@@ -142,7 +137,7 @@ async def run(args: Namespace, context: Context) -> int:
         async with door.opened(
             context,
             args.server,
-            create=args.action in ("create", "start", "settings"),
+            create=args.action in ("create", "start"),
             looks=args.action in _LOOKS and not getattr(args, "follow", False),
         ) as client:
             return await action(args, context, client)

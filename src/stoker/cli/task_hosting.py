@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
 from stoker.cli.output import one_line, printable
-from stoker.cli.task_find import attempt_of, project_of
+from stoker.cli.task_find import attempt_of
 
 if TYPE_CHECKING:
     from stoker.client import Client
@@ -31,19 +31,6 @@ def register(actions: Any, common: ArgumentParser) -> None:
         "--refresh",
         action="store_true",
         help="how the one that is there stands; what reviewers wrote goes to the agent",
-    )
-
-    settings = actions.add_parser(
-        "settings", help="what happens by itself in this repository", parents=[common]
-    )
-    settings.add_argument(
-        "--auto-pr",
-        action=BooleanOptionalAction,
-        help="open a pull request when a turn has ended well",
-    )
-    settings.add_argument("--reviewer", metavar="LOGIN", action="append", help="of pull requests")
-    settings.add_argument(
-        "--issues", action=BooleanOptionalAction, help="open an issue for each task that is begun"
     )
 
     hook = actions.add_parser("hook", help="commits made by hand in a worktree name their task")
@@ -106,27 +93,6 @@ def _tell(args: Namespace, context: Context, pull: PullRequest, document: Any) -
         return
     context.output.line(printable(pull.url))
     context.output.note(f"#{pull.number} {pull.status}: {printable(one_line(pull.title))}")
-
-
-async def settings(args: Namespace, context: Context, client: Client) -> int:
-    """Change what is given, and show what holds."""
-    from msgspec import UNSET
-
-    project = await project_of(args, context, client)
-    project = await client.projects.change(
-        project.project_id,
-        auto_pull_request=UNSET if args.auto_pr is None else args.auto_pr,
-        reviewers=UNSET if args.reviewer is None else tuple(filter(None, args.reviewer)),
-        open_issue=UNSET if args.issues is None else args.issues,
-    )
-    if args.json:
-        context.output.json(project)
-        return exit_codes.SUCCEEDED
-    words = ("no", "yes")
-    context.output.line(f"pull requests by themselves: {words[project.auto_pull_request]}")
-    context.output.line(f"reviewers: {printable(', '.join(project.reviewers)) or 'nobody'}")
-    context.output.line(f"an issue for each task: {words[project.open_issue]}")
-    return exit_codes.SUCCEEDED
 
 
 async def hook(args: Namespace, context: Context) -> int:

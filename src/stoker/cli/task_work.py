@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from stoker.cli import exit_codes
 from stoker.cli.context import Context
-from stoker.cli.output import one_line, printable
-from stoker.cli.task_find import attempt_of, find, told
+from stoker.cli.output import printable
+from stoker.cli.task_find import attempt_of, told
 
 if TYPE_CHECKING:
     from stoker.client import Client
@@ -51,18 +51,3 @@ async def rebase(args: Namespace, context: Context, client: Client) -> int:
         await client.work.rebase(attempt.attempt_id, onto=args.onto)
     status = await client.attempts.branch_status(attempt.attempt_id)
     return told(args, context, status, f"{attempt.branch} is {status.commits_ahead} ahead now")
-
-
-async def remove(args: Namespace, context: Context, client: Client) -> int:
-    """Give its worktree up."""
-    attempt = await attempt_of(args, client)
-    await client.attempts.remove_worktree(attempt.attempt_id)
-    said = f"the worktree is gone; the work is on branch {attempt.branch}"
-    return told(args, context, attempt, said)
-
-
-async def delete(args: Namespace, context: Context, client: Client) -> int:
-    """Forget the task."""
-    _, task, _ = await find(args.attempt, client)
-    await client.tasks.remove(task.task_id)
-    return told(args, context, task, f"forgotten: {printable(one_line(task.title))}")

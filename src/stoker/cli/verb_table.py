@@ -101,6 +101,18 @@ _OF_TASKS: Final = {
             Option("issue_url", "where it is discussed; '': nowhere", "clear", "URL"),
         ),
     ),
+    "delete": Verb(
+        "tasks.remove",
+        "forget a task with its attempts; their branches stay",
+        ("task_id",),
+        says="the task is forgotten; its branches stay",
+    ),
+    "remove": Verb(
+        "attempts.remove_worktree",
+        "give an attempt's worktree up; its branch stays",
+        _ATTEMPT,
+        says="the worktree is gone; the work is on the attempt's branch",
+    ),
     "forget": Verb(
         "attempts.remove",
         "forget an attempt; its branch stays",
