@@ -50,7 +50,7 @@ def test_there_is_a_command_for_everything_a_client_can_ask_of_tasks():
         for name, one in vars(found).items()
         if isinstance(one, Operation | Feed)
     }
-    assert known - written == {"tasks.show", "tasks.set_status"}  # as `view` and `edit` do
+    assert known - written == {"tasks.show"}  # as `view` does
 
 
 @pytest.mark.parametrize("verb", VERBS)

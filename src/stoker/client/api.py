@@ -60,7 +60,6 @@ from stoker.wire.tasks import (
     EditorRequest,
     Matches,
     ProjectRequest,
-    StatusRequest,
     TaskRequest,
     TaskView,
 )
@@ -206,7 +205,6 @@ class Tasks(Group[C]):
     change = on_one("PATCH", "/v1/tasks/{task_id}", TaskChange, Task)
     remove = on_one("DELETE", "/v1/tasks/{task_id}", nothing, NONE)
     images = on_one("GET", "/v1/tasks/{task_id}/images", nothing, ImageList)
-    set_status = on_one("POST", "/v1/tasks/{task_id}/status", StatusRequest, Task)
     start = on_one("POST", "/v1/tasks/{task_id}/attempts", Agent, Started, keyed=True)
 
 

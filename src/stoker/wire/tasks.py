@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from stoker.tasks.changes import Path, ProjectChange, TaskFields, Text
-from stoker.tasks.model import Attempt, Project, Task, TaskStatus
+from stoker.tasks.model import Attempt, Project, Task
 from stoker.workspace.model import Branch, Match
 
 
@@ -50,12 +50,6 @@ class TaskRequest(TaskFields, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Something to be done."""
 
     title: Text
-
-
-class StatusRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a task is to be called."""
-
-    status: TaskStatus
 
 
 class TaskView(Struct, frozen=True):

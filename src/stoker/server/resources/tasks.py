@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get, post
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromQuery
 from litestar.response import Response
 
 from stoker.client import api
@@ -17,7 +17,7 @@ from stoker.tasks.catalog import Catalog
 from stoker.tasks.changes import TaskChange, given
 from stoker.tasks.model import Task
 from stoker.tasks.removal import Removal
-from stoker.wire.tasks import StatusRequest, TaskRequest, Tasks, TaskView
+from stoker.wire.tasks import TaskRequest, Tasks, TaskView
 
 TAG = "tasks"
 
@@ -26,7 +26,7 @@ ROUTES = (
         api.Tasks.change,
         "Change a task; what is not named stays",
         Catalog.change_task,
-        example=("labels", {"labels": ["ui"], "description": None}),
+        example=("labels", {"labels": ["ui"], "description": None, "status": "done"}),
     ),
     route(
         api.Tasks.remove,
@@ -72,8 +72,3 @@ async def listed(
 async def show(service: App, task_id: Name) -> TaskView:
     found = await service.tasks.catalog.task(task_id)
     return TaskView(found, await service.tasks.catalog.attempts(task_id))
-
-
-@post("/v1/tasks/{task_id:str}/status", status_code=200, summary="Say how a task stands")
-async def set_status(service: App, task_id: Name, data: JSONBody[StatusRequest]) -> Task:
-    return await service.tasks.catalog.change_task(task_id, TaskChange(status=data.status))
