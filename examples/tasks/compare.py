@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from stoker.agents.stream import AssistantMessage, Command, FileEdit
 from stoker.client import Client
 from stoker.tasks.model import Attempt
-from stoker.wire.attempts import ChangeView
+from stoker.workspace.model import FileDiff
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Made:
     attempt: Attempt
     succeeded: bool
     fit: bool
-    changes: list[ChangeView]
+    changes: list[FileDiff]
 
     @property
     def lines(self) -> int:

@@ -15,7 +15,8 @@ from stoker.cli.output import one_line, printable
 if TYPE_CHECKING:
     from stoker.agents.stream import Put
     from stoker.client import Client
-    from stoker.wire.attempts import AttemptView, ChangeView
+    from stoker.wire.attempts import AttemptView
+    from stoker.workspace.model import FileDiff
 
 _WAIT_SEC = 50.0
 
@@ -183,7 +184,7 @@ def _lines(content: Any) -> list[str]:
     return []
 
 
-def stat(change: ChangeView) -> str:
+def stat(change: FileDiff) -> str:
     """A changed file in a line."""
     added = "binary" if change.additions is None else f"+{change.additions} -{change.deletions}"
     return f"{change.change} {printable(change.new_path or change.old_path or '')} ({added})"

@@ -10,7 +10,7 @@ from stoker.agents.stream import Put
 from stoker.tasks.changes import LongText, Text
 from stoker.tasks.model import Asked, Attempt, Draft, Listed, Task
 from stoker.tasks.plan import Role
-from stoker.workspace.model import Backup, Change
+from stoker.workspace.model import Backup, FileDiff
 
 Prompt = Annotated[str, Meta(min_length=1, max_length=1_000_000)]
 Version = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -204,21 +204,7 @@ class Transcript(Struct, frozen=True):
     entries: list[Put]
 
 
-class ChangeView(Struct, frozen=True, kw_only=True):
-    """A file that an attempt has changed."""
-
-    change: Change
-    old_path: str | None
-    new_path: str | None
-    additions: int | None
-    """None: it is no text."""
-    deletions: int | None
-    old_content: str | None
-    new_content: str | None
-    content_omitted: bool
-
-
 class Changes(Struct, frozen=True):
     """What an attempt has changed."""
 
-    changes: list[ChangeView]
+    changes: list[FileDiff]

@@ -9,7 +9,7 @@ from typing import Annotated
 from litestar import get, post, websocket
 from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import Response
-from msgspec import convert, json
+from msgspec import json
 from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Interrupt, Reply
@@ -37,7 +37,6 @@ from stoker.wire.attempts import (
     AttemptRequest,
     AttemptView,
     Changes,
-    ChangeView,
     StepView,
     Transcript,
 )
@@ -212,10 +211,9 @@ async def changes(service: App, attempt_id: Name, contents: FromQuery[bool] = Tr
     return Changes([_change(one) for one in found])
 
 
-def _change(diff: FileDiff) -> ChangeView:
-    paths = (path and printable(path) for path in (diff.old_path, diff.new_path))
-    diff = replace(diff, **dict(zip(("old_path", "new_path"), paths, strict=True)))
-    return convert(diff, ChangeView, from_attributes=True)
+def _change(diff: FileDiff) -> FileDiff:
+    old, new = (path and printable(path) for path in (diff.old_path, diff.new_path))
+    return replace(diff, old_path=old, new_path=new)
 
 
 @get("/v1/attempts", summary="Attempts, newest first")
