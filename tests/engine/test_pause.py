@@ -34,8 +34,8 @@ def test_a_run_parks_with_its_nested_run_and_not_at_the_next_renewal(
     drive, options, tmp_path, monkeypatch
 ):
     """The nested run may be parked before anybody listens."""
-    monkeypatch.setattr("stoker.engine.engine.LEASE_SECONDS", 9000)
-    monkeypatch.setattr("stoker.engine.engine._FENCE_SEC", 9000)
+    monkeypatch.setattr("stoker.engine.leases.LEASE_SECONDS", 9000)
+    monkeypatch.setattr("stoker.engine.leases._FENCE_SEC", 9000)
     (tmp_path / "n.json").write_text(
         '{"plan_id": "n", "steps": [{"id": "a", "step_def": {"type": "approval"}}]}'
     )

@@ -175,7 +175,7 @@ def test_slots_and_resources_come_back_from_a_run_that_cannot_go_on(drive, optio
 def test_a_lease_that_was_not_released_is_released_later(
     drive, options, broken, until, monkeypatch
 ):
-    monkeypatch.setattr(engines, "LEASE_SECONDS", 0.06)
+    monkeypatch.setattr("stoker.engine.leases.LEASE_SECONDS", 0.06)
 
     async def body(engine, journal):
         first = await engine.start(
@@ -192,7 +192,7 @@ def test_a_lease_that_was_not_released_is_released_later(
             plan({"id": "y", "command": "true", "locks": ["L"]}), options=options
         )
         assert (await second.wait()).status == "succeeded"
-        assert not engine._unreleased
+        assert not engine._leases._unreleased
 
     drive(body)
 

@@ -193,7 +193,7 @@ def test_connections_notice_a_peer_that_vanished(postgres_url):
 @pytest.mark.parametrize("local", [True, False])
 def test_an_engine_that_cannot_renew_stops_before_others_take_over(tmp_path, monkeypatch, local):
     from stoker.api import Engine, build
-    from stoker.engine import engine as module
+    from stoker.engine import leases as module
     from stoker.journal.base import JournalError
     from stoker.steps.registry import kinds
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stoker.api import build
-from stoker.engine import engine as engine_module
+from stoker.engine import leases as leases_module
 from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.journal import postgres_connection
@@ -89,7 +89,7 @@ def test_a_connection_that_fell_silent_is_given_up_and_the_work_done_by_another(
 def test_a_run_stuck_in_a_commit_ends_its_processes_when_its_lease_runs_out(
     postgres_url, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(engine_module, "_RELEASE_SEC", 0.1)
+    monkeypatch.setattr(leases_module, "_RELEASE_SEC", 0.1)
     monkeypatch.setattr(postgres_connection, "_CLOSE_SEC", 0.1)
     gate = tmp_path / "gate"
     os.mkfifo(gate)
@@ -125,7 +125,7 @@ def test_a_run_stuck_in_a_commit_ends_its_processes_when_its_lease_runs_out(
                 await asyncio.wait_for(committing.wait(), 60)
                 assert look(pids["goes-on"]) is not None
                 # The bound that `_renew` sets, without waiting for it.
-                handle.run.fence(engine_module._unrenewed(handle.run_id, journal))
+                handle.run.fence(leases_module.unrenewed(handle.run_id, journal))
                 with pytest.raises(JournalError, match="could not be renewed in time"):
                     await asyncio.wait_for(handle.wait(), 60)
                 assert look(pids["goes-on"]) is None
@@ -135,7 +135,7 @@ def test_a_run_stuck_in_a_commit_ends_its_processes_when_its_lease_runs_out(
 
 
 def test_a_renewal_that_is_not_answered_is_bounded(postgres_url, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "_RELEASE_SEC", 0.1)
+    monkeypatch.setattr(leases_module, "_RELEASE_SEC", 0.1)
     monkeypatch.setattr(postgres_connection, "_CLOSE_SEC", 0.1)
 
     async def main():
@@ -148,9 +148,9 @@ def test_a_renewal_that_is_not_answered_is_bounded(postgres_url, tmp_path, monke
             with stopped(*server_pids(postgres_url)):
                 engine._renewal.cancel()
                 await asyncio.wait([engine._renewal])
-                monkeypatch.setattr(engine_module, "LEASE_SECONDS", 0.06)
-                monkeypatch.setattr(engine_module, "_FENCE_SEC", 0.05)
-                engine._renewal = engine._tasks.create_task(engine._renew())
+                monkeypatch.setattr(leases_module, "LEASE_SECONDS", 0.06)
+                monkeypatch.setattr(leases_module, "_FENCE_SEC", 0.05)
+                engine._renewal = engine._tasks.create_task(engine._leases.keep())
                 with pytest.raises(JournalError, match="could not be renewed in time"):
                     await asyncio.wait_for(handle.wait(), 60)
                 await journal.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -28,6 +28,7 @@ from stoker.engine.handle import RunHandle
 from stoker.engine.kept import keep
 from stoker.engine.kinds import Kind, Opener
 from stoker.engine.launch import Launcher
+from stoker.engine.leases import Leases
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
 from stoker.engine.nested import end_abandoned, run_nested
@@ -37,14 +38,7 @@ from stoker.engine.registry import kind_of
 from stoker.engine.run import Outcome, Run
 from stoker.engine.state import RunState
 from stoker.engine.uptodate import Fingerprints
-from stoker.journal.base import (
-    LEASE_SECONDS,
-    Journal,
-    JournalError,
-    Lease,
-    LeaseLost,
-    RunOver,
-)
+from stoker.journal.base import Journal, Lease, RunOver
 from stoker.journal.identity import current_engine
 from stoker.log import get_logger
 from stoker.plan.errors import PlanError, problem
@@ -59,12 +53,6 @@ from stoker.process.tree import end_all, marked
 T = TypeVar("T")
 
 log = get_logger(__name__)
-
-_FENCE_SEC = LEASE_SECONDS - 5
-"""How long after its last renewal a lease is relied upon; what is left of it is for
-processes to end in."""
-_RELEASE_SEC = 5.0
-"""How long giving a lease back over the network may take; it runs out by itself."""
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 
@@ -99,8 +87,7 @@ class Engine:
         self._max_log_bytes = max_log_bytes
         self._runs: dict[str, RunHandle] = {}
         """Those that are being driven."""
-        self._unreleased: dict[str, Lease] = {}
-        """Leases that the journal could not take back when their runs ended here."""
+        self._leases = Leases(journal, self._identity, self._runs)
         self._shared: dict[Opener[Any], asyncio.Future[Any]] = {}
         self._observers = observers
         self._observe: list[Callable[[RunHandle], None]] = []
@@ -124,7 +111,7 @@ class Engine:
             self._observe.append(await self._stack.enter_async_context(opener(self)))
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         await self._stack.enter_async_context(self.journal.inbox(self._identity, self._wake_all))
-        self._renewal = self._tasks.create_task(self._renew())
+        self._renewal = self._tasks.create_task(self._leases.keep())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -168,11 +155,11 @@ class Engine:
         # What can fail, before it exists.
         launcher = self._launcher(state, resolved, options, secrets)
         await self.journal.create_run(created)
-        lease = await self.journal.acquire(created.run_id, self._identity)
+        lease = await self._leases.take(created.run_id)
         try:
             return await self._launch(state, lease, launcher, resolved, options, park=park)
         except BaseException:
-            await self._release(lease)
+            await self._leases.give_back(lease)
             raise
 
     async def resume(
@@ -228,9 +215,7 @@ class Engine:
         row = await self.journal.run(run_id)
         if steps is None:
             _refuse_if_over(run_id, row.status)
-        if unreleased := self._unreleased.get(run_id):
-            await self._release(unreleased)
-        lease = await self.journal.acquire(run_id, self._identity)
+        lease = await self._leases.take(run_id)
         try:
             plan = await stored_plan(self.journal, run_id)
             options = msgspec.convert(row.options, RunOptions)
@@ -257,7 +242,7 @@ class Engine:
                 state, lease, launcher, resolved, options, park=park, more=more, by=by
             )
         except BaseException:
-            await self._release(lease)
+            await self._leases.give_back(lease)
             raise
 
     run = start
@@ -377,22 +362,9 @@ class Engine:
         finally:
             del self._runs[run_id]
             try:
-                await self._release(run.lease)
+                await self._leases.give_back(run.lease)
             finally:
                 handle.end(ended)
-
-    async def _release(self, lease: Lease) -> None:
-        """Give a lease back; if the journal fails, it is tried again with every renewal, and
-        before the next resume."""
-        self._unreleased[lease.run_id] = lease
-        try:
-            async with asyncio.timeout(None if self.journal.local else _RELEASE_SEC):
-                await self.journal.release(lease)
-        except (JournalError, TimeoutError) as error:
-            log.warning("lease not released", run_id=lease.run_id, error=str(error))
-        else:
-            if self._unreleased.get(lease.run_id) is lease:  # not a later one
-                del self._unreleased[lease.run_id]
 
     async def _end_survivors(self, state: RunState) -> None:
         """End processes a dead engine left behind, but for those that are to be adopted."""
@@ -428,46 +400,6 @@ class Engine:
     def _wake_all(self) -> None:
         for handle in self._runs.values():
             handle.run.look_at_inbox()
-
-    async def _renew(self) -> None:
-        """Keep the leases; a run whose lease is lost stops. Where others judge by the lease,
-        all runs stop before it runs out unrenewed, whatever they wait for."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _FENCE_SEC
-        while True:
-            await asyncio.sleep(min(LEASE_SECONDS / 3, until - loop.time()))
-            asked = loop.time()
-            leases = [handle.run.lease for handle in self._runs.values()]
-            try:
-                async with asyncio.timeout_at(None if self.journal.local else until):
-                    lost = await self.journal.renew(leases)
-            except (JournalError, TimeoutError) as error:
-                log.warning("leases not renewed", error=str(error))
-            else:
-                until = asked + _FENCE_SEC
-                for lease in lost:
-                    log.error("lease lost", run_id=lease.run_id)
-                    if handle := self._runs.get(lease.run_id):
-                        handle.run.fence(
-                            LeaseLost(f"run {lease.run_id}: another engine has taken it over")
-                        )
-            if loop.time() >= until:
-                until = loop.time() + _FENCE_SEC
-                if not self.journal.local:
-                    for run_id, handle in self._runs.items():
-                        handle.run.fence(_unrenewed(run_id, self.journal))
-            self._wake_all()  # a notification may be lost with a connection
-            with suppress(TimeoutError):  # then renewing comes first
-                async with asyncio.timeout_at(None if self.journal.local else until):
-                    for lease in list(self._unreleased.values()):
-                        await self._release(lease)
-
-
-def _unrenewed(run_id: str, journal: Journal) -> JournalError:
-    return JournalError(
-        f"run {run_id}: its lease could not be renewed in time in {journal.location}; it was "
-        "stopped before another engine may take it over"
-    )
 
 
 def _refuse_if_over(run_id: str, status: str) -> None:
