@@ -29,9 +29,20 @@ def plain(value):
         return {{name: plain(item) for name, item in value.items()}}
     return value
 
+if sys.argv[0].endswith(".exe"):  # started from within WSL, it has what WSLENV names
+    names = [name.partition("/")[0] for name in os.environ.get("WSLENV", "").split(":")]
+    for name in set(os.environ).difference(names):
+        del os.environ[name]
 argv = sys.argv[1:]
-assert argv[-2] == "-EncodedCommand"
-wrapper = base64.b64decode(argv[-1]).decode("utf-16-le")
+values = {{"-NoLogo": None, "-NoProfile": None, "-NonInteractive": None,
+    "-ExecutionPolicy": ("Bypass", "Unrestricted", "RemoteSigned", "AllSigned", "Restricted"),
+    "-OutputFormat": ("Text", "XML")}}
+rest = argv[:]
+while (option := rest.pop(0)) != "-EncodedCommand":
+    if option not in values or (values[option] and rest.pop(0) not in values[option]):
+        sys.exit(64)  # and prints how it is used
+[encoded] = rest
+wrapper = base64.b64decode(encoded, validate=True).decode("utf-16-le")
 request = json.loads(os.environ["STOKER_POWERSHELL"])
 path = plain(request.get("file"))
 script = open(path).read() if path else plain(request["script"])
@@ -41,7 +52,8 @@ with open(os.environ["STOKER_POWERSHELL_ERRORS"], "a") as errors:
         errors.write(json.dumps({{"message": message, "line": 7}}) + "\\n")
         print(message, file=sys.stderr)
 named, positional = plain(request["named"]), plain(request["positional"])
-print(json.dumps([argv[:-1], named, positional, wrapper]))
+given = {{name: value for name, value in os.environ.items() if name in play.get("env", ())}}
+print(json.dumps([argv[:-1], named, positional, wrapper, given]))
 sys.exit(play.get("exit", 0))
 """
 
@@ -58,8 +70,7 @@ def pwsh(carry, tmp_path):
 
 
 def played(outcome):
-    argv, named, positional, wrapper = json.loads(outcome.out)
-    return argv, named, positional, wrapper
+    return json.loads(outcome.out)
 
 
 def test_arguments_arrive_as_values_and_the_wrapper_is_always_the_same(carry, pwsh):
@@ -70,7 +81,7 @@ def test_arguments_arrive_as_values_and_the_wrapper_is_always_the_same(carry, pw
         args={"-TargetBranch": "main", "Names": hostile, "-Force": None, "-No": False, "N": 3},
     )
     assert outcome.result.error is None
-    argv, named, positional, wrapper = played(outcome)
+    argv, named, positional, wrapper, _ = played(outcome)
     assert named == {"TargetBranch": "main", "Names": hostile, "Force": True, "No": False, "N": 3}
     assert positional == []
     assert {"-NoProfile", "-NonInteractive"} <= set(argv)
@@ -113,8 +124,32 @@ def test_errors_that_do_not_fail_the_step(carry, pwsh):
 
 
 def test_the_shell_that_is_there_is_used(carry, pwsh):
-    pwsh.rename(pwsh.with_name("powershell.exe"))
+    pwsh.rename(pwsh.with_name("powershell"))
     assert carry("powershell", script="{}").result.error is None
+
+
+def test_across_the_border_of_wsl_a_step_has_its_variables(carry, pwsh, monkeypatch):
+    pwsh.rename(pwsh.with_name("powershell.exe"))
+    monkeypatch.setenv("OF_THE_SYSTEM", "x")
+    carry.env |= {
+        "OF_THE_SYSTEM": "x",
+        "OF_THE_PLAN": "1",
+        "STOKER_INPUT_N": "3",
+        "STOKER_INPUT_BIG_FILE": "/big",
+        "STOKER_EXTEND": "/extend",
+        "WSLENV": "OWN/p",
+    }
+    names = [*carry.env, "OWN"]
+    given = played(carry("powershell", script=json.dumps({"env": names})))[-1]
+    assert given.keys() == {
+        "OF_THE_PLAN", "STOKER_INPUT_N", "STOKER_INPUT_BIG_FILE", "STOKER_EXTEND", "STOKER_OUTPUT",
+        "HOME",
+    }  # fmt: skip
+    shared = module._across(carry.env | {"STOKER_POWERSHELL_ERRORS": "/e"}).split(":")
+    assert {name for name in shared if name.endswith("/p")} == {
+        "OWN/p", "STOKER_OUTPUT/p", "STOKER_EXTEND/p", "STOKER_INPUT_BIG_FILE/p",
+        "STOKER_POWERSHELL_ERRORS/p",
+    }  # fmt: skip
 
 
 def test_a_chosen_shell(carry, pwsh):

@@ -10,7 +10,9 @@ $ProgressPreference = 'SilentlyContinue'
 # Newer versions could turn a native command's exit code into a terminating error; here the
 # code itself counts, in every version alike.
 $PSNativeCommandUseErrorActionPreference = $false
-$OutputEncoding = [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false
+$OutputEncoding = New-Object System.Text.UTF8Encoding $false
+try { [Console]::OutputEncoding = $OutputEncoding } catch { }  # Windows, without a console
+if ($PSStyle) { $PSStyle.OutputRendering = 'PlainText' }  # a log is no terminal
 
 function ConvertFrom-StokerValue($Value) {
     if ($Value -is [string]) { return $Value.Substring(1) }

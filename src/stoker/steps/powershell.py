@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,7 @@ SHELLS: Final = ("pwsh", "powershell", "powershell.exe")
 
 _OPTIONS: Final = ("-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass")
 _TAIL: Final = 64 * 1024
+_PATHS: Final = re.compile(r"STOKER_(OUTPUT|EXTEND|POWERSHELL_ERRORS|INPUT_.*_FILE)")
 
 
 class PowerShell(Definition, frozen=True):
@@ -85,9 +88,8 @@ class PowerShellKind(BaseKind[PowerShell]):
             "STOKER_POWERSHELL": request,
             "STOKER_POWERSHELL_ERRORS": str(errors),
         }
-        if shell.endswith(".exe"):  # across the border of WSL, variables pass by this list
-            shared = "STOKER_POWERSHELL:STOKER_POWERSHELL_ERRORS/p:STOKER_OUTPUT/p"
-            env["WSLENV"] = ":".join(filter(None, (env.get("WSLENV"), shared)))
+        if shell.endswith(".exe"):
+            env["WSLENV"] = _across(env)
         wrapper = Path(__file__).with_suffix(".ps1").read_text(encoding="utf-8")
         encoded = b64encode(wrapper.encode("utf-16-le")).decode()
         # Without -OutputFormat an encoded command's errors are written as XML.
@@ -95,6 +97,16 @@ class PowerShellKind(BaseKind[PowerShell]):
         return ProcessWork(
             spec=attempt.process(argv, env=env), result=lambda exit_: _result(exit_, errors)
         )
+
+
+def _across(env: Mapping[str, str]) -> str:
+    """Names of the variables that pass the border of WSL: those that are the step's own.
+    What ends in `/p` is a path, and is translated."""
+    names = [env["WSLENV"]] if env.get("WSLENV") else []
+    for name, value in env.items():
+        if name not in ("PATH", "WSLENV") and os.environ.get(name) != value:
+            names.append(name + ("/p" if _PATHS.fullmatch(name) else ""))
+    return ":".join(names)
 
 
 def _request(definition: PowerShell) -> dict[str, Any]:
