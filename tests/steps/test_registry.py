@@ -91,7 +91,7 @@ def test_unknown_kinds():
 
 
 def test_another_package_adds_a_kind(tmp_path):
-    """A real package, built and installed by pip, used in a fresh interpreter."""
+    """A real package, built and installed by pip, whose kind the command line then knows."""
     project, site = tmp_path / "project", tmp_path / "site"
     (project / "greet_steps").mkdir(parents=True)
     (project / "greet_steps/__init__.py").write_text("")
@@ -107,21 +107,24 @@ def test_another_package_adds_a_kind(tmp_path):
         check=True,
         capture_output=True,
     )
-    code = (
-        "import json, msgspec\n"
-        "from stoker.steps.registry import kinds\n"
-        "kind = kinds()['greet']\n"
-        "definition = msgspec.convert({'who': 'world'}, kind.definition)\n"
-        "print(json.dumps([kind.name, definition.who, 'greet' in list(kinds())]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": f"{SOURCE}:{site}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == ["greet", "world", True]
+
+    def stoker(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "stoker.cli", *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{SOURCE}:{site}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    plan = tmp_path / "plan.json"
+    for who, status in (("world", 0), ("", 2)):
+        step = {"id": "a", "step_def": {"type": "greet", "who": who}}
+        plan.write_text(json.dumps({"plan_id": "p", "steps": [step]}))
+        assert [stoker(verb, plan.name).returncode for verb in ("validate", "run")] == [status] * 2
+    assert stoker("logs", "last").stdout == "a | hello world\n"
+    assert "step_def.greet" in json.loads(stoker("schema").stdout)["$defs"]
 
 
 def test_a_kind_of_another_package_is_carried_out(tmp_path, monkeypatch, carry):
