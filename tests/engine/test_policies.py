@@ -1,5 +1,12 @@
 """What a failure means for the rest, by real runs."""
 
+import os
+
+import pytest
+
+from stoker.engine.policy import delay
+from stoker.plan.model import Globals, Plan, Retry, Step
+
 
 def test_steps_run_after_what_they_depend_on(execute):
     run = execute(
@@ -13,11 +20,12 @@ def test_steps_run_after_what_they_depend_on(execute):
     assert run.stdout("c") == "made\n"
 
 
-def test_abort_cancels_what_runs_and_skips_the_rest(execute):
+def test_abort_cancels_what_runs_and_skips_the_rest(execute, tmp_path, alive):
+    os.mkfifo(tmp_path / "up")
     run = execute(
         [
-            {"id": "long", "run": "sleep 60"},
-            {"id": "bad", "run": "exit 3"},
+            {"id": "long", "run": "(setsid sleep 300 & echo $! | tee pid > up); sleep 300"},
+            {"id": "bad", "run": "cat up; exit 3"},
             {"id": "after", "command": "true", "depends_on": ["long"]},
         ],
         globals={"max_concurrency": 2},
@@ -25,6 +33,7 @@ def test_abort_cancels_what_runs_and_skips_the_rest(execute):
     assert run.outcome.status == "failed"
     assert run.outcome.reason == "step 'bad' failed: exit code 3"
     assert run.statuses == {"long": "canceled", "bad": "failed", "after": "skipped"}
+    assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def test_skip_dependents_names_the_cause_and_the_rest_goes_on(execute):
@@ -169,6 +178,63 @@ def test_retries_are_attempts_with_logs_of_their_own(execute, tmp_path):
         (3, "succeeded"),
     ]
     assert run.stdout("flaky") == "3\n"
+
+
+def test_the_pause_before_a_retry_blocks_nobody(execute, until):
+    async def end(handle):
+        waiting = await until(handle, "step.waiting", "flaky")
+        assert (waiting.data["for"], waiting.data["delay_sec"]) == ("backoff", 1800)
+        await until(handle, "step.settled", "other")
+        await handle.cancel("seen enough")
+
+    run = execute(
+        [
+            {
+                "id": "flaky",
+                "command": "false",
+                "retries": 1,
+                "retry": {"delay_sec": 3600, "max_delay_sec": 1800, "jitter": 0},
+            },
+            {"id": "other", "command": "true"},
+        ],
+        end,
+        globals={"max_concurrency": 1},
+    )
+    assert run.statuses == {"flaky": "canceled", "other": "succeeded"}
+
+
+@pytest.mark.parametrize(
+    ("retry", "draw", "pauses"),
+    [
+        (Retry(delay_sec=2, jitter=0), 0.9, [2, 4, 8, 16]),
+        (Retry(delay_sec=2, backoff=1, jitter=0), 0.9, [2, 2, 2, 2]),
+        (Retry(delay_sec=2, backoff=10, max_delay_sec=30, jitter=0), 0.9, [2, 20, 30, 30]),
+        (Retry(delay_sec=2, jitter=0.5), 0.0, [1, 2, 4, 8]),
+        (Retry(delay_sec=2, jitter=0.5), 0.5, [2, 4, 8, 16]),
+        (Retry(delay_sec=2, jitter=1), 0.75, [3, 6, 12, 24]),
+        (Retry(), 0.9, [0, 0, 0, 0]),
+    ],
+)
+def test_pauses_grow_up_to_a_cap_and_are_moved_by_jitter(retry, draw, pauses):
+    assert [delay(retry, failures, draw) for failures in range(1, 5)] == pauses
+    grows = retry.delay_sec > 0 and retry.backoff > 1
+    assert delay(retry, 10_000, 0.5) == (retry.max_delay_sec if grows else pauses[0])
+
+
+def test_what_took_longest_before_goes_first(drive, options):
+    steps = tuple(Step(id=f"s{n}", run=f"sleep 0.{n}") for n in range(4))
+    plan = Plan(plan_id="p", globals=Globals(max_concurrency=1), steps=steps)
+
+    async def scenario(engine, journal):
+        orders = []
+        for _ in range(2):
+            run = await engine.start(plan, options=options)
+            assert (await run.wait()).status == "succeeded"
+            events = await journal.events(run.run_id)
+            orders.append([event.step for event in events if event.type == "attempt.starting"])
+        return orders
+
+    assert drive(scenario) == [["s0", "s1", "s2", "s3"], ["s3", "s2", "s1", "s0"]]
 
 
 def test_only_the_named_exit_codes_are_retried(execute):

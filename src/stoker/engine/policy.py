@@ -22,8 +22,8 @@ def delay(retry: Retry, failures: int, draw: float) -> float:
     """
     try:
         grown = retry.delay_sec * retry.backoff ** (failures - 1)
-    except OverflowError:  # long past the cap
-        grown = retry.max_delay_sec
+    except OverflowError:  # long past the cap, if there is anything to grow
+        grown = retry.max_delay_sec if retry.delay_sec else 0.0
     base = min(grown, retry.max_delay_sec)
     return max(0.0, base * (1 + retry.jitter * (2 * draw - 1)))
 
