@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,3 +21,9 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def db(request) -> str:
+    """URL of a journal; empty for a directory's own."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""

@@ -22,12 +22,6 @@ STARTING = 0.2
 it does then."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def db(request) -> str:
-    """URL of a journal; empty for a directory's own."""
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-
-
 @pytest.fixture
 def victim(tmp_path, db):
     made = Victim(tmp_path, db=db)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 
 import pytest
@@ -15,7 +14,7 @@ from stoker.process.survivors import look
 
 
 @pytest.fixture
-def victim(tmp_path):
+def victim(tmp_path, db):
     """A run with a step that waits at a gate; `up` holds the pids of its processes."""
     gate = "echo $$ >> up; read line < gate"
     plan = {
@@ -26,7 +25,7 @@ def victim(tmp_path):
         ],
     }
     os.mkfifo(tmp_path / "gate")
-    made = Victim(tmp_path, plan)
+    made = Victim(tmp_path, plan, db)
     yield made
     made.close()
 
@@ -58,12 +57,9 @@ def test_a_run_that_is_being_run_is_refused_to_a_second_engine(victim):
 
 def forget(victim: Victim) -> None:
     """As if the engine ran on another machine and had not renewed its lease for long."""
-    database = sqlite3.connect(victim.journal)
-    ((engine,),) = database.execute("SELECT engine FROM runs").fetchall()
+    ((engine,),) = victim.query("SELECT engine FROM runs")
     engine = json.dumps({**json.loads(engine), "host": "elsewhere"})
-    with database:
-        database.execute("UPDATE runs SET engine = ?, lease_expires_at = 1", (engine,))
-    database.close()
+    victim.change(f"UPDATE runs SET engine = '{engine}', lease_expires_at = 1")
 
 
 def test_an_engine_that_slept_through_its_lease_does_nothing_more(victim):

@@ -178,6 +178,16 @@ class Victim:
         finally:
             database.close()
 
+    def change(self, sql: str) -> None:
+        """What no engine would write."""
+        if self.db:
+            asyncio.run(self._served(sql))
+            return
+        database = sqlite3.connect(self.journal)
+        with database:
+            database.execute(sql)
+        database.close()
+
     async def _served(self, sql: str) -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(self.db)
         try:
