@@ -90,6 +90,34 @@ def test_many_runs_in_one_engine_keep_to_its_width_and_to_their_own(drive, optio
     assert (most, each) == (3, 2)
 
 
+def test_what_happens_in_one_turn_is_one_transaction(drive, options):
+    steps = tuple(Step(id=f"s{number}", command="true") for number in range(6))
+    plan = Plan(plan_id="p", steps=steps, globals=Globals(max_concurrency=6))
+    batches = []
+
+    async def scenario(engine, journal):
+        commit = journal.commit_now
+
+        def counted(lease, events, **more):
+            batches.append(Counter(event.type for event in events))
+            commit(lease, events, **more)
+
+        journal.commit_now = counted
+        run = await engine.start(plan, options=options)
+        async for event in run.events():
+            if event.type == "attempt.starting":
+                # The loop stands still until all have ended.
+                for child in run.run._works._children.values():
+                    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+                break
+        assert (await run.wait()).status == "succeeded"
+
+    drive(scenario)
+    started, ended = batches
+    assert started["attempt.starting"] == 6
+    assert (ended["step.settled"], ended["run.settled"]) == (6, 1)
+
+
 def test_leaving_the_engine_suspends_and_a_resume_goes_on(drive, options, until, tmp_path):
     plan = Plan(
         plan_id="later",
