@@ -59,6 +59,7 @@ def mixed_plan(act: str) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     again = f"{act} 0.02; test $(grep -c 'end .*/again/' side) -ge 3"
     found = 'printf \'{"found": ["x", "y", "z"]}\' > $STOKER_OUTPUT'
+    added = json.dumps([step("added", 0.02, depends_on=["extends"])])
     gather = 'echo "$STOKER_INPUT_FOUND $STOKER_INPUT_A $STOKER_INPUT_EACH $STOKER_INPUT_KEPT'
     gather += ' $STOKER_INPUT_DEEP" > result'
     steps = [
@@ -81,6 +82,7 @@ def mixed_plan(act: str) -> tuple[dict[str, Any], dict[str, Any]]:
         step("kept0", 0.6, "kept=safe", on_interrupt="adopt"),
         step("kept1", 0.05, on_interrupt="adopt", depends_on=["quick2"]),
         {"id": "daemon", "run": f"{act} 0.05; {daemon}"},
+        {"id": "extends", "run": f"{act} 0; echo '{added}' > $STOKER_EXTEND"},
         {"id": "nested", "step_def": {"type": "plan", "path": "inner.json"}, "provides": ["deep"]},
         {
             "id": "gather",
@@ -270,6 +272,7 @@ class Victim:
             key: status for key, status in self.settlements().items() if status != "succeeded"
         }
         assert failed == {(RUN, "bad"): "failed"}
+        assert self.settlements()[RUN, "added"] == "succeeded"
         assert (self.directory / "result").read_text().strip() == RESULT
         for what in ("start", "end"):
             counts = Counter(step for _, step, _ in self.lines(what))

@@ -1,7 +1,8 @@
 -- Stoker's journal. Times are seconds since the Unix epoch (REAL); JSON is text.
--- `run_events` is the truth; `runs` and `step_attempts` are projected from it in the same
--- transaction. Foreign keys are declared for readers and for `stoker doctor`; they are not
--- enforced on the hot path, where the lease's fence proves that the run exists.
+-- `run_events` is the truth; `runs` and `step_attempts` are projected from it, the attempts a
+-- moment later: `runs.last_sequence` says how far. Foreign keys are declared for readers and for
+-- `stoker doctor`; they are not enforced on the hot path, where the lease's fence proves that
+-- the run exists.
 
 CREATE TABLE plans (
     digest       TEXT PRIMARY KEY,          -- of all that follows: a plan run often is kept once
