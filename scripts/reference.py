@@ -100,7 +100,9 @@ def _command(name: str) -> Iterator[tuple[str, ...]]:
     yield "argument", "meaning"
     yield ("---",) * 2
     for action in chosen._actions:
-        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
+        if action.help != argparse.SUPPRESS and not isinstance(
+            action, argparse._HelpAction | argparse._SubParsersAction
+        ):
             yield _cell(_usage(action)), _cell(action.help or "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -24,6 +25,19 @@ from stoker.project import locate
 def test_a_hint_names_the_journal_but_no_password(tmp_path, db, shown):
     context = Context(Output({}), db=db, cwd=tmp_path, environment={})
     assert context.hint("show", "r") == shown
+
+
+@pytest.mark.parametrize(("durability", "mode"), [("process", 1), ("power", 2)])
+def test_a_journal_is_as_durable_as_when_the_run_was_begun(project, durability, mode):
+    plan = project.plan({"id": "a", "run": "true", "approval": {}})
+    assert project.run("run", plan, "--durability", durability).returncode == 3
+    context = Context(Output({}), cwd=project.directory, environment={})
+
+    async def synchronous() -> int:
+        async with context.journal_of("last") as journal:
+            return (await journal._fetch("PRAGMA synchronous"))[0][0]
+
+    assert asyncio.run(synchronous()) == mode
 
 
 def place(cwd):

@@ -41,7 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Say it, and go on with the run here if nobody drives it."""
-    async with context.journal() as journal:
+    async with context.journal_of(args.run) as journal:
         row = await find_open(context, journal, args.run)
         done = f"run {row.run_id} goes on"
         given = {name: getattr(args, name, None) for name in ("step", "outcome", "comment")}

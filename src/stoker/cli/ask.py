@@ -141,6 +141,7 @@ async def go_on(
         journal,
         lambda engine: engine.resume(row.run_id, inputs=values, park=park),
         view,
+        resources=row.options.get("resources"),
         on_event=hear,
     )
     if refusals:

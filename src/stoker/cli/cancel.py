@@ -29,7 +29,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Ask the run's engine; a run that nobody drives is canceled here, or pauses later."""
     note, cancels = context.output.note, args.command == "cancel"
-    async with context.journal() as journal:
+    async with context.journal_of(args.run) as journal:
         row = await find_open(context, journal, args.run)
         reason = args.reason or (f"canceled by {person()}" if cancels else None)
         asked = await ask(journal, row, args.command, {"reason": reason}, by=person())

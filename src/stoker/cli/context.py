@@ -81,6 +81,18 @@ class Context:
             await journal.close()
 
     @asynccontextmanager
+    async def journal_of(self, name: str) -> AsyncIterator[Journal]:
+        """The journal, open to go on with a run: as durable as when that was begun. Raises
+        `JournalError`, `UsageError`."""
+        async with self.journal() as journal:
+            run = await self.find_run(journal, name)
+            if run.options.get("durability", "process") == "process":
+                yield journal
+                return
+        async with self.journal(durability="power") as journal:
+            yield journal
+
+    @asynccontextmanager
     async def journal_if_any(self) -> AsyncIterator[Journal | None]:
         """The journal, open; None if there is none yet. Raises `JournalError`."""
         if self.is_fresh():

@@ -41,9 +41,7 @@ async def detach(
     secrets = {
         given.variable(name): as_text(inputs[name]) for name in resolved.secrets & inputs.keys()
     }
-    words = ["resume", created.run_id, "--durability", args.durability, "--verbose"]
-    words += ["--wait"] if args.wait else []
-    words += [word for amount in args.resource for word in ("--resource", amount)]
+    words = ["resume", created.run_id, "--verbose", *(["--wait"] if args.wait else [])]
     log = directory / "engine.log"
     # By the environment, not as --db: a URL may hold a password.
     place = {"STOKER_DB": context.location} if args.db else {}

@@ -35,8 +35,8 @@ def add_inputs(parser: ArgumentParser) -> None:
     parser.add_argument("--inputs-file", metavar="FILE", help="inputs as a JSON or YAML map")
 
 
-def add_engine(parser: ArgumentParser) -> None:
-    """The options of what drives runs: how much there is, and how durable its journal is."""
+def add_resources(parser: ArgumentParser) -> None:
+    """The option that says how much there is."""
     parser.add_argument(
         "--resource",
         action="append",
@@ -44,6 +44,11 @@ def add_engine(parser: ArgumentParser) -> None:
         metavar="NAME=AMOUNT",
         help="capacity of a resource, such as gpu=2 or memory=8GiB",
     )
+
+
+def add_engine(parser: ArgumentParser) -> None:
+    """The options of what drives runs: how much there is, and how durable its journal is."""
+    add_resources(parser)
     parser.add_argument(
         "--durability",
         choices=("process", "power"),

@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Release the next batch, and drive it here if nobody does."""
-    async with context.journal() as journal:
+    async with context.journal_of(args.run) as journal:
         row = await find_open(context, journal, args.run)
         if not row.options.get("manual"):
             raise UsageError(

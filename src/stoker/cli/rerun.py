@@ -40,6 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--failed", action="store_true", help="from the steps that failed")
     parser.add_argument("--run-id", metavar="ID", help="id of the new run")
     given.add_inputs(parser)
+    given.add_resources(parser)
     add_progress(parser)
     parser.epilog = (
         "A new run of the same plan with the same inputs. Steps that succeeded, and that no step\n"
@@ -59,7 +60,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from stoker.engine.creation import new_run_id
     from stoker.engine.options import RunOptions
 
-    async with context.journal() as journal:
+    async with context.journal_of(args.run) as journal:
         row = await context.find_run(journal, args.run)
         if activity(row) in ("live", "remote"):
             raise UsageError(f"run {row.run_id} is still being run; cancel it or let it end first")
@@ -78,7 +79,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         inputs = {**row.inputs, **news}
         chosen = run_id(args) or new_run_id()
         options = msgspec.convert(row.options, RunOptions)
-        options = replace(options, served=None, request=None)
+        resources = {**options.resources, **given.amounts(args.resource)}
+        options = replace(options, served=None, request=None, resources=resources)
         context.output.note(
             f"reusing {len(reused)} of {plural(len(steps), 'step')} of run {row.run_id}"
         )
@@ -96,7 +98,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             )
 
         view = await choose_view(args, context, journal, row.plan_id, options.max_concurrency)
-        return await drive(context, journal, begin, view)
+        return await drive(context, journal, begin, view, resources=resources)
 
 
 def _again(args: argparse.Namespace, standing: Standing) -> list[str]:

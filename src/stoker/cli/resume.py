@@ -20,10 +20,7 @@ def register(parser: ArgumentParser) -> None:
     parser.add_argument("run_id", metavar="RUN", help="id of the run, its beginning, or 'last'")
     given.add_inputs(parser)
     add_progress(parser)
-    parser.add_argument("--resource", action="append", default=[], help=SUPPRESS)
-    parser.add_argument(
-        "--durability", choices=("process", "power"), default="process", help=SUPPRESS
-    )
+    given.add_resources(parser)
     parser.add_argument("--ready-fd", type=int, help=SUPPRESS)
     parser.epilog = (
         "examples:\n  stoker resume last\n  STOKER_INPUT_TOKEN=... stoker resume 2026 --wait\n\n"
@@ -39,7 +36,7 @@ async def run(args: Namespace, context: Context) -> int:
     from stoker.engine.lifecycle import RUN_OVER
     from stoker.engine.view import activity
 
-    async with context.journal(durability=args.durability) as journal:
+    async with context.journal_of(args.run_id) as journal:
         row = await context.find_run(journal, args.run_id)
         if row.status in RUN_OVER:
             reason = f": {printable(row.reason)}" if row.reason else ""
@@ -64,5 +61,5 @@ async def run(args: Namespace, context: Context) -> int:
                 tell_ready(args.ready_fd)
             return handle
 
-        resources = given.amounts(args.resource)
+        resources = {**row.options.get("resources", {}), **given.amounts(args.resource)}
         return await drive(context, journal, begin, view, resources=resources)

@@ -94,7 +94,7 @@ async def run_once(
                 plan, inputs=inputs, options=options, run_id=run_id(args), park=not args.wait
             )
 
-        return await drive(context, journal, begin, view, resources=given.amounts(args.resource))
+        return await drive(context, journal, begin, view, resources=options.resources)
 
 
 def run_options(args: Namespace, context: Context, loaded: LoadedPlan) -> RunOptions:
@@ -106,6 +106,8 @@ def run_options(args: Namespace, context: Context, loaded: LoadedPlan) -> RunOpt
         plan_dir=loaded.directory,
         max_concurrency=args.max_concurrency,
         manual=args.manual,
+        resources=given.amounts(args.resource),
+        durability=args.durability,
     )
 
 

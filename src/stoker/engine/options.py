@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -12,6 +14,10 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """`run.plan_dir`: the directory of the plan file, absolute; default: `cwd`."""
     max_concurrency: int | None = None
     """Steps at once; default: the plan's, else the number of processors."""
+    resources: dict[str, float | str] = {}
+    """Capacities of named resources that the run was begun with, for an engine of its own."""
+    durability: Literal["process", "power"] = "process"
+    """What the journal was to survive, for whoever opens it to go on."""
     secrets: tuple[str, ...] = ()
     """Names of the secret inputs that were given, and must be given again to resume; in a nested
     run also of those that hold a secret of its parent's."""

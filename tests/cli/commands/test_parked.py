@@ -106,6 +106,25 @@ def test_a_person_settles_a_quarantined_step(stoker):
     assert stoker.statuses() == {"pay": "succeeded", "after": "succeeded"}
 
 
+def test_what_there_is_of_a_resource_is_remembered(stoker):
+    run_id = stoker.run_id
+    stoker.plan(
+        {"id": "ask", "run": "true", "approval": {"prompt": "Now?"}},
+        {"id": "ask-again", "run": "true", "approval": {}, "depends_on": ["ask"]},
+        {"id": "train", "run": "false", "resources": {"gpu": 2}, "depends_on": ["ask-again"]},
+    )
+    stoker("run", "plan.json", "--run-id", run_id, "--resource", "gpu=2", status=3)
+    stoker("approve", run_id, "ask", status=3)
+    stoker("approve", run_id, "ask-again", "--no-resume")
+    resumed = stoker("resume", run_id, status=1).stdout
+    assert "train failed" in resumed
+    assert "exit code 1" in resumed
+    again = stoker("rerun", run_id, "--failed", "--resource", "gpu=1", status=1).stdout
+    assert "needs 2 of resource 'gpu', but there is only 1" in again
+    again = stoker("rerun", run_id, "--failed", "--run-id", f"{run_id}-2", status=1).stdout
+    assert "exit code 1" in again
+
+
 def test_a_manual_run_advances_batch_by_batch(stoker):
     run_id = stoker.run_id
     stoker.plan(
