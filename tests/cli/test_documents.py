@@ -183,7 +183,7 @@ def test_help_and_completion_cover_every_command(project) -> None:
 def test_bash_completes_commands_options_values_files_and_runs(project) -> None:
     project.run("run", project.plan({"id": "a", "run": "true"}), "--run-id", "nightly")
     script = f"""{project.run("completion", "bash").stdout}
-        stoker() {{ {sys.executable} -m stoker.cli "$@"; }}
+        stoker() {{ {sys.executable} -m stoker "$@"; }}
         while read -ra COMP_WORDS; do
             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) COMPREPLY=()
             _shtab_stoker stoker "${{COMP_WORDS[COMP_CWORD]}}"

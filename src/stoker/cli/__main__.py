@@ -1,4 +1,4 @@
-"""`python -m stoker.cli`, where the console script is not on the path."""
+"""`python -m stoker.cli`: the same as `python -m stoker`."""
 
 import sys
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from stoker.cli import given
 from stoker.cli.ask import add_run
-from stoker.cli.context import Context
+from stoker.cli.context import Context, UsageError
 from stoker.cli.exit_codes import SUCCEEDED
 from stoker.cli.log_printer import LogPrinter
 from stoker.cli.output import plural
@@ -55,7 +55,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
-    """Print or follow the logs of a run's steps."""
+    """Print or follow the logs of a run's steps. Raises `UsageError`."""
     output = context.output
     async with context.journal() as journal:
         row = await context.find_run(journal, args.run)
@@ -80,6 +80,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
                 with one_error():
                     await follower.run(journal, first)
             else:
+                if not first and args.attempt is not None:
+                    raise UsageError(_nothing(standing, args))
                 for attempt in first:
                     await printer.print(attempt)
                 if not first:
@@ -178,7 +180,8 @@ def _attempts(standing: Standing, steps: set[str], number: int | None) -> list[A
 
 def _nothing(standing: Standing, args: argparse.Namespace) -> str:
     if args.step is None:
-        return f"no step of run {standing.row.run_id} has started"
+        has = "has started" if args.attempt is None else f"has an attempt {args.attempt}"
+        return f"no step of run {standing.row.run_id} {has}"
     state = standing.state[args.step]
     if args.attempt is not None and state.number:
         return (

@@ -103,7 +103,8 @@ def test_a_follower_sees_all_attempts_of_a_step(stoker):
     assert running.wait(60) == 0
     assert follower.stdout.read() == "fail\ntry\npass\n"
     assert stoker("logs", run_id, "flaky", "--attempt", "1").stdout == "try\nfail\n"
-    assert "has 2 attempts" in stoker("logs", run_id, "flaky", "--attempt", "3").stderr
+    assert "has 2 attempts" in stoker("logs", run_id, "flaky", "--attempt", "3", status=2).stderr
+    assert "no step of" in stoker("logs", run_id, "--attempt", "3", status=2).stderr
 
 
 def test_a_run_whose_engine_was_killed(stoker):
