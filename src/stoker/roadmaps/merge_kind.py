@@ -16,28 +16,17 @@ from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.checking import check
 from stoker.roadmaps.tries import tokens
-from stoker.roadmaps.unit import Job, Unit
-from stoker.steps.kind import BaseKind, Definition
+from stoker.roadmaps.try_plan import Frame
+from stoker.steps.kind import BaseKind
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.message import Trailers
 
 
-class Merge(Definition, frozen=True):
+class Merge(Frame, frozen=True, kw_only=True):
     """What is to be merged."""
 
-    job: Job
-    unit: Unit
-    base: str
-    """The commit the work began from."""
     work: str
     """The commit that was verified."""
-    token: str
-    """Of the try: it is merged once, however often it is gone on with."""
-    run: str
-    """The roadmap's."""
-    step: str
-    last: bool = False
-    """There is no other try."""
 
 
 class MergeKind(BaseKind[Merge]):

@@ -14,7 +14,7 @@ from stoker.roadmaps.parts import parts_of
 from stoker.steps.kind import BaseKind
 
 
-class Split(try_plan.Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Split(try_plan.Frame, frozen=True, kw_only=True):
     """A try whose task is to be divided."""
 
     said: str

@@ -12,7 +12,7 @@ from pathlib import Path
 from stoker.engine.creation import nested_run_id, stored_plan
 from stoker.engine.kinds import Attempt, Result, StepFailed, Work
 from stoker.journal.base import UnknownRun
-from stoker.plan.model import InterruptPolicy, Plan, Step
+from stoker.plan.model import Plan, Step
 from stoker.roadmaps import integration, knowledge, needs, tries
 from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
@@ -26,27 +26,23 @@ from stoker.roadmaps.tries import Next, Reviewed, Try
 from stoker.roadmaps.try_plan import Frame, try_plan
 from stoker.roadmaps.unit import Unit
 from stoker.roadmaps.writeback import decided_by_hand, take_up, write_back
+from stoker.steps.kind import BaseKind
 from stoker.together import both
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.repository import Repository
 
 
-class RoadmapTaskKind:
+class RoadmapTaskKind(BaseKind[Planned]):
     """Outputs: `status` (`done`, or `done-unverified` with the `reason`), `commit`, `files`,
     `tries`, `tokens`, `cost_usd`, `unmarked` (why tasks are not ticked)."""
 
     name = "roadmap-task"
     definition = Planned
-    on_interrupt: InterruptPolicy = "adopt"
-    takes_slot = True
+    on_interrupt = "adopt"
 
     def check(self, step: Step, definition: Planned) -> list[str]:
         """It has tasks."""
         return [] if definition.tasks else ["tasks: expected a task, found none"]
-
-    def tool(self, step: Step, definition: Planned) -> str:
-        """Its name."""
-        return self.name
 
     def start(self, step: Step, definition: Planned, attempt: Attempt) -> Work:
         """One try."""

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from stoker.plan.literally import literally, written
 from stoker.plan.loader import loads
@@ -39,25 +38,26 @@ from stoker.roadmaps.tries import (
     Reviewed,
 )
 from stoker.roadmaps.unit import Job, Unit
+from stoker.steps.kind import Definition
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class Frame(Definition, frozen=True, omit_defaults=True):
     """What the steps of a try have in common."""
 
     job: Job
     unit: Unit
     base: str
-    """The commit its worktree was cut from."""
+    """The commit that its worktree was cut from, and the work begins from."""
     run: str
     """The roadmap's."""
     step: str
     """Which it is a try of."""
     token: str
-    """The same whenever this try is gone on with."""
+    """Of the try: it is merged once, however often it is gone on with."""
     last: bool
     """If it fails, there is no other."""
-    pending: dict[str, tuple[str, ...]] | None
-    """See `roadmap-verify`."""
+    pending: dict[str, tuple[str, ...]] | None = None
+    """Files that other tasks, by their ids, are still to make; None: nothing is suggested."""
 
 
 def try_plan(frame: Frame, next_: Next, *, cwd: str, prompt: str, rest: str, kinds: Kinds) -> Plan:
@@ -73,7 +73,7 @@ def try_plan(frame: Frame, next_: Next, *, cwd: str, prompt: str, rest: str, kin
         steps.append(step(SPLIT, told, provides=["summary"], **_limit(said)))
         split = {
             "type": "roadmap-split",
-            **written(msgspec.to_builtins(frame)),
+            **_told(frame),
             "said": f"${{{{ prev.{SPLIT}.outputs.summary }}}}",
             "prompt": written(rest),
         }
@@ -111,7 +111,7 @@ def _parts(
     frame: Frame, parts: Sequence[Part], done: int, first: str, rest: str
 ) -> list[dict[str, Any]]:
     """Each part that is not done: its agent, and its verification against the part before."""
-    said, work = frame.unit.options, _work(frame)
+    said, work = frame.unit.options, {**_told(frame), "pending": None}
     steps: list[dict[str, Any]] = []
     good, base = "true", work["base"]
     for number in range(done + 1, len(parts) + 1):
@@ -135,9 +135,7 @@ def _parts(
 
 def _verified(frame: Frame, good: str) -> list[dict[str, Any]]:
     """What is made of the work in the worktree, if all is `good`: verified, and what follows."""
-    verify: dict[str, Any] = {"type": "roadmap-verify", **_work(frame)}
-    if frame.pending is not None:
-        verify["pending"] = written(frame.pending)
+    verify = {"type": "roadmap-verify", **_told(frame)}
     verified = step(VERIFY, verify, condition=good, provides=["verdict"])
     return [verified, *_ending(frame, f"{good} && prev.{VERIFY}.outputs.verdict != 'failed'", None)]
 
@@ -165,18 +163,17 @@ def _ending(frame: Frame, good: str, reviewed: Reviewed | None) -> list[dict[str
         steps.append(step(REVIEW, review, condition=good))
     merge = {
         "type": "roadmap-merge",
-        **_work(frame),
+        **_told(frame),
+        "pending": None,
         "work": reviewed.commit if reviewed else f"${{{{ prev.{VERIFY}.outputs.commit }}}}",
-        "token": written(frame.token),
-        "step": written(frame.step),
     }
     steps.append(step(MERGE, merge, condition=good, provides=["checkpoint"]))
     return steps
 
 
-def _work(frame: Frame) -> dict[str, Any]:
-    """What verifying and merging are told."""
-    fields = {name: getattr(frame, name) for name in ("job", "unit", "base", "run", "last")}
+def _told(frame: Frame) -> dict[str, Any]:
+    """What is of the frame in a step, of that of a divided task, too, which has more."""
+    fields = {name: getattr(frame, name) for name in Frame.__struct_fields__}
     found: dict[str, Any] = written(msgspec.to_builtins(fields))
     return found
 

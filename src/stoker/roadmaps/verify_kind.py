@@ -10,8 +10,8 @@ from stoker.roadmaps import integration
 from stoker.roadmaps.bench import opened
 from stoker.roadmaps.checking import check
 from stoker.roadmaps.suggest import Suggestion, suggest
-from stoker.roadmaps.unit import Job, Unit
-from stoker.steps.kind import BaseKind, Definition
+from stoker.roadmaps.try_plan import Frame
+from stoker.steps.kind import BaseKind
 from stoker.together import both
 from stoker.workspace.errors import WorkspaceError
 from stoker.workspace.worktree import Worktree
@@ -20,21 +20,11 @@ _MOST = 8
 """Suggestions of one try."""
 
 
-class Verify(Definition, frozen=True):
+class Verify(Frame, frozen=True):
     """What is verified, in the step's directory: a try's worktree."""
 
-    job: Job
-    unit: Unit
-    base: str
-    """The commit the worktree was cut from."""
-    run: str
-    """The roadmap's."""
-    last: bool = False
-    """There is no other try."""
     goes_on: bool = False
     """Another agent works in the worktree after this."""
-    pending: dict[str, tuple[str, ...]] | None = None
-    """Files that other tasks, by their ids, are still to make; None: nothing is suggested."""
 
 
 class VerifyKind(BaseKind[Verify]):
