@@ -21,6 +21,7 @@ from stoker.roadmaps.claims import holder
 from stoker.roadmaps.differing import Differing, differing
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.format import NotReadable, Reading
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.order import Placed
 from stoker.roadmaps.settings import Settings
 from stoker.roadmaps.unit import Job, Unit, family, is_open
@@ -80,7 +81,7 @@ async def prepare(
         message = f"{root}: expected a commit to begin from, found none (git add, git commit)"
         raise PlanError([Problem(message=message)])
     chosen = settings.load(state / settings.FILE, over)
-    name = integration.slug(roadmap.title or file.stem)
+    name = slug(roadmap.title or file.stem, "roadmap")
     branch = chosen.branch or f"roadmap/{name}"
     base, notes = await _base(repository, branch, head)
     job = Job(

@@ -34,9 +34,10 @@ class Names:
         return found
 
 
-def slug(text: str) -> str:
-    """A short id out of a heading."""
-    return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")[:40].rstrip("-") or "part"
+def slug(text: str, default: str = "part") -> str:
+    """A short id, or a part of a branch's name, out of a heading; `default` if it has neither
+    letters nor digits."""
+    return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")[:40].rstrip("-") or default
 
 
 def fingerprint(title: str, ancestry: Iterable[str] = (), detail: str = "") -> str:

@@ -6,7 +6,6 @@ What a try changed is what git says of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.unit import Job
 from stoker.together import both
 from stoker.workspace import creation, locks, merge, refs, removal, snapshot
@@ -32,15 +32,9 @@ from stoker.workspace.spares import Spares
 from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree, checked_out
 
-_SLUG = re.compile(r"[^a-z0-9]+")
 _DIFF_LIMIT = 24_000
 OURS = (".executor", ".stoker")
 """What says how work is verified and what is done: no agent's to write."""
-
-
-def slug(text: str) -> str:
-    """`text` as a part of a branch's name."""
-    return _SLUG.sub("-", text.lower()).strip("-")[:40].strip("-") or "roadmap"
 
 
 def place(state: Path, unit: str, run: str) -> tuple[Path, str]:

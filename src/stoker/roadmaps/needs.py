@@ -13,7 +13,7 @@ from stoker.engine.state import RunState
 from stoker.plan.errors import PlanError
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.document import Task
-from stoker.roadmaps.integration import slug
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.plan import needed
 from stoker.roadmaps.rollback import waiting
 from stoker.roadmaps.standing import is_unit, unit_of

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from stoker.roadmaps import integration
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.standing import RunStanding
 from stoker.workspace import creation
 from stoker.workspace.commit import commit
@@ -44,7 +45,7 @@ async def revert(
     """Revert the `commits` that are on the branch as one; the branch's commit then, and what it
     reverts. Done already for this `token`, nothing is done. Raises `MergeConflict` if what came
     later changed the same places: then nothing is changed; `WorktreeDirty`."""
-    name = integration.slug(f"rollback-{token}")
+    name = slug(f"rollback-{token}")
     path, temporary = state / "worktrees" / name, f"roadmap-try/{name}"
     async with integration.queue(repository, branch):
         log = ("log", "--first-parent", f"--format={_FORMAT}", f"refs/heads/{branch}")

@@ -18,6 +18,7 @@ from stoker.roadmaps.begun import Begun, Planned
 from stoker.roadmaps.bench import Bench, opened
 from stoker.roadmaps.budget import overspent, spent_on
 from stoker.roadmaps.differing import differing
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.plan import AGAIN
 from stoker.roadmaps.prompt import prompt
 from stoker.roadmaps.standing import said_of
@@ -258,7 +259,7 @@ class _Try:
             return Result(exit_code=AGAIN, error=f"{kind}: {why}" if last.category else why)
         error = f"{kind}: {next_.reason}"
         if self.unit.options.strategy == "branch_and_merge" and last.commit:
-            kept = f"{self.job.branch}-{integration.slug(self.unit.id)}"
+            kept = f"{self.job.branch}-{slug(self.unit.id)}"
             await self.repository.git.run("branch", "--force", "--", kept, last.commit)
             error += f" (its work is on the branch {kept})"
         await both(self._write(mark=False), self._leave(all_))

@@ -38,9 +38,10 @@ from stoker.plan.loader import loads
 from stoker.plan.model import Plan, Step
 from stoker.plan.template import render_value
 from stoker.plan.validate import Kinds
-from stoker.roadmaps import begin, integration
+from stoker.roadmaps import begin
 from stoker.roadmaps.begin import Prepared
 from stoker.roadmaps.checkpoint_kind import Ref
+from stoker.roadmaps.identity import slug
 from stoker.roadmaps.rollback import waiting
 from stoker.roadmaps.standing import standing
 
@@ -94,7 +95,7 @@ def read(file: Path) -> Workspace:
         raise PlanError([Problem(message=message)]) from error
     known, problems = set(found.project), []
     for name, project in found.project.items():
-        if not name or not set(name).isdisjoint(":/") or integration.slug(name) == "roadmap":
+        if not name or not set(name).isdisjoint(":/") or not slug(name, ""):
             problems.append(f"project {name!r}: expected a name with letters or digits, no : or /")
         unknown = sorted(set(project.depends_on) - known)
         problems += (f"project.{name}: there is no {one!r}" for one in unknown)
@@ -133,8 +134,8 @@ async def prepare(
     for name in workspace.line:
         project = workspace.project[name]
         said = {**workspace.settings, **project.settings, **over}
-        branch = said.pop("branch", f"roadmap/{integration.slug(name)}")
-        said["branch"] = f"roadmap-work/{integration.slug(name)}"
+        branch = said.pop("branch", f"roadmap/{slug(name)}")
+        said["branch"] = f"roadmap-work/{slug(name)}"
         own = [one.partition(":")[2] for one in only if one.startswith(f"{name}:")]
         if left is not None:
             said["max_tasks"] = max(1, left)
@@ -181,7 +182,7 @@ async def prepare(
         )
     for step in steps:
         step["on_failure"] = "skip_dependents"
-    plan = {"plan_id": f"roadmap-{integration.slug(file.stem)}", "steps": steps}
+    plan = {"plan_id": f"roadmap-{slug(file.stem, 'workspace')}", "steps": steps}
     return Ready(projects=ready, plan=loads(msgspec.json.encode(plan), kinds=kinds).plan)
 
 

@@ -57,6 +57,12 @@ def test_a_branch_of_that_name_with_somebody_s_work(shell: Shell) -> None:
     assert shell.log() == ["theirs", "executor(1.1.1): T1"]
 
 
+def test_a_title_in_any_script_is_the_branch_s_name(shell: Shell) -> None:
+    shell.begin(ROADMAP__md=plan("one").replace("# Plan", "# 計画 Élan"))
+    assert "on the branch roadmap/計画-élan: " in shell.roadmap("run", "ROADMAP.md", "-q")
+    assert shell.log("roadmap/計画-élan") == ["executor(1.1.1): T1"]
+
+
 def test_a_branch_that_is_in_the_way(shell: Shell) -> None:
     shell.begin(ROADMAP__md=plan("one"))
     git(shell.root, "branch", "roadmap")  # so that there can be none below it
