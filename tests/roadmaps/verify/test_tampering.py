@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 
 import pytest
@@ -79,6 +80,13 @@ def test_what_is_protected():
     )
     assert all(map(is_config, config))
     assert not any(map(is_config, ("pyproject.toml", "src/config.py")))
+
+
+def test_a_pyproject_is_restored_whole_where_tomlkit_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tomlkit", None)
+    before = b"[project]\nname = 'a'\n"
+    assert section_restored("pyproject.toml", before, b"[project]\nname = 'b'\n") == before
+    assert section_restored("setup.cfg", b"[a]\nb = 1\n", b"[a]\nb = 2\n") is None
 
 
 def test_only_what_configures_tests_is_restored():

@@ -180,11 +180,10 @@ def _governs(config: str, tests: Iterable[str]) -> bool:
 
 
 def section_restored(path: str, before: bytes | None, now: bytes) -> bytes | None:
-    """`now` with the part that configures tests as `before`; None: it is no other."""
-    import tomlkit
-
+    """`now` with the part that configures tests as `before`; None: it is no other. All of a
+    `pyproject.toml` is as before where tomlkit is not installed, which comes with an extra."""
     name = PurePosixPath(path).name
-    read: Callable[[str], Any] = {"pyproject.toml": tomlkit.parse, "setup.cfg": _cfg}.get(
+    read: Callable[[str], Any] = {"pyproject.toml": _toml, "setup.cfg": _cfg}.get(
         name, lambda text: json.loads(text or "{}")
     )
     try:
@@ -212,7 +211,7 @@ def section_restored(path: str, before: bytes | None, now: bytes) -> bytes | Non
         parser.read_dict(new)
         parser.write(text)
         return text.getvalue().encode()
-    return (tomlkit.dumps(new) if name == "pyproject.toml" else json.dumps(new, indent=2)).encode()
+    return (new.as_string() if name == "pyproject.toml" else json.dumps(new, indent=2)).encode()
 
 
 def _places(name: str, *both: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -225,6 +224,12 @@ def _places(name: str, *both: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield from ((one,) for one in ("jest", "vitest", "mocha", "ava", "nyc", "c8"))
         scripts = {script for one in both for script in one.get("scripts", ())}
         yield from (("scripts", one) for one in sorted(scripts) if _TEST_SCRIPT.fullmatch(one))
+
+
+def _toml(text: str) -> Any:
+    import tomlkit
+
+    return tomlkit.parse(text)
 
 
 def _cfg(text: str) -> dict[str, dict[str, str]]:
