@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from itertools import takewhile
+from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -141,14 +142,14 @@ def decide(failures: Sequence[Failure], *, attempts: int) -> Decision:
     if last.category == "rate_limit" or (last.category == "api_error" and last.pause_sec):
         pause = _PAUSE_SEC if last.pause_sec is None else last.pause_sec
         if last.pause_sec is None:  # longer each time that it says nothing of it
-            again = _streak(failures, lambda one: one.category == "rate_limit")
+            again = streak(failures, lambda one: one.category == "rate_limit")
             pause = min(pause * 2.0 ** (again - 1), _LONGEST_PAUSE_SEC)
         reason = f"the provider asks to wait {pause:.0f} s"
         return Decision(action="pause", reason=reason, pause_sec=pause)
     counted = [one for one in failures if one.category != "rate_limit"]
     if len(counted) >= attempts:
         return Decision(action="skip", reason=f"{len(counted)} tries failed: {line(last)}")
-    return _again(last, _streak(counted, lambda one: _alike(one, last)))
+    return _again(last, streak(counted, lambda one: _alike(one, last)))
 
 
 def _again(last: Failure, alike: int) -> Decision:
@@ -169,13 +170,12 @@ def _again(last: Failure, alike: int) -> Decision:
     return Decision(action="retry", reason=what, fresh=fresh)
 
 
-def _streak(failures: Sequence[Failure], alike: Callable[[Failure], bool]) -> int:
-    count = 0
-    for one in reversed(failures):
-        if not alike(one):
-            break
-        count += 1
-    return count
+T = TypeVar("T")
+
+
+def streak(found: Sequence[T], alike: Callable[[T], bool]) -> int:
+    """How many of the last are such."""
+    return sum(1 for _ in takewhile(alike, reversed(found)))
 
 
 _VARIES: Final = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?|'[^']*'|\"[^\"]*\"")

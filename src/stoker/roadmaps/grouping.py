@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from stoker.roadmaps.context.words import STOP
 from stoker.roadmaps.document import Roadmap, Task
 from stoker.roadmaps.settings import Options, Settings, options
 from stoker.roadmaps.unit import Unit, family, is_open
@@ -20,14 +21,6 @@ MOST: Final = 8
 """Tasks in a group: an agent's context is finite."""
 _ENTITY = re.compile(r"`([^`\s]{2,})`")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,}")
-_STOP: Final = frozenset(
-    (
-        *("the", "and", "for", "with", "from", "into", "that", "this", "when", "then", "not"),
-        *("add", "create", "implement", "make", "write", "update", "use", "using", "new"),
-        *("file", "files", "test", "tests", "task", "all", "should", "must", "are", "has", "its"),
-    )
-)
-"""Words that most tasks have."""
 
 
 def units(roadmap: Roadmap, settings: Settings) -> list[Unit]:
@@ -124,4 +117,4 @@ def _entities(task: Task) -> set[str]:
 
 
 def _words(task: Task) -> set[str]:
-    return set(_WORD.findall(task.title.lower())) - _STOP
+    return set(_WORD.findall(task.title.lower())) - STOP

@@ -27,12 +27,6 @@ class Matching(Struct, frozen=True, kw_only=True):
     """Id in the earlier document to id in the edited one."""
     added: tuple[str, ...]
     """Ids of the edited document."""
-    removed: tuple[str, ...]
-    """Ids of the earlier document."""
-    reworded: tuple[str, ...]
-    """Ids of the edited document: the same task, but it says something else now."""
-    statuses: Mapping[str, tuple[Status, Status]]
-    """Id in the edited document to the status before and now, where somebody changed it."""
 
 
 class _Known(Struct, frozen=True):
@@ -78,13 +72,6 @@ def match(before: Roadmap, now: Roadmap) -> Matching:
     return Matching(
         same={one.task.id: other.task.id for one, other in pairs},
         added=tuple(one.task.id for one in new),
-        removed=tuple(one.task.id for one in old),
-        reworded=tuple(other.task.id for one, other in pairs if one.said != other.said),
-        statuses={
-            other.task.id: (one.task.status, other.task.status)
-            for one, other in pairs
-            if one.task.status != other.task.status
-        },
     )
 
 

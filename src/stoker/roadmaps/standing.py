@@ -11,14 +11,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stoker.engine.creation import nested_run_id
+from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.nested import replayed
 from stoker.engine.state import RunState, StepState
-from stoker.journal.base import Journal, RunRow
+from stoker.journal.base import Journal, RunRow, UnknownRun
 from stoker.plan.template import render_value
-from stoker.roadmaps import tries
 from stoker.roadmaps.begun import Begun, Planned, of
 from stoker.roadmaps.document import Roadmap, Task
-from stoker.roadmaps.tries import Try, keep_under
+from stoker.roadmaps.tries import Try, read
 from stoker.roadmaps.unit import Job, Unit, family
 
 Outcome = Literal[
@@ -35,6 +36,7 @@ Outcome = Literal[
 
 _PAGE = 1_000
 _MOST_RUNS = 20
+_MOST_TRIES = 2_000
 NO_SYNC = "--no-sync"
 """Why a status was not written: nobody wants it to be."""
 _NOTHING = {"source": "", "root": "", "format": "", "sha256": ""}
@@ -112,7 +114,7 @@ class Standings:
         """The same, and its units by their steps."""
         size, began, units = self._begun.get(state.run_id, (-1, None, {}))
         if size != len(state.steps):
-            keep_under(_MOST_RUNS, self._begun)
+            _keep_under(_MOST_RUNS, self._begun)
             began = of(state.plan, _added(state))
             steps = [step for step in state.steps if is_unit(step)] if began else []
             units = {step.step.id: unit_of(step, began) for step in steps if began}
@@ -121,8 +123,20 @@ class Standings:
 
     async def tries(self, run_id: str, step_id: str, before: int) -> tuple[Try, ...]:
         """Those of a step with numbers below `before`. Raises `OSError`."""
-        known, runs = self._tries, self._runs
-        return await tries.history(self._journal, run_id, step_id, before, known, runs)
+        found = []
+        for number in range(1, before):
+            nested = nested_run_id(run_id, step_id, number)
+            if (one := self._tries.get(nested)) is None:
+                try:
+                    state = await replayed(self._journal, nested)
+                except UnknownRun:  # the attempt found that there was nothing to try
+                    continue
+                one = read(number, state, self._runs)
+                if state.status in RUN_OVER:
+                    _keep_under(_MOST_TRIES, self._tries)
+                    self._tries[nested] = one
+            found.append(one)
+        return tuple(found)
 
     async def of(
         self, run_id: str, state: RunState | None = None, *, briefly: bool = False
@@ -159,6 +173,12 @@ class Standings:
                 if step.outputs:
                     units = [told(one, step.outputs) for one in units]
         return units
+
+
+def _keep_under(most: int, known: dict[str, Any]) -> None:
+    """Make room for one more: what came first goes."""
+    while len(known) >= most:
+        del known[next(iter(known))]
 
 
 async def standing(journal: Journal, run_id: str, runs: Path | None = None) -> RunStanding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,12 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.transcript import used
-from stoker.engine.creation import nested_run_id
 from stoker.engine.lifecycle import RUN_OVER
-from stoker.engine.nested import replayed
 from stoker.engine.outputs import artefact
 from stoker.engine.state import RunState, StepState
-from stoker.journal.base import Journal, UnknownRun
 from stoker.roadmaps import failures
 from stoker.roadmaps.evidence import Category, Evidence, Fault
 from stoker.roadmaps.failures import Failure
@@ -40,7 +38,6 @@ CHECK: Final = "check"
 """And of its parts, with their numbers."""
 MOST_CONFLICTS: Final = 5
 """Of one task, in a row."""
-_MOST_KNOWN: Final = 2_000
 _TELLING: Final = frozenset(("roadmap-split", "roadmap-verify", "roadmap-accept", "roadmap-merge"))
 
 
@@ -118,40 +115,6 @@ class Next(Struct, frozen=True, kw_only=True):
     reviewed: Reviewed | None = None
     """It only reviews that."""
     not_before: float = 0.0
-
-
-async def history(
-    journal: Journal,
-    run_id: str,
-    step_id: str,
-    before: int,
-    known: dict[str, Try] | None = None,
-    runs: Path | None = None,
-) -> tuple[Try, ...]:
-    """The tries of a step with numbers below `before`. `known`: those that are over, which are
-    not read again, by their runs; kept up. `runs`: where the files of runs are. Raises
-    `OSError`."""
-    known = {} if known is None else known
-    found = []
-    for number in range(1, before):
-        nested = nested_run_id(run_id, step_id, number)
-        if (one := known.get(nested)) is None:
-            try:
-                state = await replayed(journal, nested)
-            except UnknownRun:  # the attempt found that there was nothing to try
-                continue
-            one = read(number, state, runs)
-            if state.status in RUN_OVER:
-                keep_under(_MOST_KNOWN, known)
-                known[nested] = one
-        found.append(one)
-    return tuple(found)
-
-
-def keep_under(most: int, known: dict[str, Any]) -> None:
-    """Make room for one more: what came first goes."""
-    while len(known) >= most:
-        del known[next(iter(known))]
 
 
 def read(number: int, state: RunState, runs: Path | None = None) -> Try:
@@ -246,8 +209,9 @@ def decide(tries: Sequence[Try], options: Options) -> Next:
         return Next(again=False, reason=last.error)
     carry = options.strategy != "rollback_failed" and bool(last.commit)
     if last.category == "conflict":
-        if _streak(past) > MOST_CONFLICTS:
-            return Next(again=False, reason=f"{_streak(past)} merges in a row conflicted")
+        conflicts = failures.streak(past, lambda one: one.category == "conflict")
+        if conflicts > MOST_CONFLICTS:
+            return Next(again=False, reason=f"{conflicts} merges in a row conflicted")
         return Next(again=True, carry=True)
     failed = [one.failure for one in _counted(past) if one.failure]
     decision = failures.decide(failed, attempts=attempts(options))
@@ -300,21 +264,8 @@ def _counted(past: Sequence[Try]) -> list[Try]:
 
 def stuck_for(tries: Sequence[Try]) -> int:
     """How many of the last tries made the same changes as the one before each."""
-    count = 0
-    for one, other in zip(reversed(tries[:-1]), reversed(tries), strict=False):
-        if not one.digest or one.digest != other.digest:
-            break
-        count += 1
-    return count
-
-
-def _streak(tries: Sequence[Try]) -> int:
-    count = 0
-    for one in reversed(tries):
-        if one.category != "conflict":
-            break
-        count += 1
-    return count
+    same = [bool(one.digest) and one.digest == two.digest for one, two in pairwise(tries)]
+    return failures.streak(same, bool)
 
 
 def _used(agent: StepState, run: Path | None) -> tuple[int, float]:

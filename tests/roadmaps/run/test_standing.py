@@ -10,7 +10,7 @@ import pytest
 from test_order_grouping import roadmap, task
 
 from stoker.engine.state import RunState
-from stoker.roadmaps import tries
+from stoker.roadmaps import standing
 from stoker.roadmaps.plan import plan, units_of
 from stoker.roadmaps.settings import Settings
 from stoker.roadmaps.standing import Standings
@@ -45,7 +45,7 @@ def test_tries_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> N
         nested.status = "running" if run_id == f"r.t{TASKS - 1}.1" else "failed"
         return nested
 
-    monkeypatch.setattr(tries, "replayed", replayed)
+    monkeypatch.setattr(standing, "replayed", replayed)
 
     async def main() -> None:
         standings = Standings(Journal())

@@ -43,7 +43,6 @@ class Project(Struct, frozen=True, kw_only=True):
     languages: tuple[tuple[str, int], ...]
     """With how many files, the most first."""
     entry_points: tuple[str, ...]
-    manifests: tuple[str, ...]
     facts: tuple[str, ...]
     """Names, dependencies, scripts; a line each."""
     tests: tuple[str, ...]
@@ -86,7 +85,6 @@ def scan(checkout: Checkout, languages: Mapping[str, str]) -> Project:
             )[:8]
         ),
         entry_points=tuple(sorted(entries)[:8]),
-        manifests=tuple(manifests),
         facts=tuple(facts),
         tests=tuple(dict.fromkeys(tests)),
     )

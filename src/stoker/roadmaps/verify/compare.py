@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from stoker.roadmaps.evidence import Category, Fault, Level, Tests
-from stoker.roadmaps.verify.reports import Results
+from stoker.roadmaps.verify.reports import Results, file_of
 from stoker.roadmaps.verify.run import Done
 from stoker.roadmaps.verify.tampering import tampered
 
@@ -74,22 +74,22 @@ def regressions(
             )
         else:
             message = f"{name} passed before and fails now"
-            faults.append(Fault(category="regression", message=message, path=_file(name)))
+            faults.append(Fault(category="regression", message=message, path=file_of(name)))
     fresh = [
         name
         for name, how in sorted(whole.items())
         if how == "failed" and before.get(name) != "failed" and name not in broken
     ]
-    faults += (Fault(category="test_failure", message=f"{n} fails", path=_file(n)) for n in fresh)
+    faults += (Fault(category="test_failure", message=f"{n} fails", path=file_of(n)) for n in fresh)
     if not free:
         faults += (
-            tampered(f"{name} was run before and is skipped now", _file(name))
+            tampered(f"{name} was run before and is skipped now", file_of(name))
             for name, how in sorted(whole.items())
             if how == "skipped" and before.get(name) in ("passed", "failed")
         )
         if complete:
             faults += (
-                tampered(f"{name} was there before and is not any more", _file(name))
+                tampered(f"{name} was there before and is not any more", file_of(name))
                 for name in _lost(before, protected, whole, moved, fresh)
             )
     if faults and output:
@@ -128,12 +128,6 @@ def moved_from(name: str, moved: Mapping[str, str]) -> set[str]:
 
 def _stem(name: str) -> str:
     return name.partition("[")[0]
-
-
-def _file(name: str) -> str:
-    """The file of a test's id, where the id has one."""
-    found = re.match(r"([\w./@+-]+\.\w{1,5})(?:::| > |$)", name)
-    return found[1] if found else ""
 
 
 def few(faults: list[Fault]) -> list[Fault]:

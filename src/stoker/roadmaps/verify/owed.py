@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
+from stoker.roadmaps.verify import reports
 from stoker.roadmaps.verify.protected import is_test
 
 _NAME: Final = re.compile(r"`(?:[A-Za-z_$][\w$]*\.)*([A-Za-z_$][\w$]+)[`(]")
@@ -26,11 +27,6 @@ _COMMON: Final = ("__init__", "__main__", "index", "main", "mod", "lib")
 def names_in(text: str) -> frozenset[str]:
     """Functions, classes and the like that a task's text has in backticks."""
     return frozenset(_NAME.findall(text))
-
-
-def file_of(test: str) -> str:
-    """The file that a test's id begins with, if it does."""
-    return re.split(r"::| > ", test, maxsplit=1)[0] if re.match(r"[\w./@+-]+\.\w+", test) else ""
 
 
 def owed(
@@ -48,7 +44,7 @@ def owed(
     names = set(names)
     strange = set(others) - names
     for test in failing:
-        path = file_of(test)
+        path = reports.file_of(test)
         text = texts.get(path, b"").decode(errors="replace")
         if not stems or not speaks.search(f"{path}\n{text}"):
             continue

@@ -5,13 +5,13 @@ and XML with a document type, which is what all attacks on parsers need, is refu
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 from xml.parsers import expat
+
+from stoker.roadmaps.context.reading import Checkout
 
 Outcome = Literal["passed", "failed", "skipped"]
 Results = dict[str, Outcome]
@@ -34,16 +34,15 @@ def add(results: Results, name: str, outcome: Outcome) -> None:
         results[name] = outcome
 
 
-def read(path: str | Path, *, within: str) -> bytes:
+def file_of(test: str) -> str:
+    """The file that a test's id begins with, if it does."""
+    found = re.match(r"([\w./@+-]+\.\w{1,5})(?:::| > |$)", test)
+    return found[1] if found else ""
+
+
+def read(path: Path, *, within: str) -> bytes:
     """A report's content; nothing if there is none, or if it is no file of `within`."""
-    if not Path(path).resolve().is_relative_to(Path(within).resolve()):
-        return b""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with os.fdopen(fd, "rb") as file:
-        return file.read(_LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    return Checkout(Path(within)).read(str(path.relative_to(within)), _LIMIT) or b""
 
 
 def junit(data: bytes, *, directory: str = "") -> Results:

@@ -23,6 +23,7 @@ from stoker.roadmaps.verify import (
     owed,
     promises,
     protected,
+    reports,
     source,
     tampering,
     verdict,
@@ -281,7 +282,7 @@ class _Verification:
         work, failing = self.work, self.tests.failed_before
         if not failing or not work.names:
             return
-        texts = await self.checkout.read(guarded, {owed.file_of(name) for name in failing})
+        texts = await self.checkout.read(guarded, {reports.file_of(name) for name in failing})
         paths = (*work.files, *self.paths)
         found = list(owed.owed(failing, texts, paths, work.names, work.others))
         said = [f"{test} fails as before the task, which names {names}" for test, names in found]
