@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from forges import TOKEN
 
+from stoker.hosting.client import connect
 from stoker.hosting.detection import detect
 from stoker.hosting.model import NewPullRequest
-from stoker.hosting.registry import connect
 from stoker.hosting.settings import Host, Settings
 
 WANTED = NewPullRequest(title="Add a list", body="All of it.", source="task", target="main")

@@ -226,9 +226,9 @@ async def _code_host(name: str, known: Settings) -> Finding:
     import asyncio
 
     from stoker.hosting import settings
+    from stoker.hosting.client import connect
     from stoker.hosting.errors import HostingError
     from stoker.hosting.model import Remote
-    from stoker.hosting.registry import connect
     from stoker.toml_file import BadFile
 
     host = known.host(name)

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
-from stoker.hosting.model import Comment, Issue, NewPullRequest, PullRequest
+from stoker.hosting.api import Api
+from stoker.hosting.gitea import Gitea
+from stoker.hosting.github import GitHub
+from stoker.hosting.gitlab import GitLab
+from stoker.hosting.model import Provider, Remote
 
+Client = GitHub | GitLab
+"""One repository at one code host. Every method raises `HostError`, in its kinds."""
 
-class Client(Protocol):
-    """One repository at one code host. Every method raises `HostError`, in its kinds."""
-
-    async def account(self) -> str:
-        """Whose token it is, by login: the cheapest way to find out if it is one."""
-
-    async def create(self, wanted: NewPullRequest) -> PullRequest:
-        """Open a pull request. Raises `AlreadyExists`: the branch has one; `Rejected`: a branch
-        is not there, or there is nothing to merge."""
-
-    async def request_reviews(self, number: int, reviewers: Sequence[str]) -> None:
-        """Ask people, by their logins, for reviews. Raises `Rejected`: one of them is unknown,
-        or may not review."""
-
-    async def find(self, source: str) -> PullRequest | None:
-        """That of a branch: an open one if there is, else the newest."""
-
-    async def get(self, number: int) -> PullRequest:
-        """As it is now."""
-
-    async def comments(self, number: int) -> list[Comment]:
-        """All that people have written about it, on lines and in general, oldest first.
-
-        All, and not only those since some time: what is written in a review that was submitted
-        later has an earlier time than comments that were seen before. Keep their ids to know
-        the new ones."""
-
-    async def find_issue(self, mark: str, since: float) -> Issue | None:
-        """One whose body has this mark, opened at this time (seconds since the epoch) or later."""
-
-    async def create_issue(self, title: str, body: str) -> Issue:
-        """Open an issue."""
+_CLIENTS: Final[dict[Provider, type[Client]]] = {
+    "github": GitHub,
+    "gitlab": GitLab,
+    "gitea": Gitea,
+}
 
 
-def preferred(found: Sequence[PullRequest]) -> PullRequest | None:
-    """Of several for one branch: the open one, else the newest."""
-    return max(found, key=lambda one: (one.status == "open", one.number), default=None)
+@asynccontextmanager
+async def connect(
+    remote: Remote, token: str, *, timeout_sec: float = 30.0, patience_sec: float = 60.0
+) -> AsyncIterator[Client]:
+    """A client for as long as it is needed; see `Api` for the limits."""
+    kind = _CLIENTS[remote.provider]
+    async with Api(
+        remote, token, kind.headers(token), timeout_sec=timeout_sec, patience_sec=patience_sec
+    ) as api:
+        yield kind(api)

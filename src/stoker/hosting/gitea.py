@@ -6,9 +6,8 @@ from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
-from stoker.hosting.client import preferred
 from stoker.hosting.github import GitHub, Pull, User, Written, comment, pull
-from stoker.hosting.model import Comment, NewPullRequest, PullRequest
+from stoker.hosting.model import Comment, NewPullRequest, PullRequest, preferred
 
 _PAGE: Final = 50
 """What servers give at most, unless configured otherwise."""
@@ -23,7 +22,7 @@ class _Written(Written):
 
 
 class Gitea(GitHub):
-    """See `Client`. Its API was made after GitHub's, and differs where this does."""
+    """Its API was made after GitHub's, and differs where this does."""
 
     page: ClassVar = {"limit": _PAGE}
 

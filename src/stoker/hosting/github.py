@@ -10,8 +10,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from stoker.hosting.api import Api
-from stoker.hosting.client import preferred
-from stoker.hosting.model import Comment, Issue, NewPullRequest, PullRequest
+from stoker.hosting.model import Comment, Issue, NewPullRequest, PullRequest, preferred
 
 _WRITERS: Final = frozenset(("OWNER", "MEMBER", "COLLABORATOR"))
 _PAGE: Final = 100
@@ -69,7 +68,7 @@ class _Issue(Struct):
 
 
 class GitHub:
-    """See `Client`."""
+    """GitHub, as GitLab is asked too."""
 
     page: ClassVar[dict[str, int]] = {"per_page": _PAGE}
 
@@ -87,12 +86,13 @@ class GitHub:
             "X-GitHub-Api-Version": "2022-11-28",
         }
 
-    # As `Client` says.
-
     async def account(self) -> str:
+        """Whose token it is, by login: the cheapest way to find out if it is one."""
         return (await self.api.get("/user", User)).login
 
     async def create(self, wanted: NewPullRequest) -> PullRequest:
+        """Open a pull request. Raises `AlreadyExists`: the branch has one; `Rejected`: a branch
+        is not there, or there is nothing to merge."""
         body = {
             "title": wanted.title,
             "body": wanted.body,
@@ -103,12 +103,15 @@ class GitHub:
         return pull(await self.api.send("POST", f"{self.at}/pulls", body, Pull))
 
     async def request_reviews(self, number: int, reviewers: Sequence[str]) -> None:
+        """Ask people, by their logins, for reviews. Raises `Rejected`: one of them is unknown,
+        or may not review."""
         teams = [name.rpartition("/")[2] for name in reviewers if "/" in name]
         people = [name for name in reviewers if "/" not in name]
         body = {"reviewers": people, "team_reviewers": teams}
         await self.api.send("POST", f"{self.at}/pulls/{number}/requested_reviewers", body, Any)
 
     async def find(self, source: str) -> PullRequest | None:
+        """That of a branch: an open one if there is, else the newest."""
         found = await self.api.get(
             f"{self.at}/pulls",
             list[Pull],
@@ -121,9 +124,15 @@ class GitHub:
         return preferred([pull(one) for one in found])
 
     async def get(self, number: int) -> PullRequest:
+        """As it is now."""
         return pull(await self.api.get(f"{self.at}/pulls/{number}", Pull))
 
     async def comments(self, number: int) -> list[Comment]:
+        """All that people have written about it, on lines and in general, oldest first.
+
+        All, and not only those since some time: what is written in a review that was submitted
+        later has an earlier time than comments that were seen before. Keep their ids to know
+        the new ones."""
         found: list[Comment] = []
         for kind, path in (
             ("review", f"{self.at}/pulls/{number}/reviews"),
@@ -138,6 +147,7 @@ class GitHub:
         return sorted(found, key=lambda one: one.created_at)
 
     async def find_issue(self, mark: str, since: float) -> Issue | None:
+        """One whose body has this mark, opened at this time (seconds since the epoch) or later."""
         found = await self.api.all(
             f"{self.at}/issues", _Issue, state="all", since=moment(since), **self.page
         )
@@ -146,6 +156,7 @@ class GitHub:
         return next((Issue(number=one.number, url=one.html_url) for one in mine), None)
 
     async def create_issue(self, title: str, body: str) -> Issue:
+        """Open an issue."""
         content = {"title": title, "body": body}
         made = await self.api.send("POST", f"{self.at}/issues", content, _Issue)
         return Issue(number=made.number, url=made.html_url)

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from stoker.hosting.api import Api
-from stoker.hosting.client import preferred
 from stoker.hosting.errors import Rejected
 from stoker.hosting.github import moment
 from stoker.hosting.model import (
@@ -19,6 +18,7 @@ from stoker.hosting.model import (
     NewPullRequest,
     PullRequest,
     PullRequestStatus,
+    preferred,
 )
 
 _DEVELOPER: Final = 30
@@ -78,7 +78,7 @@ class _Issue(Struct):
 
 
 class GitLab:
-    """See `Client`."""
+    """See `GitHub`."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -56,6 +57,11 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     merge_commit: str | None
 
 
+def preferred(found: Sequence[PullRequest]) -> PullRequest | None:
+    """Of several for one branch: the open one, else the newest."""
+    return max(found, key=lambda one: (one.status == "open", one.number), default=None)
+
+
 class NewPullRequest(Struct, frozen=True, kw_only=True):
     """What to open. Both branches are of the same repository."""
 
@@ -90,8 +96,3 @@ class Issue(Struct, frozen=True, kw_only=True):
 
     number: int
     url: str
-
-    @property
-    def closing(self) -> str:
-        """The line in a pull request's body with which its merge closes the issue."""
-        return f"Closes #{self.number}"

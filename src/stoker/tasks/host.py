@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from stoker.hosting import settings
-from stoker.hosting.client import Client
+from stoker.hosting.client import Client, connect
 from stoker.hosting.detection import detect
 from stoker.hosting.errors import InsufficientPermissions, NotHosted, TokenInvalid, TokenMissing
 from stoker.hosting.model import Remote
-from stoker.hosting.registry import connect
 from stoker.workspace.errors import AuthFailed
 from stoker.workspace.remote import Credentials
 from stoker.workspace.repository import Repository
