@@ -122,11 +122,7 @@ class Bench:
         return Ran(outcome, step.status, step.reason, dict(step.outputs or {}), self.entries())
 
     def entries(self) -> Entries:
-        try:
-            lines = (self.place / "stream").read_bytes().splitlines()
-        except FileNotFoundError:
-            lines = []
-        return Entries(stream.decode(line) for line in lines)
+        return stream.load(self.place / "stream")
 
     async def until(self, condition: Callable[[AnyContent], bool]) -> AnyContent:
         """Wait until the stream has such an entry."""
@@ -135,7 +131,7 @@ class Bench:
         self.place.mkdir(parents=True, exist_ok=True)  # something to watch
         async with aclosing(batches(self.place, finished=never)) as found:
             async for batch in found:
-                for _, record in batch:
+                for record in batch:
                     content = entries.add(record).content
                     if condition(content):
                         return content

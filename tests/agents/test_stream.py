@@ -30,6 +30,7 @@ from stoker.agents.stream import (
     TurnEnded,
     Usage,
     UserMessage,
+    load,
 )
 
 OPTION = Option(id="a", name="Allow", kind="allow_once")
@@ -90,7 +91,7 @@ def test_a_record_that_does_not_follow_is_refused(record):
         Entries().add(record)
 
 
-def test_it_is_followed_from_anywhere(tmp_path):
+def test_it_is_followed_while_it_is_written(tmp_path):
     records = [
         Put(index=0, time=1.0, content=AssistantMessage(text="ä")),
         *(Append(index=0, text=str(number)) for number in range(3)),
@@ -98,24 +99,21 @@ def test_it_is_followed_from_anywhere(tmp_path):
     data = stream.encode(records)
     (tmp_path / "stream").write_bytes(data[:-5])  # the last is being written
 
-    async def read(offset=0, finished=None):
-        found = batches(tmp_path, offset=offset, finished=finished)
+    async def read(finished=None):
+        found = batches(tmp_path, finished=finished)
         return [one async for batch in found for one in batch]
 
-    found = asyncio.run(read())
-    assert [record for _, record in found] == records[:-1]
-    with (tmp_path / "stream").open("ab") as file:
-        file.write(data[-5:])
-    for at, (offset, _) in enumerate(found):
-        assert [record for _, record in asyncio.run(read(offset))] == records[at + 1 :]
+    assert asyncio.run(read()) == records[:-1]
+    assert list(load(tmp_path / "stream")) == list(Entries(records[:-1]))
 
     async def live():
         finished = asyncio.get_running_loop().create_future()
-        following = asyncio.ensure_future(read(len(data), finished))
+        following = asyncio.ensure_future(read(finished))
         await asyncio.sleep(0)
         with (tmp_path / "stream").open("ab") as file:
-            file.write(stream.encode(records[1:2]))
+            file.write(data[-5:] + stream.encode(records[1:2]))
         finished.set_result(None)
         return await following
 
-    assert [record for _, record in asyncio.run(live())] == records[1:2]
+    assert asyncio.run(live()) == [*records, records[1]]
+    assert len(load(tmp_path / "nothing")) == 0

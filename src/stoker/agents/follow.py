@@ -1,4 +1,4 @@
-"""Reading the stream of an attempt, from anywhere in it, while it is written."""
+"""Reading the stream of an attempt while it is written."""
 
 from __future__ import annotations
 
@@ -18,26 +18,20 @@ from stoker.process.tail import tail
 async def batches(
     directory: str | os.PathLike[str],
     *,
-    offset: int = 0,
     finished: asyncio.Future[Any] | None = None,
     watch: LogWatch | None = None,
-) -> AsyncIterator[Sequence[tuple[int, Record]]]:
-    """The records of the attempt with that `directory` (`stoker.agents.store.place`), each
-    with the offset (bytes) to go on from after it; what is there at once together.
+) -> AsyncIterator[Sequence[Record]]:
+    """The records of the attempt with that `directory` (`stoker.agents.store.place`); what is
+    there at once together.
 
     Without `finished` it ends at the end of what is there; with it, it waits for more until
     that is done. The directory must exist then. Close it (`contextlib.aclosing`) when
     leaving it early. `watch` as for `stoker.process.tail.tail`.
     """
-    file = str(Path(directory, STREAM))
     rest = b""
-    reading = tail(file, offset=offset, finished=finished, watch=watch)
+    reading = tail(str(Path(directory, STREAM)), finished=finished, watch=watch)
     async with aclosing(reading) as chunks:  # type: ignore[type-var]
         async for chunk in chunks:
             *lines, rest = (rest + chunk.data).split(b"\n")
-            batch = []
-            for line in lines:
-                offset += len(line) + 1
-                batch.append((offset, decode(line)))
-            if batch:
-                yield batch
+            if lines:
+                yield [decode(line) for line in lines]

@@ -10,6 +10,7 @@ reader sees the same. `schema()` is the same in JSON Schema.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
@@ -302,6 +303,16 @@ class Entries:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+
+def load(file: Path) -> Entries:
+    """The entries of the stream in a file, but for what is just being written; none if it is not
+    there."""
+    try:
+        lines = file.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        lines = []
+    return Entries(map(decode, lines))
 
 
 def schema() -> dict[str, Any]:

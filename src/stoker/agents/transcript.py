@@ -9,7 +9,7 @@ from typing import Final
 
 from stoker.agents import stream
 from stoker.agents.store import STREAM, place
-from stoker.agents.stream import AnyContent, Entries
+from stoker.agents.stream import AnyContent
 
 _LIMIT: Final = 48_000
 """Bytes, so that it may also be an argument of a command."""
@@ -29,7 +29,7 @@ def transcript(run_directory: str, steps: Sequence[str]) -> str | None:
     parts: list[str] = []
     for step in steps:
         for file in _streams(run_directory, step):
-            parts += filter(None, map(_told, _entries(file)))
+            parts += filter(None, map(_told, stream.load(file)))
     if not parts:
         return None
     kept: list[str] = []
@@ -64,11 +64,6 @@ def _streams(run_directory: str | Path, step: str) -> Iterator[Path]:
         if not file.exists():
             return
         yield file
-
-
-def _entries(file: Path) -> Iterator[AnyContent]:
-    with file.open("rb") as lines:
-        return iter(Entries(stream.decode(line) for line in lines if line.endswith(b"\n")))
 
 
 def _told(content: AnyContent) -> str:

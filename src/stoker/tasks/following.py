@@ -8,8 +8,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from stoker.agents.follow import batches as records
-from stoker.agents.store import Store, place
-from stoker.agents.stream import Entries, Put
+from stoker.agents.store import STREAM, Store, place
+from stoker.agents.stream import Entries, Put, load
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.state import RunState
 from stoker.process.logs import LogWatch
@@ -36,13 +36,7 @@ async def told(tasks: Tasks, attempt_id: str, turn: int) -> list[Put]:
     state = await tasks.progress.state(attempt)
     step_id = _step(state, attempt_id, turn)
     directory = place(tasks.progress.directory(attempt), step_id, state[step_id].number)
-    entries = Entries()
-    if there(Store(directory).stream):
-        async with aclosing(records(directory)) as found:  # type: ignore[type-var]
-            async for batch in found:
-                for _, record in batch:
-                    entries.add(record)
-    return entries.entries
+    return (await asyncio.to_thread(load, directory / STREAM)).entries
 
 
 async def batches(
@@ -90,6 +84,6 @@ async def _follow(
         found = records(directory, finished=ended, watch=watch)
         async with aclosing(found) as told:  # type: ignore[type-var]
             async for batch in told:
-                yield [folded.add(record) for _, record in batch]
+                yield list(map(folded.add, batch))
     finally:
         ended.cancel()

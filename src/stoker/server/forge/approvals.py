@@ -18,7 +18,7 @@ from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Reply
 from stoker.agents.store import place
-from stoker.agents.stream import Approval, Entries, Put, Session, decode
+from stoker.agents.stream import Approval, Put, Session, load
 from stoker.engine.view import iso
 from stoker.server.forge import find
 from stoker.server.forge.entries import NEVER_SEC, approval_id
@@ -219,13 +219,7 @@ async def _process_of(service: Service, session_id: str) -> str:
 async def _entries(service: Service, process: Process) -> list[Put]:
     run = service.tasks.progress.directory(process.attempt)
     file = place(run, process.row.step_id, process.row.attempt) / "stream"
-
-    def entries() -> list[Put]:
-        if not file.exists():
-            return []
-        return Entries(map(decode, file.read_bytes().split(b"\n")[:-1])).entries
-
-    return await asyncio.to_thread(entries)
+    return (await asyncio.to_thread(load, file)).entries
 
 
 async def _until_answered(service: Service, process: Process, asked: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from stoker.agents.store import place
-from stoker.agents.stream import AssistantMessage, Entries, decode
+from stoker.agents.stream import AssistantMessage, load
 from stoker.engine.state import RunState
 from stoker.engine.view import iso
 from stoker.plan.template import compile_template
@@ -133,6 +133,4 @@ def said(stream: Path) -> str:
     """What an agent has said in a turn, message by message; empty if it was too much."""
     if not stream.exists() or stream.stat().st_size > _STREAM_BYTES:
         return ""
-    lines = stream.read_bytes().split(b"\n")[:-1]
-    entries = Entries(decode(line) for line in lines)
-    return "\n\n".join(one.text for one in entries if isinstance(one, AssistantMessage))
+    return "\n\n".join(one.text for one in load(stream) if isinstance(one, AssistantMessage))
