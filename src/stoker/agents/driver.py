@@ -15,7 +15,6 @@ from stoker.agents.inbox import Reply
 from stoker.agents.progress import GRACE_SEC, Progress
 from stoker.agents.store import Checkpoint
 from stoker.agents.stream import TurnEnded, Usage
-from stoker.agents.watching import shared_watch
 from stoker.engine.kinds import Answer, Kept
 from stoker.process.spec import Exit
 
@@ -58,6 +57,7 @@ class Driver(Progress):
         Cancelled, it asks the agent to end, and sees to it, unless the engine only leaves.
         """
         self._wake = asyncio.Event()
+        self._armed: dict[str, int] = {}
         self._ask = ask
         self._store.create()
         self._begin()
@@ -101,34 +101,33 @@ class Driver(Progress):
         self._stdout = os.open(self._stdout_path, flags, 0o600)
         self._inbox = os.open(self._store.inbox, flags, 0o600)
         try:
-            with shared_watch() as self._watch:
-                try:
-                    await self._talk(kept, lambda: self._settled)
-                    if not kept.ended.done() and self._may_stay:
-                        with suppress(OSError):  # else it ends, like one that may not stay
-                            self._stay()
-                            return None
-                    if not kept.ended.done():
-                        self._save(closing=True)
-                        loop = asyncio.get_running_loop()
-                        if self.adapter.idles:
-                            lingering = loop.call_later(LINGER_SEC, kept.stop, GRACE_SEC)
-                        await self._talk(kept, lambda: False)
-                except asyncio.CancelledError:
-                    if not kept.leaving:
-                        await self._stop(kept)
-                    raise
-                except Exception:
-                    # Nobody would listen to it any more.
-                    kept.stop(GRACE_SEC)
-                    await asyncio.wait((kept.ended,))
-                    raise
-                finally:
-                    self._watch.forget_all(self._rouse)
+            try:
+                await self._talk(kept, lambda: self._settled)
+                if not kept.ended.done() and self._may_stay:
+                    with suppress(OSError):  # else it ends, like one that may not stay
+                        self._stay()
+                        return None
+                if not kept.ended.done():
+                    self._save(closing=True)
+                    loop = asyncio.get_running_loop()
+                    if self.adapter.idles:
+                        lingering = loop.call_later(LINGER_SEC, kept.stop, GRACE_SEC)
+                    await self._talk(kept, lambda: False)
+            except asyncio.CancelledError:
+                if not kept.leaving:
+                    await self._stop(kept)
+                raise
+            except Exception:
+                # Nobody would listen to it any more.
+                kept.stop(GRACE_SEC)
+                await asyncio.wait((kept.ended,))
+                raise
             end = kept.ended.result()
             self._finish(end)
             return end
         finally:
+            for number in self._armed.values():
+                self._watch.forget(number, self._rouse)
             kept.ended.remove_done_callback(self._rouse)
             await self._unask()
             if lingering is not None:
@@ -168,8 +167,8 @@ class Driver(Progress):
 
     def _arm(self) -> None:
         try:
-            self._watch.once(self._stdout_path, self._rouse)
-            self._watch.once(str(self._store.inbox), self._rouse)
+            for path in (self._stdout_path, str(self._store.inbox)):
+                self._armed[path] = self._watch.once(path, self._rouse)
         except OSError:  # no more watches to be had
             asyncio.get_running_loop().call_later(_BLIND_SEC, self._rouse)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -23,8 +24,12 @@ from stoker.agents.worktree import Worktree
 from stoker.engine.kinds import Attempt, Kept, Result, StepFailed, Work
 from stoker.plan.errors import PlanError
 from stoker.plan.model import Step
+from stoker.process.logs import LogWatch
 from stoker.process.tree import end_all
 from stoker.steps.kind import BaseKind, Definition
+
+if TYPE_CHECKING:
+    from stoker.engine.engine import Engine
 
 _NICE: Final = 10
 """Agents and what they run come after who waits for an answer of the server's."""
@@ -143,6 +148,7 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
         store,
         stdout_path=attempt.stdout_path,
         stderr_path=attempt.stderr_path,
+        watch=await attempt.shared(_watching),
         lodging=warm.lodging(profile, env, attempt.directory, definition.continues)
         if stays
         else None,
@@ -180,6 +186,16 @@ async def _work(definition: Agent, assignment: Assignment, attempt: Attempt) -> 
     finally:
         if undone := await asyncio.to_thread(sandbox.undo, own, str(store.directory / "tmp")):
             attempt.write(f"stoker: {undone}\n", error=True)
+
+
+@asynccontextmanager
+async def _watching(_: Engine) -> AsyncIterator[LogWatch]:
+    """One inotify for all drivers of an engine; a user has few of them."""
+    watch = LogWatch(asyncio.get_running_loop())
+    try:
+        yield watch
+    finally:
+        watch.close()
 
 
 def _result(driven: Driven) -> Result:

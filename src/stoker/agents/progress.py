@@ -17,6 +17,7 @@ from stoker.agents.lines import LONGEST, Lines
 from stoker.agents.store import Checkpoint, Store
 from stoker.agents.warm import Lodging
 from stoker.engine.kinds import Kept
+from stoker.process.logs import LogWatch
 from stoker.process.spec import Exit
 from stoker.process.tail import last_lines
 
@@ -40,12 +41,14 @@ class Progress:
         *,
         stdout_path: str,
         stderr_path: str,
+        watch: LogWatch,
         lodging: Lodging | None = None,
     ) -> None:
         """`lodging`: the process may be one that waits, and is to wait when it is done."""
         self.adapter = adapter
         self._store = store
         self._logs = (stdout_path, stderr_path)
+        self._watch = watch
         self._lodging = lodging
         self._checkpoint: Checkpoint
 
