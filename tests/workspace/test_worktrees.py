@@ -164,7 +164,7 @@ def test_copy_files_are_there_and_never_committed(bench, run):
         assert copied.stat().st_mode & 0o777 == 0o600
         assert (worktree.path / "conf [x]!" / "#odd name").read_text() == "y"
         assert (await commit.commit(worktree, "nothing of it")).oid is None
-        assert (await removal.remove(worktree, "task")).backup is None
+        assert await removal.remove(worktree, "task") is None
         assert bench.git("status", "--porcelain") != ""  # no setting of the user's hides them
 
     run(check())
@@ -177,8 +177,8 @@ def test_remove_keeps_what_is_uncommitted(bench, run):
         (worktree.path / "new\nname").write_text("new\n")
         removed = await removal.remove(worktree, "task")
         assert not worktree.path.exists()
-        assert removed.backup is not None
-        kept = removed.backup.ref
+        assert removed is not None
+        kept = removed.ref
         assert bench.git("show", f"{kept}:a.txt") == "edited"
         assert bench.git("show", f"{kept}:new\nname") == "new"
         assert [entry.branch for entry in await listing(worktree.repository)] == ["main"]
@@ -193,8 +193,8 @@ def test_remove_keeps_commits_that_no_branch_has(bench, run):
         bench.git("checkout", "--quiet", "--detach", cwd=worktree.path)
         lost = bench.commit("c.txt", "c\n", cwd=worktree.path)
         removed = await removal.remove(worktree, "task")
-        assert removed.backup is not None
-        assert removed.backup.commit == lost
+        assert removed is not None
+        assert removed.commit == lost
 
     run(check())
 
@@ -202,7 +202,7 @@ def test_remove_keeps_commits_that_no_branch_has(bench, run):
 def test_remove_of_a_clean_one_needs_no_backup(bench, run):
     async def check():
         worktree = await bench.worktree()
-        assert (await removal.remove(worktree, "task")).backup is None
+        assert await removal.remove(worktree, "task") is None
         assert await backup.backups(worktree.repository) == []
 
     run(check())
@@ -232,9 +232,9 @@ def test_remove_even_if_the_index_is_broken(bench, run):
         (worktree.path / "new").write_text("new\n")
         (worktree.git.git_dir / "index").write_bytes(b"nonsense")
         removed = await removal.remove(worktree, "task")
-        assert removed.backup is not None
-        assert bench.git("show", f"{removed.backup.ref}:new") == "new"
-        assert bench.git("show", f"{removed.backup.ref}:a.txt") == "one"
+        assert removed is not None
+        assert bench.git("show", f"{removed.ref}:new") == "new"
+        assert bench.git("show", f"{removed.ref}:a.txt") == "one"
 
     run(check())
 

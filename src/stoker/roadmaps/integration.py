@@ -157,7 +157,7 @@ async def collect(
     of this program, on top of the commit `base`, whatever it did with git. `spares`: are told that
     it is to be wanted next."""
     repository, git = worktree.repository, worktree.repository.git
-    tree = (await snapshot.take(worktree)).oid
+    tree = await snapshot.take(worktree)
     spares.expect(repository, tree)
     commit = partial(commit_tree, git, parents=(base,), author=repository.author)
     text = compose(f"Try: {title}")

@@ -37,12 +37,12 @@ async def save(worktree: Worktree, name: str) -> Backup:
         staged = await snapshot.index_tree(worktree, fd)
     parents: tuple[str, ...] = (head,) if head else ()
     text = compose(f"Backup of {name}", ((_TRAILER, head or "nothing"),))
-    if staged is not None and staged not in (tree.oid, of_head):
+    if staged is not None and staged not in (tree, of_head):
         parents += (await commit_tree(git, staged, parents, text, STOKER),)
-    if tree.oid == of_head and len(parents) == 1:
+    if tree == of_head and len(parents) == 1:
         commit = parents[0]
     else:
-        commit = await commit_tree(git, tree.oid, parents, text, STOKER)
+        commit = await commit_tree(git, tree, parents, text, STOKER)
     return await keep(repository, name, commit, head=head)
 
 

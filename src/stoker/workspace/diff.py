@@ -114,8 +114,7 @@ async def _sides(worktree: Worktree, target: str) -> tuple[str, str]:
     base = await repository.merge_base(goal, head) if head is not None else None
     if base is None:
         base = await worktree.git.text("hash-object", "-t", "tree", "--stdin", stdin=b"")
-    tree = await snapshot.take(worktree)
-    return base, tree.oid
+    return base, await snapshot.take(worktree)
 
 
 async def _with_contents(git: Git, files: list[FileDiff]) -> list[FileDiff]:

@@ -3,8 +3,6 @@ files, which takes longest, comes last and may be left to `recovery.sweep`."""
 
 from __future__ import annotations
 
-import msgspec
-
 from stoker.workspace import backup, intents
 from stoker.workspace.errors import GitFailed, UnsafePath, WorktreeDirty
 from stoker.workspace.intents import Intent
@@ -14,17 +12,10 @@ from stoker.workspace.status import entries, submodules
 from stoker.workspace.worktree import Worktree, registered
 
 
-class Removed(msgspec.Struct, frozen=True):
-    """The outcome of a removal."""
-
-    backup: Backup | None
-    """None: everything was in a commit of a branch."""
-
-
 async def remove(
     worktree: Worktree, name: str, *, discard_nested: bool = False, wait: bool = True
-) -> Removed:
-    """Remove the worktree; its branch stays.
+) -> Backup | None:
+    """Remove the worktree; its branch stays. None: everything was in a commit of a branch.
 
     What is in no commit, and commits of a detached HEAD, go to a backup called `name` first.
     Files that are ignored are lost. No process may be at work in it any more. Repositories inside
@@ -51,14 +42,14 @@ async def remove(
             raise
     if not wait:
         record.leave()
-        return Removed(kept)
+        return kept
     try:
         await delete(trash, record.fd)
     except BaseException:
         record.leave()
         raise
     record.done()
-    return Removed(kept)
+    return kept
 
 
 async def _keep(worktree: Worktree, name: str, discard_nested: bool) -> Backup | None:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from stoker.together import both
 from stoker.workspace.errors import GitFailed
 from stoker.workspace.git import Git, decode, joined
@@ -26,21 +24,14 @@ _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 _PREFIX = "stoker-index-"
 
 
-class Tree(msgspec.Struct, frozen=True):
-    """The files of a worktree, ignored ones left out."""
-
-    oid: str
-    skipped: tuple[str, ...]
-    """As in `Committed`."""
-
-
-async def take(worktree: Worktree) -> Tree:
-    """Write all files of the worktree to the repository's objects, as a tree."""
+async def take(worktree: Worktree) -> str:
+    """Write all files of the worktree, but ignored ones and repositories in it, to the
+    repository's objects; returns their tree."""
     async with worktree.lock() as fd:
         return await take_locked(worktree, fd)
 
 
-async def take_locked(worktree: Worktree, fd: int) -> Tree:
+async def take_locked(worktree: Worktree, fd: int) -> str:
     """`take` for who holds the worktree's lock, whose descriptor is `fd`."""
     index = _private(worktree.git.git_dir)
     env = {"GIT_INDEX_FILE": str(index)}
@@ -54,13 +45,13 @@ async def take_locked(worktree: Worktree, fd: int) -> Tree:
         return await _take(worktree.git, env, fd)
 
 
-async def _take(git: Git, env: Mapping[str, str], fd: int) -> Tree:
-    skipped = await stage(git, env=env, fd=fd)
-    return Tree(await git.text("write-tree", env=env, fds=(fd,)), skipped)
+async def _take(git: Git, env: Mapping[str, str], fd: int) -> str:
+    await stage(git, env=env, fd=fd)
+    return await git.text("write-tree", env=env, fds=(fd,))
 
 
 async def stage(git: Git, *, env: Mapping[str, str] | None = None, fd: int) -> tuple[str, ...]:
-    """Bring an index up to the working tree; returns what was left out."""
+    """Bring an index up to the working tree; returns what was left out, see `Committed`."""
     removed: dict[str, None] = {}
     kept: dict[str, None] = {}
     new: dict[str, None] = {}

@@ -81,7 +81,7 @@ class Bench:
 
     async def tree(self) -> str:
         """All there is that git does not ignore."""
-        return (await snapshot.take(Worktree.main(await self.repository()))).oid
+        return await snapshot.take(Worktree.main(await self.repository()))
 
     def update(self):
         async def work():
