@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from msgspec import Struct, field
 
+from stoker.agents.scribe import State
 from stoker.agents.store import Store
-from stoker.agents.stream import Approval, Put
-
-
-class _Open(Struct):
-    index: int
-    time: float
-    content: dict[str, Any]
-
-
-class _State(Struct):
-    """Of any adapter, as far as it matters here."""
-
-    open: dict[str, _Open] = field(default_factory=dict)
-    pending: dict[str, Any] = field(default_factory=dict)
+from stoker.agents.stream import Put
 
 
 def pending(directory: Path) -> list[Put]:
@@ -31,9 +17,9 @@ def pending(directory: Path) -> list[Put]:
     checkpoint = Store(directory).last()
     if checkpoint is None or checkpoint.over:
         return []
-    state = msgspec.msgpack.decode(checkpoint.state, type=_State)
+    state = msgspec.msgpack.decode(checkpoint.state, type=State)
     asked = [entry for key in state.pending if (entry := state.open.get(f"approval:{key}"))]
     return [
-        Put(index=entry.index, time=entry.time, content=msgspec.convert(entry.content, Approval))
+        Put(index=entry.index, time=entry.time, content=entry.content)
         for entry in sorted(asked, key=lambda entry: entry.index)
     ]

@@ -67,27 +67,14 @@ def _matching(folder: int, parts: list[str], prefix: str) -> Iterator[str]:
         except FileNotFoundError:
             continue
         if stat.S_ISDIR(mode):
-            with _inside(folder, name) as inner:
-                if inner is not None:
-                    yield from _matching(inner, rest, f"{prefix}{name}/")
+            with ExitStack() as stack:
+                try:
+                    inner = _open(stack, name, folder)
+                except OSError:  # it has become something else
+                    continue
+                yield from _matching(inner, rest, f"{prefix}{name}/")
         elif whole and stat.S_ISREG(mode):
             yield prefix + name
-
-
-class _inside:  # noqa: N801 - used as a function
-    """Open a directory in a directory; None: it has become something else."""
-
-    def __init__(self, folder: int, name: str) -> None:
-        self._fd: int | None = None
-        with suppress(OSError):
-            self._fd = os.open(name, _FOLDER, dir_fd=folder)
-
-    def __enter__(self) -> int | None:
-        return self._fd
-
-    def __exit__(self, *_: object) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
 
 
 def _open(stack: ExitStack, path: str, folder: int | None) -> int:

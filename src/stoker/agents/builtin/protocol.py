@@ -16,9 +16,9 @@ sub-agents included.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from stoker.agents.builtin.entries import (
@@ -58,25 +58,10 @@ def read_lines(fd: int, on_line: Callable[[bytes | None], None]) -> None:
     stdin may be a file, which an event loop cannot wait for."""
 
     def read() -> None:
-        rest = bytearray()
-        while True:
-            try:
-                data = os.read(fd, 1 << 16)
-            except OSError:
-                data = b""
-            if not data:
-                break
-            *lines, last = data.split(b"\n")
-            for line in lines:
-                rest += line
-                if rest.strip():
-                    on_line(bytes(rest))
-                rest.clear()
-            rest += last
-            if len(rest) > _MAX_LINE:
-                break
-        if rest.strip():
-            on_line(bytes(rest))
+        with suppress(OSError), open(fd, "rb", closefd=False) as stream:
+            while line := stream.readline(_MAX_LINE):
+                if line.strip():
+                    on_line(line)
         on_line(None)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
