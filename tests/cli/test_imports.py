@@ -41,7 +41,7 @@ def test_what_a_group_needs_is_told_apart(project) -> None:
     """So that the tests of the other doors can fail."""
     done = project.run("chain", "simulate", "--help", **TELL)
     assert of_chains(done.stderr) == set()
-    code = "import stoker.cli, stoker.chains.verdict"
+    code = "import stoker.cli, stoker.chains.report.verdict"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
     )

@@ -13,15 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured, Chains, Replay
+from stoker.chains.evm.job import Captured, Chains, Pin, Replay
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Access, Delta
-from stoker.chains.state.commits import Commits, State
+from stoker.chains.state.commits import Commits, Committed, Conflict, State, renumbered
 from stoker.chains.state.conflict import conflicts
-from stoker.chains.state.nonces import renumbered
 from stoker.chains.state.overlay import Overlay
 from stoker.chains.state.remote import Remote
 from stoker.whole_file import replace

@@ -12,7 +12,7 @@ from stoker.chains.address import parsed
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.job import Capture, CaptureJob, Limits, Replay
 from stoker.chains.group import OperationGroup
-from stoker.chains.scripting.talk import Talk
+from stoker.chains.scripting.formats import Talk
 from stoker.chains.settings import ChainSettings, Settings
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.sources.contract_source import ContractSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.plan.errors import Problem
 
 

@@ -9,27 +9,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stoker.chains.address import checksummed, parsed
-from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.config import SCRIPT, GroupArtifacts, GroupConfig, chain_ids, own
 from stoker.chains.errors import ChainError, ModelFailed
 from stoker.chains.evm.job import Capture, CaptureJob, Chains, Replay, ReplayJob
 from stoker.chains.group import Contract, OperationGroup
 from stoker.chains.log import log
-from stoker.chains.scripting.extracted import ExtractedContractInfo
-from stoker.chains.scripting.talk import Talk
-from stoker.chains.sight import Sight
-from stoker.chains.solidity.compilation import Compilation
-from stoker.chains.solidity.diagnostic import Diagnostic
-from stoker.chains.solidity.script_block import ScriptBlock
+from stoker.chains.scripting.formats import ExtractedContractInfo, ScriptBlock, Talk
+from stoker.chains.solidity.compilation import Compilation, Diagnostic
 from stoker.chains.sources.contract_source import ContractSource
+from stoker.chains.state.commits import Committed, Conflict
+from stoker.chains.state.sight import Sight
 from stoker.together import both
 
 if TYPE_CHECKING:
     from stoker.chains.backend import ExecutionBackend
-    from stoker.chains.broadcast.outgoing import Outgoing
+    from stoker.chains.broadcast.describe import Outgoing
+    from stoker.chains.report.verdict import Verdict
     from stoker.chains.scripting.model import ScriptModel
     from stoker.chains.tools import Tools
-    from stoker.chains.verdict import Verdict
 
 
 class GroupNode:
@@ -104,7 +101,7 @@ class GroupNode:
 
     def assemble(self, block: ScriptBlock) -> str:
         """The whole script."""
-        from stoker.chains.solidity.assembler import assemble
+        from stoker.chains.scripting.assembler import assemble
 
         return assemble(
             block,
@@ -204,7 +201,7 @@ class GroupNode:
 
     def outgoing(self, committed: Committed, replayed: Replay) -> Outgoing:
         """What is to be sent, if somebody wants that."""
-        from stoker.chains.broadcast.outgoing import outgoing
+        from stoker.chains.broadcast.describe import outgoing
 
         captured, compiled = self.artifacts.captured, self._last
         assert captured is not None  # noqa: S101 - it is committed
@@ -222,7 +219,7 @@ class GroupNode:
     async def across(self, captured: Capture, replayed: Replay) -> Replay:
         """Have bridges bring what was locked to their other sides, and see whether what the group
         asserts holds then; the replay with what came of that. Raises `AuditFailed`."""
-        from stoker.chains.across import across
+        from stoker.chains.report.across import across
 
         came, evidence = await across(
             self.group,
@@ -238,7 +235,7 @@ class GroupNode:
         return came
 
     def _verdict(self, captured: Capture, replayed: Replay | None) -> Verdict:
-        from stoker.chains.verdict import Verdict
+        from stoker.chains.report.verdict import Verdict
 
         made = self.artifacts
         found = self._read

@@ -48,7 +48,7 @@ from stoker.plan.loader import loads
 
 if TYPE_CHECKING:
     from stoker.chains.broadcast.broadcaster import Broadcaster
-    from stoker.chains.broadcast.outgoing import Outgoing
+    from stoker.chains.broadcast.describe import Outgoing
 
 
 class ForgeOrchestrator:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stoker.chains.commitment import Committed
 from stoker.chains.errors import MENDABLE, AuditFailed, ScriptRefused, ScriptReverted
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
+from stoker.chains.state.commits import Committed
 from stoker.together import both
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from stoker.engine.outputs import artefact
 from stoker.engine.state import RunState, StepState
 
 if TYPE_CHECKING:
-    from stoker.chains.broadcast.outgoing import Outgoing
+    from stoker.chains.broadcast.describe import Outgoing
 
 
 def done(
@@ -82,7 +82,7 @@ def result(state: RunState, index: int) -> GroupResult | None:
 
 def outgoing(step: StepState) -> Outgoing:
     """What a broadcast of a group that is done sends."""
-    from stoker.chains.broadcast.outgoing import Outgoing
+    from stoker.chains.broadcast.describe import Outgoing
 
     return msgspec.json.decode(Path(step.outputs["outgoing"]).read_bytes(), type=Outgoing)
 

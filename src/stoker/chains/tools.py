@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stoker.chains import metrics
 from stoker.chains.config import SCRIPT, GroupConfig
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.engine import Capturing, Replaying
+from stoker.chains.evm.job import Capturing, Replaying
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
 from stoker.chains.group import OperationGroup
 from stoker.chains.load import Loaded
@@ -131,8 +131,7 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
         pyevm = await stack.enter_async_context(open_pyevm(remote, workers=settings.workers))
         capturing: Capturing = pyevm
         if settings.capture == "forge":
-            from stoker.chains.evm.fallback import FallbackEngine
-            from stoker.chains.evm.forge import ForgeEngine
+            from stoker.chains.evm.forge import FallbackEngine, ForgeEngine
 
             forge = ForgeEngine(remote, settings.forge)
             stack.callback(forge.close)
@@ -163,8 +162,8 @@ async def open_tools(engine: Engine, loaded: Loaded) -> AsyncIterator[Tools]:
 
 
 def _import() -> None:
-    import_module("stoker.chains.across")
-    import_module("stoker.chains.verdict")
+    import_module("stoker.chains.report.across")
+    import_module("stoker.chains.report.verdict")
 
 
 async def _warm(compiler: SolidityCompiler, engine: PyEvm) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stoker.chains import metrics
-from stoker.chains.commitment import Committed
 from stoker.chains.errors import ChainError
 from stoker.chains.load import FILE, Loaded, load
 from stoker.chains.results import output
+from stoker.chains.state.commits import Committed
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
 from stoker.engine.nested import replayed

@@ -19,7 +19,7 @@ from nodes import program
 
 from stoker.api import open_engine
 from stoker.chains.broadcast.broadcaster import Broadcaster
-from stoker.chains.broadcast.outgoing import Outgoing, outgoing
+from stoker.chains.broadcast.describe import Outgoing, outgoing
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.anvil import AnvilEngine
 from stoker.chains.load import load

@@ -12,7 +12,7 @@ from outbox import SCRIPT
 from sending import pins_of, remote_of
 
 from stoker.chains.broadcast import files
-from stoker.chains.broadcast.outgoing import outgoing
+from stoker.chains.broadcast.describe import outgoing
 from stoker.chains.evm.job import CaptureJob, Chains, ReplayJob
 from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.hexadecimal import data

@@ -7,8 +7,7 @@ from typing import Any
 
 from nodes import WALLET, Node
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured, Chains, ReplayJob
+from stoker.chains.evm.job import Captured, Chains, Pin, ReplayJob
 from stoker.chains.hexadecimal import data
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits

@@ -11,8 +11,7 @@ from sending import pins_of, remote_of
 
 from stoker.agents.bubblewrap import trouble
 from stoker.chains.errors import ChainError, LimitReached, ScriptRefused
-from stoker.chains.evm.fallback import FallbackEngine
-from stoker.chains.evm.forge import ForgeEngine
+from stoker.chains.evm.forge import FallbackEngine, ForgeEngine
 from stoker.chains.evm.job import CaptureJob, Chains, Limits
 from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.hexadecimal import data

@@ -13,10 +13,9 @@ from msgspec import structs
 from nodes import Node
 from stoker_bench import Bench, Run, sent
 
-from stoker.chains.evm.frame import Frame
+from stoker.chains.evm.frame import Frame, walk
 from stoker.chains.evm.job import Replay
 from stoker.chains.evm.traced import read_frame
-from stoker.chains.evm.walk import walk
 from stoker.chains.report.audit import changes
 from stoker.chains.report.compare import differences
 from stoker.chains.report.summary import capture_error

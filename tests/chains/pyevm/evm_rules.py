@@ -11,12 +11,11 @@ import msgspec
 from deploy import World
 from nodes import ALIASES, EVM, WALLET, Node, digest
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Chains
+from stoker.chains.evm.job import Chains, Pin
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.solidity.imports import reach
-from stoker.chains.state.header import read_pin
+from stoker.chains.state.told import read_pin
 
 FILE = "Rules.s.sol"
 RULES = Path(__file__).with_name("Rules.s.sol")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from stoker.chains.evm.pyevm import cheats
 from stoker.chains.evm.pyevm.cheats.refused import REFUSED
 from stoker.chains.evm.pyevm.cheats.table import CHEATS, types_of
-from stoker.chains.evm.pyevm.code import Code
 from stoker.chains.evm.pyevm.console import emitted, printed
+from stoker.chains.evm.pyevm.interpreter import Code
 from stoker.chains.evm.pyevm.journal import Journal
 
 DOCS = Path(__file__).parents[3] / "docs" / "chains-execution.md"

@@ -79,7 +79,7 @@ def processes() -> Callable[[], list[int]]:
         return [
             pid
             for pid in below(os.getpid())
-            if pid not in others and b"worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if pid not in others and b"pyevm.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
     return those_now

@@ -3,9 +3,8 @@
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.frame import Frame, Log
-from stoker.chains.evm.job import Capture, Captured, Chains, Outcome, Replay, Replayed
+from stoker.chains.evm.job import Capture, Captured, Chains, Outcome, Pin, Replay, Replayed
 from stoker.chains.report.values import address_text
 from stoker.chains.sources.contract_source import ContractSource
 

@@ -16,15 +16,12 @@ from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.group import OperationGroup
 from stoker.chains.report.reverts import reason
-from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.scripting.assembler import assemble
+from stoker.chains.scripting.formats import ExtractedContractInfo, ScriptBlock, Talk
 from stoker.chains.scripting.model import ScriptModel
-from stoker.chains.scripting.talk import Talk
-from stoker.chains.solidity.assembler import assemble
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings, Diagnostic
 from stoker.chains.solidity.compiler import SolidityCompiler
-from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.review import edit, review
-from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
 
 VM = "0x7109709ECfa91a80626fF3989D68f67F5b1DD12D"

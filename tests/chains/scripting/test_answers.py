@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stoker.chains.scripting.answers import Invalid, decoded
 from stoker.chains.scripting.block import checked_block
-from stoker.chains.solidity.script_block import CodeLine, ImportSpec, Interface, ScriptBlock
+from stoker.chains.scripting.formats import CodeLine, ImportSpec, Interface, ScriptBlock
 
 BLOCK = ScriptBlock((CodeLine("a.b();"),))
 JSON = json.dumps({"codelines": [{"line": "a.b();"}]})

@@ -21,11 +21,10 @@ from nodes import ALIASES, WALLET
 from stoker.chains.address import parsed
 from stoker.chains.errors import ModelFailed
 from stoker.chains.group import OperationGroup
-from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.scripting.declarations import functions
+from stoker.chains.scripting.formats import ExtractedContractInfo, ScriptBlock
 from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.settings import ModelSettings
-from stoker.chains.solidity.script_block import ScriptBlock
-from stoker.chains.sources.interface import functions
 
 Work = Callable[[ScriptModel], Awaitable[Any]]
 

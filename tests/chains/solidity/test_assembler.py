@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from stoker.chains.address import checksummed
 from stoker.chains.errors import CompileFailed
 from stoker.chains.group import Amount
-from stoker.chains.solidity.addresses import with_checksums
-from stoker.chains.solidity.assembler import assemble
+from stoker.chains.scripting.assembler import assemble
+from stoker.chains.scripting.formats import CodeLine, ImportSpec, Interface, ScriptBlock
 from stoker.chains.solidity.review import review
-from stoker.chains.solidity.script_block import CodeLine, ImportSpec, Interface, ScriptBlock
+from stoker.chains.solidity.tokens import with_checksums
 
 SENDER = "0x1804c8ab1f12e6bbf3894d4083f33e07309d1f38"
 RIGHT = "0x1804c8AB1F12E6bbf3894d4083f33e07309d1f38"

@@ -7,8 +7,7 @@ import os
 
 import solc_program
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import CaptureJob, Chains
+from stoker.chains.evm.job import CaptureJob, Chains, Pin
 
 SCRIPT = """// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;

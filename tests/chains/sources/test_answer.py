@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.chains.sources import etherscan, sourcify
 from stoker.chains.sources.answer import BadAnswer, NotVerified, abi_of, files_of, name_of, path_of
+from stoker.chains.sources.explorers import read_etherscan, read_sourcify
 from stoker.chains.sources.web import Busy
 
 ADDRESS = "0x95bD8D42f30351685e96C62EDdc0d0613bf9a87A"
@@ -71,9 +71,9 @@ def test_what_no_call_can_have_is_left_out_of_abis() -> None:
 @pytest.mark.parametrize("hostile", ["\x1b[2J\n" * 3, "x" * 100_000])
 def test_what_explorers_say_is_told_in_one_short_line(hostile: str) -> None:
     for read, body in (
-        (etherscan.read, {"status": "0", "message": hostile, "result": hostile}),
-        (etherscan.read, _record({"ABI": f"not verified {hostile}", "SourceCode": ""})),
-        (sourcify.read, {"chainId": hostile, "address": hostile}),
+        (read_etherscan, {"status": "0", "message": hostile, "result": hostile}),
+        (read_etherscan, _record({"ABI": f"not verified {hostile}", "SourceCode": ""})),
+        (read_sourcify, {"chainId": hostile, "address": hostile}),
     ):
         with pytest.raises((BadAnswer, NotVerified)) as raised:
             read(200, body, 1, ADDRESS)
@@ -104,7 +104,7 @@ def _record(record: Any) -> Any:
 )
 def test_no_answer_of_etherscan_breaks_anything(status: int, body: Any) -> None:
     try:
-        found = etherscan.read(status, body, 1, ADDRESS)
+        found = read_etherscan(status, body, 1, ADDRESS)
     except (BadAnswer, NotVerified, Busy):
         return
     assert found.files and found.name.isidentifier()
@@ -124,7 +124,7 @@ def test_no_answer_of_etherscan_breaks_anything(status: int, body: Any) -> None:
 )
 def test_no_answer_of_sourcify_breaks_anything(status: int, body: Any) -> None:
     try:
-        found = sourcify.read(status, body, 1, ADDRESS)
+        found = read_sourcify(status, body, 1, ADDRESS)
     except (BadAnswer, NotVerified):
         return
     assert found.files and found.abi == []

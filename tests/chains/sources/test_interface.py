@@ -10,10 +10,10 @@ import pytest
 from deploy import World
 from nodes import EVM
 
+from stoker.chains.scripting.declarations import functions, signature, solidity
+from stoker.chains.scripting.library import passages
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
-from stoker.chains.sources.interface import functions, signature, solidity
-from stoker.chains.sources.passages import passages
 
 PRAGMA = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 SCRIPT = "contract Nothing { function run() external {} }\n"

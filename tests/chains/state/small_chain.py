@@ -8,8 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured, Replay
+from stoker.chains.evm.job import Captured, Pin, Replay
 from stoker.chains.state.change import Access, AccountChange, Delta
 from stoker.chains.state.store import RemoteAccount
 

@@ -15,13 +15,13 @@ from proxy import Proxy
 from small_chain import ACCOUNTS, PIN, Pinned, base, run
 
 from stoker.chains.backend import ExecutionBackend
-from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.evm.job import Replay
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Access, AccountChange, Delta
+from stoker.chains.state.commits import Committed, Conflict
 from stoker.chains.state.remote import Remote
 
 A, B, C = ACCOUNTS

@@ -15,13 +15,13 @@ from nodes import MODULES, WALLET
 from proxy import Proxy, instead
 
 from stoker.chains.backend import ExecutionBackend
-from stoker.chains.commitment import Committed
 from stoker.chains.evm.job import CaptureJob, ReplayJob
 from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import ChainSettings
 from stoker.chains.solidity.compilation import CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
+from stoker.chains.state.commits import Committed
 from stoker.chains.state.remote import Remote
 
 SWAP = """// SPDX-License-Identifier: MIT

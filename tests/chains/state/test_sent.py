@@ -12,12 +12,12 @@ from deploy import start_kept
 from nodes import OTHER_WALLET, WALLET, calldata
 
 from stoker.chains.backend import ExecutionBackend
-from stoker.chains.commitment import Conflict
 from stoker.chains.evm.job import Captured, ReplayJob
 from stoker.chains.evm.pyevm.pool import open_pyevm
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Delta
+from stoker.chains.state.commits import Conflict
 from stoker.chains.state.overlay import Overlay
 from stoker.chains.state.remote import Remote
 

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_chain import ACCOUNTS, Pinned, applied, base, run, shown
 
 from stoker.chains.backend import ExecutionBackend
-from stoker.chains.commitment import Committed, Conflict
 from stoker.chains.settings import ChainSettings
 from stoker.chains.state.change import Delta
+from stoker.chains.state.commits import Committed, Conflict
 from stoker.chains.state.overlay import Overlay
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -13,15 +13,12 @@ from msgspec.structs import replace
 
 from stoker.chains.broadcast import files
 from stoker.chains.broadcast.artefact import Sequence
-from stoker.chains.broadcast.describe import request
+from stoker.chains.broadcast.describe import Outgoing, request
 from stoker.chains.broadcast.kind import signing
-from stoker.chains.broadcast.outgoing import Outgoing
 from stoker.chains.broadcast.register import Register
 from stoker.chains.broadcast.sending import next_nonce
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.engine import Replaying
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured, Chains, ReplayJob
+from stoker.chains.evm.job import Captured, Chains, Pin, Replaying, ReplayJob
 from stoker.chains.hexadecimal import quantity, text
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings

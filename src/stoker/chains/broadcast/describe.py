@@ -1,4 +1,4 @@
-"""From what an engine captured and replayed to what forge would write of it."""
+"""From what an engine captured and replayed to what forge would write of it, and what is sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from itertools import groupby
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stoker.chains.address import checksummed
 from stoker.chains.broadcast.artefact import Additional, Request, Returned, Sequence, Transaction
@@ -15,6 +18,48 @@ from stoker.chains.hexadecimal import text
 from stoker.chains.report.abi import Parameter, decoded, entries
 from stoker.chains.report.registry import Registry
 from stoker.chains.solidity.compilation import Compilation
+
+
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """Of one group; plain data, to be kept until somebody broadcasts it."""
+
+    script: str
+    """As the artefacts call it: `Name.s.sol`."""
+    transactions: tuple[Captured, ...]
+    """In order; each says how much gas it may use."""
+    sequences: tuple[Sequence, ...]
+    """The same, as Foundry tells them."""
+
+
+def outgoing(
+    script: str,
+    transactions: Several[Captured],
+    replayed: Several[Replayed],
+    registry: Registry,
+    *,
+    timestamp: int,
+    capture: Capture | None = None,
+    compiled: Compilation | None = None,
+) -> Outgoing:
+    """`registry`: has learned what was created. `timestamp`: milliseconds since 1970."""
+    return Outgoing(
+        script=script,
+        transactions=tuple(
+            replace(one, gas=gas_limit(one, done))
+            for one, done in zip(transactions, replayed, strict=True)
+        ),
+        sequences=tuple(
+            sequences(
+                transactions,
+                replayed,
+                registry,
+                timestamp=timestamp,
+                capture=capture,
+                script=compiled,
+            )
+        ),
+    )
+
 
 _MARGIN: Final = 130
 """Percent of the gas that a transaction used: what it may use, as forge has it. What a block costs

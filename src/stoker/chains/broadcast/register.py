@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stoker import whole_file
-from stoker.chains.broadcast.outgoing import Outgoing
+from stoker.chains.broadcast.describe import Outgoing
 from stoker.chains.errors import ChainError
 from stoker.engine.engine import Engine
 from stoker.journal.base import RunBusy, RunOver, UnknownRun

@@ -13,14 +13,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stoker.chains.errors import ChainError, LimitReached, RpcError
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured, Replay, Replayed, ReplayJob
+from stoker.chains.evm.frame import logs_of, walk
+from stoker.chains.evm.job import Captured, Pin, Replay, Replayed, ReplayJob
 from stoker.chains.evm.overrides import Overrides
-from stoker.chains.evm.program import Program, find
 from stoker.chains.evm.stateserver import StateServer, View
 from stoker.chains.evm.traced import note_access, pay, read_difference, read_frame, read_prestate
-from stoker.chains.evm.walk import logs_of, walk
 from stoker.chains.hexadecimal import text
+from stoker.chains.processes import Program, find
 from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.state.change import Access, Delta

@@ -8,9 +8,8 @@ from collections.abc import Sequence as Several
 from msgspec import Struct
 
 from stoker.chains.broadcast.artefact import Sequence, Transaction
-from stoker.chains.evm.frame import CallType, Frame, Log
+from stoker.chains.evm.frame import CallType, Frame, Log, logs_of, walk
 from stoker.chains.evm.job import Capture, Captured, Outcome
-from stoker.chains.evm.walk import logs_of, walk
 from stoker.chains.hexadecimal import data, quantity
 
 

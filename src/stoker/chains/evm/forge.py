@@ -18,12 +18,12 @@ import msgspec
 
 from stoker.chains.broadcast import files
 from stoker.chains.broadcast.artefact import Sequence
-from stoker.chains.errors import ChainError, LimitReached
+from stoker.chains.errors import ChainError, LimitReached, ScriptRefused
 from stoker.chains.evm.arena import Told, read_capture
-from stoker.chains.evm.job import Capture, CaptureJob
-from stoker.chains.evm.program import Program, find
+from stoker.chains.evm.job import Capture, CaptureJob, Capturing
 from stoker.chains.evm.stateserver import StateServer, View
 from stoker.chains.hexadecimal import text
+from stoker.chains.processes import Program, find
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.state.remote import Remote
 
@@ -254,3 +254,24 @@ def _contract(one: Compilation, names: Mapping[str, int]) -> dict[str, Any]:
             "methodIdentifiers": {},
         },
     }
+
+
+_UNKNOWN: Final = "an unknown cheatcode"
+"""As the engine in process says it, whose refusals come as texts. What it knows and refuses is
+refused."""
+
+
+class FallbackEngine:
+    """`Capturing`."""
+
+    def __init__(self, first: Capturing, other: Capturing) -> None:
+        self._first, self._other = first, other
+
+    async def capture(self, job: CaptureJob) -> Capture:
+        """Raises as the engine does that ends it."""
+        try:
+            return await self._first.capture(job)
+        except ScriptRefused as error:
+            if _UNKNOWN not in str(error):
+                raise
+        return await self._other.capture(job)

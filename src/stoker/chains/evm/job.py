@@ -1,15 +1,47 @@
-"""What an engine is asked to run, and what it answers: plain data, for processes to hand on."""
+"""What an engine is asked to run and what it answers: plain data, for processes to hand on. An
+engine is one in process, a node, or a program of others."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from msgspec import Struct, field
 
-from stoker.chains.evm.environment import Pin
 from stoker.chains.evm.frame import Frame, Log
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.state.change import Access, Delta
+
+
+class Pin(Struct, frozen=True, kw_only=True):
+    """A block of a chain, whose state is what a plan begins from. Capture runs in it, replay in
+    the one that would follow."""
+
+    chain_id: int
+    number: int
+    hash: bytes
+    timestamp: int
+    """Unix seconds."""
+    base_fee: int
+    """Wei per gas."""
+    gas_limit: int
+    coinbase: bytes
+    prevrandao: bytes
+    excess_blob_gas: int = 0
+
+    def following(self) -> Pin:
+        """The estimate of the next block: 12 s later, with the same base fee. Its `hash` is this
+        one's, for it has none yet."""
+        return Pin(
+            chain_id=self.chain_id,
+            number=self.number + 1,
+            hash=self.hash,
+            timestamp=self.timestamp + 12,
+            base_fee=self.base_fee,
+            gas_limit=self.gas_limit,
+            coinbase=self.coinbase,
+            prevrandao=self.prevrandao,
+            excess_blob_gas=self.excess_blob_gas,
+        )
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -127,3 +159,14 @@ class Replay(Struct, frozen=True, kw_only=True):
     accesses: dict[int, Access]
     error: str | None = None
     """Why the rest was not tried."""
+
+
+class Capturing(Protocol):
+    async def capture(self, job: CaptureJob) -> Capture:
+        """Run a script with cheatcodes. What the script does wrong is in the answer; raises
+        `ScriptRefused`, `LimitReached`, `RpcError`."""
+
+
+class Replaying(Protocol):
+    async def replay(self, job: ReplayJob) -> Replay:
+        """Send transactions. What fails is in the answer; raises `LimitReached`, `RpcError`."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.chains.evm.traced import Difference, TracedAccount
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import AccountChange, Delta

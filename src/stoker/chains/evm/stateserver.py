@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import Delta
 from stoker.chains.state.overlay import Overlay

@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from stoker.chains.evm.frame import CallType, Frame, Log
-from stoker.chains.evm.walk import walk
+from stoker.chains.evm.frame import CallType, Frame, Log, walk
 from stoker.chains.hexadecimal import data, quantity
 from stoker.chains.state.change import Access
 

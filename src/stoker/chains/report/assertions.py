@@ -10,7 +10,7 @@ from msgspec import Struct
 from stoker.chains.address import parsed
 from stoker.chains.errors import ChainError
 from stoker.chains.group import Assertion
-from stoker.chains.sight import Sight
+from stoker.chains.state.sight import Sight
 
 _BALANCE_OF: Final = bytes.fromhex("70a08231")
 

@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from stoker.chains.address import parsed
-from stoker.chains.evm.engine import Replaying
-from stoker.chains.evm.job import Captured, Chains, Limits, Replay, ReplayJob
+from stoker.chains.evm.job import Captured, Chains, Limits, Replay, Replaying, ReplayJob
 from stoker.chains.group import Amount, Bridge
 from stoker.chains.report.changes import Asset, Changes, Ledger
 from stoker.chains.report.compare import failure_text

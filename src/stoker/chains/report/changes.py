@@ -8,8 +8,7 @@ from typing import Final
 from eth_hash.auto import keccak
 from msgspec import Struct, field
 
-from stoker.chains.evm.frame import Frame, Log
-from stoker.chains.evm.walk import standing
+from stoker.chains.evm.frame import Frame, Log, standing
 
 _NOBODY: Final = bytes(20)
 _MAX: Final = (1 << 256) - 1

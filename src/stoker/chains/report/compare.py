@@ -7,9 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.chains.evm.frame import Frame, Log
+from stoker.chains.evm.frame import Frame, Log, walk
 from stoker.chains.evm.job import Capture, Captured, Chains, Outcome, Replay, Replayed
-from stoker.chains.evm.walk import walk
 from stoker.chains.report.known import CHEATCODES
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer

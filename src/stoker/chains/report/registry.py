@@ -8,8 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from stoker.chains.address import BadAddress, parsed
-from stoker.chains.evm.frame import Frame
-from stoker.chains.evm.walk import walk
+from stoker.chains.evm.frame import Frame, walk
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
 from stoker.chains.report.known import CHEATCODES, NAMES, cheatcodes, known
 from stoker.chains.solidity.compilation import Compilation

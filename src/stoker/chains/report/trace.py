@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from stoker.chains.evm.frame import Frame, Log
+from stoker.chains.evm.frame import Frame, Log, steps
 from stoker.chains.evm.pyevm.console import printed
-from stoker.chains.evm.walk import steps
 from stoker.chains.report.abi import MAX_DATA, Entry, decoded
 from stoker.chains.report.known import CHEATCODES, CONSOLE
 from stoker.chains.report.registry import Registry

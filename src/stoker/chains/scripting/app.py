@@ -16,10 +16,10 @@ from stoker.agents.builtin.wire import Request
 from stoker.chains.errors import MENDABLE, ChainError, ModelFailed, NotMended, SourcesMissing
 from stoker.chains.hexadecimal import excerpt
 from stoker.chains.log import log
+from stoker.chains.scripting.formats import Talk
 from stoker.chains.scripting.model import ScriptModel
 from stoker.chains.scripting.prompts import ELSEWHERE, GO_ON, MEND, REPAIR
 from stoker.chains.scripting.session import Session
-from stoker.chains.scripting.talk import Talk
 from stoker.chains.scripting.toolbox import OFFERS
 from stoker.chains.settings import RepairSettings
 

@@ -10,10 +10,9 @@ import msgspec
 
 from stoker.chains.errors import CompileFailed
 from stoker.chains.scripting.answers import Invalid
-from stoker.chains.scripting.extracted import ExtractedContractInfo
-from stoker.chains.solidity.interfaces import merged
-from stoker.chains.solidity.script_block import CodeLine, Interface, ScriptBlock
-from stoker.chains.sources.interface import signature, solidity
+from stoker.chains.scripting.declarations import signature, solidity
+from stoker.chains.scripting.formats import CodeLine, ExtractedContractInfo, Interface, ScriptBlock
+from stoker.chains.scripting.interfaces import merged
 
 _MOST: Final = 200
 _LONGEST_LINE: Final = 4_000

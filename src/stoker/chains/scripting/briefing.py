@@ -8,11 +8,11 @@ from typing import Final
 
 from stoker.chains.group import OperationGroup
 from stoker.chains.scripting.block import interfaces
-from stoker.chains.scripting.extracted import ExtractedContractInfo, ExtractedFunction
+from stoker.chains.scripting.declarations import declaration, functions
+from stoker.chains.scripting.formats import ExtractedContractInfo, ExtractedFunction
 from stoker.chains.scripting.library import Library
 from stoker.chains.scripting.prompts import ACROSS
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.chains.sources.interface import declaration, functions
 
 _SIGN: Final = 4
 """Characters of a token, about."""

@@ -12,9 +12,9 @@ import msgspec
 from stoker.agents.bounds import clip
 from stoker.chains.address import BadAddress, checksummed, parsed
 from stoker.chains.scripting.answers import Invalid
-from stoker.chains.scripting.extracted import ExtractedContractInfo, ExtractedFunction
+from stoker.chains.scripting.declarations import functions, signature
+from stoker.chains.scripting.formats import ExtractedContractInfo, ExtractedFunction
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.chains.sources.interface import functions, signature
 
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,79}")
 _SHORT: Final = re.compile(r"\b(u?int)(?!\d)")

@@ -22,11 +22,10 @@ from stoker.chains.log import log
 from stoker.chains.scripting.answers import Invalid, decoded, response_format
 from stoker.chains.scripting.block import checked_block
 from stoker.chains.scripting.briefing import brief, extraction, generation
-from stoker.chains.scripting.extracted import ExtractedContractInfo
+from stoker.chains.scripting.formats import ExtractedContractInfo, ScriptBlock
 from stoker.chains.scripting.infos import checked_infos
 from stoker.chains.scripting.prompts import AGAIN, EXTRACT, FORM, GENERATE
 from stoker.chains.settings import ModelSettings
-from stoker.chains.solidity.script_block import ScriptBlock
 from stoker.chains.sources.contract_source import ContractSource
 from stoker.process.redact import Redactor
 

@@ -20,11 +20,11 @@ from stoker.chains.errors import (
 )
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.scripting import calls
+from stoker.chains.scripting.declarations import declaration, functions
 from stoker.chains.scripting.library import Library
 from stoker.chains.scripting.toolbox import OFFERS, Edit, Nothing, Place, Query, State, Trace
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.chains.sources.interface import declaration, functions
 
 if TYPE_CHECKING:
     from stoker.chains.node import GroupNode

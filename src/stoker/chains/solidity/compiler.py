@@ -13,12 +13,10 @@ import msgspec
 from stoker.chains.errors import CompileFailed
 from stoker.chains.kept import Kept
 from stoker.chains.solidity import standard_json, toolchain
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings, Diagnostic
 from stoker.chains.solidity.imports import reach
-from stoker.chains.solidity.outline import outline
+from stoker.chains.solidity.outline import contract_of, outline
 from stoker.chains.solidity.pool import Pool
-from stoker.chains.solidity.scripts import contract_of
 
 FILE: Final = "Script.s.sol"
 """What a script is called that has no name."""

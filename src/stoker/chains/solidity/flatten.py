@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity import forge_std
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.solidity.tokens import Token, content, tokens
 
 _LICENCE: Final = re.compile(r"^[^\S\n]*//[^\S\n]*SPDX-License-Identifier:.*\n?", re.MULTILINE)

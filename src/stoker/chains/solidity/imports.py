@@ -10,7 +10,7 @@ from typing import Final
 
 from stoker.chains.errors import CompileFailed
 from stoker.chains.solidity import forge_std
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.solidity.outline import outline
 
 _FILES: Final = 2_000

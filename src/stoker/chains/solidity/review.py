@@ -12,12 +12,11 @@ from typing import Final
 
 from stoker.chains.errors import ChainError
 from stoker.chains.solidity import forge_std
-from stoker.chains.solidity.addresses import addresses
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.solidity.compiler import FILE
-from stoker.chains.solidity.diagnostic import Diagnostic
 from stoker.chains.solidity.imports import GIVEN, too_large
-from stoker.chains.solidity.scripts import problem_of
-from stoker.chains.solidity.tokens import Token, content, place, tokens
+from stoker.chains.solidity.outline import problem_of
+from stoker.chains.solidity.tokens import Token, addresses, content, place, tokens
 
 _HEVM: Final = 0x7109709ECFA91A80626FF3989D68F67F5B1DD12D
 _HEVM_TEXT: Final = "hevm cheat code"

@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stoker.chains.errors import CompileFailed, LimitReached
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.solidity.compilation import Compilation, CompilerSettings, Diagnostic
 from stoker.chains.solidity.forge_std import PREFIX
 from stoker.chains.solidity.tokens import place
 

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from stoker.chains.address import checksummed
+
 Kind = Literal["word", "text", "number", "sign"]
 
 # Every alternative takes what it begins with to some end, closed or not, so that no source has
@@ -55,3 +57,26 @@ def place(source: str, index: int) -> tuple[int, int]:
     """Line and column, from 1, of a character."""
     line = source.count("\n", 0, index)
     return line + 1, index - source.rfind("\n", 0, index)
+
+
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+def addresses(source: str) -> Iterator[tuple[int, str, str]]:
+    """Index, text and right form of each, strings and comments and longer literals aside."""
+    for one in tokens(source):
+        if one.kind == "number" and _ADDRESS.fullmatch(one.text):
+            yield one.start, one.text, checksummed(bytes.fromhex(one.text[2:]))
+
+
+def with_checksums(source: str) -> str:
+    """The source with the checksum on every address that has none: all in small letters, or all in
+    capitals. One with a wrong checksum may be another address, and stays for `review` to tell."""
+    parts: list[str] = []
+    last = 0
+    for at, found, right in addresses(source):
+        digits = found[2:]
+        if digits in (digits.lower(), digits.upper()):
+            parts += source[last:at], right
+            last = at + len(found)
+    return "".join((*parts, source[last:]))

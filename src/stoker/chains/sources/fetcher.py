@@ -16,9 +16,8 @@ from stoker.chains.log import log
 from stoker.chains.settings import SourceSettings
 from stoker.chains.sources.answer import BadAnswer, NotVerified
 from stoker.chains.sources.contract_source import ContractSource
-from stoker.chains.sources.etherscan import Etherscan
+from stoker.chains.sources.explorers import Etherscan, Sourcify
 from stoker.chains.sources.proxy import ChainReader, NoCode, implementation_of
-from stoker.chains.sources.sourcify import Sourcify
 from stoker.chains.sources.web import Web
 
 _FORM: Final = "2"

@@ -1,17 +1,43 @@
-"""What the groups of a plan have done, in the order of their commits."""
+"""What the groups of a plan have done, in the order of their commits, and the nonces that their
+transactions have among those of other groups."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Captured
+from stoker.chains.evm.job import Captured, Pin
 from stoker.chains.state.change import Access, Delta
 from stoker.chains.state.overlay import merge_chains
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """A group's effects are the plan's. In the step's outputs, and enough to have them again
+    after a restart."""
+
+    index: int
+    after: tuple[int, ...]
+    """The groups whose effects it saw."""
+    pins: dict[int, Pin]
+    state: str
+    """Path of the file with what it changed and looked at."""
+    digest: str
+    """SHA-256 of that."""
+    position: int = 0
+    """How many commits of the plan came before: groups' transactions are sent in this order."""
+    transactions: tuple[Captured, ...] = ()
+    """With the nonces that they have behind the groups committed before."""
+
+
+class Conflict(Struct, frozen=True):
+    """A group has looked at what these have changed meanwhile: it is to run again, after them."""
+
+    groups: tuple[int, ...]
+
 
 _VIEWS: Final = 8
 """Merged states that are kept, for groups that come after those of others."""
@@ -128,3 +154,40 @@ def _changed(state: State) -> Iterator[tuple[int, bytes]]:
     for chain_id, delta in state.deltas.items():
         for address in delta.accounts:
             yield chain_id, address
+
+
+_Sender = tuple[int, bytes]
+
+
+def renumbered(
+    transactions: Sequence[Captured],
+    accesses: Mapping[int, Access],
+    *,
+    seen: Iterable[Captured],
+    unseen: Iterable[Captured],
+) -> tuple[Captured, ...]:
+    """A group's transactions behind those it saw, with the first nonces of their senders that no
+    others have. Where something rests on a sender's nonce it stays: nobody's are in its way, or
+    the group would run again."""
+    taken = _nonces(unseen)
+    following = {sender: max(nonces) + 1 for sender, nonces in _nonces(seen).items()}
+    found: list[Captured] = []
+    for one in transactions:
+        sender = (one.chain_id, one.from_)
+        access = accesses.get(one.chain_id)
+        if access is not None and one.from_ in access.nonces:
+            found.append(one)
+            continue
+        nonce = following.get(sender, one.nonce)
+        while nonce in taken.get(sender, ()):
+            nonce += 1
+        following[sender] = nonce + 1
+        found.append(replace(one, nonce=nonce))
+    return tuple(found)
+
+
+def _nonces(transactions: Iterable[Captured]) -> dict[_Sender, set[int]]:
+    found: dict[_Sender, set[int]] = {}
+    for one in transactions:
+        found.setdefault((one.chain_id, one.from_), set()).add(one.nonce)
+    return found

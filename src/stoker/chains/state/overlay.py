@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from stoker.chains.evm.environment import Pin
-from stoker.chains.evm.job import Chains
+from stoker.chains.evm.job import Chains, Pin
 from stoker.chains.state.change import AccountChange, Delta
 from stoker.chains.state.remote import Remote
 from stoker.chains.state.store import RemoteAccount

@@ -12,16 +12,17 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from stoker.chains.errors import RpcError
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.rpc import Rpc
 from stoker.chains.state.change import Override
-from stoker.chains.state.header import read_hash, read_pin
 from stoker.chains.state.store import Key, RemoteAccount, Value
-from stoker.chains.state.traced import (
+from stoker.chains.state.told import (
     Call,
     call_object,
     read_access_list,
+    read_hash,
+    read_pin,
     read_prestate,
     tracer_options,
 )

@@ -12,12 +12,12 @@ from typing import Final, cast
 from msgspec import Struct
 
 from stoker.chains.errors import ChainError, RpcError
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.chains.rpc import Rpc
 from stoker.chains.state.change import Override
 from stoker.chains.state.reader import Reader
 from stoker.chains.state.store import Key, RemoteAccount, StateStore, Value
-from stoker.chains.state.traced import Call
+from stoker.chains.state.told import Call
 
 LOG: Final = logging.getLogger("stoker.chains")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.whole_file import make_directory
 
 LOG: Final = logging.getLogger("stoker.chains")

@@ -16,8 +16,7 @@ from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
 
 from stoker.chains.evm.frame import CallType, Frame
 from stoker.chains.evm.pyevm.addresses import create2_address, create_address
-from stoker.chains.evm.pyevm.code import code_of
-from stoker.chains.evm.pyevm.computation import Answer, Computation, Message
+from stoker.chains.evm.pyevm.computation import Answer, Computation, Message, frame_of
 from stoker.chains.evm.pyevm.faults import (
     CodeStorageOutOfGas,
     CodeTooLarge,
@@ -25,8 +24,7 @@ from stoker.chains.evm.pyevm.faults import (
     InitcodeTooLarge,
 )
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction, address_of, touch
-from stoker.chains.evm.pyevm.interpreter import run
-from stoker.chains.evm.pyevm.told import frame_of
+from stoker.chains.evm.pyevm.interpreter import code_of, run
 from stoker.chains.evm.pyevm.world import World
 
 MAX_DEPTH = 1024

@@ -9,19 +9,19 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
 from stoker.chains.evm.job import Capture, Captured, CaptureJob, Outcome
-from stoker.chains.evm.pyevm.addresses import create2_address, create_address
-from stoker.chains.evm.pyevm.calls import execute
-from stoker.chains.evm.pyevm.computation import Computation, Message
-from stoker.chains.evm.pyevm.deployer import (
+from stoker.chains.evm.pyevm.addresses import (
     CALLER,
     CHEATCODES,
     CREATE2_CODE,
     CREATE2_DEPLOYER,
+    create2_address,
+    create_address,
 )
+from stoker.chains.evm.pyevm.calls import execute
+from stoker.chains.evm.pyevm.computation import Computation, Message, frame_of
 from stoker.chains.evm.pyevm.faults import REVERTED, words
 from stoker.chains.evm.pyevm.script import Script
 from stoker.chains.evm.pyevm.source import Source
-from stoker.chains.evm.pyevm.told import frame_of
 from stoker.chains.evm.pyevm.transaction import transact
 from stoker.chains.evm.pyevm.world import World
 from stoker.chains.solidity.compilation import Compilation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 from stoker.chains.evm.pyevm.source import Source
 from stoker.chains.state.change import Access, AccountChange, Delta
 

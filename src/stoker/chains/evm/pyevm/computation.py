@@ -1,5 +1,5 @@
-"""One call while it runs: stack, memory, gas. py-evm's instructions and precompiled contracts work
-on it by the names py-evm gives its own."""
+"""One call while it runs: stack, memory, gas; and as it is told when it is over. py-evm's
+instructions and precompiled contracts work on it by the names py-evm gives its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from eth.exceptions import FullStack, OutOfGas, VMError
+from msgspec import structs
 
 from stoker.chains.evm.frame import CallType, Frame, Log
-from stoker.chains.evm.pyevm.code import Code
+from stoker.chains.evm.pyevm.faults import words
 
 if TYPE_CHECKING:
+    from stoker.chains.evm.pyevm.interpreter import Code
     from stoker.chains.evm.pyevm.world import World
 
 MAX_STACK = 1023
@@ -223,3 +225,36 @@ class Computation:
         self.logs.append(log)
         if self.state.hooks is not None:
             self.state.hooks.logged(self, log)
+
+
+def frame_of(made: Computation, gas_used: int | None = None) -> Frame:
+    """What is told of a call."""
+    message = made.msg
+    failed = made.fault is not None
+    return Frame(
+        type=message.kind,
+        from_=message.storage_address if message.kind == "DELEGATECALL" else message.sender,
+        to=(b"" if failed else message.storage_address) if message.creates else _target(message),
+        value=message.value,
+        gas=message.gas,
+        gas_used=message.gas - made.gas if gas_used is None else gas_used,
+        input=message.code if message.creates else message.data,
+        output=made.output,
+        error=words(made.fault) if made.fault is not None else None,
+        logs=tuple(made.logs),
+        calls=tuple(map(_silent, made.calls)) if failed else tuple(made.calls),
+        depth=message.depth,
+    )
+
+
+def _silent(frame: Frame) -> Frame:
+    """What was logged within a call that failed was not."""
+    if not frame.logs and not frame.calls:
+        return frame
+    return structs.replace(frame, logs=(), calls=tuple(map(_silent, frame.calls)))
+
+
+def _target(message: Message) -> bytes:
+    if message.kind in ("DELEGATECALL", "CALLCODE") or message.delegated:
+        return message.to
+    return message.storage_address

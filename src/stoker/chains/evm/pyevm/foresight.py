@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from itertools import groupby
 
+from eth_hash.auto import keccak
+
 from stoker.chains.evm.job import CaptureJob, Chains, ReplayJob
-from stoker.chains.evm.pyevm.deployer import CHEATCODES
-from stoker.chains.evm.pyevm.selectors import selector
+from stoker.chains.evm.pyevm.addresses import CHEATCODES
 from stoker.chains.state.change import Override
 from stoker.chains.state.remote import Remote
 
@@ -23,7 +24,7 @@ async def foresee_capture(remote: Remote, job: CaptureJob) -> None:
     overrides = _changes(job.chains, home)
     overrides[job.sender] = Override(balance=_PLENTY, code=job.script.runtime)
     overrides[CHEATCODES] = Override(code=_ZEROS)
-    call = (job.sender, job.sender, 0, selector(job.signature))
+    call = (job.sender, job.sender, 0, keccak(job.signature.encode())[:4])
     await remote.prefetch(job.chains.pins[home], [call], overrides)
 
 

@@ -1,11 +1,47 @@
-"""The loop: one call's code, run to its end."""
+"""Code, what is worked out about it once, and the loop that runs it to its end."""
 
 from __future__ import annotations
+
+import re
+from functools import lru_cache
 
 from eth.exceptions import FullStack, Halt, InsufficientStack, InvalidJumpDestination, OutOfGas
 
 from stoker.chains.evm.pyevm.computation import MAX_STACK, Computation
 from stoker.chains.evm.pyevm.instructions import Instruction
+
+_JUMPDEST = 0x5B
+_PUSHES = b"|".join(
+    b"\\x%02x(?s:.){%d}" % (0x5F + size, size) for size in (1, 2, 4, 20, 32, *range(3, 32))
+)
+_DESTINATION = re.compile(b"(?:[^\\x5b\\x60-\\x7f]|" + _PUSHES + b")*+(?:\\x5b|\\Z)")
+"""Instructions up to a JUMPDEST or the end, the data of a PUSH being none."""
+
+
+class Code:
+    """`padded`: with zeros after its end, so that whatever is read of it is there."""
+
+    __slots__ = ("destinations", "padded", "pushes", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.padded = raw + bytes(33)
+        self.destinations = {
+            found.end() - 1
+            for found in _DESTINATION.finditer(self.padded)
+            if found.end() <= len(raw)
+        }
+        self.pushes: dict[int, int] = {}
+        """Place of a PUSH's data -> its value, as they are met."""
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+
+@lru_cache(maxsize=512)
+def code_of(raw: bytes) -> Code:
+    return Code(raw)
+
 
 _POP, _JUMP, _JUMPI, _JUMPDEST, _PUSH0 = 0x50, 0x56, 0x57, 0x5B, 0x5F
 _PUSH1, _DUP1, _SWAP1, _LOG0 = 0x60, 0x80, 0x90, 0xA0

@@ -12,7 +12,7 @@ from typing import Final
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.pyevm import wire
 
-_MODULE: Final = "stoker.chains.evm.worker_main"
+_MODULE: Final = "stoker.chains.evm.pyevm.worker"
 _PASSED: Final = ("PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 """Of the environment; workers get nothing else of it, for it may hold secrets."""
 

@@ -7,9 +7,9 @@ import msgspec
 from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Replay, Replayed, ReplayJob
 from stoker.chains.evm.pyevm.chain import Chain
+from stoker.chains.evm.pyevm.computation import frame_of
 from stoker.chains.evm.pyevm.faults import words
 from stoker.chains.evm.pyevm.source import Source
-from stoker.chains.evm.pyevm.told import frame_of
 from stoker.chains.evm.pyevm.transaction import Invalid, Receipt, transact
 from stoker.chains.evm.pyevm.world import World
 

@@ -8,12 +8,18 @@ from eth.exceptions import Revert
 
 from stoker.chains.evm.frame import Log
 from stoker.chains.evm.job import Captured, CaptureJob, Outcome
-from stoker.chains.evm.pyevm.addresses import create2_address, create_address
+from stoker.chains.evm.pyevm.addresses import (
+    CALLER,
+    CHEATCODES,
+    CONSOLE,
+    CREATE2_DEPLOYER,
+    create2_address,
+    create_address,
+)
 from stoker.chains.evm.pyevm.cheats.broadcasts import Broadcast, Prank
 from stoker.chains.evm.pyevm.cheats.table import answer, failed
 from stoker.chains.evm.pyevm.computation import Answer, Computation, Message
 from stoker.chains.evm.pyevm.console import emitted, printed
-from stoker.chains.evm.pyevm.deployer import CALLER, CHEATCODES, CONSOLE, CREATE2_DEPLOYER
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction
 from stoker.chains.evm.pyevm.world import World
 

@@ -1,16 +1,50 @@
-"""Pinned state in a worker: what it has been told, and the pool asked for the rest."""
+"""Pinned state in a worker: what it has been told, and the pool asked for the rest, while the job's
+time stands still."""
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import msgspec
 
-from stoker.chains.evm.environment import Pin
+from stoker.chains.errors import LimitReached
+from stoker.chains.evm.job import Pin
 from stoker.chains.evm.pyevm import wire
-from stoker.chains.evm.pyevm.clock import Clock
+
+
+class Clock:
+    """Raises `LimitReached` in the main thread, wherever it is, when a job's time is up."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        signal.signal(signal.SIGALRM, self._ring)
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        raise LimitReached(f"it ran for {self._seconds:g} s, which is what it may")
+
+    @contextmanager
+    def running(self, seconds: float) -> Iterator[None]:
+        self._seconds = seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            yield
+        finally:
+            if left:
+                signal.setitimer(signal.ITIMER_REAL, left)
+
 
 _PINS = 16
 _KEPT = 200_000

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from stoker.chains.evm.environment import Pin
+from stoker.chains.evm.job import Pin
 
 HEAD: Final = struct.Struct(">cI")
 """Tag, and how many bytes follow."""

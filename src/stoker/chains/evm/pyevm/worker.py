@@ -1,12 +1,17 @@
-"""A worker: one job after the other, over a socket, until the pool closes it."""
+"""`python -m stoker.chains.evm.pyevm.worker`: the process that workers are forked from, with all
+they need imported. It speaks over its standard input, a socket; they all end with that. A worker
+does one job after the other, over a socket of its own, until the pool closes it."""
 
 from __future__ import annotations
 
 import gc
+import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +21,8 @@ from stoker.chains.errors import LimitReached, ScriptRefused
 from stoker.chains.evm.job import CaptureJob, Limits, ReplayJob
 from stoker.chains.evm.pyevm import wire
 from stoker.chains.evm.pyevm.capture import capture
-from stoker.chains.evm.pyevm.clock import Clock
 from stoker.chains.evm.pyevm.replay import replay
-from stoker.chains.evm.pyevm.source import Channel, Source
+from stoker.chains.evm.pyevm.source import Channel, Clock, Source
 
 _RECURSION = 30_000
 """Python's calls for the 1,024 of the EVM."""
@@ -80,3 +84,58 @@ class _memory:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def main() -> None:
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    gc.collect()
+    gc.freeze()  # what is imported stays as it is: forked pages stay shared
+    workers: set[int] = set()
+    while True:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, wire.COMMAND.size, 1)
+        except OSError:
+            break
+        if len(message) < wire.COMMAND.size:
+            break
+        command, pid = wire.COMMAND.unpack(message)
+        if command == wire.KILL:
+            if pid in workers:  # not waited for yet, so that the id is nobody else's
+                _end(pid)
+                workers.discard(pid)
+            continue
+        pid = os.fork()
+        if not pid:
+            control.close()
+            _work(descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
+        workers.add(pid)
+        with suppress(OSError):
+            control.sendall(wire.COMMAND.pack(command, pid))
+    for pid in workers:
+        _end(pid)
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _work(descriptor: int) -> None:
+    """Never returns."""
+    status = 1
+    try:
+        serve(socket.socket(fileno=descriptor))
+    except SystemExit:
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

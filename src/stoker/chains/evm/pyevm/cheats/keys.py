@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from eth_keys.datatypes import PrivateKey
 
-from stoker.chains.evm.pyevm.addresses import create2_address, create_address
+from stoker.chains.evm.pyevm.addresses import CREATE2_DEPLOYER, create2_address, create_address
 from stoker.chains.evm.pyevm.cheats.table import CheatFailed, cheat
-from stoker.chains.evm.pyevm.deployer import CREATE2_DEPLOYER
 
 if TYPE_CHECKING:
     from stoker.chains.evm.pyevm.computation import Computation

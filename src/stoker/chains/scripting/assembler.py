@@ -9,12 +9,11 @@ from typing import Final
 from stoker.chains.address import checksummed, parsed
 from stoker.chains.errors import CompileFailed
 from stoker.chains.group import Amount
-from stoker.chains.solidity.addresses import with_checksums
-from stoker.chains.solidity.diagnostic import Diagnostic
-from stoker.chains.solidity.interfaces import merged
+from stoker.chains.scripting.formats import ImportSpec, ScriptBlock
+from stoker.chains.scripting.interfaces import merged
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.solidity.outline import outline
-from stoker.chains.solidity.script_block import ImportSpec, ScriptBlock
-from stoker.chains.solidity.tokens import content, tokens
+from stoker.chains.solidity.tokens import content, tokens, with_checksums
 
 NAME: Final = "AomiScript"
 _HEAD: Final = "// SPDX-License-Identifier: UNLICENSED\npragma solidity ^0.8.20;\n"

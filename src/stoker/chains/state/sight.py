@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from stoker.chains.address import parsed
 from stoker.chains.errors import ChainError
-from stoker.chains.evm.engine import Replaying
-from stoker.chains.evm.job import Captured, Chains, Limits, ReplayJob
+from stoker.chains.evm.job import Captured, Chains, Limits, Replaying, ReplayJob
 from stoker.chains.state.change import Delta
 from stoker.chains.state.overlay import Overlay
 from stoker.chains.state.remote import Remote

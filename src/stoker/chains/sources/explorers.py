@@ -1,4 +1,4 @@
-"""Etherscan's API, version 2: one address for all chains."""
+"""Etherscan's API, version 2 (one address for all chains), and Sourcify's, version 2."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Etherscan:
             **({"apikey": self._key} if self._key else {}),
         }
         return await self._web.get(
-            self._url, query, lambda status, body: read(status, body, chain_id, address)
+            self._url, query, lambda status, body: read_etherscan(status, body, chain_id, address)
         )
 
 
-def read(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
+def read_etherscan(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
     """Raises `NotVerified`, `Busy`, `BadAnswer`."""
     if status != 200 or not isinstance(body, dict):
         raise BadAnswer(f"HTTP {status}: {excerpt(body, 200)}")
@@ -97,3 +97,46 @@ def _implementation(record: dict[str, Any]) -> str | None:
         return checksummed(parsed(given.lower()))
     except BadAddress as error:
         raise BadAnswer(f"its implementation: {error}") from error
+
+
+class Sourcify:
+    """See `fetcher.Explorer`."""
+
+    name = "Sourcify"
+
+    def __init__(self, web: Web, base: str) -> None:
+        self._web = web
+        self._base = f"{base.rstrip('/')}/server/v2/contract"
+
+    async def ask(self, chain_id: int, address: str) -> ContractSource:
+        """See `fetcher.Explorer`."""
+        return await self._web.get(
+            f"{self._base}/{chain_id}/{address}",
+            {"fields": "abi,compilation,sources"},
+            lambda status, body: read_sourcify(status, body, chain_id, address),
+        )
+
+
+def read_sourcify(status: int, body: Any, chain_id: int, address: str) -> ContractSource:
+    """Raises `NotVerified`, `BadAnswer`."""
+    if not isinstance(body, dict):
+        raise BadAnswer(f"HTTP {status}: {excerpt(body, 200)}")
+    if status == 404:
+        raise NotVerified("it is not known there")
+    if status != 200:
+        raise BadAnswer(f"HTTP {status}: {excerpt(body.get('message') or body, 200)}")
+    found = (str(body.get("chainId")), str(body.get("address")).lower())
+    if found != (str(chain_id), address.lower()):
+        raise BadAnswer(f"it answered for {excerpt(found[1])} on chain {excerpt(found[0], 20)}")
+    compilation = body.get("compilation")
+    if not isinstance(compilation, dict):
+        raise BadAnswer("it has no compilation")
+    return ContractSource(
+        chain_id=chain_id,
+        address=address,
+        name=name_of(compilation.get("name") or compilation.get("fullyQualifiedName")),
+        abi=abi_of(body.get("abi")),
+        files=files_of(body.get("sources")),
+        compiler=excerpt(compilation.get("compilerVersion"), 100),
+        origin="sourcify",
+    )

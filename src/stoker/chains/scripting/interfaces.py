@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from stoker.chains.errors import CompileFailed
-from stoker.chains.solidity.diagnostic import Diagnostic
+from stoker.chains.scripting.formats import Interface
+from stoker.chains.solidity.compilation import Diagnostic
 from stoker.chains.solidity.outline import outline
-from stoker.chains.solidity.script_block import Interface
 from stoker.chains.solidity.tokens import Token, tokens
 
 _PLACES: Final = frozenset({"memory", "calldata", "storage"})

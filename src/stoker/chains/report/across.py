@@ -7,17 +7,16 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from stoker.chains.errors import AuditFailed
-from stoker.chains.evm.engine import Replaying
-from stoker.chains.evm.job import Capture, Chains, Limits, Replay
+from stoker.chains.evm.job import Capture, Chains, Limits, Replay, Replaying
 from stoker.chains.group import OperationGroup
 from stoker.chains.report.assertions import check_assertions
 from stoker.chains.report.audit import changes
 from stoker.chains.report.bridge import relay
 from stoker.chains.report.registry import Registry
-from stoker.chains.sight import Sight
 from stoker.chains.state.change import Access, Delta
 from stoker.chains.state.conflict import joined
 from stoker.chains.state.overlay import extended
+from stoker.chains.state.sight import Sight
 
 
 async def across(
