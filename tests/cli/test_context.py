@@ -72,11 +72,13 @@ def test_in_an_attempts_worktree_the_state_is_the_projects(tmp_path):
 
 
 def test_a_server_is_believed_only_if_this_user_told_of_it(tmp_path):
-    with announced(tmp_path, "http://here", "token"):
-        assert running(tmp_path) is not None
-        (tmp_path / "server.json").chmod(0o666)
-        assert running(tmp_path) is None
+    with announced(tmp_path, "a.db", "http://here", "token"):
+        assert running(tmp_path, "b.db") is None
+        assert running(tmp_path, "a.db") is not None
+        (told,) = tmp_path.glob("server-*.json")
+        told.chmod(0o666)
+        assert running(tmp_path, "a.db") is None
         if os.geteuid() == 0:
-            (tmp_path / "server.json").chmod(0o600)
-            os.chown(tmp_path / "server.json", 12345, 12345)
-            assert running(tmp_path) is None
+            told.chmod(0o600)
+            os.chown(told, 12345, 12345)
+            assert running(tmp_path, "a.db") is None

@@ -116,7 +116,7 @@ def test_tokens_of_others_do_not_keep_the_owner_out(server, stoker):
 
 
 def test_what_is_said_of_the_server_goes_with_it(tmp_path, repository, stoker, server):
-    told = tmp_path / ".stoker/server.json"
+    (told,) = (tmp_path / ".stoker").glob("server-*.json")
     assert told.stat().st_mode & 0o777 == 0o600
     assert stoker("create", "T").returncode == 0
     server.kill()
@@ -125,6 +125,13 @@ def test_what_is_said_of_the_server_goes_with_it(tmp_path, repository, stoker, s
     with Server(tmp_path):
         assert "by='local'" in (stoker("create", "U"), server.log)[1]
     assert not told.exists()
+
+
+def test_another_journal_of_the_directory_is_not_the_servers(server, stoker):
+    """A server on one journal is no answer for whoever names another."""
+    assert stoker("create", "T").returncode == 0
+    other = stoker("list", STOKER_DB=str(server.directory / ".stoker/other.db"))
+    assert (other.returncode, "no journal" in other.stderr) == (2, True)
 
 
 def test_what_cannot_be_meant(server, stoker):

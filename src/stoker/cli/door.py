@@ -1,5 +1,5 @@
 """Through which a command talks to the server's API: a server that is named, the one that runs
-on the state directory, or none at all, and then the same API in this process."""
+on the journal, or none at all, and then the same API in this process."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def add_server(parser: ArgumentParser) -> None:
         "--server",
         metavar="URL",
         default=None,
-        help="a server of Stoker's (default: $STOKER_URL, else the one that runs on the state "
-        "directory, else none is needed); its token is in $STOKER_TOKEN",
+        help="a server of Stoker's (default: $STOKER_URL, else the one that runs on the journal, "
+        "else none is needed); its token is in $STOKER_TOKEN",
     )
 
 
@@ -67,7 +67,7 @@ async def opened(
     from stoker.client.local import running
 
     url = server or context.environment.get("STOKER_URL")
-    found = None if url else running(context.directory)
+    found = None if url else running(context.directory, context.location)
     if url or found:
         client = (
             Client(found.url, token=found.token, patience_sec=_PATIENCE_SEC)

@@ -117,6 +117,7 @@ def _settings(args: argparse.Namespace, context: Context) -> Settings:
             raise UsageError(f"--root {root}: no such directory")
     return Settings(
         directory=context.directory,
+        journal=context.location,
         roots=tuple(roots),
         host=args.host,
         port=args.port,

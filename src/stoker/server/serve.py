@@ -60,7 +60,7 @@ async def serve(
     url = f"{settings.scheme}://{host}:{address[1]}"
 
     def begin() -> None:
-        stack.enter_context(announced(settings.directory, url, tokens.own))
+        stack.enter_context(announced(settings.directory, settings.journal, url, tokens.own))
         ready(url)
 
     server.on_started = begin

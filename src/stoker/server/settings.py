@@ -20,6 +20,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     directory: Path
     """The state directory, absolute."""
+    journal: str = ""
+    """Path or URL, as the command line has it."""
     roots: tuple[Path, ...]
     """Plan files and directories that requests name must be in one of these; the first is where
     relative paths start from. Absolute, without links."""
