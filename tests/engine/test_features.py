@@ -142,6 +142,25 @@ def test_concurrency_locks_and_resources_hold(execute):
     assert overlaps(run, ids) == 2
 
 
+def test_a_small_demand_does_not_pass_a_large_one_that_came_before(execute, until, tmp_path):
+    async def let_go(handle):
+        await until(handle, "step.waiting", "small")
+        await asyncio.to_thread((tmp_path / "gate").write_text, "go")
+
+    os.mkfifo(tmp_path / "gate")
+    run = execute(
+        [
+            {"id": "first", "run": "cat gate", "resources": {"gpu": 1}},
+            {"id": "large", "command": "true", "resources": {"gpu": 2}},
+            {"id": "small", "command": "true", "resources": {"gpu": 1}},
+        ],
+        let_go,
+        globals={"max_concurrency": 3, "resources": {"gpu": 2}},
+    )
+    starts = [event.step for event in run.events if event.type == "attempt.starting"]
+    assert starts == ["first", "large", "small"]
+
+
 def test_an_engines_slots_are_shared_by_its_runs(execute):
     run = execute(
         [{"id": f"s{i}", "run": "sleep 0.02"} for i in range(4)], engine={"max_concurrency": 1}

@@ -20,6 +20,21 @@ def test_steps_run_after_what_they_depend_on(execute):
     assert run.stdout("c") == "made\n"
 
 
+def test_a_step_waits_for_nothing_but_its_dependencies(execute, tmp_path):
+    os.mkfifo(tmp_path / "gate")
+    run = execute(
+        [
+            {"id": "long", "run": "cat gate"},
+            {"id": "a", "command": "true"},
+            {"id": "b", "command": "true", "depends_on": ["a"]},
+            {"id": "c", "run": "echo go > gate", "depends_on": ["b"]},
+        ],
+        globals={"max_concurrency": 2, "max_run_duration_sec": 30},
+    )
+    assert run.outcome.status == "succeeded"
+    assert run.stdout("long") == "go\n"
+
+
 def test_abort_cancels_what_runs_and_skips_the_rest(execute, tmp_path, alive):
     os.mkfifo(tmp_path / "up")
     run = execute(
@@ -281,6 +296,10 @@ def test_strict_outputs(execute):
     assert execute(steps).outcome.status == "succeeded"
     run = execute(steps, strict_outputs=True)
     assert run.outcome.reason == "step 'a' failed: did not provide x (strict_outputs)"
+    steps[0]["strict_outputs"] = False
+    assert execute(steps, strict_outputs=True).outcome.status == "succeeded"
+    steps[0]["strict_outputs"] = True
+    assert execute(steps).outcome.reason == run.outcome.reason
 
 
 def test_large_output_does_not_deadlock(execute):
