@@ -40,6 +40,19 @@ def test_a_plan_that_succeeds(project) -> None:
     assert "run first is over, it succeeded" in over.stderr
 
 
+def test_a_name_deceives_nobody(project) -> None:
+    name = "a\u202eb\u200b"
+    retried = {"retries": 1, "on_failure": "continue"}
+    steps = [{"id": name, "run": "exit 3", **retried}, {"id": f"{name}2", "run": "x", **retried}]
+    steps[1]["approval"] = {"timeout_sec": 0.01}
+    plan = project.directory / "plan.json"
+    plan.write_text(json.dumps({"plan_id": name, "steps": steps}))
+    done = project.run("run", str(plan), "-v")
+    assert done.returncode == 1
+    assert done.stdout.isascii()
+    assert r"a\u202eb\u200b failed in" in done.stdout
+
+
 def test_a_plan_that_fails_shows_why(project) -> None:
     plan = project.plan(
         {"id": "bad", "run": r"echo out; printf 'told \033[31mso\n' >&2; exit 3"},

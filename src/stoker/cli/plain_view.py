@@ -66,7 +66,7 @@ class PlainView:
         self._every = every
         word = "goes on" if state.sequence > 1 else "started"
         total = plural(len(state.steps), self.noun)
-        self._say(time.time(), f"run {state.run_id} {word}: {state.plan.plan_id}, {total}")
+        self._say(time.time(), f"run {state.run_id} {word}: {one_line(state.plan.plan_id)}, {total}")
 
     def see(self, event: Event) -> None:
         """At most a line, and the last lines of a failed step's log."""
@@ -88,34 +88,36 @@ class PlainView:
         clock = time.strftime("%H:%M:%S", time.localtime(moment))
         self._write(f"{self._style(clock, 'dim')} {text}")
 
+    def _tell(self, event: Event, text: str) -> None:
+        """What came of the event's step."""
+        self._say(event.time, f"{one_line(event.step or '')} {text}")
+
     def _started(self, event: Event) -> None:
         number = f" (attempt {event.attempt})" if (event.attempt or 1) > 1 else ""
-        self._say(event.time, f"{event.step} started{number}")
+        self._tell(event, f"started{number}")
 
     def _attempt_settled(self, event: Event) -> None:
         status = event.data["status"]
         if status == "lost" or (status != "succeeded" and self._detail == "verbose"):
             error = printable(str(event.data.get("error") or ""))
-            self._say(event.time, f"{event.step} attempt {event.attempt} {status}: {error}")
+            self._tell(event, f"attempt {event.attempt} {status}: {error}")
 
     def _waiting(self, event: Event) -> None:
         if event.data.get("for") == "backoff":
             pause = seconds(event.data.get("delay_sec") or 0.0)
-            self._say(event.time, f"{event.step} failed, tries again in {pause}")
+            self._tell(event, f"failed, tries again in {pause}")
         elif self._detail == "verbose":
-            self._say(event.time, f"{event.step} waits: {event.data.get('for')}")
+            self._tell(event, f"waits: {event.data.get('for')}")
 
     def _asked(self, event: Event) -> None:
         prompt = one_line(event.data.get("prompt") or "")
-        self._say(
-            event.time, f"{event.step} waits for approval" + (f": {prompt}" if prompt else "")
-        )
+        self._tell(event, "waits for approval" + (f": {prompt}" if prompt else ""))
 
     def _decided(self, event: Event) -> None:
         data = event.data
         comment = f": {one_line(data['comment'])}" if data.get("comment") else ""
         word = {"approve": "approved", "reject": "rejected"}.get(data["decision"], "withdrawn")
-        self._say(event.time, f"{event.step} {word} by {one_line(data.get('by') or '?')}{comment}")
+        self._tell(event, f"{word} by {one_line(data.get('by') or '?')}{comment}")
 
     def _run(self, event: Event) -> None:
         reason = event.data.get("reason")
@@ -149,7 +151,7 @@ class PlainView:
         mark = self._style(status, *status_style(status))
         step_state = self._state[step]
         aside = " (not critical)" if failed and not step_state.step.critical else ""
-        self._say(event.time, f"{step} {mark}{spent}{aside}{reason}")
+        self._tell(event, f"{mark}{spent}{aside}{reason}")
         if failed and starting is not None:
             paths = (starting.data.get("stderr_path"), starting.data.get("stdout_path"))
             for line in log_tail(*paths)[1]:
