@@ -112,7 +112,8 @@ def test_a_good_plan_has_no_problems(kinds: Kinds) -> None:
         ("- {id: a, run: x, provides: [1a]}", "provides[0]: expected a name of letters"),
         ("- {id: a, run: x, consumes: ['a b'], provides: ['a b']}", "consumes[0]: expected a name"),
         ("- {id: a, run: x, foreach: [1], matrix: {a: [1]}}", "expected one of foreach and matrix"),
-        ("- {id: a, run: x, foreach: []}", "warning: steps[0].foreach: the list is empty"),
+        ("- {id: a, run: x, foreach: []}", "warning: steps[0].foreach: it is empty"),
+        ("- {id: a, run: x, matrix: {a: []}}", "warning: steps[0].matrix: it is empty"),
         ("- {id: a, run: x, matrix: {a: 1}}", "steps[0].matrix: matrix.a: expected a list"),
         (
             "- {id: a, run: x, matrix: {v: [1, '1']}}",

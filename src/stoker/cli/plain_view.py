@@ -66,7 +66,9 @@ class PlainView:
         self._every = every
         word = "goes on" if state.sequence > 1 else "started"
         total = plural(len(state.steps), self.noun)
-        self._say(time.time(), f"run {state.run_id} {word}: {one_line(state.plan.plan_id)}, {total}")
+        self._say(
+            time.time(), f"run {state.run_id} {word}: {one_line(state.plan.plan_id)}, {total}"
+        )
 
     def see(self, event: Event) -> None:
         """At most a line, and the last lines of a failed step's log."""

@@ -207,14 +207,16 @@ def _expansion(step: Step, path: Path) -> Generator[Problem, None, int]:
     if step.foreach is not None and step.matrix is not None:
         yield problem(path, "expected one of foreach and matrix, found both")
         return 0
-    if step.foreach == ():
-        yield warning((*path, "foreach"), "the list is empty: the step does nothing")
+    place = (*path, "foreach" if step.matrix is None else "matrix")
     try:
         items = literal_items(step)
-        if items is not None:
-            return len(child_ids(step, items))
+        if items is None:
+            return 0
+        if not items:
+            yield warning(place, "it is empty: the step does nothing")
+        return len(child_ids(step, items))
     except ExpansionError as error:
-        yield problem((*path, "foreach" if step.matrix is None else "matrix"), str(error))
+        yield problem(place, str(error))
     return 0
 
 
