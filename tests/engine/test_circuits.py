@@ -3,9 +3,11 @@
 import asyncio
 
 from stoker.engine.circuits import Circuits, admit, report
+from stoker.engine.engine import Engine
 from stoker.journal.base import Circuit
 from stoker.journal.open import open_journal
-from stoker.plan.model import CircuitBreaker
+from stoker.plan.model import CircuitBreaker, Globals, Plan, Step
+from stoker.steps.registry import kinds
 
 BREAKER = CircuitBreaker(failure_threshold=2, reset_timeout_sec=10)
 
@@ -65,3 +67,22 @@ def test_its_state_survives_a_restart_and_is_shared(tmp_path):
         await again.close()
 
     asyncio.run(main())
+
+
+def test_an_engine_that_stops_says_nothing_of_the_tool(tmp_path, options, until):
+    breaker = CircuitBreaker(failure_threshold=1, reset_timeout_sec=3600)
+    step = Step(id="a", run="test -e go || sleep 300", tool="t")
+    plan = Plan(plan_id="p", globals=Globals(circuit_breaker=breaker), steps=(step,))
+
+    async def main():
+        journal = await open_journal(tmp_path / "j.db")
+        async with Engine(journal, tmp_path, kinds()) as engine:
+            run = await engine.start(plan, options=options)
+            await until(run, "attempt.starting", "a")
+        (tmp_path / "go").touch()
+        async with Engine(journal, tmp_path, kinds()) as engine:
+            resumed = await engine.resume(run.run_id)
+            assert (await resumed.wait()).status == "succeeded"
+        await journal.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))

@@ -162,7 +162,8 @@ class Decisions:
         if error is not None:
             data["error"] = error
         self._record.emit(ev.ATTEMPT_SETTLED, step.step.id, step.number, data)
-        if self.state.plan.globals.circuit_breaker is not None and status != "canceled":
+        told = status not in ("canceled", "lost")  # neither says anything of the tool
+        if told and self.state.plan.globals.circuit_breaker is not None:
             tool = self.profile_of(index).tool
             self._record.act(ReportTool(index, tool, status == "succeeded"))
 
