@@ -91,22 +91,37 @@ def test_a_disk_that_fills_up_while_a_run_is_under_way(small_disk):
     assert "Traceback" not in said
     done = len(victim.settlements())
     assert 0 < done < STEPS
+    assert victim.launch("list").wait(60) == 0
     ballast.unlink()
     goes_on(victim)
 
 
-def test_a_journal_that_is_read_only(small_disk):
+@pytest.mark.parametrize("how", ["read-only", "full"])
+def test_a_journal_that_cannot_be_written_is_read_and_left_alone(small_disk, how):
     victim = Victim(small_disk, chain(small_disk / "act"))
     assert victim.launch("run", "plan.json", "-q").wait(60) == 0
     before = victim.journal.read_bytes()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    ballast = small_disk / "ballast"
+    if how == "full":
+        with pytest.raises(OSError, match="No space"):
+            ballast.write_bytes(b"x" * (1 << 30))
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     engine = victim.launch()
     said, _ = engine.communicate(timeout=60)
     assert engine.returncode == 2, said
-    assert "read-only" in said.lower()
+    assert how in said.lower()
     assert "Traceback" not in said
+    for words in (("list",), ("show", "last"), ("logs", "last"), ("events", "last", "--jsonl")):
+        reader = victim.launch(*words)
+        said, _ = reader.communicate(timeout=60)
+        assert reader.returncode == 0, said
+    assert len(said.splitlines()) > 2 * STEPS
     assert victim.journal.read_bytes() == before
-    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    if how == "full":
+        ballast.unlink()
+    else:
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     victim.side.write_text("")
     assert victim.launch("run", "plan.json", "-q", "--run-id", RUN).wait(60) == 0
     victim.verify()

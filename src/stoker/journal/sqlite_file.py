@@ -20,10 +20,12 @@ _HEADER = """
     FROM pragma_user_version, pragma_application_id"""
 """One statement, so that it sees one state while another process creates the journal."""
 
+_UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+
 _PLAIN = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk failed, or it is full or a file-size limit was met",
-    sqlite3.SQLITE_READONLY: "the file or its directory is read-only",
+    sqlite3.SQLITE_READONLY: "nothing can be written: it is read-only, or its disk is full",
     sqlite3.SQLITE_PERM: "no permission",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: not a file, no permission, no such directory, "
     "or a read-only file system",
@@ -43,14 +45,15 @@ def explain(error: sqlite3.Error, location: str) -> JournalError:
 
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the journal at `path`, creating it (readable by its owner only) and bringing its
-    schema up to date as needed. Any number of processes may do so at once.
+    schema up to date as needed. Any number of processes may do so at once. Where nothing can
+    be written it can still be read.
 
     Raises `JournalTooNew`, and `JournalError` for a file that is not a journal or cannot be
     opened. The connection is in autocommit mode and in synchronous mode NORMAL.
     """
     try:
         _create(path)
-        connection = sqlite3.connect(path, timeout=_BUSY_SEC, isolation_level=None)
+        connection = _connect(path)
     except sqlite3.Error as error:
         raise explain(error, str(path)) from error
     except OSError as error:
@@ -63,6 +66,22 @@ def open_database(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_SEC, isolation_level=None)
+    try:
+        connection.execute(_HEADER).fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        log = Path(f"{path}-wal")
+        unwritten = not log.exists() or log.stat().st_size == 0
+        if not unwritten or error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+            raise
+        # There is nothing in its log, nor can be: what the file holds is all, and stays so.
+        place = f"{path.absolute().as_uri()}?immutable=1"
+        connection = sqlite3.connect(place, uri=True, isolation_level=None)
     return connection
 
 
