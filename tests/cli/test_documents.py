@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -214,3 +215,5 @@ def test_bash_completes_commands_options_values_files_and_runs(project) -> None:
 def test_the_commit_hook_is_well_formed(pytestconfig) -> None:
     [hook] = yaml.safe_load((pytestconfig.rootpath / ".pre-commit-hooks.yaml").read_text())
     assert (hook["id"], hook["entry"]) == ("stoker-validate", "stoker validate")
+    names = ("plan.yaml", "ci/release.plan.json", "plan.yml.j2", "planning.yaml", "plan.toml")
+    assert [bool(re.search(hook["files"], name)) for name in names] == [True] * 2 + [False] * 3
