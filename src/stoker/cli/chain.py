@@ -12,7 +12,7 @@ from stoker.cli.context import Context, UsageError
 Action = Callable[[Namespace, Context], Awaitable[int]]
 _PARTS: Final = (chain_plan, chain_results, chain_script, chain_broadcast)
 """Modules with actions: `register(actions, common)` and `ACTIONS`."""
-_OF_CHAINS: Final = ("eth", "eth_abi", "eth_hash", "eth_keys", "eth_utils", "rlp", "tomlkit")
+_OF_CHAINS: Final = ("eth", "eth_abi", "eth_hash", "eth_keys", "eth_utils", "rlp")
 
 
 def register(parser: ArgumentParser) -> None:
