@@ -1,5 +1,7 @@
 # `make help` lists what there is. Every target sets up what it needs first.
-BIN := .venv/bin
+# PYTHON=python3.13 VENV=.venv-3.13 does it with another Python.
+export VENV ?= .venv
+BIN := $(VENV)/bin
 # Most tests wait for processes of their own: half as many again as there are processors.
 PYTEST_ARGS ?= -n $(shell expr $$(nproc) \* 3 / 2)
 
@@ -26,12 +28,12 @@ format: venv ## format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: venv ## bring the parts of the documentation that come from the code up to date
+docs: setup ## bring the parts of the documentation that come from the code up to date
 	$(BIN)/python scripts/reference.py --write
 	$(BIN)/python scripts/pages.py --write
 
 gate: setup ## the test gate on Stoker itself, run by Stoker: examples/test-gate
-	PATH="$(CURDIR)/$(BIN):$$PATH" stoker run examples/test-gate/plan.yaml
+	PATH="$(abspath $(BIN)):$$PATH" stoker run examples/test-gate/plan.yaml
 
 demo: venv ## a safe merge of a real branch with real conflicts: examples/safe-merge
 	$(BIN)/python examples/safe-merge/demo.py
@@ -43,8 +45,8 @@ demo-chains: venv ## groups of operations on two EVM chains, simulated, to be si
 	scripts/chains
 	$(BIN)/python examples/chains/demo.py
 
-bench: venv ## measure Stoker against its peers; takes several minutes
+bench: setup ## measure Stoker against its peers; takes half an hour
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis reports
+	rm -rf .venv* .agents .evm .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis reports
