@@ -76,13 +76,12 @@ class ReviewKind(BaseKind[Review]):
         unmarked: dict[str, str] = {}
         try:
             if definition.decision == "take_back":
-                chosen = [one for one in run.units if not wanted.isdisjoint(one.unit.ids)]
                 commit, gone = await rollback.revert(
                     await bench.repository(run.job.root),
                     bench.directory,
                     run.job.branch,
-                    {one.commit for one in chosen if one.commit},
-                    ", ".join(definition.tasks),
+                    definition.run,
+                    definition.tasks,
                     attempt.run_id,
                 )
                 outputs |= {"commit": commit, "reverted": list(gone)}

@@ -3,7 +3,7 @@ What the user has checked out is not touched."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from stoker.roadmaps import integration
@@ -15,7 +15,8 @@ from stoker.workspace.errors import MergeConflict
 from stoker.workspace.repository import Repository
 
 _VALUES = "%x00%(trailers:key={},valueonly,separator=%x1f)"
-_FORMAT = f"%H{_VALUES.format('Stoker-Rollback')}{_VALUES.format('Stoker-Reverts')}%x1e"
+_TRAILERS = ("Stoker-Rollback", "Stoker-Reverts", "Stoker-Run", "Stoker-Task")
+_FORMAT = f"%H{''.join(map(_VALUES.format, _TRAILERS))}%x1e"
 
 
 def dependents(run: RunStanding, tasks: Collection[str]) -> list[str]:
@@ -38,23 +39,29 @@ async def revert(
     repository: Repository,
     state: Path,
     branch: str,
-    commits: Collection[str],
-    title: str,
+    run: str,
+    tasks: Sequence[str],
     token: str,
 ) -> tuple[str, tuple[str, ...]]:
-    """Revert the `commits` that are on the branch as one; the branch's commit then, and what it
-    reverts. Done already for this `token`, nothing is done. Raises `MergeConflict` if what came
-    later changed the same places: then nothing is changed; `WorktreeDirty`."""
+    """Revert the checkpoints that a run has made for `tasks` on the branch, as one; the branch's
+    commit then, and what it reverts. Done already for this `token`, nothing is done. Raises
+    `MergeConflict` if what came later changed the same places: then nothing is changed;
+    `WorktreeDirty`."""
     name = slug(f"rollback-{token}")
     path, temporary = state / "worktrees" / name, f"roadmap-try/{name}"
     async with integration.queue(repository, branch):
         log = ("log", "--first-parent", f"--format={_FORMAT}", f"refs/heads/{branch}")
         records = (await repository.git.text(*log)).split("\x1e")
         line = [record.strip("\n").split("\0") for record in records if record.strip()]
-        for oid, made_for, gone in line:
+        chosen: tuple[str, ...] = ()
+        gone: set[str] = set()
+        for oid, made_for, reverts, made_by, of in line:
             if made_for == token:
-                return oid, tuple(filter(None, gone.split("\x1f")))
-        chosen = tuple(oid for oid, _, _ in line if oid in commits)
+                return oid, tuple(filter(None, reverts.split("\x1f")))
+            gone.update(reverts.split("\x1f"))
+            # As they say, and not as the journal does: it may not have heard of the last yet.
+            if made_by == run and oid not in gone and not set(tasks).isdisjoint(of.split("\x1f")):
+                chosen += (oid,)
         if not chosen:
             return "", ()
         await integration.leave(repository, path, temporary)
@@ -68,11 +75,11 @@ async def revert(
                     await worktree.git.run("revert", "--abort", accept=(0, 1, 128))
                     raise MergeConflict(files or (one,), "revert")
             await worktree.git.run("revert", "--quit", accept=(0, 1, 128))
-            reverts: Iterable[tuple[str, str]] = (("Stoker-Reverts", one) for one in chosen)
+            reverted = (("Stoker-Reverts", one) for one in chosen)
             made = await commit(
                 worktree,
-                f"rollback({title}"[:99] + ")",
-                trailers=(*reverts, ("Stoker-Rollback", token)),
+                f"rollback({', '.join(tasks)}"[:99] + ")",
+                trailers=(*reverted, ("Stoker-Rollback", token)),
                 break_lock=True,
             )
             if made.oid is not None:

@@ -266,8 +266,9 @@ class _Try:
         if self.unit.options.strategy == "rollback_all":
             run = await self.bench.standing(self.attempt.run_id)
             self.bench.given_up.add(run.run_id)
-            done = [name for one in run.units if one.commit for name in one.unit.ids]
-            await self.bench.take_back(run.run_id, self.job.root, done or self.unit.ids)
+            begun = (one for one in run.units if one.commit or one.status == "in_progress")
+            names = [name for one in begun for name in one.unit.ids]
+            await self.bench.take_back(run.run_id, self.job.root, names)
             error += " (all that the run had done is taken back)"
         return Result(exit_code=1, error=error)
 

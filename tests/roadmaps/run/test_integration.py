@@ -248,7 +248,7 @@ def test_what_was_taken_back_is_known_after_a_crash(world: World, tmp_path: Path
 
     async def scenario() -> None:
         repository = await Repository.open(world.root)
-        words = (repository, tmp_path / "state", "work", {done, "0" * 40}, "1.1.1", "token")
+        words = (repository, tmp_path / "state", "work", "r", ("1.1.1",), "token")
         made, gone = await revert(*words)
         assert gone == (done,)
         assert git(world.root, "ls-tree", "--name-only", "work") == "a"

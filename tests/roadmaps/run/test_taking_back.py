@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
 from roadmap_world import git
 from shell_world import Shell, plan
+
+from stoker.roadmaps import task_kind
+from stoker.roadmaps.bench import Bench
+from stoker.roadmaps.unit import Unit
+from stoker.roadmaps.writeback import write_back
 
 CHAIN = """\
 # Tasks: Plan
@@ -33,6 +42,41 @@ def test_what_depends_on_it_goes_with_it(shell: Shell) -> None:
     shell.roadmap("run", file)
     assert shell.files(branch) == {"T001.rb", "T002.rb", "T003.rb", "T004.rb"}
     assert "[ ]" not in shell.read(file)
+
+
+def test_what_is_just_merged_as_all_is_taken_back_goes_with_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged, going = asyncio.Event(), asyncio.Event()
+    failed, take_back = task_kind._Try._failed, Bench.take_back
+
+    async def marked(bench: Bench, run: str, unit: Unit, *more: Any, **how: Any) -> dict[str, str]:
+        merged.set()
+        await going.wait()
+        return await write_back(bench, run, unit, *more, **how)
+
+    async def given_up(this: Any, *more: Any) -> Any:
+        await merged.wait()
+        return await failed(this, *more)
+
+    async def taken_back(bench: Bench, *more: Any) -> None:
+        await take_back(bench, *more)
+        going.set()
+
+    monkeypatch.setattr(task_kind, "write_back", marked)
+    monkeypatch.setattr(task_kind._Try, "_failed", given_up)
+    monkeypatch.setattr(Bench, "take_back", taken_back)
+    shell.begin(ROADMAP__md=plan("one", "two"))
+    shell.script = {"1.1.2/*": {"b.rb": "BROKEN"}}
+    words = ("--strategy", "rollback_all", "--retries", "0", "--parallel", "2")
+    told = shell.roadmap("run", "ROADMAP.md", *words, code=1)
+    assert "all that the run had done is taken back" in told
+    assert shell.log()[0] == "executor(1.1.1): T1"
+    assert shell.files() == set()
+    assert "[x]" not in shell.read()
+    found = shell.standing()
+    assert found.pop("1.1.1") in ("pending", "skipped")  # it may end before the run does
+    assert found == {"1.1.2": "failed"}
 
 
 def test_what_was_built_upon_in_the_same_lines_is_not_torn_out(shell: Shell) -> None:
