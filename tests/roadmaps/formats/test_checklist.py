@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoker.roadmaps.formats.checklist import FORMAT
+from stoker.roadmaps.writing import apply
 
 
 def test_every_marker_nests_and_keeps_its_section(read):
@@ -124,6 +125,14 @@ def test_plans_of_codex_have_their_tasks_under_progress(read, wrap):
     ]
     assert [item.text for item in document.acceptance] == ["not a step", "it works"]
     assert document.title == "Add a thing"
+
+
+def test_a_time_in_the_midst_of_a_step_keeps_nobody_from_ticking_it(plan):
+    text = EXEC_PLAN.replace("(remaining: all)", "(2025-10-02 09:00Z) begun")
+    steps = plan(FORMAT, "PLANS.md", text.encode())
+    document = steps.read()
+    apply(steps.source.root, FORMAT.edits(steps.source, document, document.tasks[1], "done"))
+    assert steps.source.path.read_text() == text.replace("[ ] Second", "[x] Second")
 
 
 def test_criteria_of_a_task_belong_to_it(read):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoker.roadmaps.formats.kiro import FORMAT
+from stoker.roadmaps.writing import apply
 
 TASKS = """
     # Implementation Plan
@@ -95,6 +96,15 @@ def test_documents(spec):
         ".kiro/specs/app/design.md",
         ".kiro/steering/tech.md",
     )
+
+
+def test_a_mark_in_the_midst_of_a_task_keeps_nobody_from_ticking_it(plan):
+    spec = plan(FORMAT, "tasks.md", b"- [ ] 1. Parse (P) and print\n")
+    document = spec.read()
+    (task,) = document.tasks
+    assert task.parallel
+    apply(spec.source.root, FORMAT.edits(spec.source, document, task, "done"))
+    assert spec.source.path.read_bytes() == b"- [x] 1. Parse (P) and print\n"
 
 
 def test_in_progress_is_written(plan):

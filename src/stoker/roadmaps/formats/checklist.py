@@ -18,7 +18,7 @@ from stoker.roadmaps.identity import Names, slug
 _PRIORITY = re.compile(r"priority\s+(\d+)\b|\bP(\d)\b|\b(critical|high|medium|low)\s+priority\b",
                        re.IGNORECASE)  # fmt: skip
 _NUMBERED: dict[str, Priority] = {"0": "critical", "1": "high", "2": "medium"}
-_STAMP = re.compile(r"\((\d{4}-\d\d-\d\d[^()]*)\)\s*")
+_STAMP = re.compile(r"^\(\d{4}-\d\d-\d\d[^()]*\)\s*")
 _BOLD = re.compile(r"\*\*(.+?)\*\*[:.]?$")
 _EXEC_PLAN = {"progress", "decision log", "outcomes & retrospective", "context and orientation",
               "plan of work", "concrete steps", "validation and acceptance",
@@ -57,7 +57,7 @@ class Checklist(Markdown):
         drafts: list[Draft] = []
         for index, box, line in criteria.others(reader):
             where = places[line]
-            text = _STAMP.sub("", box.text, count=1) if exec_plan else box.text
+            text = _STAMP.sub("", box.text) if exec_plan else box.text
             title = bold[1] if text[:1] == "*" and (bold := _BOLD.match(text)) else text
             if "~~" in title:
                 title = title.removeprefix("~~").removesuffix("~~")

@@ -60,7 +60,8 @@ class Kiro(Markdown):
             _detail(draft, reader.text(box.line + 1, _first(reader, index)))
             if "(P)" in text:
                 draft.parallel = True
-                draft.title = " ".join(part.strip() for part in text.split("(P)")).strip()
+                # In its midst it stays: what is written on the line tells whether it is that one.
+                draft.title = text.removeprefix("(P)").removesuffix("(P)").strip()
             draft.gate = draft.title.lower().startswith("checkpoint")
             if number:
                 if box.parent < 0:
