@@ -11,6 +11,8 @@ from stoker.steps.kind import BaseKind, Definition
 from stoker.tasks.trailers import noted
 from stoker.workspace.commit import commit
 from stoker.workspace.errors import WorkspaceError
+from stoker.workspace.message import Trailers
+from stoker.workspace.model import Committed
 from stoker.workspace.repository import Repository
 from stoker.workspace.worktree import Worktree
 
@@ -49,18 +51,18 @@ def subject(message: str) -> str:
     return message.strip().splitlines()[0][:72]
 
 
+async def keep(worktree: Worktree, message: str, more: Trailers = ()) -> Committed:
+    """Commit what is left in an attempt's worktree, with what is noted there, and `more`."""
+    # The agent is over: a lock on the index can only be that of a git that was killed.
+    lines = (*noted(worktree), *more)
+    return await commit(worktree, subject(message), trailers=lines, break_lock=True)
+
+
 async def _commit(definition: Checkpoint, attempt: Attempt) -> Result:
     trailers = (("Stoker-Run", attempt.run_id), ("Stoker-Turn", str(definition.turn)))
     try:
         repository = await Repository.open(attempt.cwd)
-        worktree = Worktree.open(repository, attempt.cwd)
-        # The agent is over: a lock on the index can only be that of a git that was killed.
-        made = await commit(
-            worktree,
-            subject(definition.message),
-            trailers=(*noted(worktree), *trailers),
-            break_lock=True,
-        )
+        made = await keep(Worktree.open(repository, attempt.cwd), definition.message, trailers)
     except (WorkspaceError, OSError) as error:
         raise StepFailed(str(error)) from error
     for path in made.skipped:

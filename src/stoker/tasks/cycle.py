@@ -21,7 +21,7 @@ from stoker.journal.base import RunBusy, RunOver, UnknownRun
 from stoker.log import get_logger
 from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog, TaskChange
-from stoker.tasks.checkpoint import subject
+from stoker.tasks.checkpoint import keep
 from stoker.tasks.devserver import DevServers
 from stoker.tasks.drafts import Drafts
 from stoker.tasks.errors import Conflict, Unknown
@@ -29,8 +29,7 @@ from stoker.tasks.images import Images
 from stoker.tasks.model import Attempt
 from stoker.tasks.plan import Origin, Turn
 from stoker.tasks.progress import Progress
-from stoker.tasks.trailers import note, noted, trailers
-from stoker.workspace import commit
+from stoker.tasks.trailers import note, trailers
 from stoker.workspace.errors import WorkspaceError
 
 log = get_logger(__name__)
@@ -229,10 +228,7 @@ class Cycle:
         """Commit what a stopped turn has left: its own commit never came."""
         try:
             _, task = await self._catalog.origin(attempt)
-            worktree = await self._catalog.worktree(attempt)
-            await commit.commit(
-                worktree, subject(task.title), trailers=noted(worktree), break_lock=True
-            )
+            await keep(await self._catalog.worktree(attempt), task.title)
         except (WorkspaceError, Unknown, OSError) as error:
             log.warning("work not committed", attempt=attempt.attempt_id, error=str(error))
 

@@ -76,10 +76,7 @@ class DevServers:
         state = await self.state(attempt)
         if state is None or state.status in RUN_OVER:
             return False
-        handle = await self._engine.resume(run_id(attempt))
-        with suppress(CommandRefused):  # it has just ended
-            await handle.cancel("stopped", by="tasks")
-        await handle.wait()
+        await end(self._engine, run_id(attempt), "stopped")
         return True
 
     async def recover(self) -> None:
@@ -95,6 +92,14 @@ class DevServers:
                 await self._engine.resume(found)
             except (JournalError, PlanError, OSError) as error:
                 log.warning("dev server not recovered", run_id=found, error=str(error))
+
+
+async def end(engine: Engine, run_id: str, why: str) -> None:
+    """End a run that goes on, its processes and all."""
+    handle = await engine.resume(run_id)
+    with suppress(CommandRefused):  # it has just ended
+        await handle.cancel(why, by="tasks")
+    await handle.wait()
 
 
 def run_id(attempt: Attempt) -> str:

@@ -9,28 +9,24 @@ from stoker.engine.engine import Engine
 from stoker.engine.lifecycle import STEP_OVER
 from stoker.engine.state import RunState
 from stoker.engine.view import read_run
-from stoker.journal.base import Journal
 from stoker.tasks.model import Attempt
 
 
 class Progress:
     """Of the attempts of one journal, whoever drives their runs."""
 
-    def __init__(self, engine: Engine, journal: Journal, directory: Path) -> None:
-        """`directory`: of the state, absolute."""
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._journal = journal
-        self._directory = directory
 
     async def state(self, attempt: Attempt) -> RunState:
         """How an attempt's run stands, step by step."""
         if handle := self._engine.handle(attempt.run_id):
             return handle.state
-        return (await read_run(self._journal, attempt.run_id)).state
+        return (await read_run(self._engine.journal, attempt.run_id)).state
 
     def directory(self, attempt: Attempt) -> Path:
         """Where the files of an attempt's run are."""
-        return self._directory / "runs" / attempt.run_id
+        return self._engine.directory / "runs" / attempt.run_id
 
     def leaving(self, run_id: str) -> bool:
         """Whether the engine lets go of a run, which may go on later."""

@@ -3,12 +3,10 @@ up first, and branches stay."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 
-from stoker.engine.commands import CommandRefused
 from stoker.engine.engine import Engine
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.retention import forget
@@ -107,10 +105,7 @@ async def forget_run(engine: Engine, run_id: str) -> None:
     except UnknownRun:
         return
     if row.status not in RUN_OVER:
-        handle = await engine.resume(run_id)
-        with suppress(CommandRefused):  # it has just ended
-            await handle.cancel("it is to be forgotten", by="tasks")
-        await handle.wait()
+        await devserver.end(engine, run_id, "it is to be forgotten")
     elif (ending := engine.handle(run_id)) is not None:
         await ending.wait()
     await forget(engine.journal, engine.directory, run_id, kept=True)

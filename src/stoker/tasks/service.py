@@ -26,18 +26,18 @@ from stoker.tasks.work import Work
 class Tasks:
     """Use as an async context manager within the engine's."""
 
-    def __init__(self, engine: Engine, *, prefix: str = "stoker") -> None:
-        """`prefix`: of branches. Worktrees are made in the engine's state directory; its kinds
-        are those of the agents and `checkpoint`, too."""
+    def __init__(self, engine: Engine) -> None:
+        """Worktrees are made in the engine's state directory; its kinds are those of the agents
+        and `checkpoint`, too."""
         self.engine = engine
         journal, directory = engine.journal, engine.directory
         self.catalog = Catalog(journal)
         self.feed = Feed(journal)
-        self.progress = Progress(engine, journal, directory)
+        self.progress = Progress(engine)
         self.library = Library(journal, directory)
         images = self.library.images
         self.turns = Turns(engine, self.catalog, self.progress, images)
-        self.starter = Starter(engine, self.catalog, self.turns, images, prefix=prefix)
+        self.starter = Starter(engine, self.catalog, self.turns, images)
         self.schedule = Schedule(self.feed, self.catalog, self.starter)
         self.work = Work(journal, self.catalog, self.turns)
         self.pulls = Pulls(journal, self.catalog, self.turns, self.progress, self.work, directory)

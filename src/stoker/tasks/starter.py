@@ -55,6 +55,8 @@ log = get_logger(__name__)
 
 _LOCK: Final = "creating.lock"
 """In the state directory: held by who begins attempts."""
+_PREFIX: Final = "stoker"
+"""Of branches."""
 _LOOKS: Final = 10
 _LOOK_SEC: Final = 0.05
 _TROUBLE = (WorkspaceError, JournalError, TasksError, PlanError, CommandRefused, OSError)
@@ -71,16 +73,13 @@ class How(TypedDict, total=False):
     request_key: str | None
     """A second call with it gives the first one's attempt."""
     prefix: str | None
-    """Of the branch; default: that of all."""
+    """Of the branch."""
 
 
 class Starter:
     """Begins attempts on one engine and its journal."""
 
-    def __init__(
-        self, engine: Engine, catalog: Catalog, turns: Turns, images: Images, *, prefix: str
-    ) -> None:
-        """`prefix`: of branches."""
+    def __init__(self, engine: Engine, catalog: Catalog, turns: Turns, images: Images) -> None:
         self._engine = engine
         self._journal = engine.journal
         self._directory = engine.directory
@@ -88,7 +87,6 @@ class Starter:
         self._catalog = catalog
         self._turns = turns
         self._images = images
-        self._prefix = prefix
         self.spares = Spares(engine.directory / "worktrees")
         """Made while somebody has entered it: who stays, such as a server."""
 
@@ -137,7 +135,7 @@ class Starter:
             run_id=f"task-{attempt_id}",
             executor=executor,
             variant=variant,
-            branch=f"{how.get('prefix') or self._prefix}/{name}",
+            branch=f"{how.get('prefix') or _PREFIX}/{name}",
             target_branch=target,
             worktree=str(self._directory / "worktrees" / name),
             request_key=how.get("request_key"),

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 from stoker.journal.base import Journal
 from stoker.tasks.catalog import Catalog, TaskChange
-from stoker.tasks.checkpoint import subject
+from stoker.tasks.checkpoint import keep
 from stoker.tasks.model import Attempt, Merge, Project, Task
 from stoker.tasks.plan import prompt
 from stoker.tasks.store import ATTEMPTS, MERGES, TASKS
-from stoker.tasks.trailers import noted, trailers
+from stoker.tasks.trailers import trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import backup, commit, diff, merge, rebase, remote, removal, search, status
 from stoker.workspace.model import (
@@ -68,9 +68,7 @@ class Work:
     async def _commit(self, attempt: Attempt, worktree: Worktree) -> Task:
         """What lies about in the worktree is work, too."""
         _, task = await self._catalog.origin(attempt)
-        await commit.commit(
-            worktree, subject(task.title), trailers=noted(worktree), break_lock=True
-        )
+        await keep(worktree, task.title)
         return task
 
     async def merge(self, attempt_id: str) -> Merged:
