@@ -72,9 +72,19 @@ def test_faults_have_their_places():
     assert "p.json:4:51: executors.GEMINI.DEFAULT.base_command_override: not words" in told
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"executors": []}', '{"executors": {"A": 1}}'])
-def test_what_is_no_document_of_profiles(text):
-    with pytest.raises(PlanError, match="expected"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "expected a map, found a list"),
+        ("{}", "the required field 'executors' is missing"),
+        ('{"executors": []}', "expected a map, found a list"),
+        ('{"executors": {"A": 1}}', "expected a map, found the number 1"),
+        ('{"executors": {"A": {"B": 1}}}', "expected a map, found the number 1"),
+        ('{"executors": {}, "more": 1}', "unknown field 'more'"),
+    ],
+)
+def test_what_is_no_document_of_profiles(text, said):
+    with pytest.raises(PlanError, match=said):
         loads(text, name="p.json")
 
 

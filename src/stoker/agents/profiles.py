@@ -25,8 +25,7 @@ from stoker import whole_file
 from stoker.agents.hosts import Hosts
 from stoker.agents.policy import Policy
 from stoker.agents.settings import Confine, Driver, Network, Settings
-from stoker.plan.decode import decode_as
-from stoker.plan.errors import PlanError, Problem, path_of, pointer, problem
+from stoker.plan.errors import PlanError, Problem, problem
 
 VARIABLE: Final = "STOKER_PROFILES"
 _WARM_SEC: Final = 300.0
@@ -134,12 +133,16 @@ def loads(text: str | bytes, *, name: str) -> Profiles:
 
     source = parse(text, name=name)
     given: dict[str, dict[str, Settings]] = {}
-    problems = []
-    for path, settings in _read(source.value):
-        if isinstance(settings, Problem):
-            problems.append(settings)
-        else:
-            given.setdefault(path[0], {})[path[1]] = settings
+    problems: list[Problem] = []
+    try:
+        document = msgspec.convert(source.value, _File)
+    except msgspec.ValidationError:
+        raise PlanError(source.place(_faults(source.value, _File))) from None
+    for path, value in _variants(document):
+        try:
+            given.setdefault(path[1], {})[path[2]] = msgspec.convert(value, Settings)
+        except msgspec.ValidationError:
+            problems += _faults(value, Settings, path)
     if not problems:
         problems = list(_incomplete(given))
     if problems:
@@ -156,42 +159,25 @@ def save(file: Path, document: Any) -> Profiles:
     return profiles
 
 
-_Found = tuple[tuple[str, str], Settings | Problem]
+def _faults(value: Any, model: type[Struct], path: tuple[str, ...] = ()) -> list[Problem]:
+    from stoker.plan.explain import explain
+
+    return explain(value, model, path)
 
 
-def _read(raw: Any) -> Iterator[_Found]:
-    nowhere = ("", "")
-    if not isinstance(raw, dict) or not isinstance(raw.get("executors"), dict):
-        at = ("executors",) if isinstance(raw, dict) and "executors" in raw else ()
-        yield nowhere, problem(at, 'expected {"executors": {NAME: {VARIANT: {...}}}}')
-        return
-    for key in raw:
-        if key != "executors":
-            message = f"unknown field {key!r}; expected only 'executors'"
-            yield nowhere, problem((key,), message, on_key=True)
-    for executor, variants in raw["executors"].items():
-        if not isinstance(variants, dict):
-            yield nowhere, problem(("executors", executor), "expected a map of variants")
-            continue
+class _File(Struct, forbid_unknown_fields=True):
+    executors: dict[str, dict[str, Any]]
+
+
+def _variants(document: _File) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each with its place."""
+    for executor, variants in document.executors.items():
         for variant, value in variants.items():
-            yield from _variant(executor, variant, value)
-
-
-def _variant(executor: str, variant: str, value: Any) -> Iterator[_Found]:
-    path: tuple[str, ...] = ("executors", executor, variant)
-    if isinstance(value, dict) and list(value) == [executor]:
-        value, path = value[executor], (*path, executor)
-    if not isinstance(value, dict):
-        yield (executor, variant), problem(path, "expected a map of settings")
-        return
-    decoded = decode_as(value, Settings)
-    for fault in decoded.problems:
-        yield (
-            (executor, variant),
-            replace(fault, pointer=pointer((*path, *path_of(fault.pointer)))),
-        )
-    if decoded.plan is not None and not decoded.problems:
-        yield (executor, variant), decoded.plan
+            path = ("executors", executor, variant)
+            if isinstance(value, dict) and list(value) == [executor]:
+                yield (*path, executor), value[executor]
+            else:
+                yield path, value
 
 
 def _incomplete(given: Mapping[str, Mapping[str, Settings]]) -> Iterator[Problem]:
