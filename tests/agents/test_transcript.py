@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 
 import msgspec
 import pytest
 from agent_bench import Bench
+from agent_process import AgentProcess
 from model_server import Call, ModelServer, by_turn
 from model_server import Say as Model
 
@@ -121,3 +123,20 @@ def test_the_built_in_agent_that_does_not_find_its_session_is_started_anew(bench
     assert "No conversation found" in ran.one(Notice).text
     assert not ran.one(Session).resumed
     assert ran.outputs["session_id"] == ran.one(Session).id
+
+
+def test_the_built_in_agent_first_ends_a_turn_that_was_cut_then_does_what_it_is_told(bench):
+    """The end of that turn is not the end of this one."""
+    kill = Call("execute", {"command": "kill -9 $PPID"})
+    place = bench.state / ".local" / "state" / "stoker" / "agents" / "once"
+    with ModelServer(by_turn(Model(calls=(kill,)), Model("Cut."), Model("Told."))) as server:
+        options = ("--session", "once", "--state", str(place))
+        with AgentProcess(server, bench.state, prompt="work", options=options) as agent:
+            assert agent.process.wait(60) == -signal.SIGKILL
+        bench.env |= {"OPENAI_API_KEY": "k", "HOME": str(bench.state)}
+        settings = json.dumps({"model": "m", "base_url": f"{server.url}/v1"})
+        profile = bench.profile("BUILTIN", additional_params=["--settings", settings])
+        ran = bench.run({"profile": profile, "prompt": "and now?", "session": "once"})
+    assert ran.outcome.status == "succeeded", ran.reason
+    assert ran.said == ["Cut.", "Told."]
+    assert ran.outputs["summary"] == "Told."

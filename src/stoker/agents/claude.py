@@ -50,6 +50,8 @@ class ClaudeState(State, kw_only=True):
     """Id of the last one; it may come in parts, each with what was used up to it."""
     before: Tokens = Tokens()
     """Used before it."""
+    cut: str = ""
+    """Id of a turn that the built-in agent was killed in, and ends before it does this one."""
 
 
 class ClaudeAdapter(JsonAdapter):
@@ -131,6 +133,7 @@ class ClaudeAdapter(JsonAdapter):
     def _system(self, message: dict[str, Any]) -> None:
         if message.get("subtype") == "init":
             self.begin_session(message["session_id"], model=message.get("model", ""))
+            self.state.cut = message.get("turn_id") or ""
         elif message.get("subtype") == "compact_boundary":
             self.notice("the conversation was compacted")
 
@@ -222,7 +225,10 @@ class ClaudeAdapter(JsonAdapter):
         if isinstance(text, str) and text and not message.get("is_error"):
             self.state.said = text
         self.state.blocks.clear()
-        self.finish(reason, error)
+        if message.get("turn_id") == self.state.cut != "" and not self.state.interrupting:
+            self.state.said = ""
+        else:
+            self.finish(reason, error)
 
     def _reason(self, message: dict[str, Any]) -> tuple[Reason, str]:
         subtype = message.get("subtype", "success")
