@@ -14,7 +14,7 @@ after a crash carries it out again from where the files end: nothing is lost or 
 from __future__ import annotations
 
 import os
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,15 +62,10 @@ def place(run_directory: str | os.PathLike[str], step_id: str, number: int) -> P
     return Path(run_directory, "agents", f"{file_name(step_id)}.{number}")
 
 
-def newest(run_directory: str | os.PathLike[str], step_id: str) -> Path | None:
-    """The directory of a step's newest attempt that has begun."""
-    found = None
-    for number in count(1):
-        directory = place(run_directory, step_id, number)
-        if not directory.is_dir():
-            return found
-        found = directory
-    raise AssertionError("there are finitely many")
+def tried(run_directory: str | os.PathLike[str], step_id: str) -> list[Path]:
+    """The directories of a step's attempts that have begun, oldest first."""
+    places = (place(run_directory, step_id, number) for number in count(1))
+    return list(takewhile(lambda one: (one / STREAM).exists(), places))
 
 
 class Store:

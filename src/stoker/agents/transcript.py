@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from stoker.agents import stream
-from stoker.agents.store import STREAM, place
+from stoker.agents.store import STREAM, tried
 from stoker.agents.stream import AnyContent
 
 _LIMIT: Final = 48_000
@@ -28,8 +27,8 @@ def transcript(run_directory: str, steps: Sequence[str]) -> str | None:
     None if there are none."""
     parts: list[str] = []
     for step in steps:
-        for file in _streams(run_directory, step):
-            parts += filter(None, map(_told, stream.load(file)))
+        for attempt in tried(run_directory, step):
+            parts += filter(None, map(_told, stream.load(attempt / STREAM)))
     if not parts:
         return None
     kept: list[str] = []
@@ -47,8 +46,8 @@ def used(run_directory: str | Path, step: str) -> tuple[int, float]:
     """Tokens read and written and dollars spent by all attempts of a step, also those that a crash
     has cut short, as their agents tell it. Raises `OSError`."""
     tokens, cost = 0, 0.0
-    for file in _streams(run_directory, step):
-        with file.open("rb") as lines:
+    for attempt in tried(run_directory, step):
+        with (attempt / STREAM).open("rb") as lines:
             whole = (line for line in lines if b'"type":"usage"' in line and line.endswith(b"\n"))
             told = [stream.decode(line) for line in whole]
         found = [one.content for one in told if isinstance(one, stream.Put)]
@@ -56,14 +55,6 @@ def used(run_directory: str | Path, step: str) -> tuple[int, float]:
             tokens += usage[-1].tokens.input + usage[-1].tokens.output
             cost += usage[-1].cost_usd or 0.0
     return tokens, cost
-
-
-def _streams(run_directory: str | Path, step: str) -> Iterator[Path]:
-    for number in count(1):
-        file = place(run_directory, step, number) / STREAM
-        if not file.exists():
-            return
-        yield file
 
 
 def _told(content: AnyContent) -> str:

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.agents.profiles import Profile
-from stoker.agents.store import Checkpoint, Store, newest
+from stoker.agents.store import Checkpoint, Store, tried
 from stoker.engine.attempt import realm
 
 MOST: Final = 4
@@ -85,8 +85,8 @@ def lodging(
 ) -> Lodging:
     """For an attempt in the run that has `directory`; `env` is its agent's."""
     known = sorted(one for one in env.items() if not one[0].startswith("STOKER_"))
-    earlier = newest(directory, continues[-1]) if continues else None
-    store = Store(earlier) if earlier is not None else None
+    earlier = tried(directory, continues[-1]) if continues else []
+    store = Store(earlier[-1]) if earlier else None
     found = store.last() if store is not None else None
     return Lodging(
         place=Path(directory).parent.parent / "warm",

@@ -10,7 +10,7 @@ import asyncio
 from pathlib import Path
 
 from stoker.agents.inbox import Interrupt, Say, send
-from stoker.agents.store import newest
+from stoker.agents.store import tried
 from stoker.engine.creation import nested_run_id
 from stoker.engine.kinds import Attempt, Result
 from stoker.plan.model import Step
@@ -55,9 +55,10 @@ class SteerKind(BaseKind[Steer]):
 
 
 def _tell(run: Path, said: Steer) -> bool:
-    place = newest(run, AGENT)
-    if place is None:
+    begun = tried(run, AGENT)
+    if not begun:
         return False
+    place = begun[-1]
     try:
         if said.interrupt:
             send(place, Interrupt(by=said.by))
