@@ -76,7 +76,7 @@ async def _main(state: str, settings: str, groups: str, run_id: str) -> None:
                 several = msgspec.msgpack.decode(content, type=list[Outgoing])
                 async with broadcaster(Path(settings)) as (outbox, _, _):
                     run_id = await outbox.broadcast(engine, several, Path(state))
-                handle = engine.handle(run_id)
+                    handle = engine.handle(run_id)
         except RunOver:  # the one before was killed just after the end
             _tell(run_id)
             _tell((await engine.journal.run(run_id)).status)

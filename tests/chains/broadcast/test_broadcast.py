@@ -59,7 +59,7 @@ def _broadcast(settings, groups, root):
         async with open_engine(root / "journal.db", directory=root) as engine:
             async with broadcaster(settings) as (outbox, _, _):
                 run_id = await outbox.broadcast(engine, groups, root)
-            handle = engine.handle(run_id)
+                handle = engine.handle(run_id)
             outcome = await handle.wait()
             return outcome.status, [step.outputs for step in handle.state.steps], handle.state
 
@@ -182,7 +182,7 @@ def test_one_that_reverts_ends_the_rest(settings, changing, worlds, tmp_path):
 
                 outbox.rehearse = unrehearsed
                 run_id = await outbox.broadcast(engine, [group], tmp_path)
-            handle = engine.handle(run_id)
+                handle = engine.handle(run_id)
             await handle.wait()
             return handle.state
 
@@ -207,7 +207,7 @@ def test_a_nonce_used_for_something_else_is_told(settings, changing, worlds, tmp
 
                 outbox.rehearse = overtaken
                 run_id = await outbox.broadcast(engine, [group], tmp_path)
-            handle = engine.handle(run_id)
+                handle = engine.handle(run_id)
             outcome = await handle.wait()
             return outcome, handle.state
 
