@@ -31,7 +31,7 @@ from stoker.chains.group import (
 )
 from stoker.chains.load import FILE, keep
 from stoker.chains.log import log
-from stoker.chains.plan import PREFIX, document, group_of, more, new_plan_id
+from stoker.chains.plan import PREFIX, document, group_of, more, new_plan_id, settings_of
 from stoker.chains.settings import Settings
 from stoker.chains.workshop import Workshop, opened
 from stoker.engine.commands import CommandRefused
@@ -107,7 +107,7 @@ class ForgeOrchestrator:
         state = await self._state(plan_id)
         there = [group_of(step.step) for step in state.steps]
         added = _read(groups, there)
-        settings = _settings(state)
+        settings = settings_of(state)
         await self._fetch(added, settings)
         steps = more(added, len(there), settings)
         await self._engine.extend(plan_id, steps, park=False)
@@ -259,7 +259,7 @@ class ForgeOrchestrator:
             if event.type == STEP_SETTLED and event.step is not None
         ]
         workshop = await self._engine.shared(opened)
-        tools = await workshop.tools(_settings(state))
+        tools = await workshop.tools(settings_of(state))
         found = [results.outgoing(state.steps[index]) for index in order if index in wanted]
         return tools.broadcaster(), found
 
@@ -300,14 +300,6 @@ class ForgeOrchestrator:
 
 def _read(groups: Any, there: Sequence[OperationGroup] = ()) -> tuple[OperationGroup, ...]:
     return reading.extend(there, msgspec.json.decode(msgspec.json.encode(groups)))
-
-
-def _settings(state: RunState) -> Path:
-    """The file that a plan's groups use."""
-    from stoker.plan.template import render_value
-
-    (step, *_) = state.steps
-    return Path(render_value((step.step.step_def or {})["settings"], {}))
 
 
 def _over(state: RunState) -> set[int]:

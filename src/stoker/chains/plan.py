@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from stoker.chains.group import OperationGroup
+from stoker.chains.group import OperationGroup, counted
 from stoker.chains.reading import one
+from stoker.engine.creation import new_run_id
 from stoker.plan.literally import literally, written
 from stoker.plan.model import Step
+
+if TYPE_CHECKING:
+    from stoker.engine.state import RunState
 
 PREFIX: Final = "chain-"
 """What ids of plans of groups begin with."""
@@ -21,10 +24,8 @@ WIDTH: Final = 16
 
 
 def new_plan_id() -> str:
-    """`chain-20261121-151200-3f9ac2b1`."""
-    from secrets import token_hex
-
-    return f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{token_hex(4)}"
+    """`chain-20261121-151200-3f9ac2`."""
+    return PREFIX + new_run_id()
 
 
 def document(plan_id: str, groups: Sequence[OperationGroup], settings: Path) -> bytes:
@@ -32,7 +33,7 @@ def document(plan_id: str, groups: Sequence[OperationGroup], settings: Path) -> 
     return msgspec.json.encode(
         {
             "plan_id": plan_id,
-            "description": "1 chain group" if len(groups) == 1 else f"{len(groups)} chain groups",
+            "description": f"chain plan of {counted(len(groups))}",
             "globals": {"max_concurrency": WIDTH},
             "steps": _steps(groups, 0, settings),
         }
@@ -56,11 +57,11 @@ def group_of(step: Step) -> OperationGroup:
     return one(render_value((step.step_def or {}).get("group"), {}))
 
 
-def settings_of(step: Step) -> Path:
-    """The file of settings that a step of kind `chain` names."""
+def settings_of(state: RunState) -> Path:
+    """The file that a plan's groups use."""
     from stoker.plan.template import render_value
 
-    return Path(render_value((step.step_def or {})["settings"], {}))
+    return Path(render_value((state.steps[0].step.step_def or {})["settings"], {}))
 
 
 def _steps(groups: Sequence[OperationGroup], first: int, settings: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stoker.chains.hexadecimal import excerpt
+from stoker.retry_after import wanted
 
 if TYPE_CHECKING:
     import httpx
@@ -152,8 +153,8 @@ class Wire:
             )
             reason = self._without_secrets(str(error) or type(error).__name__)
             raise RpcFailure(reason, again=again) from None
-        after = answer.headers.get("Retry-After", "")
-        return answer.status_code, min(int(after), 10) if after.isdecimal() else 0, bytes(content)
+        after = min(wanted(answer.headers) or 0.0, 10.0)
+        return answer.status_code, after, bytes(content)
 
     def said(self, error: Any) -> RpcFailure:
         """What a JSON-RPC error says."""

@@ -132,7 +132,7 @@ async def extend(args: Namespace, context: Context) -> int:
         state = (await read_run(journal, row.run_id)).state
         there = [group_of(step.step) for step in state.steps]
         added = loads(_text(args.file), there)
-        steps = more(added, len(there), settings_of(state.steps[0].step))
+        steps = more(added, len(there), settings_of(state))
         payload = {"steps": steps, "name": args.file}
         asked = await ask(journal, row, "extend", payload, by=person())
     count = plural(len(added), "group")

@@ -14,6 +14,7 @@ from forge_runs import Ran, run_all
 from nodes import WALLET, Node
 
 from stoker.chains.evm.job import Capture, Captured
+from stoker.chains.report.reverts import reason
 
 AGREE = [
     "Transfers",
@@ -93,7 +94,8 @@ def differences(
 def told(name: str, ours: Capture) -> tuple[Any, ...]:
     """What is compared: the error, or transactions by chain and the console."""
     if ours.error is not None:
-        return failure(ours.error.removeprefix("execution reverted: "))
+        output = ours.frame.output if ours.error == "execution reverted" else b""
+        return failure(reason(output) if output else ours.error)
     transactions = [transaction(one) for one in ours.transactions]
     return compared(name, transactions, list(ours.console))
 
@@ -106,7 +108,7 @@ def told_by_forge(name: str, theirs: Ran) -> tuple[Any, ...]:
 
 def failure(why: str) -> tuple[Any, ...]:
     """In the same words, except where forge decodes by its ABIs."""
-    return (True, "" if why.startswith(("Wrong", "0x", "panic")) else why)
+    return (True, "" if why.startswith(("Wrong", "custom error", "panic")) else why)
 
 
 def compared(name: str, transactions: list[Any], console: list[str]) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 import msgspec
 from eth_abi.abi import encode
 
-from stoker.chains.report.known import CONSOLE
+from stoker.chains.evm.pyevm.addresses import CONSOLE
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import MAX_STEPS, Tracer
 from stoker.chains.report.values import address_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from pathlib import Path
@@ -23,6 +22,7 @@ from stoker.chains.hexadecimal import quantity, text
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
 from stoker.chains.state.remote import Remote
+from stoker.engine.creation import new_run_id
 from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.plan.literally import written
@@ -98,7 +98,7 @@ class Broadcaster:
                 if one.chain_id not in since:
                     since[one.chain_id] = await self._block(one.chain_id)
                 steps.append(self._step(one, group, path, since[one.chain_id], len(steps)))
-        run_id = _new_id()
+        run_id = PREFIX + new_run_id()
         document = msgspec.json.encode(
             {
                 "plan_id": run_id,
@@ -199,9 +199,3 @@ def _renumbered(sequences: Several[Sequence], transactions: Several[Captured]) -
         )
         for sequence in sequences
     ]
-
-
-def _new_id() -> str:
-    from secrets import token_hex
-
-    return f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{token_hex(4)}"

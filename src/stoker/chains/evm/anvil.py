@@ -24,6 +24,7 @@ from stoker.chains.rpc import Rpc
 from stoker.chains.rpc_wire import RpcLimits
 from stoker.chains.state.change import Access, Delta
 from stoker.chains.state.remote import Remote
+from stoker.chains.state.told import call_object
 
 T = TypeVar("T")
 
@@ -218,12 +219,8 @@ class _Replay:
     async def _transaction(self, one: Captured, state: Overrides) -> Replayed:
         pin = self._job.chains.pins[one.chain_id]
         rpc = (await self._engine.node(pin)).rpc
-        call = {
-            "from": text(one.from_),
-            "value": hex(one.value),
-            "data": text(one.data),
-            "gas": hex(self._gas(one)),
-        } | ({} if one.to is None else {"to": text(one.to)})
+        call = call_object((one.from_, one.to, one.value, one.data))
+        call["gas"] = hex(self._gas(one))
         asked = [call, hex(pin.number)]
         options = {"stateOverrides": state.told(), "blockOverrides": _block(pin)}
 

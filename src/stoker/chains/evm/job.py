@@ -97,7 +97,7 @@ class Capture(Struct, frozen=True, kw_only=True):
     frame: Frame
     """The script's run, cheatcodes included."""
     error: str | None = None
-    """Decoded as far as it can be without the ABIs of others."""
+    """In the engine's words; what the script reverted with is in the frame."""
     returned: bytes = b""
     outcomes: tuple[Outcome, ...] = ()
     """Of each transaction, what the call made then and there: compared with its replay."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from stoker.chains.evm.job import Pin
-from stoker.chains.evm.traced import Difference, TracedAccount
+from stoker.chains.evm.traced import Difference
 from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import AccountChange, Delta
 from stoker.chains.state.overlay import Overlay, then
 from stoker.chains.state.remote import Remote
+from stoker.chains.state.told import TracedAccount
 
 _UNCHANGED: Final = AccountChange()
 _NOTHING: Final = TracedAccount()
@@ -88,8 +89,8 @@ class Overrides:
             told["balance"] = after.balance
             balance = quantity(after.balance) - quantity(before.balance or "0x0")
         if after.nonce is not None:
-            told["nonce"] = hex(_number(after.nonce))
-            nonce = _number(after.nonce) - _number(before.nonce)
+            told["nonce"] = hex(after.sent())
+            nonce = after.sent() - before.sent()
         code = None
         if after.code is not None:
             told["code"] = after.code
@@ -116,8 +117,3 @@ def _storage(change: AccountChange) -> dict[str, Any]:
     if change.cleared:
         return {"state": slots}
     return {"stateDiff": slots} if slots else {}
-
-
-def _number(told: int | str | None) -> int:
-    """geth writes nonces as numbers, others as quantities."""
-    return told if isinstance(told, int) else quantity(told or "0x0", 64)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from stoker.chains.evm.frame import CallType, Frame, Log, walk
 from stoker.chains.hexadecimal import data, quantity
 from stoker.chains.state.change import Access
+from stoker.chains.state.told import TracedAccount
 
 _BALANCE, _SELFBALANCE = 0x31, 0x47
 _PUSH1, _PUSH32 = 0x60, 0x7F
@@ -36,18 +37,6 @@ class _Call(Struct, rename="camel"):
     error: str | None = None
     logs: list[_Log] | None = None
     calls: list[_Call] | None = None
-
-
-class TracedAccount(Struct):
-    """Of a prestateTracer. None: not told, and so, in a difference, as it was."""
-
-    balance: str | None = None
-    nonce: int | str | None = None
-    code: str | None = None
-    storage: dict[str, str] | None = None
-
-    def slots(self) -> dict[int, int]:
-        return {quantity(slot): quantity(value) for slot, value in (self.storage or {}).items()}
 
 
 class Difference(Struct):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from stoker.chains.evm.frame import Frame, Log, walk
 from stoker.chains.evm.job import Capture, Captured, Chains, Outcome, Replay, Replayed
-from stoker.chains.report.known import CHEATCODES
+from stoker.chains.evm.pyevm.addresses import CHEATCODES
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer
 from stoker.chains.report.values import account_text, address_text, hex_text, number_text

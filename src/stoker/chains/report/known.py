@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from stoker.chains.evm.pyevm.addresses import CHEATCODES, CONSOLE, CREATE2_DEPLOYER
 from stoker.chains.report.abi import Entry, Parameter
 from stoker.chains.solidity import forge_std
 
-CHEATCODES: Final = bytes.fromhex("7109709ecfa91a80626ff3989d68f67f5b1dd12d")
-CONSOLE: Final = b"console.log".rjust(20, b"\0")
-DEPLOYER: Final = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
-"""Through which CREATE2 is broadcast: its input is the salt and the creation code."""
 _PRECOMPILES: Final = (
     *("ecrecover", "sha256", "ripemd", "identity", "modexp"),
     *("ecadd", "ecmul", "ecpairing", "blake2f", "pointEvaluation"),
@@ -20,7 +17,7 @@ _PRECOMPILES: Final = (
 NAMES: Final[dict[bytes, str]] = {
     CHEATCODES: "VM",
     CONSOLE: "console",
-    DEPLOYER: "Create2Deployer",
+    CREATE2_DEPLOYER: "Create2Deployer",
     **{number.to_bytes(20): name for number, name in enumerate(_PRECOMPILES, start=1)},
 }
 

@@ -3,14 +3,15 @@ and by selector alone where neither is known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Final
 
 from stoker.chains.address import BadAddress, parsed
 from stoker.chains.evm.frame import Frame, walk
+from stoker.chains.evm.pyevm.addresses import CHEATCODES
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
-from stoker.chains.report.known import CHEATCODES, NAMES, cheatcodes, known
+from stoker.chains.report.known import NAMES, cheatcodes, known
 from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.sources.contract_source import ContractSource
 
@@ -126,19 +127,32 @@ class Registry:
         yield from (abi for several in self._at.values() for _, abi in several)
         yield _known()
 
+    def _found(
+        self,
+        address: bytes,
+        chain_id: int | None,
+        entry_of: Callable[[_Abi], Entry | None],
+        values_of: Callable[[Entry], tuple[Any, ...] | None],
+    ) -> tuple[Entry, tuple[Any, ...]] | None:
+        """The first entry that the data are of."""
+        for abi in self._abis(address, chain_id):
+            entry = entry_of(abi)
+            if entry is not None and (values := values_of(entry)) is not None:
+                return entry, values
+        return None
+
     def function(
         self, address: bytes, data: bytes, chain_id: int | None = None
     ) -> tuple[Entry, tuple[Any, ...]] | None:
         """What a call's input calls, and with which arguments."""
         if len(data) < 4:
             return None
-        for abi in self._abis(address, chain_id):
-            entry = abi.functions.get(data[:4])
-            if entry is not None:
-                values = decoded(entry.inputs, data[4:])
-                if values is not None:
-                    return entry, values
-        return None
+        return self._found(
+            address,
+            chain_id,
+            lambda abi: abi.functions.get(data[:4]),
+            lambda entry: decoded(entry.inputs, data[4:]),
+        )
 
     def constructor(self, code: bytes) -> tuple[tuple[Parameter, ...], tuple[Any, ...]] | None:
         """Arguments at the end of creation code that is known."""
@@ -156,22 +170,20 @@ class Registry:
         """What a log says."""
         if not topics:
             return None
-        for abi in self._abis(address, chain_id):
-            entry = abi.events.get((topics[0], len(topics)))
-            if entry is not None:
-                values = event_values(entry, topics, data)
-                if values is not None:
-                    return entry, values
-        return None
+        return self._found(
+            address,
+            chain_id,
+            lambda abi: abi.events.get((topics[0], len(topics))),
+            lambda entry: event_values(entry, topics, data),
+        )
 
     def error(
         self, data: bytes, address: bytes = _NOBODY, chain_id: int | None = None
     ) -> tuple[Entry, tuple[Any, ...]] | None:
         """Which error data says that a contract reverted with."""
-        for abi in self._abis(address, chain_id):
-            entry = abi.errors.get(data[:4])
-            if entry is not None:
-                values = decoded(entry.inputs, data[4:])
-                if values is not None:
-                    return entry, values
-        return None
+        return self._found(
+            address,
+            chain_id,
+            lambda abi: abi.errors.get(data[:4]),
+            lambda entry: decoded(entry.inputs, data[4:]),
+        )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from stoker.chains.evm.frame import Frame, Log, steps
+from stoker.chains.evm.pyevm.addresses import CHEATCODES, CONSOLE
 from stoker.chains.evm.pyevm.console import printed
 from stoker.chains.report.abi import MAX_DATA, Entry, decoded
-from stoker.chains.report.known import CHEATCODES, CONSOLE
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.reverts import reason
 from stoker.chains.report.values import (

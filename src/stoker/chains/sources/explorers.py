@@ -1,4 +1,4 @@
-"""Etherscan's API, version 2 (one address for all chains), and Sourcify's, version 2."""
+"""Who knows sources of contracts: Etherscan's API, version 2, and Sourcify's, version 2."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _FINAL: Final = re.compile(r"daily|api key", re.IGNORECASE)
 
 
 class Etherscan:
-    """See `fetcher.Explorer`."""
+    """One address for all chains."""
 
     name = "Etherscan"
 
     def __init__(self, web: Web, base: str, key: str) -> None:
-        self._web = web
+        self.web = web
         self._url = f"{base.rstrip('/')}/v2/api"
         self._key = key
 
     async def ask(self, chain_id: int, address: str) -> ContractSource:
-        """See `fetcher.Explorer`."""
+        """What it says itself, of a proxy, too. Raises `NotVerified`, `BadAnswer`."""
         query = {
             "chainid": str(chain_id),
             "module": "contract",
@@ -36,7 +36,7 @@ class Etherscan:
             "address": address,
             **({"apikey": self._key} if self._key else {}),
         }
-        return await self._web.get(
+        return await self.web.get(
             self._url, query, lambda status, body: read_etherscan(status, body, chain_id, address)
         )
 
@@ -100,17 +100,15 @@ def _implementation(record: dict[str, Any]) -> str | None:
 
 
 class Sourcify:
-    """See `fetcher.Explorer`."""
-
     name = "Sourcify"
 
     def __init__(self, web: Web, base: str) -> None:
-        self._web = web
+        self.web = web
         self._base = f"{base.rstrip('/')}/server/v2/contract"
 
     async def ask(self, chain_id: int, address: str) -> ContractSource:
-        """See `fetcher.Explorer`."""
-        return await self._web.get(
+        """What it says itself, of a proxy, too. Raises `NotVerified`, `BadAnswer`."""
+        return await self.web.get(
             f"{self._base}/{chain_id}/{address}",
             {"fields": "abi,compilation,sources"},
             lambda status, body: read_sourcify(status, body, chain_id, address),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from msgspec.structs import replace
 
@@ -27,15 +27,6 @@ _KEPT: Final = 256
 _PATIENCE: Final = 5.0
 """Seconds before another explorer is asked beside one that has not answered."""
 _Key = tuple[int, str]
-
-
-class Explorer(Protocol):
-    """Knows sources of contracts."""
-
-    name: str
-
-    async def ask(self, chain_id: int, address: str) -> ContractSource:
-        """Its own, `implementation` as the explorer says. Raises `NotVerified`, `BadAnswer`."""
 
 
 class _Missing(Exception):
@@ -60,14 +51,12 @@ class SourceFetcher:
         self._flights: dict[_Key, asyncio.Task[ContractSource]] = {}
         self._asked: dict[_Key, asyncio.Task[ContractSource]] = {}
         key, usual = settings.etherscan_key, SourceSettings().etherscan
-        explorers: list[tuple[Web, Explorer]] = []
+        self._explorers: list[Etherscan | Sourcify] = []
         if settings.etherscan and (key or settings.etherscan != usual):
             web = Web((key,), pause=pause)
-            explorers.append((web, Etherscan(web, settings.etherscan, key)))
+            self._explorers.append(Etherscan(web, settings.etherscan, key))
         if settings.sourcify:
-            web = Web((key,), pause=pause)
-            explorers.append((web, Sourcify(web, settings.sourcify)))
-        self._explorers = tuple(explorers)
+            self._explorers.append(Sourcify(Web((key,), pause=pause), settings.sourcify))
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,8 +71,8 @@ class SourceFetcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._flights.clear()
-        for web, _ in self._explorers:
-            await web.close()
+        for explorer in self._explorers:
+            await explorer.web.close()
 
     def begin(self, contracts: Iterable[Contract]) -> None:
         """Fetch in the background, what failed before and where proxies lead anew."""
@@ -191,8 +180,8 @@ class SourceFetcher:
         if kept := await asyncio.to_thread(self._kept.get, key):
             return kept
         answers: dict[str, str] = {}
-        waiting = [explorer for _, explorer in self._explorers]
-        asked: dict[asyncio.Task[ContractSource], Explorer] = {}
+        waiting = list(self._explorers)
+        asked: dict[asyncio.Task[ContractSource], Etherscan | Sourcify] = {}
         try:
             # The next one is asked when the one before has nothing, or takes its time.
             while waiting or asked:

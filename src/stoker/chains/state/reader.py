@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ import msgspec
 from stoker.chains.errors import RpcError
 from stoker.chains.evm.job import Pin
 from stoker.chains.hexadecimal import data, quantity, text, word
+from stoker.chains.log import log
 from stoker.chains.rpc import Rpc
 from stoker.chains.state.change import Override
 from stoker.chains.state.store import Key, RemoteAccount, Value
@@ -26,8 +26,6 @@ from stoker.chains.state.told import (
     read_prestate,
     tracer_options,
 )
-
-LOG: Final = logging.getLogger("stoker.chains")
 
 _CHANGING: Final = re.compile("anvil|hardhat|ganache|ethereumjs", re.IGNORECASE)
 _BAD_PARAMS: Final = frozenset((-32602, -32600))
@@ -135,7 +133,7 @@ class Reader:
             elif isinstance(answer, list):
                 touched += answer
             else:
-                LOG.debug("%s: a call was not traced: %s", self.node, answer)
+                log.debug("a call was not traced", node=str(self.node), why=str(answer))
                 self._slow |= "no answer within" in str(answer)
                 if "eth_createAccessList" in str(answer) and _not_taken(answer):
                     self._lists = False

@@ -4,22 +4,20 @@ earlier runs, from the chains' nodes."""
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import cast
 
 from msgspec import Struct
 
 from stoker.chains.errors import ChainError, RpcError
 from stoker.chains.evm.job import Pin
+from stoker.chains.log import log
 from stoker.chains.rpc import Rpc
 from stoker.chains.state.change import Override
 from stoker.chains.state.reader import Reader
 from stoker.chains.state.store import Key, RemoteAccount, StateStore, Value
 from stoker.chains.state.told import Call
-
-LOG: Final = logging.getLogger("stoker.chains")
 
 
 class _Block(Struct, frozen=True, eq=False):
@@ -169,7 +167,7 @@ class Remote:
         )
         for error in done:
             if isinstance(error, ChainError):
-                LOG.debug("chain %d: little was read ahead: %s", block.pin.chain_id, error)
+                log.debug("little was read ahead", chain=block.pin.chain_id, why=str(error))
             elif isinstance(error, BaseException):
                 raise error
 

@@ -4,7 +4,6 @@ be read again: a file that cannot be used is told of, and done without."""
 from __future__ import annotations
 
 import hashlib
-import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from stoker.chains.evm.job import Pin
+from stoker.chains.log import log
 from stoker.whole_file import make_directory
-
-LOG: Final = logging.getLogger("stoker.chains")
 
 _VERSION: Final = 1
 _TABLES: Final = ("pin", "account", "slot", "block", "code")
@@ -57,7 +55,7 @@ class StateStore:
         try:
             self._database: sqlite3.Connection | None = _opened(path)
         except (OSError, sqlite3.Error) as error:
-            LOG.warning("state of chains is not kept: %s: %s", path, error)
+            log.warning("state of chains is not kept", path=str(path), why=str(error))
             self._database = None
 
     def close(self) -> None:
@@ -119,7 +117,7 @@ class StateStore:
     def _failed(self, error: sqlite3.Error) -> None:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return  # another process writes; this once nothing is kept
-        LOG.warning("state of chains is no longer kept: %s", error)
+        log.warning("state of chains is no longer kept", why=str(error))
         self.close()
 
 

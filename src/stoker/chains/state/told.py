@@ -55,11 +55,21 @@ Call = tuple[bytes, bytes | None, int, bytes]
 _NOTHING: Final = Override()
 
 
-class _Told(Struct):
-    balance: str = "0x0"
-    nonce: int | str = 0
-    code: str = "0x"
+class TracedAccount(Struct):
+    """Of a prestateTracer. None: not told, and so, in a difference, as it was."""
+
+    balance: str | None = None
+    nonce: int | str | None = None
+    code: str | None = None
     storage: dict[str, str] | None = None
+
+    def slots(self) -> dict[int, int]:
+        return {quantity(slot): quantity(value) for slot, value in (self.storage or {}).items()}
+
+    def sent(self) -> int:
+        """Its nonce. geth writes it as a number, others as a quantity."""
+        told = hex(self.nonce) if isinstance(self.nonce, int) else self.nonce or "0x0"
+        return quantity(told, 64)
 
 
 class _Entry(Struct, rename="camel"):
@@ -109,20 +119,19 @@ def read_prestate(result: Any, call: Call, overrides: Mapping[bytes, Override]) 
     caller's own account, of which some nodes tell what it is after it has paid. A slot that is
     not there may be zero or not looked at: nothing is made of that."""
     found: dict[Key, Value] = {}
-    for name, told in msgspec.convert(result, dict[str, _Told]).items():
+    for name, told in msgspec.convert(result, dict[str, TracedAccount]).items():
         address = data(name, 20)
         other = overrides.get(address, _NOTHING)
         as_it_is = other.balance is None and other.nonce is None and other.code is None
         if as_it_is and address != call[0]:
-            # geth writes nonces as numbers, others as quantities.
-            nonce = hex(told.nonce) if isinstance(told.nonce, int) else told.nonce
             found[address] = RemoteAccount(
-                quantity(told.balance), quantity(nonce, 64), data(told.code)
+                quantity(told.balance or "0x0"), told.sent(), data(told.code or "0x")
             )
-        for slot, value in (told.storage or {}).items():
-            at = quantity(slot)
-            if at not in other.storage:
-                found[address, at] = quantity(value)
+        found |= {
+            (address, slot): value
+            for slot, value in told.slots().items()
+            if slot not in other.storage
+        }
     return found
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
 from stoker.chains.evm.job import Capture, Captured, CaptureJob, Outcome
@@ -19,7 +17,7 @@ from stoker.chains.evm.pyevm.addresses import (
 )
 from stoker.chains.evm.pyevm.calls import execute
 from stoker.chains.evm.pyevm.computation import Computation, Message, frame_of
-from stoker.chains.evm.pyevm.faults import REVERTED, words
+from stoker.chains.evm.pyevm.faults import words
 from stoker.chains.evm.pyevm.script import Script
 from stoker.chains.evm.pyevm.source import Source
 from stoker.chains.evm.pyevm.transaction import transact
@@ -31,9 +29,6 @@ _PLENTY = 2**96 - 1
 """Wei that a script's contract begins with."""
 _FAR = (2**64 - 1) // 2
 """The deployer's nonce when it is the sender, too, whose own must not move for it."""
-_ERROR = bytes.fromhex("08c379a0")
-_CHEAT_ERROR = bytes.fromhex("eeaa9e6f")
-_PANIC = bytes.fromhex("4e487b71")
 
 
 def capture(job: CaptureJob, source: Source) -> Capture:
@@ -169,21 +164,7 @@ def _captured(script: Script, made: Computation) -> Capture:
         transactions=tuple(script.transactions),
         console=tuple(script.console),
         frame=frame_of(made),
-        error=None if made.fault is None else _told(words(made.fault), made.output),
+        error=None if made.fault is None else words(made.fault),
         returned=b"" if made.fault is not None else made.output,
         outcomes=tuple(script.outcomes),
     )
-
-
-def _told(why: str, output: bytes) -> str:
-    """Texts and panics are known without any ABI."""
-    if why != REVERTED or not output:
-        return why
-    try:
-        if output[:4] in (_ERROR, _CHEAT_ERROR):
-            return f"{why}: {decode(['string'], output[4:])[0]}"
-        if output[:4] == _PANIC:
-            return f"{why}: panic: 0x{decode(['uint256'], output[4:])[0]:02x}"
-    except (DecodingError, UnicodeDecodeError, OverflowError):
-        pass
-    return f"{why}: 0x{output.hex()}"

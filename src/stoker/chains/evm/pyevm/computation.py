@@ -227,7 +227,7 @@ class Computation:
             self.state.hooks.logged(self, log)
 
 
-def frame_of(made: Computation, gas_used: int | None = None) -> Frame:
+def frame_of(made: Computation) -> Frame:
     """What is told of a call."""
     message = made.msg
     failed = made.fault is not None
@@ -237,7 +237,7 @@ def frame_of(made: Computation, gas_used: int | None = None) -> Frame:
         to=(b"" if failed else message.storage_address) if message.creates else _target(message),
         value=message.value,
         gas=message.gas,
-        gas_used=message.gas - made.gas if gas_used is None else gas_used,
+        gas_used=message.gas - made.gas,
         input=message.code if message.creates else message.data,
         output=made.output,
         error=words(made.fault) if made.fault is not None else None,

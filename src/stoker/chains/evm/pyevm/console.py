@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -102,59 +102,35 @@ def _formatted(text: str, rest: list[tuple[str, Any]]) -> str:
         if name is None or not rest:
             return found[0]
         kind, value = rest.pop(0)
-        return _AS[name](kind, value, digits)
+        return _specified(name, kind, value, digits)
 
     return _SPECIFIER.sub(replaced, text)
 
 
-def _is_number(kind: str) -> bool:
-    return kind in ("uint256", "int256")
-
-
-def _plain(kind: str, value: Any, digits: str | None) -> str:
-    return text_of(kind, value)
-
-
-def _quoted(kind: str, value: Any, digits: str | None) -> str:
-    return text_of(kind, value) if _is_number(kind) else f"'{text_of(kind, value)}'"
-
-
-def _number(kind: str, value: Any, digits: str | None) -> str:
-    if kind == "bool":
+def _specified(name: str, kind: str, value: Any, digits: str | None) -> str:
+    """A value by its specifier, `e` that of numbers in powers of ten."""
+    if kind in ("uint256", "int256"):
+        if name == "x":
+            return hex(value % 2**256)
+        return _exponential(value, digits) if name == "e" else str(value)
+    shown = text_of(kind, value)
+    if name == "s":
+        return shown
+    if name == "o":
+        return f"'{shown}'"
+    if name == "d" and kind == "bool":
         return str(int(value))
-    return str(value) if _is_number(kind) else "NaN"
+    if name == "x" and (kind == "address" or kind.startswith("bytes")):
+        return shown
+    return "NaN"
 
 
-def _integer(kind: str, value: Any, digits: str | None) -> str:
-    return str(value) if _is_number(kind) else "NaN"
-
-
-def _hexadecimal(kind: str, value: Any, digits: str | None) -> str:
-    if _is_number(kind):
-        return hex(value % 2**256)
-    return text_of(kind, value) if kind == "address" or kind.startswith("bytes") else "NaN"
-
-
-def _exponential(kind: str, value: Any, digits: str | None) -> str:
-    if not _is_number(kind):
-        return "NaN"
+def _exponential(value: int, digits: str | None) -> str:
     sign, size = ("-" if value < 0 else ""), abs(value)
     if digits is not None:  # %18e: in units of so many digits
         whole, rest = divmod(size, 10 ** int(digits))
         fraction = str(rest).rjust(int(digits), "0").rstrip("0")
         return f"{sign}{whole}{'.' if fraction else ''}{fraction}"
     figures = str(size)
-    power = len(figures) - 1
     fraction = figures[1:].rstrip("0")
-    return f"{sign}{figures[0]}{'.' if fraction else ''}{fraction}e{power}"
-
-
-_Format = Callable[[str, Any, str | None], str]
-_AS: dict[str, _Format] = {
-    "s": _plain,
-    "d": _number,
-    "i": _integer,
-    "o": _quoted,
-    "x": _hexadecimal,
-    "e": _exponential,
-}
+    return f"{sign}{figures[0]}{'.' if fraction else ''}{fraction}e{len(figures) - 1}"

@@ -34,7 +34,6 @@ class CodeStorageOutOfGas(VMError):
     """No gas left to keep a contract's code."""
 
 
-REVERTED = "execution reverted"
 _WORDS: dict[type[VMError], str] = {
     CodeStorageOutOfGas: "contract creation code storage out of gas",
     CodeTooLarge: "max code size exceeded",
@@ -48,7 +47,7 @@ _WORDS: dict[type[VMError], str] = {
     OutOfBoundsRead: "return data out of bounds",
     OutOfGas: "out of gas",
     ReservedBytesInCode: "invalid code: must not begin with 0xef",
-    Revert: REVERTED,
+    Revert: "execution reverted",
     StackDepthLimit: "max call depth exceeded",
     WriteProtection: "write protection",
 }

@@ -195,14 +195,14 @@ class _Talk:
 
     async def _read(self, asked: bytes, payload: bytes) -> bytes:
         if asked == wire.ACCOUNTS:
-            accounts = msgspec.json.decode(payload, type=wire.AskAccounts)
-            found = await self._remote.accounts(accounts.pin, accounts.addresses)
+            pin, addresses = msgspec.json.decode(payload, type=wire.AskAccounts)
+            found = await self._remote.accounts(pin, addresses)
             return msgspec.json.encode([(one.balance, one.nonce, one.code) for one in found])
         if asked == wire.SLOTS:
-            slots = msgspec.json.decode(payload, type=wire.AskSlots)
-            return msgspec.json.encode(await self._remote.slots(slots.pin, slots.slots))
-        block = msgspec.json.decode(payload, type=wire.AskBlock)
-        return msgspec.json.encode(await self._remote.block_hash(block.pin, block.number))
+            pin, slots = msgspec.json.decode(payload, type=wire.AskSlots)
+            return msgspec.json.encode(await self._remote.slots(pin, slots))
+        pin, number = msgspec.json.decode(payload, type=wire.AskBlock)
+        return msgspec.json.encode(await self._remote.block_hash(pin, number))
 
 
 _ENDS: Final = (wire.DONE, wire.REFUSED, wire.LIMITED, wire.BROKEN)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
-from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Replay, Replayed, ReplayJob
 from stoker.chains.evm.pyevm.chain import Chain
 from stoker.chains.evm.pyevm.computation import frame_of
@@ -73,13 +72,9 @@ def _replayed(world: World, chain: Chain, receipt: Receipt) -> Replayed:
         gas_used=receipt.gas_used,
         output=made.output,
         logs=tuple(world.logs),
-        frame=_top(made_frame=frame_of(made), receipt=receipt),
+        # As geth tells the outermost call: gas of the whole transaction.
+        frame=replace(frame_of(made), gas=receipt.gas, gas_used=receipt.gas_used),
         created=made.msg.storage_address if creates and succeeded else None,
         error=words(made.fault) if made.fault is not None else None,
         storage=storage,
     )
-
-
-def _top(made_frame: Frame, receipt: Receipt) -> Frame:
-    """As geth tells the outermost call: gas of the whole transaction."""
-    return msgspec.structs.replace(made_frame, gas=receipt.gas, gas_used=receipt.gas_used)

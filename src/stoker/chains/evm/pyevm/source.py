@@ -96,7 +96,7 @@ class Source:
         known = self._at(pin)
         missing = [one for one in dict.fromkeys(addresses) if one not in known.accounts]
         if missing:
-            answer = self._ask(wire.ACCOUNTS, wire.AskAccounts(pin, missing))
+            answer = self._ask(wire.ACCOUNTS, (pin, missing))
             found = msgspec.json.decode(answer, type=wire.Found)
             known.accounts.update(zip(missing, found, strict=True))
 
@@ -109,14 +109,14 @@ class Source:
         known = self._at(pin).slots
         value = known.get((address, slot))
         if value is None:
-            answer = self._ask(wire.SLOTS, wire.AskSlots(pin, [(address, slot)]))
+            answer = self._ask(wire.SLOTS, (pin, [(address, slot)]))
             value = known[address, slot] = msgspec.json.decode(answer, type=list[int])[0]
         return value
 
     def block_hash(self, pin: Pin, number: int) -> bytes:
         known = self._at(pin).blocks
         if number not in known:
-            answer = self._ask(wire.BLOCK, wire.AskBlock(pin, number))
+            answer = self._ask(wire.BLOCK, (pin, number))
             known[number] = msgspec.json.decode(answer, type=bytes)
         return known[number]
 
@@ -129,7 +129,7 @@ class Source:
                 self._known.popitem(last=False)
         return known
 
-    def _ask(self, tag: bytes, question: msgspec.Struct) -> bytes:
+    def _ask(self, tag: bytes, question: wire.AskAccounts | wire.AskSlots | wire.AskBlock) -> bytes:
         with self._clock.stopped():
             self._channel.send(tag, msgspec.json.encode(question))
             _, answer = self._channel.receive()

@@ -88,15 +88,14 @@ def _message(
     if to is None:
         world.chain.seen_nonces.add(sender)
         address = create_address(sender, nonce)
-        code, delegate, data, kind = data, None, b"", "CREATE"
+        code, delegate, data = data, None, b""
     else:
         address = to
         code, delegate = code_at(world, to)
-        kind = "CALL"
         if delegate is not None:
             world.mark_address_warm(delegate)
     return Message(
-        kind="CREATE" if kind == "CREATE" else "CALL",
+        kind="CREATE" if to is None else "CALL",
         sender=sender,
         address=address,
         code_address=delegate or address,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from msgspec import Struct
-
 from stoker.chains.evm.job import Pin
 
 HEAD: Final = struct.Struct(">cI")
@@ -23,20 +21,8 @@ same with the worker's id, the other has none."""
 COMMAND: Final = struct.Struct(">cq")
 
 
-class AskAccounts(Struct, frozen=True):
-    pin: Pin
-    addresses: list[bytes]
-
-
-class AskSlots(Struct, frozen=True):
-    pin: Pin
-    slots: list[tuple[bytes, int]]
-
-
-class AskBlock(Struct, frozen=True):
-    pin: Pin
-    number: int
-
-
+AskAccounts = tuple[Pin, list[bytes]]
+AskSlots = tuple[Pin, list[tuple[bytes, int]]]
+AskBlock = tuple[Pin, int]
 Found = list[tuple[int, int, bytes]]
 """Balance, nonce and code of accounts."""

@@ -2,89 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stoker.chains.evm.pyevm.cheats.table import CheatFailed, cheat
 
 if TYPE_CHECKING:
-    from stoker.chains.evm.pyevm.chain import Block
     from stoker.chains.evm.pyevm.computation import Computation
     from stoker.chains.evm.pyevm.script import Script
 
-
-def _block(script: Script) -> Block:
-    return script.world.chain.block
+_WORD = 2**64
 
 
-def _word(value: int) -> int:
-    if value >= 2**64:
-        raise CheatFailed(f"{value} does not fit 64 bits")
-    return value
+def _sets(field: str, *signatures: str, below: int = 2**256) -> None:
+    @cheat(*signatures)
+    def change(script: Script, caller: Computation, value: Any) -> None:
+        if isinstance(value, int) and value >= below:
+            raise CheatFailed(f"{value} does not fit 64 bits")
+        setattr(script.world.chain.block, field, value)
 
 
-@cheat("warp(uint256)")
-def warp(script: Script, caller: Computation, timestamp: int) -> None:
-    _block(script).timestamp = timestamp
+_sets("timestamp", "warp(uint256)")
+_sets("number", "roll(uint256)")
+_sets("base_fee", "fee(uint256)", below=_WORD)
+_sets("chain_id", "chainId(uint256)", below=_WORD)
+_sets("coinbase", "coinbase(address)")
+_sets("prevrandao", "prevrandao(bytes32)")
+_sets("blob_base_fee", "blobBaseFee(uint256)")
 
 
-@cheat("roll(uint256)")
-def roll(script: Script, caller: Computation, number: int) -> None:
-    _block(script).number = number
+def _tells(field: str, signature: str) -> None:
+    @cheat(signature, returns="(uint256)")
+    def tell(script: Script, caller: Computation) -> int:
+        return int(getattr(script.world, field))
 
 
-@cheat("fee(uint256)")
-def fee(script: Script, caller: Computation, base_fee: int) -> None:
-    _block(script).base_fee = _word(base_fee)
-
-
-@cheat("chainId(uint256)")
-def chain_id(script: Script, caller: Computation, number: int) -> None:
-    _block(script).chain_id = _word(number)
-
-
-@cheat("coinbase(address)")
-def coinbase(script: Script, caller: Computation, account: bytes) -> None:
-    _block(script).coinbase = account
-
-
-@cheat("prevrandao(bytes32)")
-def prevrandao(script: Script, caller: Computation, value: bytes) -> None:
-    _block(script).prevrandao = value
+_tells("blob_base_fee", "getBlobBaseFee()")
+_tells("block_number", "getBlockNumber()")
+_tells("timestamp", "getBlockTimestamp()")
+_tells("chain_id", "getChainId()")
 
 
 @cheat("prevrandao(uint256)", "difficulty(uint256)")
 def prevrandao_number(script: Script, caller: Computation, value: int) -> None:
-    _block(script).prevrandao = value.to_bytes(32, "big")
-
-
-@cheat("blobBaseFee(uint256)")
-def blob_base_fee(script: Script, caller: Computation, value: int) -> None:
-    _block(script).blob_base_fee = value
-
-
-@cheat("getBlobBaseFee()", returns="(uint256)")
-def get_blob_base_fee(script: Script, caller: Computation) -> int:
-    return script.world.blob_base_fee
+    script.world.chain.block.prevrandao = value.to_bytes(32, "big")
 
 
 @cheat("txGasPrice(uint256)")
 def tx_gas_price(script: Script, caller: Computation, price: int) -> None:
-    script.world.gas_price = _word(price)
-
-
-@cheat("getBlockNumber()", returns="(uint256)")
-def get_block_number(script: Script, caller: Computation) -> int:
-    return _block(script).number
-
-
-@cheat("getBlockTimestamp()", returns="(uint256)")
-def get_block_timestamp(script: Script, caller: Computation) -> int:
-    return _block(script).timestamp
-
-
-@cheat("getChainId()", returns="(uint256)")
-def get_chain_id(script: Script, caller: Computation) -> int:
-    return _block(script).chain_id
+    if price >= _WORD:
+        raise CheatFailed(f"{price} does not fit 64 bits")
+    script.world.gas_price = price
 
 
 @cheat("pauseGasMetering()", "resumeGasMetering()", "resetGasMetering()")
