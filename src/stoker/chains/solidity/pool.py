@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Final
 
 from stoker.chains.errors import ChainError, LimitReached
-from stoker.chains.solidity import process
+from stoker.chains.solidity.process import NativeSolc, SolcJs, start
 from stoker.chains.solidity.toolchain import Compiler
 
+Process = SolcJs | NativeSolc
 _PATIENCE: Final = 3
 """Questions that wait for each process before there is another: one starts in the time in which
 fifty are answered."""
@@ -29,11 +30,11 @@ class Pool:
         self._most = workers
         self._seconds = seconds
         self._memory = memory
-        self._idle: list[process.Process] = []
-        self._all: set[process.Process] = set()
+        self._idle: list[Process] = []
+        self._all: set[Process] = set()
         self.version = compiler.full
         self._starting: set[asyncio.Task[None]] = set()
-        self._waiting: deque[asyncio.Future[process.Process]] = deque()
+        self._waiting: deque[asyncio.Future[Process]] = deque()
         self._closed = False
 
     async def warm(self) -> None:
@@ -61,14 +62,14 @@ class Pool:
                 await asyncio.shield(one.close())
                 self._grow()
 
-    async def _take(self) -> process.Process:
+    async def _take(self) -> Process:
         while self._idle:
             one = self._idle.pop()
             if not one.worn():
                 return one
             self._all.discard(one)
             await one.close()
-        waiting: asyncio.Future[process.Process] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self._grow()
         try:
@@ -81,7 +82,7 @@ class Pool:
             with suppress(ValueError):
                 self._waiting.remove(waiting)
 
-    def _give(self, one: process.Process) -> None:
+    def _give(self, one: Process) -> None:
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
@@ -97,7 +98,7 @@ class Pool:
 
     async def _start(self) -> None:
         try:
-            one = await process.start(self._compiler, self._memory)
+            one = await start(self._compiler, self._memory)
             if not self._compiler.native:
                 await self._warmed(one)
         except (ChainError, OSError) as error:
@@ -114,7 +115,7 @@ class Pool:
             assert task is not None  # noqa: S101
             self._starting.discard(task)
 
-    async def _warmed(self, one: process.Process) -> None:
+    async def _warmed(self, one: Process) -> None:
         try:
             await one.ask(self._warming)
         except BaseException:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final, Protocol, Self
+from typing import IO, Final, Self
 
 import msgspec
 
@@ -29,26 +29,9 @@ _RESIDENT, _DATA = 1, 5
 """Places in `statm`; the second is of what `RLIMIT_DATA` bounds."""
 
 
-class Process(Protocol):
-    """One question at a time."""
-
-    @property
-    def version(self) -> str:
-        """The compiler's own words."""
-
-    async def ask(self, question: bytes) -> bytes:
-        """Standard JSON to standard JSON. Raises `LimitReached` where the compiler breaks on it.
-        After an exception, cancelling included, nothing but `close` may be called."""
-
-    def worn(self) -> bool:
-        """Whether it has ended, or holds so much memory that another should take its place."""
-
-    async def close(self) -> None:
-        """End it, whatever it does."""
-
-
-async def start(compiler: Compiler, memory: int) -> Process:
-    """`memory`: bytes it may have for a compilation. Raises `ChainError`."""
+async def start(compiler: Compiler, memory: int) -> SolcJs | NativeSolc:
+    """It takes one question at a time. `memory`: bytes it may have for a compilation. Raises
+    `ChainError`."""
     if compiler.native:
         return NativeSolc(compiler, memory)
     return await SolcJs.start(compiler, memory)
@@ -59,6 +42,7 @@ class SolcJs:
 
     def __init__(self, process: asyncio.subprocess.Process, said: IO[bytes], memory: int) -> None:
         self.version = ""
+        """The compiler's own words."""
         self._process = process
         self._said = said
         self._memory = memory
@@ -97,6 +81,8 @@ class SolcJs:
         return worker
 
     async def ask(self, question: bytes) -> bytes:
+        """Standard JSON to standard JSON. Raises `LimitReached` where the compiler breaks on it.
+        After an exception, cancelling included, nothing but `close` may be called."""
         writer = self._process.stdin
         assert writer is not None  # noqa: S101
         try:
@@ -127,6 +113,7 @@ class SolcJs:
         return (told or [line for line in lines if line.strip()] or ["nothing was said"])[0][:300]
 
     def worn(self) -> bool:
+        """Whether it has ended, or holds so much memory that another should take its place."""
         try:
             resident = _bytes(self._process.pid, _RESIDENT)
         except OSError:  # it is gone, and nobody has told yet
@@ -134,6 +121,7 @@ class SolcJs:
         return self._process.returncode is not None or resident > self._memory // 2
 
     async def close(self) -> None:
+        """End it, whatever it does."""
         await end(self._process)
         self._said.close()
 
@@ -147,6 +135,7 @@ class NativeSolc:
         self._memory = memory
 
     async def ask(self, question: bytes) -> bytes:
+        """As `SolcJs`."""
         with tempfile.TemporaryDirectory() as empty:
             process = await asyncio.create_subprocess_exec(
                 self._program,
@@ -172,6 +161,7 @@ class NativeSolc:
         return answer
 
     def worn(self) -> bool:
+        """Never."""
         return False
 
     async def close(self) -> None:
