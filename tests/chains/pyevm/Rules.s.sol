@@ -395,8 +395,6 @@ contract Texts is Rule {
     function run() external {
         console.log(vm.toString(address(5)), vm.toString(int256(-3)), vm.toString(true));
         console.log(vm.toString(abi.encode(true)), vm.toString(bytes32(uint256(1))), vm.toString(type(uint256).max));
-        console.log(vm.parseUint("0x10"), vm.parseUint("77"));
-        console.log(vm.parseAddress("0x1804c8AB1F12E6bbf3894d4083f33e07309d1f38"), vm.parseBool("true"));
         console.log(vm.getLabel(address(6)));
         vm.label(address(6), "six");
         console.log(vm.getLabel(address(6)));
@@ -404,9 +402,6 @@ contract Texts is Rule {
 }
 
 contract Formats is Rule {
-    event log(string text);
-    event log_named_uint(string key, uint256 value);
-
     function run() external {
         console.log("%s|%d|%x|%e|%o", "a", uint256(255), uint256(4096));
         console.log("%i %% x", true);
@@ -425,8 +420,6 @@ contract Formats is Rule {
         console.log("%e %e", uint256(0), uint256(7));
         console.log("%o %x", uint256(4), true);
         console.log("%d", address(3));
-        emit log("told");
-        emit log_named_uint("key", 5);
     }
 }
 
@@ -497,9 +490,6 @@ interface More {
     function revertTo(uint256) external returns (bool);
     function deleteStateSnapshot(uint256) external returns (bool);
     function rememberKey(uint256) external returns (address);
-    function toUppercase(string calldata) external pure returns (string memory);
-    function parseBytes32(string calldata) external pure returns (bytes32);
-    function parseInt(string calldata) external pure returns (int256);
 }
 
 abstract contract MoreRule is Rule {
@@ -592,9 +582,7 @@ contract Olds is MoreRule {
         uint256 id = more.snapshot();
         m.set(4);
         console.log(more.revertTo(id), m.x(), more.deleteStateSnapshot(id), more.revertTo(id));
-        console.log(more.rememberKey(77), more.toUppercase("abc"));
-        console.log(more.parseInt("-12"));
-        console.logBytes32(more.parseBytes32("0x0100000000000000000000000000000000000000000000000000000000000000"));
+        console.log(more.rememberKey(77));
     }
 }
 

@@ -128,9 +128,6 @@ class Computation:
             raise OutOfGas(reason)
         self.gas = left
 
-    def return_gas(self, amount: int) -> None:
-        self.gas += amount
-
     def refund_gas(self, amount: int) -> None:
         self.state.refund += amount
 
@@ -140,9 +137,6 @@ class Computation:
     # -- stack
 
     def stack_pop1_int(self) -> int:
-        return self.stack.pop()
-
-    def stack_pop1_any(self) -> int:
         return self.stack.pop()
 
     def stack_pop1_bytes(self) -> bytes:

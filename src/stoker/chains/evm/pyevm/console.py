@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -54,31 +53,6 @@ def printed(data: bytes) -> str | None:
         text = _formatted(rest.pop(0)[1], rest)
         return " ".join([text, *(text_of(kind, value) for kind, value in rest)])
     return " ".join(text_of(kind, value) for kind, value in rest)
-
-
-def _events() -> dict[bytes, tuple[list[str], bool]]:
-    kinds = {"string": "string", "address": "address", "bytes32": "bytes32"}
-    kinds |= {"int": "int256", "uint": "uint256", "bytes": "bytes"}
-    listed = {"log(string)": (["string"], False), "logs(bytes)": (["bytes"], False)}
-    for name, kind in kinds.items():
-        listed[f"log_{name}({kind})"] = ([kind], False)
-        listed[f"log_named_{name}(string,{kind})"] = (["string", kind], True)
-    return {keccak(text=text): what for text, what in listed.items()}
-
-
-_EVENTS = _events()
-
-
-def emitted(topics: Sequence[bytes], data: bytes) -> str | None:
-    """What forge prints of a log: those that test contracts have as their console."""
-    kinds, named = _EVENTS.get(topics[0], ([], False)) if len(topics) == 1 else ([], False)
-    if not kinds:
-        return None
-    try:
-        values = decode(kinds, data)
-    except (DecodingError, UnicodeDecodeError, OverflowError):
-        return None
-    return (": " if named else " ").join(map(text_of, kinds, values))
 
 
 def text_of(kind: str, value: Any) -> str:

@@ -19,7 +19,7 @@ from stoker.chains.evm.pyevm.addresses import (
 from stoker.chains.evm.pyevm.cheats.broadcasts import Broadcast, Prank
 from stoker.chains.evm.pyevm.cheats.table import answer, failed
 from stoker.chains.evm.pyevm.computation import Answer, Computation, Message
-from stoker.chains.evm.pyevm.console import emitted, printed
+from stoker.chains.evm.pyevm.console import printed
 from stoker.chains.evm.pyevm.instructions import TABLE, Instruction
 from stoker.chains.evm.pyevm.world import World
 
@@ -125,9 +125,6 @@ class Script:
     def logged(self, by: Computation, log: Log) -> None:
         if self.recorded is not None:
             self.recorded.append(log)
-        text = emitted(log.topics, log.data)
-        if text is not None:
-            self.console.append(text)
 
     # -- whose call it is
 

@@ -66,14 +66,6 @@ interface VmSafe {
     function toString(bool value) external pure returns (string memory);
     function toString(uint256 value) external pure returns (string memory);
     function toString(int256 value) external pure returns (string memory);
-    function parseBytes(string calldata value) external pure returns (bytes memory);
-    function parseAddress(string calldata value) external pure returns (address);
-    function parseUint(string calldata value) external pure returns (uint256);
-    function parseInt(string calldata value) external pure returns (int256);
-    function parseBytes32(string calldata value) external pure returns (bytes32);
-    function parseBool(string calldata value) external pure returns (bool);
-    function toLowercase(string calldata input) external pure returns (string memory);
-    function toUppercase(string calldata input) external pure returns (string memory);
 
     function assertTrue(bool condition) external pure;
     function assertTrue(bool condition, string calldata err) external pure;
