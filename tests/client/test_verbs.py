@@ -54,18 +54,10 @@ def test_there_is_a_command_for_everything_a_client_can_ask_of_tasks():
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_command_takes_what_its_request_does(verb):
+def test_help_tells_of_all_that_a_request_takes(verb):
     asked = operation(verb)
-    assert verb.places == tuple(re.findall(r"\{(\w+)\}", asked.path))
-    taken = {option.name for option in verb.takes}
-    taken |= {"name", "data"} if "picture" in taken else set()
     fields = msgspec.structs.fields(asked.takes) if isinstance(asked.takes, type) else ()
-    assert taken - {"picture"} == {field.name for field in fields}
-    given = {option.name for option in verb.takes if option.place and not option.optional}
-    needed = {field.name for field in fields if field.required} - {"data"}
-    if verb.operation not in ("projects.create", "images.add"):
-        assert needed <= given
-    assert verb.changes or asked.method == "GET" or verb.operation.endswith("open_editor")
+    assert set(verb.takes) == {field.name for field in fields}
 
 
 @pytest.fixture
@@ -120,6 +112,7 @@ def document(stoker, *words):
 def with_projects(stoker, repository):
     added = stoker("project", "add", "--wip-limit", "3", "--reviewers", "ada")
     assert "wip_limit        3" in added.out
+    assert document(stoker, "project", "edit", "--wip-limit", "")["wip_limit"] is None
     name = repository.name
     assert stoker("project", "list").out.endswith(f"  {name}  {repository}\n")
     changed = document(stoker, "project", "edit", "--reviewers", "", "--auto-pull-request")

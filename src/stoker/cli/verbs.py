@@ -1,5 +1,6 @@
 """Commands that are one request to the server's API each: how the rows of
-`stoker.cli.verb_table` become arguments, requests and lines.
+`stoker.cli.verb_table` become arguments, requests and lines. What they take is what the client's
+operations do: a field that must be given in its place, others as options.
 
 What an operation takes in its path is found as a person names it: attempts and tasks by the
 beginning of their ids, projects, tags and templates also by their names.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,15 @@ from stoker.cli.context import Context, UsageError
 from stoker.cli.given import at_least
 from stoker.cli.output import one_line, printable
 from stoker.cli.task_find import attempt_of, find, standing_project, told
-from stoker.cli.verb import Option, Verb
+from stoker.cli.verb import Verb
 from stoker.cli.verb_table import GROUPS, TABLE
 
 if TYPE_CHECKING:
+    from msgspec.inspect import Type
+    from msgspec.structs import FieldInfo
+
     from stoker.client import Client
+    from stoker.client.operation import Operation
 
 _NAMED = {
     "attempt_id": "its id or the beginning of it; of a task: its last attempt",
@@ -32,7 +38,6 @@ _NAMED = {
     "template_id": "its id or name",
     "image_id": "its id",
     "executor": "of the profiles, such as CODEX",
-    "ref": "of a backup",
 }
 
 
@@ -67,7 +72,8 @@ def add(command: str, actions: Any, shared: ArgumentParser) -> None:
             parents=[shared],
         )  # fmt: skip
         parser.set_defaults(verb=verb)
-        for place in verb.places:
+        asked = _asked(verb)
+        for place in asked.places:
             if place == "turn":
                 parser.add_argument(
                     "--turn", type=at_least(1), metavar="N", help="of the agent (default: the last)"
@@ -83,39 +89,71 @@ def add(command: str, actions: Any, shared: ArgumentParser) -> None:
                 choices=choices,
                 help=_NAMED.get(place),
             )
-        for option in verb.takes:
-            _argument(parser, option)
+        for field, kind, none in _fields(asked):
+            _argument(parser, field, kind, none, verb.takes[field.name])
         if verb.begins:
             parser.add_argument(
                 "--detach", action="store_true", help="do not watch it; needs a server that does"
             )
-        if verb.file:
+        if asked.answer is bytes:
             parser.add_argument("-o", "--output", metavar="FILE", help="write it there")
 
 
-def _argument(parser: ArgumentParser, option: Option) -> None:
-    names = [option.name] if option.place else [f"--{option.name.replace('_', '-')}"]
-    more: dict[str, Any] = {"help": option.help}
-    if not option.place:
-        more["dest"] = option.name
-        more["default"] = None
-    match option.kind:
-        case "flag":
-            more["action"] = "store_true"
-        case "switch":
+def _asked(verb: Verb) -> Operation[..., Any]:
+    """What the client says of a request."""
+    from stoker.client import api, work
+
+    group, _, name = verb.operation.partition(".")
+    groups = {**vars(api), **vars(work)}
+    found: Operation[..., Any] = vars(groups[group.capitalize()])[name]
+    return found
+
+
+def _fields(asked: Operation[..., Any]) -> list[tuple[FieldInfo, Type, bool]]:
+    """The fields of a request, of which types, and whether they may be none."""
+    from msgspec import inspect
+    from msgspec.structs import fields
+
+    from stoker.client.operation import nothing
+
+    found = []
+    for field in () if asked.takes is nothing else fields(asked.takes):  # type: ignore[arg-type]
+        type_ = inspect.type_info(field.type)
+        members = type_.types if isinstance(type_, inspect.UnionType) else (type_,)
+        (kind,) = (one for one in members if not isinstance(one, inspect.NoneType))
+        found.append((field, kind, len(members) > 1))
+    return found
+
+
+def _argument(parser: ArgumentParser, field: FieldInfo, kind: Type, none: bool, help: str) -> None:
+    """The argument for a field: in its place, if the request must have it."""
+    from msgspec import inspect
+
+    more: dict[str, Any] = {"help": help}
+    in_place = field.required and field.name != "name"  # which else is as what it is the name of
+    match kind:
+        case inspect.BoolType():
             more["action"] = BooleanOptionalAction
-        case "many":
-            more |= {"action": "append", "metavar": option.metavar}
-        case "whole":
-            more |= {"type": at_least(0), "metavar": option.metavar}
+        case inspect.LiteralType():
+            more["choices"] = kind.values
+        case inspect.IntType():
+            more |= {"type": _whole_or_none if none else at_least(0), "metavar": "N"}
+        case inspect.BytesType() | inspect.DictType():
+            more["metavar"] = "FILE"
         case _:
-            more["metavar"] = option.metavar
-    if option.choices:
-        more["choices"] = option.choices
-        more.pop("metavar", None)
-    if option.optional:
+            more["metavar"] = field.name.upper() if in_place else "TEXT"
+    if isinstance(kind, inspect.VarTupleType):
+        more["action"] = "append"
+    if field.name == "repository":
         more["nargs"] = "?"
-    parser.add_argument(*names, **more)
+    if in_place:
+        parser.add_argument(field.name, **more)
+    else:
+        parser.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, **more)
+
+
+def _whole_or_none(text: str) -> int | str:
+    return at_least(0)(text) if text else ""
 
 
 async def run(args: Namespace, context: Context) -> int:
@@ -123,20 +161,21 @@ async def run(args: Namespace, context: Context) -> int:
     from stoker.client.local import IN_PROCESS
 
     verb: Verb = args.verb
-    fields = dict(_fields(args, verb))
+    asked = _asked(verb)
+    fields = dict(_given(args, asked))
+    if verb.operation == "images.add":
+        fields = {"name": Path(args.data).name, **fields}
+    looks = asked.method == "GET" or asked.name == "open_editor"
     async with (
         door.reported(context),
-        door.opened(
-            context, args.server, create=verb.creates, looks=not (verb.changes or verb.served)
-        ) as client,
+        door.opened(context, args.server, create=verb.creates, looks=looks) as client,
     ):
         if verb.served and client.url == IN_PROCESS:
             raise UsageError("this needs a server that goes on with it: `stoker serve`")
-        group, _, name = verb.operation.partition(".")
-        places = [await _place(one, args, context, client) for one in verb.places]
+        places = [await _place(one, args, context, client) for one in asked.places]
         if verb.operation == "projects.create":
             fields = await _repository(fields, context)
-        answer = await getattr(getattr(client, group), name)(*places, **fields)
+        answer = await client.call(asked.request(*places, **fields))
         if verb.begins:
             from stoker.cli.task import watched
 
@@ -144,27 +183,28 @@ async def run(args: Namespace, context: Context) -> int:
         return _tell(args, context, verb, answer)
 
 
-def _fields(args: Namespace, verb: Verb) -> Any:
+def _given(args: Namespace, asked: Operation[..., Any]) -> Iterator[tuple[str, Any]]:
     """What is given, by the names of the request's fields. Raises `UsageError`."""
-    for option in verb.takes:
-        value = getattr(args, option.name)
-        if value is None:
-            continue
-        match option.kind:
-            case "clear":
-                yield option.name, value or None
-            case "many":
-                yield option.name, tuple(filter(None, value))  # one that is empty: none
-            case "picture":
-                yield "name", Path(value).name
-                yield "data", _read(value)
-            case "servers":
+    from msgspec import inspect
+
+    for field, kind, none in _fields(asked):
+        value = getattr(args, field.name)
+        match kind:
+            case _ if value is None:
+                continue
+            case _ if none and value == "":
+                yield field.name, None
+            case inspect.VarTupleType():
+                yield field.name, tuple(filter(None, value))  # one that is empty: none
+            case inspect.BytesType():
+                yield field.name, _read(value)
+            case inspect.DictType():
                 try:
-                    yield option.name, json.loads(_read(value))
+                    yield field.name, json.loads(_read(value))
                 except ValueError as error:
                     raise UsageError(f"{value}: expected JSON: {error}") from error
             case _:
-                yield option.name, value
+                yield field.name, value
 
 
 def _read(name: str) -> bytes:

@@ -10,7 +10,8 @@ async with Client("http://127.0.0.1:8470") as stoker:
 
 from __future__ import annotations
 
-from stoker.client.client import Client, SyncClient
+from typing import TYPE_CHECKING, Any
+
 from stoker.client.errors import (
     ApiError,
     Conflict,
@@ -24,6 +25,9 @@ from stoker.client.errors import (
     Unauthorized,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from stoker.client.client import Client, SyncClient
 
 __all__ = [
     "ApiError",
@@ -40,3 +44,12 @@ __all__ = [
     "Unauthorized",
     "Unreachable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The clients need httpx; what can be asked of a server does not."""
+    if name not in ("Client", "SyncClient"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stoker.client import client
+
+    return getattr(client, name)
