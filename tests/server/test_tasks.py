@@ -106,6 +106,12 @@ def test_an_approval_outlives_the_server(server, repository):
         assert view["steps"][0]["status"] == "succeeded"
         changed = client.get(f"/v1/attempts/{key}/changes").json()["changes"]
         assert [one["new_path"] for one in changed] == ["allowed"]
+        said = client.get(f"/v1/attempts/{key}/turns/1").json()["entries"]
+        answers = [one["content"]["answer"] for one in said if one["content"].get("answer")]
+        assert [(one["by"], one["allowed"]) for one in answers] == [
+            ("api:local", True),
+            ("api:local", False),
+        ]
 
 
 def test_stopping_keeps_the_work_and_the_stream_ends(server, repository):

@@ -34,6 +34,11 @@ def sent(title: str = "", /, **example: Any) -> Any:
     return Body(examples=[Example(title, value=example)] if title else None)
 
 
+def who(request: Asked) -> str:
+    """Whose token a request came with: what is done is kept with it."""
+    return f"api:{request.scope['state']['token'].name}"
+
+
 def whole(last_event: str | None) -> int:
     """Where a reader goes on, in streams that count. Raises `Refused`."""
     if not last_event:

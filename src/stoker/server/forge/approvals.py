@@ -24,7 +24,7 @@ from stoker.server.forge import find
 from stoker.server.forge.entries import NEVER_SEC, approval_id
 from stoker.server.forge.envelope import Envelope, Unreadable, get, ok, post, read
 from stoker.server.forge.find import Process
-from stoker.server.params import App, Asked, Name
+from stoker.server.params import App, Asked, Name, who
 from stoker.server.service import Service
 from stoker.tasks.documents import Documents
 from stoker.tasks.errors import Conflict, Unknown
@@ -128,7 +128,7 @@ async def respond(service: App, request: Asked, key: Name) -> Envelope:
         approval=approval.id,
         allowed=said.status == "approved",
         reason=said.reason or "",
-        by=request.scope["state"]["token"].name,
+        by=who(request),
     )
     attempt_id = process.attempt.attempt_id
     await service.tasks.turns.tell(attempt_id, process.turn, reply)

@@ -16,7 +16,7 @@ from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
 from stoker.client import api
 from stoker.server import paging
-from stoker.server.params import App, Key, LastEvent, Name, Socket, Turn, sent, whole
+from stoker.server.params import App, Asked, Key, LastEvent, Name, Socket, Turn, sent, who, whole
 from stoker.server.route import route
 from stoker.server.streams import Told as Event
 from stoker.server.streams import each, sse
@@ -146,8 +146,8 @@ async def show(
     status_code=202,
     summary="Ask the agent to end its turn by itself",
 )
-async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
-    await service.tasks.turns.tell(attempt_id, turn, Interrupt(by="http"))
+async def interrupt(service: App, request: Asked, attempt_id: Name, turn: Turn) -> None:
+    await service.tasks.turns.tell(attempt_id, turn, Interrupt(by=who(request)))
 
 
 @post(
@@ -157,9 +157,14 @@ async def interrupt(service: App, attempt_id: Name, turn: Turn) -> None:
     description="One that is not pending is ignored; the turn's stream says what was answered.",
 )
 async def answer(
-    service: App, attempt_id: Name, turn: Turn, approval: Name, data: JSONBody[Answer]
+    service: App,
+    request: Asked,
+    attempt_id: Name,
+    turn: Turn,
+    approval: Name,
+    data: JSONBody[Answer],
 ) -> None:
-    said = Reply(approval=approval, by="http", **asdict(data))
+    said = Reply(approval=approval, by=who(request), **asdict(data))
     await service.tasks.turns.tell(attempt_id, turn, said)
 
 

@@ -13,7 +13,7 @@ from stoker.client import api
 from stoker.journal.base import CommandKind
 from stoker.journal.events import RUN_ADVANCED
 from stoker.plan.errors import PlanError
-from stoker.server.params import App, Asked, Name, sent
+from stoker.server.params import App, Asked, Name, sent, who
 from stoker.server.problems import invalid_plan
 from stoker.server.resources.plans import in_place
 from stoker.server.route import handler
@@ -31,13 +31,13 @@ async def _steer(
 ) -> Done:
     """Ask what the last part of the path says of a run, or of a step of it."""
     kind: CommandKind = request.url.path.rpartition("/")[2]  # type: ignore[assignment]
-    said, who = asdict(data), _who(request)
+    said, by = asdict(data), who(request)
     inputs = said.pop("inputs", {})
     if step:
         said["step"] = step[0]
     if kind == "cancel":
-        said["reason"] = said["reason"] or f"canceled by {who}"
-    events = await service.command(run_id, kind, said, by=who, inputs=inputs)
+        said["reason"] = said["reason"] or f"canceled by {by}"
+    events = await service.command(run_id, kind, said, by=by, inputs=inputs)
     released = [
         step
         for event in events or ()
@@ -51,10 +51,6 @@ async def _steer(
 async def _resume(request: Asked, service: App, run_id: str, *, data: Again, key: Any) -> Done:
     await service.resume(run_id, data.inputs)
     return Done(run_id=run_id, status="done")
-
-
-def _who(request: Asked) -> str:
-    return f"api:{request.scope['state']['token'].name}"
 
 
 ROUTES = (
@@ -88,5 +84,5 @@ async def extend(
         )
     except PlanError as error:
         raise invalid_plan(error.problems, "/steps" if listed else "") from None
-    await service.extend(run_id, text, by=_who(request), inputs=data.inputs)
+    await service.extend(run_id, text, by=who(request), inputs=data.inputs)
     return Done(run_id=run_id, status="done")
