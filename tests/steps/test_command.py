@@ -21,10 +21,10 @@ def test_arguments_reach_the_program_as_they_are(carry):
 
 
 def test_arguments_that_are_not_text(carry):
-    outcome = carry(
-        "command", command=sys.executable, args=["-c", ECHO, 1, 2.5, True, None, ["x", 3]]
-    )
-    assert outcome.out.strip() == str(["1", "2.5", "true", "", "x", "3"])
+    args = [1, 2.5, True, None, ["x", 3, {"k": [1]}], {"m": "ü"}]
+    outcome = carry("command", command=sys.executable, args=["-c", ECHO, *args])
+    texts = ["1", "2.5", "true", "", "x", "3", '{"k":[1]}', '{"m":"ü"}']
+    assert outcome.out.strip() == str(texts)
 
 
 def test_stdin_of_the_definition_wins_over_the_steps(carry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,9 +18,9 @@ class Command(Definition, frozen=True):
 
     command: str
     """Name of the program, looked up on the step's `PATH`, or a path to it."""
-    args: tuple[Scalar | tuple[Scalar, ...], ...] = ()
+    args: tuple[Scalar | tuple[Any, ...] | dict[str, Any], ...] = ()
     """Arguments as they are, never split or expanded. A list within the list gives its
-    elements, so that `"${{ inputs.files }}"` passes many arguments."""
+    elements, so that `"${{ inputs.files }}"` passes many arguments; a map is passed as JSON."""
     stdin: str | None = None
     """Text for standard input; default: the step's own `stdin`, else nothing."""
 
