@@ -310,6 +310,7 @@ def test_cancel(carry, server):
     ("definition", "words"),
     [
         ({"url": "ftp://host/"}, "expected http:// or https://, found 'ftp://host/'"),
+        ({"url": "http://u:hunter2@[::1"}, "url: it cannot be read"),
         ({"url": "http://h", "body": "a", "json": 1}, "found more"),
         ({"url": "http://h", "query": {"a": 1}, "params": {"a": 1}}, "expected one of them"),
         ({"url": "http://h", "timeout_sec": 0}, "timeout_sec: expected more than 0"),
@@ -323,6 +324,7 @@ def test_cancel(carry, server):
 def test_problems(carry, definition, words):
     (problem,) = carry.problems("http", **definition)
     assert words in problem
+    assert "hunter2" not in problem
 
 
 def test_the_client_is_not_imported_before_a_request_is_sent():

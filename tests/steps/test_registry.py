@@ -175,6 +175,19 @@ def test_a_plan_that_uses_a_broken_kind_is_told_where(tmp_path, monkeypatch):
     assert "of package odd-steps: loading odd_kind:KIND failed" in problem.message
 
 
+def test_a_check_that_breaks_is_told_where(tmp_path, monkeypatch):
+    source = GREET.replace("definition.who else", "definition.who.nonsense else")
+    package(tmp_path, "odd-steps", "odd_check", source, "greet = odd_check:KIND")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "plan_id: p\nsteps:\n  - id: a\n    step_def: {type: greet, who: x}\n"
+    with pytest.raises(PlanError) as caught:
+        loads(text, name="p.yaml", kinds=Registry(BUILT_IN))
+    assert str(caught.value) == (
+        "p.yaml:4:15: steps[0].step_def: the check of kind 'greet' broke: "
+        "AttributeError: 'str' object has no attribute 'nonsense'"
+    )
+
+
 def test_two_packages_that_claim_one_name(tmp_path, monkeypatch):
     package(tmp_path, "first", "first_kind", GREET, "greet = first_kind:KIND")
     package(tmp_path, "second", "second_kind", GREET, "greet = second_kind:KIND")

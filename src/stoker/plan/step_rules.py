@@ -111,7 +111,11 @@ def _definition(step: Step, fields: dict[str, Any], path: Path, kinds: Kinds) ->
         # Empty if templates stand for values of other types: checked when they are rendered.
         yield from explain(own, kind.definition, path, templates=True)
         return
-    for message in kind.check(step, definition):
+    try:
+        messages = kind.check(step, definition)
+    except Exception as error:  # foreign code: whatever it raises
+        messages = [f"the check of kind {show(name)} broke: {type(error).__name__}: {error}"]
+    for message in messages:
         yield problem(path, message)
 
 

@@ -81,7 +81,10 @@ class HttpKind(BaseKind[Http]):
         problems = []
         url = definition.url
         if "${{" not in url:
-            parts = urlsplit(url)
+            try:
+                parts = urlsplit(url)
+            except ValueError:  # it would quote a piece, which may be of a password
+                return ["url: it cannot be read"]
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 problems.append(f"url: expected http:// or https://, found {shown(url)!r}")
         if [definition.body, definition.json, definition.form].count(None) < 2:
