@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from repositories import make_repository
 
 from stoker.journal.open import open_journal
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 _DEPTH = sys.getrecursionlimit()
 
