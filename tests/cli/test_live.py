@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import sqlite3
 import struct
 import termios
 from collections.abc import Iterator
@@ -154,3 +155,17 @@ def test_what_ctrl_c_does_is_told_above_it(project) -> None:
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 130
     assert terminal.has_cursor
+
+
+def test_an_error_that_ends_the_run_is_told_in_its_place(project, gate: str) -> None:
+    plan = project.plan({"id": "held", "run": gate})
+    terminal = Terminal(project)
+    terminal.run("run", plan, "--run-id", "r")
+    terminal.shows("0/1 0%")
+    with sqlite3.connect(project.directory / ".stoker/journal.db") as db:
+        db.execute("UPDATE runs SET lease_epoch = lease_epoch + 1")
+    (project.directory / "gate").write_text("\n")
+    assert terminal.end() == 2
+    started, error = terminal.lines
+    assert "run r started" in started
+    assert error.startswith("stoker: ")

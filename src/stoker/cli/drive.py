@@ -52,6 +52,7 @@ async def drive(
         with one_error():
             outcome = await _drive(context, journal, engine, begin, view, on_event)
     finally:
+        view.close()
         await output.out.detach()
         if output.out.fault is not None:
             output.error(output.out.fault)

@@ -86,7 +86,7 @@ class LiveView:
         self._queue: SimpleQueue[str | Frame | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failed = 0
-        self._timer: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
         self._state: RunState
         self._estimate: Estimate
 
@@ -103,13 +103,17 @@ class LiveView:
         self._plain.see(event)
 
     def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
-        self._timer.cancel()
+        self.close()
+        self._plain.end(outcome, state, hints)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
             for stream in self._terminals():
                 stream.above = None
-        self._plain.end(outcome, state, hints)
 
     def _terminals(self) -> list[Stream]:
         output = self._context.output

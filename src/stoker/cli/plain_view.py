@@ -82,6 +82,9 @@ class PlainView:
         if self._detail != "quiet" or outcome.status != "succeeded":
             conclude(outcome, state, self._context.output.out, hints, self._counts(state))
 
+    def close(self) -> None:
+        """It took nothing."""
+
     def _counts(self, state: RunState) -> str | None:
         """How many of its steps stand how; None: as the engine has it."""
         return None

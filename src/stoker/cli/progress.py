@@ -46,6 +46,9 @@ class View(Protocol):
     def end(self, outcome: Outcome, state: RunState, hints: Sequence[str]) -> None:
         """Nothing more will happen here. `hints`: what a person can do now."""
 
+    def close(self) -> None:
+        """Give back what it took of the terminal; also after an error, without an `end`."""
+
 
 def add_progress(parser: ArgumentParser) -> None:
     """`--wait`, `--json`, `--quiet` and `--verbose`."""
@@ -106,6 +109,9 @@ class JsonView:
         """The summary, out of the stream's way."""
         if outcome.status != "succeeded":
             conclude(outcome, state, self._context.output.err, hints)
+
+    def close(self) -> None:
+        """It took nothing."""
 
 
 def conclude(
