@@ -75,7 +75,7 @@ def _kind(name: str) -> Iterator[tuple[str, ...]]:
 
 def _default(part: dict[str, Any]) -> str:
     default = part.get("default")
-    if default in (None, "", [], {}):
+    if default in (None, "", (), [], {}):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
@@ -86,7 +86,8 @@ def _type(part: dict[str, Any]) -> str:
     if "anyOf" in part:
         # Templates may stand anywhere, and null is what is not given.
         types = [_type(other) for other in part["anyOf"] if "pattern" not in other]
-        return " or ".join(dict.fromkeys(name for name in types if name != "null"))
+        needless = {"null", "whole number"} if "number" in types else {"null"}
+        return " or ".join(dict.fromkeys(name for name in types if name not in needless))
     if part.get("type") == "array":
         items = part.get("items")
         return f"list of {_type(items)}" if items else "list"
