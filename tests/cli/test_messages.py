@@ -17,6 +17,7 @@ import stoker
         (["list", "--nope"], "usage: stoker list "),
         (["list", "--nope"], "stoker list: error: unrecognized arguments: --nope"),
         (["list", "--limit", "-1"], "--limit: expected 0 or more, found -1"),
+        (["run", "plan.yaml", "--watch", "--run-id", "r"], "--watch begins many runs"),
         (["logs", "last", "--tail", "-1"], "--tail: expected 0 or more, found -1"),
         (["run", "p", "--max-concurrency", "0"], "expected 1 or more, found 0"),
         (["run", "p", "--var", "SECS"], "--var: expected NAME=VALUE, found 'SECS'"),

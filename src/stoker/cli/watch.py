@@ -32,7 +32,8 @@ async def watch(args: Namespace, context: Context) -> int:
 
     Where the plan's steps name `inputs_files`, a change of one of those or of the plan file
     counts, also during a run. Else every file under the plan's directory counts, but not
-    while the plan runs: what its own steps write there must not start it again.
+    while the plan runs: what its own steps write there must not start it again. Raises
+    `UsageError`.
     """
     from asyncinotify import Inotify
 
@@ -41,6 +42,8 @@ async def watch(args: Namespace, context: Context) -> int:
 
     if args.plan == "-":
         raise UsageError("--watch needs a plan file, not stdin")
+    if args.run_id is not None:
+        raise UsageError("--watch begins many runs, --run-id names one")
     file = context.cwd / args.plan
     wanted, told = Wanted(file), set[str]()
     with Inotify() as inotify:
