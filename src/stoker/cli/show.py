@@ -130,11 +130,10 @@ def _head(standing: Standing, document: RunView, output: Output) -> None:
     status = word(standing, document)
     words = [f"run {document.run_id}", output.style(status, *status_style(status))]
     if state.started_at is not None:
-        end = state.finished_at
-        if end is None and document.activity == "live":
-            end = time.time()
-        if end is not None:
-            words.append(f"in {seconds(end - state.started_at)}")
+        if state.finished_at is not None:
+            words.append(f"in {seconds(state.finished_at - state.started_at)}")
+        elif document.activity == "live":
+            words.append(f"for {seconds(time.time() - state.started_at)}")
     output.line(" ".join(words))
     output.line(f"plan {one_line(document.plan_id)} (version {one_line(document.plan_version)})")
     if document.started_at is not None:

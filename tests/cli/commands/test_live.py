@@ -26,6 +26,7 @@ def test_a_live_run_is_asked_and_followed(stoker):
     document = stoker.show(run_id)
     assert (document["status"], document["activity"]) == ("running", "live")
     assert document["engine"] == {"pid": running.pid, "alive": True}
+    assert f"run {run_id} running for " in stoker("show", run_id).stdout
 
     assert "is paused" in stoker("pause", run_id).stderr
     assert "is paused" in stoker("pause", run_id, "--reason", "twice").stderr  # changes nothing
