@@ -10,6 +10,7 @@ import pytest
 
 from stoker.roadmaps.verify import reports, tampering
 from stoker.roadmaps.verify.commands import detect
+from stoker.roadmaps.verify.compare import regressions
 from stoker.roadmaps.verify.project import declared
 
 JUNIT = b"""<?xml version="1.0" encoding="utf-8"?>
@@ -21,6 +22,22 @@ JUNIT = b"""<?xml version="1.0" encoding="utf-8"?>
 <testcase classname="" name="tests.test_b" file="tests/test_b.py"><error>no</error></testcase>
 <testcase classname="com.example.ATest" name="adds"><system-out>x</system-out></testcase>
 </testsuite></testsuites>"""
+
+
+def test_a_file_that_node_could_not_load_is_not_lost_where_ids_have_no_files():
+    """As Node 20 and 22 tell it, the former with the whole path."""
+    for place in ("/work/", ""):
+        text = f"""<testsuites><testcase name="{place}calc.test.js" classname="test">
+        <failure/></testcase><testcase name="one" classname="test"/></testsuites>"""
+        before = reports.junit(text.encode(), directory="/work")
+        assert before == {"calc.test.js": "failed", "one": "passed"}
+
+    def faults(now):
+        terms = {"changed": (), "free": False, "moved": {}, "complete": True, "output": ""}
+        return regressions(before, now, now, **terms)
+
+    assert not faults({"one": "passed", "adds": "passed"})
+    assert faults({"one": "passed"})[0].path == "calc.test.js"
 
 
 def test_junit():

@@ -16,6 +16,8 @@ from stoker.roadmaps.verify.tampering import tampered
 
 _SHOWN: Final = 20
 _SAID: Final = 3_000
+_SCRIPT: Final = re.compile(r".+\.[cm]?[jt]sx?")
+"""A file that node could not load. Before Node 24, ids of its tests have no file."""
 _FRESH: Final[dict[Level, Category]] = {
     "build": "syntax_error",
     "types": "type_error",
@@ -117,7 +119,12 @@ def _lost(
         if name.startswith(tuple(uncollected)):
             continue
         inner = tuple(name + mark for mark in ("::", " > ", "."))
-        if before[name] != "failed" or not any(other.startswith(inner) for other in whole):
+        now_there = any(other.startswith(inner) for other in whole)
+        if _SCRIPT.fullmatch(name) and name not in protected:
+            now_there = now_there or any(
+                not file_of(one) for one in protected.keys() - before.keys()
+            )
+        if before[name] != "failed" or not now_there:
             yield name
 
 

@@ -85,10 +85,10 @@ def junit(data: bytes, *, directory: str = "") -> Results:
 
 
 def _name(attributes: dict[str, str], suites: list[str], directory: str) -> str:
-    name, class_ = attributes.get("name", ""), attributes.get("classname", "")
-    file = attributes.get("file", "")
-    if directory and file.startswith(f"{directory}/"):
-        file = file[len(directory) + 1 :]
+    class_ = attributes.get("classname", "")
+    name, file = attributes.get("name", ""), attributes.get("file", "")
+    if directory:
+        name, file = (one.removeprefix(f"{directory}/") for one in (name, file))
     if file.endswith(".py"):  # pytest: as on its own command line
         module = file[:-3].replace("/", ".")
         if not class_ and name == module:  # it cannot even be collected
