@@ -40,11 +40,13 @@ class FrontMatter(Struct, frozen=True):
 
     def place_of(self, owner: MappingNode, name: str) -> Mark | None:
         """Where a member's value stands, or, of a mapping without it, where `written` puts it;
-        None if it is written over several lines."""
+        None if it is written over several lines, or has no place."""
         node = member(owner, name)
         if node is not None:
+            start, end = node.start_mark.index, node.end_mark.index
             plain = getattr(node, "style", "|") not in ("|", ">")
-            return self._mark(node.start_mark.index, node.end_mark.index) if plain else None
+            placed = end > start or self.source.text[self.at + start - 1] == ":"
+            return self._mark(start, end) if plain and placed else None
         start = owner.start_mark.index
         if owner.flow_style:
             return self._mark(start, start + 1)
@@ -116,7 +118,9 @@ def _loaded(text: str, source: Text, at: int) -> tuple[Any, Any]:
 def written(mark: Mark, name: str, value: str) -> str:
     """What takes the place of a mark of `FrontMatter.place_of`, so that `name` has this value,
     in the manner of what stands there."""
-    first = mark.text[:1]
+    if not mark.text:
+        return f" {_scalar(value)}"
+    first = mark.text[0]
     if first == "{":
         return f"{{{name}: {_scalar(value)}, "
     if first in ("\r", "\n"):

@@ -140,6 +140,16 @@ def test_only_the_status_changes_and_is_a_word_of_the_config(root, crlf):
     assert {task.status for task in again.tasks} == {"done"}
 
 
+@pytest.mark.parametrize("crlf", [False, True])
+def test_a_status_that_is_left_empty_is_written_behind_its_name(root, crlf):
+    path = write(root, "task-1", status="", crlf=crlf)
+    before = path.read_bytes()
+    source, roadmap = parse(FORMAT, root / "backlog", root)
+    assert set_all(FORMAT, source, roadmap, "done") == 1
+    assert path.read_bytes() == before.replace(b"status:", b"status: Done", 1)
+    assert parse(FORMAT, root / "backlog", root)[1].tasks[0].status == "done"
+
+
 def test_one_file_alone_is_a_document(root):
     path = write(root, "task-1", dependencies="[task-7]")
     source, roadmap = parse(FORMAT, path, root)
