@@ -73,28 +73,22 @@ def _groups(
     held: Sequence[tuple[Task, Options]], grouping: Literal["none", "section", "smart"]
 ) -> list[tuple[list[Task], Options]]:
     groups: list[tuple[list[Task], Options]] = []
-    places = {task.id: index for index, (task, _) in enumerate(held)}
-    needed_before = {
-        name
-        for index, (task, _) in enumerate(held)
-        for one in family((task,))
-        for name in one.depends_on
-        if places.get(name, -1) > index
-    }
+    places = {one.id: n for n, (task, _) in enumerate(held) for one in family((task,))}
     belongs: Callable[[Task, Task], bool] = alike if grouping == "smart" else lambda a, b: True
+    furthest, together = -1, False
     for index, (task, said) in enumerate(held):
-        if groups and grouping != "none":
+        needs = [places.get(name, -1) for one in family((task,)) for name in one.depends_on]
+        furthest = max([furthest, *(place for place in needs if place != index)])
+        # From a task that waits for a later one, up to that one, a group might have to wait for
+        # what waits for it.
+        before, together = together, furthest < index and grouping != "none" and not task.gate
+        if before and together:
             group, of_group = groups[-1]
-            waits = (name for one in family((task,)) for name in one.depends_on)
             if (
                 len(group) < MOST
                 and (group[0].phase, group[0].section) == (task.phase, task.section)
                 and of_group == said
-                and not (task.gate or group[0].gate)
                 and group[0].verify == task.verify
-                # Else the group might have to wait for what waits for it.
-                and needed_before.isdisjoint((task.id, group[0].id))
-                and all(places.get(name, -1) < index for name in waits)
                 and any(belongs(one, task) for one in group)
             ):
                 group.append(task)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stoker.plan.errors import PlanError
@@ -172,6 +174,25 @@ def test_a_group_does_not_wait_for_itself():
         task("c", section="1", depends_on=("x",)),
     )
     assert len(units_of(found, Settings(grouping="section"))) == 4
+
+
+@given(st.data(), st.sampled_from(["section", "smart"]))
+def test_groups_never_wait_for_each_other_where_their_tasks_do_not(data, grouping):
+    ids = [f"t{n}" for n in range(data.draw(st.integers(2, 8)))]
+    line = data.draw(st.permutations(ids))  # in which they can be done
+    found = roadmap(
+        *(
+            task(
+                name,
+                data.draw(st.sampled_from(["parse the header", "parse a header", "colours"])),
+                section=data.draw(st.sampled_from("ab")),
+                depends_on=tuple(data.draw(st.sets(st.sampled_from(line[: line.index(name) + 1])))),
+                subtasks=(task(f"{name}.1", depends_on=tuple(line[:1])),),
+            )
+            for name in ids
+        )
+    )
+    assert units_of(found, Settings(grouping=grouping))
 
 
 def test_settings_that_differ_keep_tasks_apart():
