@@ -266,3 +266,16 @@ def test_secrets_of_a_prompt_are_not_shown(tmp_path):
     assert "hunter2" not in str(list(ran.entries))
     assert "the key is" in ran.one(UserMessage).text
     assert ran.one(AssistantMessage).text.startswith("I was asked: the key is")
+
+
+def test_a_long_answer_is_heard(tmp_path):
+    bench = Bench(tmp_path)
+    reason = "\N{GREEK SMALL LETTER ALPHA}" * 700_000
+
+    async def act(live):
+        asked = await live.until(lambda content: isinstance(content, Approval))
+        live.tell(Reply(approval=asked.id, allowed=False, reason=reason))
+
+    ran = bench.script({"run": "echo x", "ask": True}, act=act, profile="SCRIPTED:APPROVALS")
+    assert ran.status == "succeeded"
+    assert ran.one(Approval).answer.reason == reason

@@ -115,7 +115,7 @@ class Progress:
 
     def _hear_inbox(self) -> bool:
         offset = self._checkpoint.inbox_offset
-        data = os.pread(self._inbox, 1 << 20, offset)
+        data = os.pread(self._inbox, os.fstat(self._inbox).st_size - offset, offset)
         lines, newline, _ = data.rpartition(b"\n")
         if not newline:
             return False
