@@ -161,6 +161,16 @@ def test_gits_own_files_are_not_written(path: str, work: Path, use: Use) -> None
     assert "[core]" in use("read_file", path=".git/config").text
 
 
+def test_lines_are_numbered_as_others_number_them(work: Path, use: Use) -> None:
+    """By line feeds alone: neither form feeds nor Unicode's own ends of lines count."""
+    (work / "a").write_bytes("one\x0cpage\r\ntwo\u2028more\x1c\nthree".encode())
+    read = use("read_file", path="a").text.split("\n")
+    assert [line.split("\t")[0].strip() for line in read] == ["1", "2", "3"]
+    assert read[2].endswith("\tthree")
+    assert use("grep", pattern="three").text == "a:3:three"
+    assert use("grep", pattern="page|more").text.count("\n") == 1
+
+
 def test_what_is_no_regular_file_is_not_read(work: Path, use: Use) -> None:
     os.mkfifo(work / "pipe")
     (work / "folder").mkdir()

@@ -6,6 +6,7 @@ and hold nothing but plain state, and of the protocol it needs little.
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any, Final
 
 from msgspec import field
@@ -192,7 +193,7 @@ class AcpAdapter(JsonRpcAdapter):
         first, limit = params.get("line"), params.get("limit")
         if first is not None or limit is not None:
             start = max((first or 1) - 1, 0)
-            lines = text.splitlines(keepends=True)
+            lines = list(StringIO(text))
             text = "".join(lines[start : None if limit is None else start + limit])
         return {"content": text}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -67,7 +68,7 @@ async def ls(arguments: Ls, context: Context) -> Output:
 @tool("read", ReadFile, f"Read a text file, lines numbered; {_MAX_LINES} lines at most.", path_of)
 async def read_file(arguments: ReadFile, context: Context) -> Output:
     text = _text(arguments.path, context.worktree.read(arguments.path))
-    lines = text.splitlines()
+    lines = [line.rstrip("\r\n") for line in StringIO(text)]
     first = arguments.offset - 1
     if first and first >= len(lines):
         raise ToolError(f"{arguments.path}: has {len(lines)} lines only")

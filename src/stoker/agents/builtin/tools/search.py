@@ -90,7 +90,7 @@ async def grep(arguments: Grep, context: Context) -> Output:
         raise ToolError(ran.output.strip() or f"git grep failed with {ran.exit.exit_code}")
     lines = [
         line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]} [...]"
-        for line in ran.output.splitlines()
+        for line in ran.output.removesuffix("\n").split("\n")
     ]
     return Output(text=listed(lines, _MAX_MATCHES, "lines"))
 
