@@ -132,7 +132,6 @@ class Turns(Cycle):
             worktree = await self._catalog.room(attempt)
             dirty = force_when_dirty or not perform_git_reset
             needed = await _differs(worktree, before, dirty=dirty)
-            await self.dismiss(attempt)  # it remembers
             if applied := needed and perform_git_reset:
                 await reset(worktree, attempt.branch, before, break_lock=True)
             await self._begin(attempt, prompt, variant, images, Origin(replaces=turn))
