@@ -2,6 +2,7 @@
 
 import socket
 import time
+from email.utils import formatdate
 
 import pytest
 from asking import ask, refused
@@ -50,7 +51,11 @@ def test_a_limit_that_is_too_long_is_told(github):
     secondary = {"message": "You have exceeded a secondary rate limit."}
     github.first.append((403, secondary, {}))
     assert refused(github, errors.RateLimited, who, patience_sec=1).retry_after == 60
-    assert count(github) == 3
+    at = formatdate(time.time() + 1800, usegmt=True)
+    github.first.append((429, {"message": "slower"}, {"Retry-After": at}))
+    told = refused(github, errors.RateLimited, who, patience_sec=1).retry_after
+    assert 1700 < told <= 1800
+    assert count(github) == 4
 
 
 def test_a_limit_that_does_not_end(github):

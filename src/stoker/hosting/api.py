@@ -12,6 +12,7 @@ import msgspec
 from stoker.hosting import errors
 from stoker.hosting.model import Remote
 from stoker.process.redact import Redactor
+from stoker.retry_after import wanted
 
 if TYPE_CHECKING:
     import httpx
@@ -179,8 +180,8 @@ class Api:
 
 def _told_to_wait(response: httpx.Response) -> float | None:
     headers = response.headers
-    if headers.get("retry-after", "").isdecimal():
-        return float(headers["retry-after"])
+    if (told := wanted(headers)) is not None:
+        return told
     for name in ("x-ratelimit", "ratelimit"):  # GitHub's and GitLab's
         if headers.get(f"{name}-remaining") == "0" and headers.get(f"{name}-reset", "").isdecimal():
             return max(0.0, float(headers[f"{name}-reset"]) - time.time())
