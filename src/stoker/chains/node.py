@@ -115,7 +115,7 @@ class GroupNode:
         """What is wrong with it that needs no compiler: refused cheatcodes, bad addresses."""
         from stoker.chains.solidity.review import review
 
-        self.artifacts.script = text
+        self._try(text)
         foreign = self._tools.settings.capture == "forge"
         return review(text, aliases=self.config.aliases, file=SCRIPT, foreign=foreign)
 
@@ -127,12 +127,18 @@ class GroupNode:
 
     async def compile_script(self, text: str) -> Compilation:
         """Raises `CompileFailed`."""
-        self.artifacts.script = text
+        self._try(text)
         compiled = own(await self._tools.compile(text, self.config.compiler))
         self.artifacts.compilations[compiled.name] = compiled
         for warning in compiled.warnings:
             log.debug("compiler", group=self.index, said=str(warning))
         return compiled
+
+    def _try(self, text: str) -> None:
+        """What another script came to is not this one's."""
+        made = self.artifacts
+        if made.script != text:
+            made.script, made.captured, made.replayed = text, None, None
 
     # Execution.
 
@@ -155,7 +161,7 @@ class GroupNode:
             there = self._tools.sources.at_hand(self.group.contracts)
             self.artifacts.sources = tuple(map(own, there))
         captured, _ = await both(self._tools.capturing.capture(job), self._tools.ready())
-        self.artifacts.captured = captured
+        self.artifacts.captured, self.artifacts.replayed = captured, None
         return captured
 
     async def build_transactions(self, captured: Capture) -> Replay:
@@ -270,17 +276,9 @@ class GroupNode:
             self._view, self._viewed = view, after
         return view
 
-    async def balance(self, chain_id: int, address: str) -> int:
-        """Of the chain's coin, wei, on what the group sees."""
-        return await self._sight(await self.view()).balance(chain_id, address)
-
-    async def read_storage(self, chain_id: int, address: str, slot: int) -> int:
-        """On what the group sees."""
-        return await self._sight(await self.view()).read_storage(chain_id, address, slot)
-
-    async def call(self, chain_id: int, to: str, data: bytes) -> bytes:
-        """A read-only call on what the group sees. Raises `ChainError` if it reverts."""
-        return await self._sight(await self.view()).call(chain_id, to, data)
+    async def sight(self) -> Sight:
+        """Single facts of what the group sees."""
+        return self._sight(await self.view())
 
     def _sight(self, view: Chains) -> Sight:
         tools, config = self._tools, self.config

@@ -13,6 +13,7 @@ from stoker.chains.errors import MENDABLE, AuditFailed, ScriptRefused, ScriptRev
 from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
+from stoker.chains.solidity.compilation import Compilation
 from stoker.chains.state.commits import Committed
 from stoker.together import both
 
@@ -73,16 +74,7 @@ async def _tried(
     reruns, began = 0, time.monotonic()
     while True:
         last = time.monotonic()
-        captured = await node.execute_script(compiled)
-        if (why := node.failure(captured)) is not None:
-            raise ScriptReverted(
-                "; ".join((f"the script fails: {why}", *await node.without_code()))
-            )
-        replayed = await node.build_transactions(captured)
-        if findings := node.audit_results(captured, replayed):
-            kind = AuditFailed if replayed.error is None else ScriptReverted
-            raise kind("; ".join(findings))
-        replayed = await node.across(captured, replayed)
+        captured, replayed = await verified(node, compiled)
         came = await node.commit(captured, replayed, file)
         if isinstance(came, Committed):
             return Outcome(
@@ -95,3 +87,17 @@ async def _tried(
         reruns += 1
         log.debug("conflict", group=node.index, after=list(came.groups))
         node.after |= frozenset(await settled(came.groups))
+
+
+async def verified(node: GroupNode, compiled: Compilation) -> tuple[Capture, Replay]:
+    """What a script does, if it passes all checks: it runs, its transactions go through as they did
+    then, and what they come to is what the group means, on all its chains. Raises one of
+    `MENDABLE`, and what engines and nodes raise."""
+    captured = await node.execute_script(compiled)
+    if (why := node.failure(captured)) is not None:
+        raise ScriptReverted("; ".join((f"the script fails: {why}", *await node.without_code())))
+    replayed = await node.build_transactions(captured)
+    if findings := node.audit_results(captured, replayed):
+        kind = AuditFailed if replayed.error is None else ScriptReverted
+        raise kind("; ".join(findings))
+    return captured, await node.across(captured, replayed)

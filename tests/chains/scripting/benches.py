@@ -11,6 +11,7 @@ from deploy import World
 from nodes import WALLET, Node, RpcFailed
 
 from stoker.chains.address import parsed
+from stoker.chains.config import GroupArtifacts
 from stoker.chains.errors import ChainError, RpcError, SourcesMissing
 from stoker.chains.evm.frame import Frame
 from stoker.chains.evm.job import Capture, Replay
@@ -64,6 +65,7 @@ class Bench:
         self._nodes = nodes
         self._compiler = compiler
         self._model = model
+        self.artifacts = GroupArtifacts()
         self.talks: list[Talk] = []
         self.checked: list[str] = []
         """Scripts that were executed."""
@@ -97,6 +99,7 @@ class Bench:
         return edit(text, old, new)
 
     async def compile_script(self, text: str) -> Compilation:
+        self.artifacts.captured = self.artifacts.replayed = None
         return await self._compiler.compile({"script.s.sol": text}, None, CompilerSettings())
 
     async def execute_script(self, compiled: Compilation) -> Capture:
@@ -124,13 +127,22 @@ class Bench:
             output=output,
             error=error,
         )
-        return Capture(transactions=(), console=("a line",), frame=frame, error=error)
+        captured = Capture(transactions=(), console=("a line",), frame=frame, error=error)
+        self.artifacts.captured = captured
+        return captured
 
     def failure(self, captured: Capture) -> str | None:
         return captured.error
 
     async def build_transactions(self, captured: Capture) -> Replay:
-        return Replay(transactions=(), deltas={}, accesses={})
+        self.artifacts.replayed = Replay(transactions=(), deltas={}, accesses={})
+        return self.artifacts.replayed
+
+    async def across(self, captured: Capture, replayed: Replay) -> Replay:
+        return replayed
+
+    async def without_code(self) -> tuple[str, ...]:
+        return ()
 
     def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
         return self.findings(self.checked[-1])
@@ -141,6 +153,9 @@ class Bench:
 
     def keep(self, talk: Talk) -> None:
         self.talks.append(talk)
+
+    async def sight(self) -> Bench:
+        return self
 
     async def balance(self, chain_id: int, address: str) -> int:
         return int(await self._ask(chain_id, "eth_getBalance", address, "latest"), 16)

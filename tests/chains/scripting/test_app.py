@@ -134,7 +134,8 @@ def test_what_cannot_be_mended_is_tried_once_more_from_scratch(shop: Shop) -> No
     with pytest.raises(NotMended) as raised:
         shop.mend(Writer({"Wrap": "unmendable"}))
     assert str(raised.value) == (
-        "paused (not mended: the model gave up: It cannot be done: the contract is paused.; "
+        "the script fails: paused (not mended: the model gave up: It cannot be done: the contract "
+        "is paused.; "
         "rounds: 4, with a restart)"
     )
     assert isinstance(raised.value.__cause__, ScriptReverted)
@@ -142,7 +143,7 @@ def test_what_cannot_be_mended_is_tried_once_more_from_scratch(shop: Shop) -> No
     starts = [one.text for one in shop.talk.messages if type(one).__name__ == "Asked"]
     assert len(starts) == 2
     assert "An earlier script" not in starts[0]
-    assert "It ended with: paused" in starts[1]
+    assert "It ended with: the script fails: paused" in starts[1]
 
 
 def test_a_script_of_ones_own_is_not_put_aside(shop: Shop) -> None:
@@ -159,14 +160,18 @@ def test_rounds_have_an_end(shop: Shop) -> None:
 
 
 def test_time_has_an_end_and_what_was_said_is_kept(shop: Shop) -> None:
-    with pytest.raises(NotMended, match=r"^paused \(not mended: the 1 s for mending it are over"):
+    with pytest.raises(
+        NotMended, match=r"^the script fails: paused \(not mended: the 1 s for mending it are over"
+    ):
         shop.mend(working((CHECKING,), Hang(0)), seconds=1.0)
     assert shop.talk.rounds == 1 and len(shop.results) == 1
 
 
 def test_a_model_that_goes_away_does_not_hide_the_failure(shop: Shop) -> None:
     with pytest.raises(
-        NotMended, match=r"^paused \(not mended: the model scripted could not be asked: HTTP"
+        NotMended,
+        match=r"^the script fails: paused "
+        r"\(not mended: the model scripted could not be asked: HTTP",
     ):
         shop.mend(working((CHECKING,), Refuse(401)))
     assert shop.talk.rounds == 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from deploy import World
 from explorers import Explorers
 from model_script import Call, Conversation, Reply, Say
-from model_server import ModelServer
+from model_server import ModelServer, Policy
 from models import Writer, five_groups, model_settings
 from nodes import ALIASES, MODULES, WALLET, Node
 
@@ -16,6 +17,36 @@ import stoker
 from stoker.chains.group import GroupResult
 from stoker.chains.orchestrator import ForgeOrchestrator
 from stoker.chains.settings import ChainSettings, Settings
+
+
+def done(
+    folder: Path,
+    worlds: dict[int, World],
+    nodes: dict[int, Node],
+    policy: Policy,
+    groups: list[dict[str, Any]],
+) -> tuple[list[GroupResult], ModelServer]:
+    """What came of groups whose scripts a model writes."""
+
+    async def main(settings: Settings) -> list[GroupResult]:
+        async with stoker.open_engine(folder / "journal.db") as engine:
+            forge = ForgeOrchestrator(engine, settings)
+            plan = await forge.create_plan({"groups": groups}, automatic=True)
+            return [one async for one in forge.subscribe_results(plan)]
+
+    with Explorers(worlds.values()) as explorers, ModelServer(policy, by_schema=True) as server:
+        chains = {
+            ALIASES[chain_id]: ChainSettings(id=chain_id, rpc=node.url)
+            for chain_id, node in nodes.items()
+        }
+        settings = Settings(
+            chains=chains,
+            sender=WALLET,
+            solc=str(MODULES / "solc"),
+            sources=explorers.settings,
+            model=model_settings(server),
+        )
+        return asyncio.run(main(settings)), server
 
 
 def test_tools_see_what_the_group_sees(
@@ -46,30 +77,7 @@ def test_tools_see_what_the_group_sees(
             return writer(talk)
         return Say(calls=looks)
 
-    async def main(settings: Settings) -> list[GroupResult]:
-        async with stoker.open_engine(tmp_path / "journal.db") as engine:
-            forge = ForgeOrchestrator(engine, settings)
-            groups = five_groups(worlds)[:2]
-            plan = await forge.create_plan({"groups": groups}, automatic=True)
-            return [one async for one in forge.subscribe_results(plan)]
-
-    with Explorers(worlds.values()) as explorers, ModelServer(policy, by_schema=True) as server:
-        chains = {
-            ALIASES[chain_id]: ChainSettings(id=chain_id, rpc=node.url)
-            for chain_id, node in nodes.items()
-        }
-        model = model_settings(server)
-        results = asyncio.run(
-            main(
-                Settings(
-                    chains=chains,
-                    sender=WALLET,
-                    solc=str(MODULES / "solc"),
-                    sources=explorers.settings,
-                    model=model,
-                )
-            )
-        )
+    results, server = done(tmp_path, worlds, nodes, policy, five_groups(worlds)[:2])
     assert all(one.inner.done for one in results), results
     last = server.requests[-1].conversation
     assert last is not None
@@ -83,3 +91,25 @@ def test_tools_see_what_the_group_sees(
     assert "swapExactTokensForTokens" in said[5] and "INSUFFICIENT_OUTPUT_AMOUNT" in said[5]
     assert "UniswapV2Library.getAmountOut" in said[6]
     assert "function getReserves() external view" in said[7]
+
+
+def test_what_a_group_asserts_is_a_check_of_the_script_agents_too(
+    tmp_path: Path, worlds: dict[int, World], nodes: dict[int, Node]
+) -> None:
+    weth = worlds[1]["WETH"]
+    least = {"chain_id": 1, "account": WALLET, "token": weth, "at_least": str(107 * 10**18)}
+    more = {"old": "deposit{value: 5 ether}", "new": "deposit{value: 7 ether}"}
+    writer = Writer()
+
+    def policy(talk: Conversation) -> Reply:
+        if not talk.tools:
+            return writer(talk)
+        return Say(calls=(Call("edit_script", more), Call("execute_contract", {})))
+
+    groups = [five_groups(worlds)[0] | {"assertions": [least]}]
+    (result,), server = done(tmp_path, worlds, nodes, policy, groups)
+    assert result.inner.done is not None, result
+    assert int(result.inner.done.transactions[0].value, 16) == 7 * 10**18
+    asked = [one.conversation for one in server.requests if one.conversation]
+    (told,) = (one.asked for one in asked if one.tools)
+    assert f"The audit finds: the balance of token {weth} of {WALLET} on chain 1 is 105" in told

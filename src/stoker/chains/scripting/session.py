@@ -19,6 +19,7 @@ from stoker.chains.errors import (
     SourcesMissing,
 )
 from stoker.chains.evm.job import Capture, Replay
+from stoker.chains.path import verified
 from stoker.chains.scripting import calls
 from stoker.chains.scripting.declarations import declaration, functions
 from stoker.chains.scripting.library import Library
@@ -70,19 +71,13 @@ class Session:
         """Take the script through all there is. Sets `passed` or `failure`. Raises `ChainError` for
         what no other script does better."""
         bench, self.failure, self.passed = self._bench, None, False
-        self._captured = self._replayed = None
         try:
             if found := _errors(bench.review_script(self.text)):
                 raise ScriptRefused(diagnosed(found, self.text))
-            compiled = await bench.compile_script(self.text)
-            self._captured = await bench.execute_script(compiled)
-            if (why := bench.failure(self._captured)) is not None:
-                raise ScriptReverted(why)
-            self._replayed = await bench.build_transactions(self._captured)
-            if findings := bench.audit_results(self._captured, self._replayed):
-                raise AuditFailed("; ".join(findings))
+            await verified(bench, await bench.compile_script(self.text))
         except MENDABLE as error:
             self.failure = error
+        self._captured, self._replayed = bench.artifacts.captured, bench.artifacts.replayed
         self.passed = self.failure is None
 
     def why(self) -> str:
@@ -168,16 +163,17 @@ class Session:
     async def _read(self, state: State) -> str:
         chain_id, address = state.chain_id, _address(state.address)
         try:
+            sight = await self._bench.sight()
             if state.call is not None:
                 data = calls.calldata(state.call, state.arguments)
                 await self._learn_group()
                 known = self._known.get((chain_id, address))
-                returned = await self._bench.call(chain_id, address, data)
+                returned = await sight.call(chain_id, address, data)
                 return calls.answer(returned, state.call, known.abi if known else ())
             if state.slot is not None:
-                value = await self._bench.read_storage(chain_id, address, _slot(state.slot))
+                value = await sight.read_storage(chain_id, address, _slot(state.slot))
                 return f"{value:#066x} = {value}"
-            return f"{await self._bench.balance(chain_id, address)} wei"
+            return f"{await sight.balance(chain_id, address)} wei"
         except ChainError as error:
             raise ToolError(str(error)) from error
 
