@@ -135,14 +135,10 @@ class _Pass:
         sent = results.transaction_data(committed.transactions, self._site.tools.urls)
         done = results.done(self._index, self._group, sent, node.artifacts.script)
         report = self._file("report")
-        document = {
-            **node.report(outcome.captured, outcome.replayed),
-            "text": node.explain(outcome.captured, outcome.replayed),
-        }
+        document = {**node.report(), "text": node.explain()}
         whole_file.replace(Path(report), msgspec.json.encode(document))
         outgoing = self._file("outgoing")
-        to_send = node.outgoing(committed, outcome.replayed)
-        whole_file.replace(Path(outgoing), msgspec.json.encode(to_send))
+        whole_file.replace(Path(outgoing), msgspec.json.encode(node.outgoing(committed)))
         return Result(
             outputs={
                 "result": _plain(done),
@@ -158,7 +154,7 @@ class _Pass:
     def _failed(self, node: GroupNode, error: str) -> Result:
         made = node.artifacts
         if made.captured is not None:
-            self._attempt.write(node.explain(made.captured, made.replayed), error=True)
+            self._attempt.write(node.explain(), error=True)
         captured = made.captured.transactions if made.captured is not None else ()
         if self._group.atomic:  # all, or none
             captured = ()

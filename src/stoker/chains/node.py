@@ -164,31 +164,39 @@ class GroupNode:
         self.artifacts.captured, self.artifacts.replayed = captured, None
         return captured
 
-    async def build_transactions(self, captured: Capture) -> Replay:
-        """Replay what it broadcasts."""
+    async def build_transactions(self) -> Replay:
+        """Replay what it broadcast."""
+        transactions = self.executed.transactions
         job = ReplayJob(
-            transactions=captured.transactions, chains=await self.view(), limits=self.config.limits
+            transactions=transactions, chains=await self.view(), limits=self.config.limits
         )
         replayed = await self._tools.replaying.replay(job)
         self.artifacts.replayed = replayed
         return replayed
 
-    def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
+    @property
+    def executed(self) -> Capture:
+        """What the last script did. Raises `ChainError` where none has run."""
+        if self.artifacts.captured is None:
+            raise ChainError("nothing has run yet")
+        return self.artifacts.captured
+
+    def audit_results(self) -> tuple[str, ...]:
         """What the outcome has that the group did not mean, or that is not as captured; empty:
         nothing."""
-        return self._verdict(captured, replayed).problems(self._seen)
+        return self._verdict().problems()
 
-    def explain(self, captured: Capture, replayed: Replay | None) -> str:
+    def explain(self) -> str:
         """Decoded traces, errors, console output and balance changes, for people and models."""
-        return self._verdict(captured, replayed).text(self._seen)
+        return self._verdict().text()
 
     def keep(self, talk: Talk) -> None:
         """What was said while the script was mended, also if that came to nothing."""
         self.artifacts.talk = talk
 
-    def failure(self, captured: Capture) -> str | None:
+    def failure(self) -> str | None:
         """Why a script failed, with the errors of the contracts that are known; None: it ran."""
-        return None if captured.error is None else self._verdict(captured, None).error()
+        return None if self.executed.error is None else self._verdict().error()
 
     async def without_code(self) -> tuple[str, ...]:
         """What is said of the group's contracts that are none."""
@@ -200,37 +208,36 @@ class GroupNode:
         ]
         return tuple(told)
 
-    def report(self, captured: Capture, replayed: Replay) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Traces, logs, gas, what changed hands, what is stored otherwise, evidence."""
-        found = self._verdict(captured, replayed).document(self._seen)
-        return {**found, "evidence": self.artifacts.evidence}
+        return {**self._verdict().document(), "evidence": self.artifacts.evidence}
 
-    def outgoing(self, committed: Committed, replayed: Replay) -> Outgoing:
+    def outgoing(self, committed: Committed) -> Outgoing:
         """What is to be sent, if somebody wants that."""
         from stoker.chains.broadcast.describe import outgoing
 
-        captured, compiled = self.artifacts.captured, self._last
-        assert captured is not None  # noqa: S101 - it is committed
+        replayed, compiled = self.artifacts.replayed, self._last
+        assert replayed is not None  # noqa: S101 - it is committed
         assert compiled is not None  # noqa: S101
         return outgoing(
             f"{self.index}-{compiled.name}.s.sol",
             committed.transactions,
             replayed.transactions,
-            self._verdict(captured, replayed).registry,
+            self._verdict().registry,
             timestamp=time.time_ns() // 1_000_000,
-            capture=captured,
+            capture=self.executed,
             compiled=compiled,
         )
 
-    async def across(self, captured: Capture, replayed: Replay) -> Replay:
+    async def across(self, replayed: Replay) -> Replay:
         """Have bridges bring what was locked to their other sides, and see whether what the group
         asserts holds then; the replay with what came of that. Raises `AuditFailed`."""
         from stoker.chains.report.across import across
 
         came, evidence = await across(
             self.group,
-            self._verdict(captured, replayed).registry,
-            captured,
+            self._verdict().registry,
+            self.executed,
             replayed,
             self._seen,
             self._sight,
@@ -240,23 +247,20 @@ class GroupNode:
         self.artifacts.evidence = evidence
         return came
 
-    def _verdict(self, captured: Capture, replayed: Replay | None) -> Verdict:
+    def _verdict(self) -> Verdict:
         from stoker.chains.report.verdict import Verdict
 
-        made = self.artifacts
-        found = self._read
-        if found is None or not found.of(made, captured, replayed):
-            found = Verdict(self.group, self.config.sender, made, captured, replayed)
-            self._read = found
-        return found
+        if self._read is None or not self._read.of(self.artifacts):
+            self._read = Verdict(self.group, self.config.sender, self.artifacts, self._seen)
+        return self._read
 
-    async def commit(self, captured: Capture, replayed: Replay, file: str) -> Committed | Conflict:
+    async def commit(self, replayed: Replay, file: str) -> Committed | Conflict:
         """Make its effects the plan's."""
         return await self._backend.commit(
             self.index,
             after=self._viewed,
             view=await self.view(),
-            transactions=captured.transactions,
+            transactions=self.executed.transactions,
             replay=replayed,
             file=file,
         )

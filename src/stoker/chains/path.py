@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stoker.chains.errors import MENDABLE, AuditFailed, ScriptRefused, ScriptReverted
-from stoker.chains.evm.job import Capture, Replay
+from stoker.chains.evm.job import Replay
 from stoker.chains.log import log
 from stoker.chains.node import GroupNode
 from stoker.chains.solidity.compilation import Compilation
@@ -27,8 +27,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """A group that is done."""
 
     committed: Committed
-    captured: Capture
-    replayed: Replay
     reruns: int = 0
     """How often it had to follow others that it had conflicted with."""
     lost: float = 0.0
@@ -74,30 +72,23 @@ async def _tried(
     reruns, began = 0, time.monotonic()
     while True:
         last = time.monotonic()
-        captured, replayed = await verified(node, compiled)
-        came = await node.commit(captured, replayed, file)
+        came = await node.commit(await verified(node, compiled), file)
         if isinstance(came, Committed):
-            return Outcome(
-                committed=came,
-                captured=captured,
-                replayed=replayed,
-                reruns=reruns,
-                lost=last - began if reruns else 0.0,
-            )
+            return Outcome(committed=came, reruns=reruns, lost=last - began if reruns else 0.0)
         reruns += 1
         log.debug("conflict", group=node.index, after=list(came.groups))
         node.after |= frozenset(await settled(came.groups))
 
 
-async def verified(node: GroupNode, compiled: Compilation) -> tuple[Capture, Replay]:
-    """What a script does, if it passes all checks: it runs, its transactions go through as they did
-    then, and what they come to is what the group means, on all its chains. Raises one of
-    `MENDABLE`, and what engines and nodes raise."""
-    captured = await node.execute_script(compiled)
-    if (why := node.failure(captured)) is not None:
+async def verified(node: GroupNode, compiled: Compilation) -> Replay:
+    """What is to be committed of a script that passes all checks: it runs, its transactions go
+    through as they did then, and what they come to is what the group means, on all its chains.
+    Raises one of `MENDABLE`, and what engines and nodes raise."""
+    await node.execute_script(compiled)
+    if (why := node.failure()) is not None:
         raise ScriptReverted("; ".join((f"the script fails: {why}", *await node.without_code())))
-    replayed = await node.build_transactions(captured)
-    if findings := node.audit_results(captured, replayed):
+    replayed = await node.build_transactions()
+    if findings := node.audit_results():
         kind = AuditFailed if replayed.error is None else ScriptReverted
         raise kind("; ".join(findings))
-    return captured, await node.across(captured, replayed)
+    return await node.across(replayed)

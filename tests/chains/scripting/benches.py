@@ -131,23 +131,26 @@ class Bench:
         self.artifacts.captured = captured
         return captured
 
-    def failure(self, captured: Capture) -> str | None:
-        return captured.error
+    def failure(self) -> str | None:
+        assert self.artifacts.captured is not None
+        return self.artifacts.captured.error
 
-    async def build_transactions(self, captured: Capture) -> Replay:
+    async def build_transactions(self) -> Replay:
         self.artifacts.replayed = Replay(transactions=(), deltas={}, accesses={})
         return self.artifacts.replayed
 
-    async def across(self, captured: Capture, replayed: Replay) -> Replay:
+    async def across(self, replayed: Replay) -> Replay:
         return replayed
 
     async def without_code(self) -> tuple[str, ...]:
         return ()
 
-    def audit_results(self, captured: Capture, replayed: Replay) -> tuple[str, ...]:
+    def audit_results(self) -> tuple[str, ...]:
         return self.findings(self.checked[-1])
 
-    def explain(self, captured: Capture, replayed: Replay | None) -> str:
+    def explain(self) -> str:
+        captured = self.artifacts.captured
+        assert captured is not None
         lines = ["run()", *captured.console, *(f"step {n}" for n in range(3_000))]
         return "\n".join([*lines, f"reverted: {captured.error}" if captured.error else "returned"])
 

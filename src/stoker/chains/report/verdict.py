@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from stoker.chains.config import GroupArtifacts
-from stoker.chains.evm.job import Capture, Chains, Replay
+from stoker.chains.errors import ChainError
+from stoker.chains.evm.job import Chains
 from stoker.chains.group import OperationGroup
 from stoker.chains.report.audit import Audit, audit
 from stoker.chains.report.compare import Difference, differences
@@ -21,62 +21,52 @@ from stoker.chains.report.summary import (
 
 
 class Verdict:
-    """Of one group's."""
+    """Of a group's last execution, as its artifacts have it; `chains`: what that ran on."""
 
     def __init__(
-        self,
-        group: OperationGroup,
-        sender: bytes,
-        made: GroupArtifacts,
-        captured: Capture,
-        replayed: Replay | None,
+        self, group: OperationGroup, sender: bytes, made: GroupArtifacts, chains: Chains
     ) -> None:
+        if made.captured is None:
+            raise ChainError("nothing has run yet")
         self._group = group
         self._sender = sender
-        self._captured = captured
-        self._replayed = replayed
+        self._chains = chains
+        self._captured = made.captured
+        self._replayed = made.replayed
         self._sources = made.sources
-        self._compared: tuple[Chains, Sequence[Difference]] | None = None
         self.registry = Registry(made.sources, made.compilations.values())
-        registry_learned(self.registry, captured, replayed)
+        registry_learned(self.registry, made.captured, made.replayed)
         for job in made.deployments.values():
-            self.registry.learn_script(job.script, captured.frame.to)
+            self.registry.learn_script(job.script, made.captured.frame.to)
 
-    def of(self, made: GroupArtifacts, captured: Capture, replayed: Replay | None) -> bool:
+    def of(self, made: GroupArtifacts) -> bool:
         """Whether it would be made of just these."""
-        same = self._captured is captured and self._replayed is replayed
+        same = self._captured is made.captured and self._replayed is made.replayed
         return same and self._sources is made.sources
 
-    def error(self) -> str | None:
-        """Why the script failed; None: it did not."""
-        if self._captured.error is None:
-            return None
+    def error(self) -> str:
+        """Why the script failed."""
         return capture_error(self._captured, self.registry)
 
-    def problems(self, chains: Chains) -> tuple[str, ...]:
+    def problems(self) -> tuple[str, ...]:
         """Why it is not to be sent."""
-        told = [one.message for one in self._differences(chains) if one.fatal]
+        told = [one.message for one in self._differences if one.fatal]
         if self._group.script is None and not self._captured.transactions:
             told.append("the script broadcasts nothing")
         return (*told, *(self._audit.problems if self._audit else ()))
 
-    def notes(self, chains: Chains) -> tuple[str, ...]:
-        """What somebody should know."""
-        told = [one.message for one in self._differences(chains) if not one.fatal]
-        return (*told, *(self._audit.notes if self._audit else ()))
-
-    def text(self, chains: Chains) -> str:
+    def text(self) -> str:
         """For people and models."""
-        found = tuple(self._differences(chains))
-        return explanation(self._captured, self._replayed, self.registry, found)
+        return explanation(self._captured, self._replayed, self.registry, self._differences)
 
-    def document(self, chains: Chains) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """For the journal and its clients."""
         if self._replayed is None:
             return {}
+        told = [one.message for one in self._differences if not one.fatal]
         return {
-            **report(self._captured, self._replayed, chains, self.registry),
-            "notes": self.notes(chains),
+            **report(self._captured, self._replayed, self._chains, self.registry),
+            "notes": (*told, *(self._audit.notes if self._audit else ())),
         }
 
     @cached_property
@@ -85,10 +75,8 @@ class Verdict:
             return None
         return audit(self._group, self._sender, self._captured, self._replayed, self.registry)
 
-    def _differences(self, chains: Chains) -> Sequence[Difference]:
+    @cached_property
+    def _differences(self) -> tuple[Difference, ...]:
         if self._replayed is None:
             return ()
-        if self._compared is None or self._compared[0] is not chains:
-            found = differences(self._captured, self._replayed, chains, self.registry)
-            self._compared = chains, found
-        return self._compared[1]
+        return differences(self._captured, self._replayed, self._chains, self.registry)

@@ -18,7 +18,6 @@ from stoker.chains.errors import (
     ScriptReverted,
     SourcesMissing,
 )
-from stoker.chains.evm.job import Capture, Replay
 from stoker.chains.path import verified
 from stoker.chains.scripting import calls
 from stoker.chains.scripting.declarations import declaration, functions
@@ -49,8 +48,8 @@ class Session:
         self.passed = False
         """Whether this text has passed all checks."""
         self._bench = bench
-        self._captured: Capture | None = None
-        self._replayed: Replay | None = None
+        self._happened = ""
+        """When the script was executed last, as the bench explains it."""
         self._library = Library()
         self._known: dict[tuple[int, str], ContractSource] = {}
         self._tools: dict[str, Callable[[Any], Awaitable[str]]] = {
@@ -77,7 +76,7 @@ class Session:
             await verified(bench, await bench.compile_script(self.text))
         except MENDABLE as error:
             self.failure = error
-        self._captured, self._replayed = bench.artifacts.captured, bench.artifacts.replayed
+        self._happened = "" if bench.artifacts.captured is None else bench.explain()
         self.passed = self.failure is None
 
     def why(self) -> str:
@@ -92,9 +91,8 @@ class Session:
             AuditFailed: "The audit finds",
         }.get(type(self.failure), "It goes beyond a limit")
         told = f"{kind}: {self.failure}"
-        if self._captured is not None:
-            trace = self._bench.explain(self._captured, self._replayed)
-            told += f"\n\nWhat happened:\n{clip(trace, MAX_OUTPUT // 2)}"
+        if self._happened:
+            told += f"\n\nWhat happened:\n{clip(self._happened, MAX_OUTPUT // 2)}"
         return told
 
     async def call(self, call: Call) -> Result:
@@ -190,9 +188,9 @@ class Session:
         self._known |= {(one.chain_id, one.address): one for one in sources}
 
     async def _analyze(self, trace: Trace) -> str:
-        if self._captured is None:
+        if not self._happened:
             return f"Nothing was executed yet. {self.why()}"
-        lines = self._bench.explain(self._captured, self._replayed).splitlines()
+        lines = self._happened.splitlines()
         if trace.contains:
             hits = [n for n, line in enumerate(lines) if trace.contains.lower() in line.lower()]
             near = {n for hit in hits for n in range(hit - _AROUND, hit + _AROUND + 1)}
