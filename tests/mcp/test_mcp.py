@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -205,3 +206,21 @@ def test_over_http_a_request_may_be_as_big_as_any_other(server):
             for content in (padded, (padded[at : at + 65536] for at in range(0, size, 65536))):
                 answer = client.post("/mcp", content=content, headers=headers)
                 assert answer.status_code == status
+
+
+def test_what_a_nested_run_asks_is_waited_for_no_longer(opened, tmp_path):
+    inner = {"plan_id": "inner", "steps": [{"id": "ask", "step_def": {"type": "approval"}}]}
+    (tmp_path / "inner.json").write_text(json.dumps(inner))
+    nested = {"id": "in", "step_def": {"type": "plan", "path": "inner.json"}}
+
+    async def scenario():
+        async with opened() as session, asyncio.timeout(60):
+            run = await call(session, "run_plan", plan={"plan_id": "outer", "steps": [nested]})
+            key = run["run_id"]
+            asks = await call(session, "wait_for_run", run_id=key, timeout_sec=3600)
+            assert asks["reason"] == f"approval of ask in run {key}.in.1"
+            answer = {"run_id": f"{key}.in.1", "step": "ask", "allowed": True}
+            await call(session, "answer_step", **answer)
+            assert (await call(session, "wait_for_run", run_id=key))["status"] == "succeeded"
+
+    main(scenario())

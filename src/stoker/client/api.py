@@ -135,7 +135,7 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
 
 
 class Wait(Struct, frozen=True, kw_only=True):
-    """How long to wait for the agent to be at rest."""
+    """How long to wait for the agent to be at rest, or for the run to be over or ask a person."""
 
     wait_sec: float = 0
 
@@ -145,7 +145,7 @@ class Runs(Group[C]):
 
     begin = on_all("POST", "/v1/runs", RunRequest, RunView, keyed=True)
     list = on_all("GET", "/v1/runs", RunQuery, RunPage)
-    show = on_one("GET", "/v1/runs/{run_id}", nothing, RunView)
+    show = on_one("GET", "/v1/runs/{run_id}", Wait, RunView)
     remove = on_one("DELETE", "/v1/runs/{run_id}", nothing, NONE)
     stats = on_one("GET", "/v1/runs/{run_id}/stats", nothing, RunStats)
     event_page = on_one("GET", "/v1/runs/{run_id}/events", EventQuery, EventPage)

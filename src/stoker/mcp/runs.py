@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from contextlib import suppress
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -15,7 +13,7 @@ from stoker.client.client import Client
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.view import RunView
 from stoker.mcp.bounds import Bounded, tail
-from stoker.mcp.tasks import Seconds
+from stoker.mcp.tasks import Seconds, pause
 from stoker.mcp.tool import Report, Tools
 from stoker.wire.runs import Done, RunPage
 
@@ -88,19 +86,14 @@ async def list_runs(client: Client, given: Which, report: Report) -> RunPage:
 @TOOLS.add(reads=True)
 async def wait_for_run(client: Client, given: WaitFor, report: Report) -> RunView:
     """Wait until a run is over or waits for a person, or the time is over."""
-    began = time.monotonic()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(given.timeout_sec):
-            view = await client.runs.show(given.run_id)
-            if view.status in RUN_OVER or _asks(view):
-                return view
-            async for event in client.runs.events(given.run_id, after=view.last_sequence):
-                if event.step is not None:
-                    said = f"{event.step}: {event.type}"
-                    await report(time.monotonic() - began, said)
-                if event.type == "approval.requested":
-                    break
-    return await client.runs.show(given.run_id)
+    end = time.monotonic() + given.timeout_sec
+    while True:
+        left = end - time.monotonic()
+        view = await client.runs.show(given.run_id, wait_sec=pause(left))
+        if view.status in RUN_OVER or _asks(view) or time.monotonic() >= end:
+            return view
+        over = sum(step.settled_at is not None for step in view.steps)
+        await report(given.timeout_sec - left, f"{over} of {len(view.steps)} steps are over")
 
 
 @TOOLS.add(reads=True)
@@ -119,4 +112,6 @@ async def answer_step(client: Client, given: Approved, report: Report) -> Done:
 
 
 def _asks(view: RunView) -> bool:
-    return any(step.approval is not None for step in view.steps)
+    """Itself, or in a run that is nested in a step."""
+    nested = " waits for approval of "
+    return any(one.approval is not None or nested in (one.reason or "") for one in view.steps)

@@ -121,13 +121,16 @@ async def wait_for_attempt(client: Client, given: WaitFor, report: Report) -> At
     end = time.monotonic() + given.timeout_sec
     while True:
         left = end - time.monotonic()
-        view = await client.attempts.show(
-            given.attempt_id, wait_sec=round(max(0.0, min(left, _STEP_SEC)), 3)
-        )
+        view = await client.attempts.show(given.attempt_id, wait_sec=pause(left))
         asks = view.busy and await _asks(client, given.attempt_id)
         if not view.busy or asks or time.monotonic() >= end:
             return view
         await report(given.timeout_sec - left, f"turn {_last(view)} is {view.status}")
+
+
+def pause(left: float) -> float:
+    """For how long to wait at once, of so many seconds, before it is told how far things are."""
+    return round(max(0.0, min(left, _STEP_SEC)), 3)
 
 
 async def _asks(client: Client, attempt_id: str) -> bool:

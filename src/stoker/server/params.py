@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, WebSocket
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, HeaderParameter, PathParameter
+from litestar.params import Body, FromPath, HeaderParameter, PathParameter, QueryParameter
 
 from stoker.server.problems import Refused
 from stoker.server.service import Service
@@ -26,6 +26,7 @@ Key = Annotated[
     HeaderParameter(name="Idempotency-Key", min_length=1, max_length=255, required=False),
 ]
 Accept = Annotated[str, HeaderParameter(name="Accept", required=False)]
+WaitSec = Annotated[float, QueryParameter(ge=0, le=60)]
 LastEvent = Annotated[str | None, HeaderParameter(name="Last-Event-ID", required=False)]
 
 

@@ -41,10 +41,7 @@ from stoker.journal.base import (
     RunRow,
     UnknownRun,
 )
-from stoker.journal.events import (
-    ATTEMPT_SETTLED,
-    Event,
-)
+from stoker.journal.events import APPROVAL_REQUESTED, ATTEMPT_SETTLED, RUN_SETTLED, Event
 from stoker.log import get_logger
 from stoker.plan import loader
 from stoker.plan.errors import PlanError
@@ -68,6 +65,7 @@ log = get_logger(__name__)
 
 _RESUMED: Final = ("pending", "running", "paused")
 _AGAIN_SEC: Final = 5.0
+_RESTS: Final = (APPROVAL_REQUESTED, RUN_SETTLED)
 
 
 class Sent(Struct, frozen=True):
@@ -147,6 +145,18 @@ class Service:
             async for some in feed:
                 if any((event.type, event.step, event.attempt) == end for event in some):
                     return
+
+    async def at_rest(self, run_id: str) -> None:
+        """Returns when a run is over, or waits for a person, itself or in what is nested in it.
+        Raises `UnknownRun`."""
+        async with aclosing(self.hub.all()) as feed:  # type: ignore[type-var]
+            while True:
+                standing = await read_run(self.journal, run_id)
+                if standing.state.status in RUN_OVER or standing.asking:
+                    return
+                async for some in feed:  # from the call of `all` on
+                    if any(one.event is None or one.event.type in _RESTS for one in some):
+                        break
 
     # Files that requests name
 

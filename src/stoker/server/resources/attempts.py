@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from litestar import get, post, websocket
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody
 from litestar.response import Response
 from msgspec import json
 from msgspec.structs import asdict, replace
@@ -16,7 +16,19 @@ from stoker.agents.inbox import Interrupt, Reply
 from stoker.agents.stream import Put
 from stoker.client import api
 from stoker.server import paging
-from stoker.server.params import App, Asked, Key, LastEvent, Name, Socket, Turn, sent, who, whole
+from stoker.server.params import (
+    App,
+    Asked,
+    Key,
+    LastEvent,
+    Name,
+    Socket,
+    Turn,
+    WaitSec,
+    sent,
+    who,
+    whole,
+)
 from stoker.server.route import route
 from stoker.server.streams import Told as Event
 from stoker.server.streams import each, sse
@@ -111,7 +123,7 @@ async def create_and_start(
 async def show(
     service: App,
     attempt_id: Name,
-    wait_sec: Annotated[float, QueryParameter(ge=0, le=60)] = 0,
+    wait_sec: WaitSec = 0,
 ) -> AttemptView:
     attempt = await service.tasks.catalog.attempt(attempt_id)
     if wait_sec:

@@ -15,7 +15,7 @@ from stoker.journal.base import RunRow
 from stoker.journal.events import RunStatus
 from stoker.plan.errors import PlanError
 from stoker.server import paging
-from stoker.server.params import App, Asked, Key, Name, sent
+from stoker.server.params import App, Asked, Key, Name, WaitSec, sent
 from stoker.server.problems import invalid_plan
 from stoker.server.resources.plans import EXAMPLE, above, load
 from stoker.server.service import Service
@@ -84,12 +84,21 @@ async def listed(
     )
 
 
-@get("/v1/runs/{run_id:str}", summary="One run: the document of `stoker show --json`")
+@get(
+    "/v1/runs/{run_id:str}",
+    summary="One run: the document of `stoker show --json`",
+    description="With `wait_sec` it is answered when the run is over or waits for a person, itself "
+    "or in a run nested in it, and after that time at the latest.",
+)
 async def show(
     service: App,
     run_id: Name,
+    wait_sec: WaitSec = 0,
     known: paging.Known = None,
 ) -> Response[RunView]:
+    if wait_sec:
+        await service.journal.run(run_id)
+        await service.unless_stopping(service.at_rest(run_id), wait_sec)
     return paging.tagged(view(await read_run(service.journal, run_id)), known)
 
 
