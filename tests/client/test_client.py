@@ -116,6 +116,16 @@ def test_a_key_begins_one_thing(server, repository, scripted):
         assert refused.value.name == "idempotency-key-reused"
 
 
+def test_what_is_to_be_waited_for_may_take_longer_than_other_answers(server):
+    with SyncClient(server.url, timeout_sec=1, patience_sec=0) as stoker:
+        run_id = stoker.runs.begin(
+            plan={"plan_id": "p", "steps": [{"id": "a", "run": "cat gate"}]}, manual=True
+        ).run_id
+        assert stoker.runs.show(run_id, wait_sec=1.5).status == "running"
+        with pytest.raises(NotFound):
+            stoker.runs.show("nope", wait_sec=1.5)
+
+
 def test_errors_tell_what_is_wrong_and_where(server):
     with SyncClient(server.url) as stoker:
         with pytest.raises(InvalidRequest) as wrong:

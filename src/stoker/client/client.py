@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
     token: str | None
     """Default: `$STOKER_TOKEN`."""
     timeout_sec: float
-    """For one answer (60)."""
+    """For one answer (60); `wait_sec` of a request comes on top."""
     patience_sec: float
     """For how long to try again (10)."""
     trust_env: bool
@@ -90,12 +90,12 @@ class Client(_Offer["Client"]):
         """`url`: default: `$STOKER_URL`, else `http://127.0.0.1:8470`."""
         self.url = (url or os.environ.get("STOKER_URL") or URL).rstrip("/")
         self._patience = options.get("patience_sec", 10.0)
+        self._timeout = options.get("timeout_sec", 60.0)
         self._key: str | None = None
         token = options.get("token") or os.environ.get("STOKER_TOKEN")
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(options.get("timeout_sec", 60.0), connect=_CONNECT_SEC),
             trust_env=options.get("trust_env", False),
             transport=options.get("transport"),
         )
@@ -121,6 +121,7 @@ class Client(_Offer["Client"]):
         if request.keyed:
             headers["Idempotency-Key"] = self._key or str(uuid.uuid4())
         body = None if request.body is None else msgspec.json.encode(request.body)
+        answered_sec = self._timeout + request.query.get("wait_sec", 0)
         patience, sent = _Patience(self._patience), False
         while True:
             try:
@@ -130,6 +131,7 @@ class Client(_Offer["Client"]):
                     params=request.query,
                     content=body,
                     headers=headers,
+                    timeout=httpx.Timeout(answered_sec, connect=_CONNECT_SEC),
                 )
             except httpx.TransportError as fault:
                 error: ApiError | Unreachable = _unreachable(self.url, fault)

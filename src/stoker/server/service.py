@@ -129,10 +129,13 @@ class Service:
         return None if handle is None else handle.state.sequence
 
     async def unless_stopping(self, done: Coroutine[Any, Any, Any], seconds: float) -> None:
-        """Returns when it is done, after so many seconds, or when the server stops."""
+        """Returns when it is done, after so many seconds, or when the server stops. Raises what
+        it does."""
         waiting = [asyncio.ensure_future(one) for one in (done, self.stopping.wait())]
         try:
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if waiting[0].done():
+                waiting[0].result()
         finally:
             for one in waiting:
                 one.cancel()

@@ -97,7 +97,6 @@ async def show(
     known: paging.Known = None,
 ) -> Response[RunView]:
     if wait_sec:
-        await service.journal.run(run_id)
         await service.unless_stopping(service.at_rest(run_id), wait_sec)
     return paging.tagged(view(await read_run(service.journal, run_id)), known)
 
