@@ -21,6 +21,12 @@ from stoker.steps.kind import BaseKind, Definition
         ("mkfifo $STOKER_EXTEND", "STOKER_EXTEND"),
         ("ln -s /etc/passwd $STOKER_EXTEND", "STOKER_EXTEND"),
         ("""printf '{"steps": [\\377' > $STOKER_EXTEND""", "STOKER_EXTEND"),
+        ("printf -- '- {id: \"\\377\", run: x}' > $STOKER_EXTEND", "byte 8 is not UTF-8"),
+        (
+            "echo '- {id: x, run: x}' > $STOKER_EXTEND; truncate -s 17M f; tr '\\0' '\\n' < f "
+            ">> $STOKER_EXTEND",
+            "$STOKER_EXTEND has more than 16777216 bytes",
+        ),
     ],
 )
 def test_output_files_that_are_none_fail_the_step(tmp_path, line, message):

@@ -238,8 +238,11 @@ class Launcher:
         path = self._files.extension(self._state.steps[index].step.id, number)
         if not self._files.written(path):
             return None
-        content = outputs.content_of(path, "$STOKER_EXTEND")
-        return None if content is None else content.decode(errors="replace")
+        content = outputs.whole(path, "$STOKER_EXTEND")
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError as error:
+            raise outputs.OutputError(f"$STOKER_EXTEND: byte {error.start} is not UTF-8") from None
 
     @property
     def marker(self) -> str:

@@ -33,14 +33,16 @@ class OutputError(Exception):
 def read(path: str, redact: Callable[[str], str] = str) -> dict[str, Any]:
     """The outputs a step wrote; empty if it wrote none. Raises `OutputError`, whose text has
     been through `redact`; the outputs have not."""
-    content = content_of(path, "$STOKER_OUTPUT")
-    if content is None:
-        return {}
-    if len(content) > MAX_FILE:
-        raise OutputError(
-            f"$STOKER_OUTPUT has more than {MAX_FILE} bytes; write a file and output its path"
-        )
-    return parse(content, redact)
+    content = whole(path, "$STOKER_OUTPUT")
+    return {} if content is None else parse(content, redact)
+
+
+def whole(path: str, name: str) -> bytes | None:
+    """Like `content_of`, but `OutputError` for more than `MAX_FILE`."""
+    content = content_of(path, name)
+    if content is not None and len(content) > MAX_FILE:
+        raise OutputError(f"{name} has more than {MAX_FILE} bytes: what is large travels as a file")
+    return content
 
 
 def content_of(path: str, name: str) -> bytes | None:
