@@ -93,7 +93,10 @@ def test_doctor_finds_a_damaged_journal(project) -> None:
     names = {finding["name"] for finding in json.loads(done.stdout)["findings"]}
     assert names >= {
         "chains",
+        "mcp",
+        "outlines",
         "solidity",
+        "telemetry",
         "python",
         "sqlite",
         "journal",

@@ -118,7 +118,7 @@ def _programs() -> Iterator[Finding]:
     yield _program("git", ("git",), "git steps", "install git: https://git-scm.com/downloads")
     yield _program(
         "powershell",
-        ("pwsh", "powershell.exe"),
+        ("pwsh", "powershell", "powershell.exe"),
         "powershell steps",
         "install PowerShell: https://aka.ms/install-powershell",
     )
@@ -130,6 +130,9 @@ def _programs() -> Iterator[Finding]:
     )
     yield _package("postgresql", "asyncpg", "journals on PostgreSQL", "postgres")
     yield _package("server", "litestar", "`stoker serve`", "server")
+    yield _package("mcp", "mcp", "`stoker mcp`", "mcp")
+    yield _package("telemetry", "opentelemetry", "traces and metrics", "otel")
+    yield _package("outlines", "tree_sitter", "exact outlines for roadmaps' agents", "roadmaps")
     yield _package("chains", "eth", "chain groups", "chains")
 
 
