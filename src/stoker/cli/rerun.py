@@ -113,7 +113,10 @@ def _again(args: argparse.Namespace, standing: Standing) -> list[str]:
         parents = {s.parent for s in failed}
         steps += [s.step.id for s in failed if state.graph.index[s.step.id] not in parents]
         if not steps:
-            raise UsageError(f"no step of run {state.run_id} failed (it is {state.status})")
+            raise UsageError(
+                f"no step of run {state.run_id} failed (it is {state.status}); "
+                "--from STEP says where to begin"
+            )
     if not steps:
         raise UsageError("from where? give --from STEP, or --failed")
     return steps
