@@ -8,11 +8,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "reliability"))
 
-from crash_at import Fuse, arm
+from crash_at import arm
 
 from stoker.cli.main import main
+from stoker.journal.sqlite import SqliteJournal
 
 if __name__ == "__main__":
     what, number, when, *sys.argv[1:] = sys.argv[1:]
-    arm(what, Fuse(int(number), when))
+    arm(SqliteJournal, what, int(number), when)
     sys.exit(main())

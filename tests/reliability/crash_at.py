@@ -25,9 +25,9 @@ from stoker.steps.registry import kinds
 RUN = "victim"
 
 
-def arm(journal: Any, what: str, number: int, when: str) -> None:
-    """Have this process killed at the N-th time around."""
-    place: Any = Spawner if what == "spawn" else type(journal)
+def arm(journal: type[Any], what: str, number: int, when: str) -> None:
+    """Have this process killed at the N-th time around. `journal`: the class of the one it has."""
+    place: Any = Spawner if what == "spawn" else journal
     # What SQLite commits in the turn that hears of an end goes by `commit_now` alone.
     commit = "commit" if journal.commit_now is None else "commit_now"
     name = {"spawn": "spawn", "commit": commit, "lock": "claim_locks", "lease": "acquire"}[what]
@@ -62,7 +62,7 @@ async def main() -> None:
     place = locate()
     place.create()
     journal = await open_journal(place.location)
-    arm(journal, what, int(number), when)
+    arm(type(journal), what, int(number), when)
     async with Engine(journal, place.directory, kinds()) as engine:
         try:
             handle = await engine.resume(RUN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -166,9 +167,9 @@ def test_a_link_stays_a_link_and_leads_nowhere_else(tmp_path):
 def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_has_is_not(tmp_path):
     path = tmp_path / "plan.md"
     path.write_text("- [ ] one\n")
-    gone = os.spawnlp(os.P_NOWAIT, "true", "true")
-    os.waitpid(gone, 0)
-    (tmp_path / f".plan.md.{gone}-0a0b.tmp").write_text("half")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / f".plan.md.{gone.pid}-0a0b.tmp").write_text("half")
     (tmp_path / f".plan.md.{os.getppid()}-0a0b.tmp").write_text("being written")
     writing.apply(tmp_path, [Edit(path="plan.md", start=3, before=b" ", after=b"x")])
     left = {file.name for file in tmp_path.iterdir()}
