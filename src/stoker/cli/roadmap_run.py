@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
@@ -14,6 +14,7 @@ from stoker.cli.progress import add_progress
 from stoker.cli.roadmap_file import add_model, add_reading, normalised
 from stoker.cli.roadmap_runs import add_run, conclude, drive, find, tell
 from stoker.cli.roadmap_workspace import is_workspace
+from stoker.roadmaps.settings import Adapt, Strategy
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from stoker.roadmaps.begin import Prepared
     from stoker.roadmaps.order import Placed
 
-_STRATEGIES: Final = (
-    *("retry_with_context", "rollback_failed", "rollback_all", "branch_and_merge"),
-    *("skip", "manual"),
-)
 _EPILOG: Final = """\
 Work is done in git worktrees and gathered on the branch roadmap/NAME: of your checkout only
 the marks in the plan file and .executor/ are written.
@@ -99,12 +96,12 @@ def _settings(parser: ArgumentParser) -> None:
     add("--reviewer", metavar="EXECUTOR[:VARIANT]", help="a second agent, which may refuse it")
     add("--verify-mode", metavar="MODE", help="auto, agent, skip, or the name of a test runner")
     add("--test-command", metavar="SHELL", help="verify by it (default: what the project declares)")
-    add("--strategy", choices=_STRATEGIES, help="what becomes of work that is not verified")
+    add("--strategy", choices=get_args(Strategy), help="what becomes of work that is not verified")
     add("--retries", type=given.at_least(0), metavar="N", help="of each task (default: 2)")
     add("--timeout", type=float, metavar="SECONDS", help="of one try")
     add(
         "--adaptive-mode",
-        choices=("no_adapt", "suggest", "auto_fix"),
+        choices=get_args(Adapt),
         help="what becomes of suggestions that follow from a failure (default: suggest)",
     )
     add("--execution-mode", choices=("task", "todo"), help="todo: each subtask by itself")

@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
-from typing import Any
 
 from stoker.roadmaps.document import Mark, Roadmap, Status, Task
-from stoker.roadmaps.findings import Findings
-from stoker.roadmaps.format import Edit, NotReadable, Reading, Source
+from stoker.roadmaps.format import Edit, Format, NotReadable, Reading, Source
 
 _PREFIX = 200
 
 
-class Structured:
-    """How their documents are made and their statuses written."""
-
-    name: str
-    title: str
-
-    def read(self, source: Source, reading: Reading) -> Roadmap:
-        """See `Format`."""
-        raise NotImplementedError
+class Structured(Format):
+    """How their statuses are written."""
 
     def says(self, source: Source, now: Task, mark: Mark, status: Status) -> str | None:
         """What takes the place of a task's mark; None if the format has no word for it."""
         raise NotImplementedError
-
-    def document(
-        self,
-        source: Source,
-        path: str,
-        data: bytes,
-        tasks: Sequence[Task],
-        problems: Findings,
-        **fields: Any,
-    ) -> Roadmap:
-        """A roadmap of the file `path`."""
-        return Roadmap(
-            source=path,
-            root=str(source.root),
-            format=self.name,
-            sha256=sha256(data).hexdigest(),
-            tasks=tuple(tasks),
-            problems=tuple(problems),
-            **fields,
-        )
 
     def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
         """See `Format`. Of the task where it is by now. Raises `NotReadable`."""

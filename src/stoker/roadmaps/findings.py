@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from reprlib import repr as short
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-from stoker.roadmaps.document import Problem, Task
+from stoker.roadmaps.document import Priority, Problem, Task
 
 Severity = Literal["error", "warning", "note"]
+_PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
 
 
 class Findings(list[Problem]):
@@ -69,6 +70,12 @@ def word(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode(errors="replace").decode()
+
+
+def priority(value: Any) -> Priority | None:
+    """The priority that a word in any case names."""
+    said = word(value).lower()
+    return next((one for one in _PRIORITIES if one == said), None)
 
 
 def words(value: Any) -> tuple[str, ...]:

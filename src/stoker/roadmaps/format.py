@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from msgspec import Struct
 
-from stoker.roadmaps.document import Roadmap, Status, Task
+from stoker.roadmaps.document import Problem, Roadmap, Status, Task
 
 
 class NotReadable(Exception):
@@ -67,7 +69,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     """The tag of a Task Master file; default: its current one."""
 
 
-class Format(Protocol):
+class Format(ABC):
     """A format of plan files. Stateless; one instance, the module's `FORMAT`."""
 
     name: str
@@ -75,16 +77,39 @@ class Format(Protocol):
     title: str
     """For people, with where it comes from."""
 
+    @abstractmethod
     def recognises(self, source: Source) -> int:
         """How sure it is that `source` is of this format: 0 (it is not) to 100 (nothing else
         can be). Reads as little as it can; never raises."""
 
+    @abstractmethod
     def read(self, source: Source, reading: Reading) -> Roadmap:
         """The document. What is doubtful becomes a problem of it. Raises `NotReadable`."""
 
+    @abstractmethod
     def edits(self, source: Source, roadmap: Roadmap, task: Task, status: Status) -> Sequence[Edit]:
         """What to change so that `task` has `status`; nothing if it says so already, or if the
         format cannot say it. Pure: writes nothing."""
+
+    def document(
+        self,
+        source: Source,
+        path: str,
+        data: bytes,
+        tasks: Sequence[Task],
+        problems: Sequence[Problem],
+        **fields: Any,
+    ) -> Roadmap:
+        """A roadmap of the file or directory `path`, whose content is `data`."""
+        return Roadmap(
+            source=path,
+            root=str(source.root),
+            format=self.name,
+            sha256=sha256(data).hexdigest(),
+            tasks=tuple(tasks),
+            problems=tuple(problems),
+            **fields,
+        )
 
 
 _LIMIT = 16 * 1024 * 1024

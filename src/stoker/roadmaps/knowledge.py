@@ -41,14 +41,12 @@ def _outcome(unit: Unit, one: Try) -> Outcome:
         title=unit.title,
         attempt=one.number,
         verdict=one.evidence.verdict,
-        tasks=unit.ids if len(unit.tasks) > 1 else (),
         files=one.evidence.files,
         commit=one.evidence.commit,
         summary=shortened(one.summary, _SUMMARY),
         decisions=decisions(one.summary),
         faults=one.evidence.faults,
         tokens=one.tokens,
-        seconds=one.ended - one.began,
         at=one.ended,
     )
 

@@ -27,9 +27,9 @@ from stoker.roadmaps.verify.work import MODES
 FILE: Final = "roadmap.toml"
 """In the state directory."""
 Strategy = Literal[
-    "rollback_all",
-    "rollback_failed",
     "retry_with_context",
+    "rollback_failed",
+    "rollback_all",
     "branch_and_merge",
     "skip",
     "manual",

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from stoker.roadmaps.document import Criterion, Mark, Phase, Priority, Roadmap, Status, Task
+from stoker.roadmaps.document import Criterion, Mark, Phase, Roadmap, Status, Task
 from stoker.roadmaps.editing import Structured
-from stoker.roadmaps.findings import Findings, word, words
+from stoker.roadmaps.findings import Findings, priority, word, words
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.formats.nesting import nested
 from stoker.roadmaps.front_matter import FrontMatter, front_matter, written, yaml_of
@@ -44,9 +44,6 @@ _KNOWN: Final[dict[str, Status]] = {
     "cancelled": "skipped",
     "canceled": "skipped",
     "won't do": "skipped",
-}
-_PRIORITIES: Final[dict[str, Priority]] = {
-    one: one for one in ("low", "medium", "high", "critical")
 }
 _SECTION: Final = "<!-- SECTION:DESCRIPTION:{} -->"
 _OLD_SECTION: Final = re.compile(
@@ -203,7 +200,7 @@ class _Reader:
             mark=head.place_of(head.node, "status"),
             explicit=True,
             phase=_named(value.get("milestone")),
-            priority=_PRIORITIES.get(word(value.get("priority")).lower()),
+            priority=priority(value.get("priority")),
             files=words(value.get("modified_files")),
             depends_on=tuple(map(canonical, words(value.get("dependencies")))),
             references=(*words(value.get("references")), *words(value.get("documentation"))),

@@ -70,7 +70,7 @@ class Bmad(Markdown):
             tasks += built
             acceptance += divide(reader, dict.fromkeys(others, -1)).general
             _judge(reader, built, sprint)
-        return self.document(
+        return self.of_readers(
             source,
             readers,
             tuple(tasks),

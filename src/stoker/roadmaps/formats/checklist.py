@@ -63,7 +63,7 @@ class Checklist(Markdown):
                 title = title.removeprefix("~~").removesuffix("~~")
             files = ticked(box.text)
             drafts.append(Draft(index, title, "", "", where.phase, files, where.priority, box.star))
-        return self.document(
+        return self.of_readers(
             source,
             [reader],
             tasks_of(reader, drafts, criteria.of),

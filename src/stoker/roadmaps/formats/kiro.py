@@ -70,7 +70,7 @@ class Kiro(Markdown):
             drafts.append(draft)
         tasks = tasks_of(reader, drafts, criteria.of)
         _approvals(reader)
-        return self.document(
+        return self.of_readers(
             source,
             [reader],
             tasks,

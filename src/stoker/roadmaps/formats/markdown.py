@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
 from stoker.roadmaps.document import Roadmap, Status, Task
 from stoker.roadmaps.findings import Findings
-from stoker.roadmaps.format import Edit, NotReadable, Source
+from stoker.roadmaps.format import Edit, Format, NotReadable, Source
 from stoker.roadmaps.formats.reader import Reader
 
 
-class Markdown:
+class Markdown(Format):
     """Base of these formats."""
 
-    name: str
-    title: str
     marks: ClassVar[Mapping[Status, str]] = {"done": "x", "pending": " "}
     suffixes: ClassVar[Sequence[str]] = (".md",)
     inside: ClassVar[str] = ""
@@ -59,7 +56,7 @@ class Markdown:
             )
         ]
 
-    def document(
+    def of_readers(
         self, source: Source, readers: Sequence[Reader], tasks: tuple[Task, ...], **fields: Any
     ) -> Roadmap:
         """A roadmap of what was read."""
@@ -68,16 +65,7 @@ class Markdown:
         problems = Findings(path, found)
         if not tasks:
             problems.tell((1, 1), "no-tasks", "expected at least one task, found none", "warning")
-        digest = sha256()
-        for reader in readers:
-            digest.update(reader.data)
+        data = b"".join(reader.data for reader in readers)
         fields = {"title": readers[0].title(), "text": readers[0].intro(), **fields}
-        return Roadmap(
-            source=path,
-            root=str(source.root),
-            format=self.name,
-            sha256=digest.hexdigest(),
-            tasks=tasks,
-            problems=tuple(sorted(problems, key=attrgetter("path", "line"))),
-            **fields,
-        )
+        problems.sort(key=attrgetter("path", "line"))
+        return self.document(source, path, data, tasks, problems, **fields)

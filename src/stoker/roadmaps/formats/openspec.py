@@ -71,7 +71,7 @@ class OpenSpec(Markdown):
             taken |= {draft.explicit for draft in drafts}
         change = source.path if source.path.is_dir() else source.path.parent
         title = readers[0].title()
-        return self.document(
+        return self.of_readers(
             source,
             readers,
             tuple(tasks),

@@ -69,7 +69,7 @@ class RoadmapV1(Markdown):
             if bold:
                 draft.description = bold[2]
             drafts.append(draft)
-        return self.document(
+        return self.of_readers(
             source,
             [reader],
             tasks_of(reader, drafts, criteria.of, _ends(reader)),

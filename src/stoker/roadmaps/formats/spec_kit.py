@@ -90,7 +90,7 @@ class SpecKit(Markdown):
             drafts.append(draft)
         tasks = tasks_of(reader, drafts, criteria.of, _ends(reader))
         lists = _checklists(source, path, reading)
-        return self.document(
+        return self.of_readers(
             source,
             [reader, *(checklist for _, checklist in lists)],
             tasks,

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from stoker.roadmaps.document import Criterion, Mark, Phase, Priority, Roadmap, Status, Task
+from stoker.roadmaps.document import Criterion, Mark, Phase, Roadmap, Status, Task
 from stoker.roadmaps.editing import Structured
-from stoker.roadmaps.findings import Findings, word
+from stoker.roadmaps.findings import Findings, priority, word
 from stoker.roadmaps.format import NotReadable, Reading, Source
 from stoker.roadmaps.json_spans import Json, Object, recognised, written
 from stoker.roadmaps.text import Text
@@ -26,9 +26,6 @@ _STATUSES: Final[dict[str, Status]] = {
     "cancelled": "skipped",
 }
 _WORDS: Final = {status: word for word, status in _STATUSES.items() if word != "completed"}
-_PRIORITIES: Final[dict[str, Priority]] = {
-    word: word for word in ("low", "medium", "high", "critical")
-}
 _PLACES: Final = (".taskmaster/tasks/tasks.json", "tasks/tasks.json", "tasks.json")
 
 
@@ -125,7 +122,7 @@ class _Reader:
             mark=mark,
             explicit=True,
             phase=self._tag or None,
-            priority=_PRIORITIES.get(word(item.get("priority")).lower()),
+            priority=priority(item.get("priority")),
             files=_files(item.get("relevantFiles")),
             depends_on=_dependencies(item.get("dependencies"), parent),
             test_strategy=word(item.get("testStrategy")),

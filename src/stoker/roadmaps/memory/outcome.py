@@ -29,8 +29,6 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
     """From 1."""
     verdict: Verdict
-    tasks: tuple[str, ...] = ()
-    """All ids, if it was a group."""
     files: tuple[str, ...] = ()
     """That changed, as git says."""
     commit: str = ""
@@ -39,7 +37,6 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     faults: tuple[Fault, ...] = ()
     tokens: int = 0
     """Read and written by the models."""
-    seconds: float = 0.0
     at: float = 0.0
     """When it ended; seconds since the Unix epoch."""
 
