@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 
 import pytest
 
@@ -146,3 +147,35 @@ def test_a_name_that_is_turned_inwards_is_refused(request_line, status, why, cap
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert why in answer
     assert (why in capsys.readouterr().err) is (status == 403)
+
+
+def test_who_hangs_up_in_the_midst_of_asking_is_let_go():
+    class Served(Egress):
+        async def _serve(self, reader, writer):
+            try:
+                await super()._serve(reader, writer)
+            except Exception as error:
+                served.set_exception(error)
+            else:
+                served.set_result(writer.is_closing())
+
+    async def ask() -> bool:
+        nonlocal served
+        served = asyncio.get_running_loop().create_future()
+        proxy = socket.create_server(("127.0.0.1", 0))
+        await Served(Hosts(["some.example"])).listen(proxy)
+        _, writer = await asyncio.open_connection(*proxy.getsockname())
+        writer.write(b"CONNECT some")
+        await writer.drain()
+        linger = struct.pack("ii", 1, 0)  # a reset, not an end
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        return await served
+
+    served: asyncio.Future[bool]
+    assert asyncio.run(ask())
+
+
+def test_what_can_be_no_name_of_a_host_is_not_found():
+    with pytest.raises(OSError, match="label"):
+        asyncio.run(Egress(HOSTS).resolve("x" * 64 + ".wide.example", 443))

@@ -58,7 +58,10 @@ class Egress:
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a host. Raises `OSError`."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # a part of the name is empty or too long
+            raise OSError(str(error)) from error
         return [str(one[4][0]) for one in found]
 
     def _passing(self, host: str, port: int) -> Handler:
@@ -73,21 +76,22 @@ class Egress:
         return serve
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there: Stream | None = None
         try:
             async with asyncio.timeout(_HEAD_SEC):
                 head = await reader.readuntil(b"\r\n\r\n")
             method, target, version = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
             host, port, first = _asked(method, target, version, head)
-            there = await self._connect(host, port)
-        except (ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (ValueError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             await _answer(writer, "400 Bad Request", "not a request to a proxy")
+            return
+        try:
+            there = await self._connect(host, port)
         except Refused as error:
             self._tell(str(error))
             await _answer(writer, "403 Forbidden", str(error))
+            return
         except OSError as error:
             await _answer(writer, "502 Bad Gateway", f"{host}:{port}: {error.strerror or error}")
-        if there is None:
             return
         if first:
             there[1].write(first)
