@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +38,11 @@ async def open(path: Path, editor_type: str, custom_command: str | None = None) 
     if shutil.which(argv[0]) is None:
         raise Conflict(f"there is no program {argv[0]!r} on this machine to open it with")
     process = _spawn(argv, path)
-    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    threading.Thread(target=_wait, args=(process, ended), daemon=True).start()
-    done, _ = await asyncio.wait({ended}, timeout=_FAILING_SEC)
-    if done and (code := ended.result()) != 0:
-        raise Conflict(f"{argv[0]} ended with exit code {code}")
+    reaping = threading.Thread(target=process.wait, daemon=True)  # however long that takes
+    reaping.start()
+    await asyncio.to_thread(reaping.join, _FAILING_SEC)
+    if process.returncode:
+        raise Conflict(f"{argv[0]} ended with exit code {process.returncode}")
 
 
 def inside(top: str, name: str | None) -> Path:
@@ -84,14 +83,3 @@ def _argv(editor_type: str, custom_command: str | None) -> list[str]:
     if not words:
         raise Invalid("custom_command: expected a command, found nothing")
     return words
-
-
-def _wait(process: subprocess.Popen[bytes], ended: asyncio.Future[int]) -> None:
-    """On a thread of its own: it reaps the editor, however long that takes."""
-    code = process.wait()
-
-    def tell() -> None:
-        ended.set_result(code)
-
-    with suppress(RuntimeError):  # the loop is closed
-        ended.get_loop().call_soon_threadsafe(tell)
