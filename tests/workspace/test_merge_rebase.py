@@ -211,18 +211,26 @@ def test_an_aborted_rebase_is_as_if_it_never_was_and_keeps_the_resolution(bench,
     run(check())
 
 
-def test_a_merge_by_hand_is_continued_and_aborted(bench, run):
+@pytest.mark.parametrize(
+    ("words", "parents"),
+    [(("merge", "main"), 2), (("cherry-pick", "main"), 1), (("revert", "task~1"), 1)],
+)
+def test_what_is_begun_by_hand_is_continued_and_aborted(bench, run, words, parents):
     async def check():
         worktree = await bench.worktree()
-        bench.commit("a.txt", "theirs\n", cwd=worktree.path)
+        bench.commit("a.txt", "begun\n", cwd=worktree.path)
+        tip = bench.commit("a.txt", "theirs\n", cwd=worktree.path)
         bench.commit("a.txt", "ours\n")
-        bench.git("merge", "main", cwd=worktree.path, check=False)
+        bench.git(*words, cwd=worktree.path, check=False)
+        assert worktree.operation() == words[0].replace("-", "_")
         await rebase.abort(worktree)
-        assert worktree.operation() is None
-        bench.git("merge", "main", cwd=worktree.path, check=False)
+        assert (worktree.operation(), bench.git("rev-parse", "task")) == (None, tip)
+        bench.git(*words, cwd=worktree.path, check=False)
         (worktree.path / "a.txt").write_text("both\n")
         await rebase.resume(worktree)
-        assert len(bench.git("log", "-1", "--format=%P", "task").split()) == 2
+        assert worktree.operation() is None
+        made = bench.git("log", "-1", "--format=%P", "task").split()
+        assert (len(made), made[0]) == (parents, tip)
 
     run(check())
 

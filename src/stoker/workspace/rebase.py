@@ -19,18 +19,6 @@ from stoker.workspace.snapshot import stage
 from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree
 
-_CONTINUE = {
-    "rebase": ("rebase", "--continue"),
-    "merge": ("commit", "--quiet", "--no-edit"),
-    "cherry_pick": ("cherry-pick", "--continue"),
-    "revert": ("revert", "--continue"),
-}
-_ABORT = {
-    "rebase": ("rebase", "--abort"),
-    "merge": ("merge", "--abort"),
-    "cherry_pick": ("cherry-pick", "--abort"),
-    "revert": ("revert", "--abort"),
-}
 _HARMLESS = re.compile(
     r"(p|pick|r|reword|e|edit|s|squash|f|fixup|d|drop|l|label|t|reset|b|break|noop|u|update-ref"
     r"|m|merge)\b"
@@ -75,7 +63,10 @@ async def resume(worktree: Worktree) -> None:
         raise MergeConflict(unresolved, operation)
     async with worktree.lock() as fd:
         await stage(worktree.git, fd=fd)
-    await _run(worktree, *_CONTINUE[operation])
+    if operation == "merge":
+        await _run(worktree, "commit", "--quiet", "--no-edit")
+    else:
+        await _run(worktree, operation.replace("_", "-"), "--continue")
 
 
 async def abort(worktree: Worktree, *, name: str | None = None) -> Backup:
@@ -88,7 +79,7 @@ async def abort(worktree: Worktree, *, name: str | None = None) -> Backup:
         raise NoOperationInProgress(str(worktree.path))
     kept = await backup.save(worktree, name or await worktree.branch() or "HEAD")
     async with worktree.lock() as fd:
-        await worktree.git.run(*_ABORT[operation], fds=(fd,))
+        await worktree.git.run(operation.replace("_", "-"), "--abort", fds=(fd,))
     return kept
 
 
@@ -98,7 +89,7 @@ async def _run(worktree: Worktree, *args: str) -> None:
     env = {
         key: value
         for key, value in hardening.identity(author).items()
-        if key.startswith("GIT_COMMITTER") or args[0] == "commit"
+        if key.startswith("GIT_COMMITTER") or args[0] in ("commit", "revert")
     }
     async with worktree.lock() as fd:
         output: Output = await worktree.git.run(*args, env=env, accept=tuple(range(256)), fds=(fd,))
