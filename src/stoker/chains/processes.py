@@ -14,6 +14,9 @@ from typing import IO, Any, Final
 
 from stoker.chains.errors import ChainError
 
+_GUARD: Final = '"$@" </dev/null & exec >&- 2>&-; read _; kill -9 $!'
+"""Ends it when stdin ends, and so with its owner, however that ends."""
+
 
 async def output(*argv: str, **options: Any) -> tuple[int, str]:
     """The status of a program that asks nothing, and what it says. `options`: further ones of
@@ -37,10 +40,6 @@ async def end(process: asyncio.subprocess.Process) -> None:
     transport: Any = getattr(process, "_transport", None)
     if transport is not None:
         transport.close()
-
-
-_GUARD: Final = '"$@" </dev/null & exec >&- 2>&-; read _; kill -9 $!'
-"""Ends it when stdin ends, and so with its owner, however that ends."""
 
 
 def find(name: str, given: str | None = None) -> str:

@@ -25,6 +25,8 @@ from stoker.engine.state import RunState, StepState
 if TYPE_CHECKING:
     from stoker.chains.broadcast.describe import Outgoing
 
+_WORDS = {"failed": "failed", "canceled": "was canceled", "skipped": "was skipped"}
+
 
 def done(
     index: int, group: OperationGroup, transactions: Sequence[TransactionData], code: str
@@ -107,9 +109,6 @@ def _reason(state: RunState, index: int) -> str:
             )
     reason = step.reason or "no reason was given"
     return reason if step.status == "failed" else f"{step.status}: {reason}"
-
-
-_WORDS = {"failed": "failed", "canceled": "was canceled", "skipped": "was skipped"}
 
 
 def _root(state: RunState, index: int) -> int | None:

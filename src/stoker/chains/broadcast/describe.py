@@ -19,48 +19,6 @@ from stoker.chains.report.abi import Parameter, decoded, entries
 from stoker.chains.report.registry import Registry
 from stoker.chains.solidity.compilation import Compilation
 
-
-class Outgoing(Struct, frozen=True, kw_only=True):
-    """Of one group; plain data, to be kept until somebody broadcasts it."""
-
-    script: str
-    """As the artefacts call it: `Name.s.sol`."""
-    transactions: tuple[Captured, ...]
-    """In order; each says how much gas it may use."""
-    sequences: tuple[Sequence, ...]
-    """The same, as Foundry tells them."""
-
-
-def outgoing(
-    script: str,
-    transactions: Several[Captured],
-    replayed: Several[Replayed],
-    registry: Registry,
-    *,
-    timestamp: int,
-    capture: Capture | None = None,
-    compiled: Compilation | None = None,
-) -> Outgoing:
-    """`registry`: has learned what was created. `timestamp`: milliseconds since 1970."""
-    return Outgoing(
-        script=script,
-        transactions=tuple(
-            replace(one, gas=gas_limit(one, done))
-            for one, done in zip(transactions, replayed, strict=True)
-        ),
-        sequences=tuple(
-            sequences(
-                transactions,
-                replayed,
-                registry,
-                timestamp=timestamp,
-                capture=capture,
-                script=compiled,
-            )
-        ),
-    )
-
-
 _MARGIN: Final = 130
 """Percent of the gas that a transaction used: what it may use, as forge has it. What a block costs
 changes until then, and what is given back at the end is needed before."""
@@ -73,40 +31,58 @@ _ESCAPES: Final = {
 """As Rust has them, which forge is written in."""
 
 
-def gas_limit(captured: Captured, replayed: Replayed) -> int:
-    """What it is sent with."""
-    return captured.gas if captured.gas is not None else replayed.gas_used * _MARGIN // 100
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """Of one group; plain data, to be kept until somebody broadcasts it."""
+
+    script: str
+    """As the artefacts call it: `Name.s.sol`."""
+    transactions: tuple[Captured, ...]
+    """In order; each says how much gas it may use."""
+    sequences: tuple[Sequence, ...]
+    """The same, as Foundry tells them: another for each change of the chain."""
 
 
-def sequences(
+def outgoing(
+    script: str,
     transactions: Several[Captured],
     replayed: Several[Replayed],
     registry: Registry,
     *,
     timestamp: int,
     capture: Capture | None = None,
-    script: Compilation | None = None,
-) -> list[Sequence]:
-    """In order, another for each change of the chain. `registry`: has learned what was created;
-    `capture` and `script`: for what the script returned."""
-    returns = {} if capture is None or script is None else _returns(script, capture.returned)
-    libraries = _libraries(transactions, script)
-    pairs = zip(transactions, replayed, strict=True)
-    return [
-        Sequence(
-            transactions=tuple(_transaction(one, done, registry, libraries) for one, done in those),
-            libraries=tuple(
-                f"{libraries[made].file}:{libraries[made].name}:{checksummed(made)}"
-                for made in (one.contract for one, _ in those)
-                if made is not None and made in libraries
-            ),
-            returns=returns,
-            timestamp=timestamp,
-            chain=chain_id,
-        )
-        for chain_id, group in groupby(pairs, lambda pair: pair[0].chain_id)
-        for those in [list(group)]
-    ]
+    compiled: Compilation | None = None,
+) -> Outgoing:
+    """`registry`: has learned what was created; `capture` and `compiled`: for what the script
+    returned. `timestamp`: milliseconds since 1970."""
+    returns = {} if capture is None or compiled is None else _returns(compiled, capture.returned)
+    libraries = _libraries(transactions, compiled)
+    pairs = list(zip(transactions, replayed, strict=True))
+    return Outgoing(
+        script=script,
+        transactions=tuple(replace(one, gas=gas_limit(one, done)) for one, done in pairs),
+        sequences=tuple(
+            Sequence(
+                transactions=tuple(
+                    _transaction(one, done, registry, libraries) for one, done in those
+                ),
+                libraries=tuple(
+                    f"{libraries[made].file}:{libraries[made].name}:{checksummed(made)}"
+                    for made in (one.contract for one, _ in those)
+                    if made is not None and made in libraries
+                ),
+                returns=returns,
+                timestamp=timestamp,
+                chain=chain_id,
+            )
+            for chain_id, group in groupby(pairs, lambda pair: pair[0].chain_id)
+            for those in [list(group)]
+        ),
+    )
+
+
+def gas_limit(captured: Captured, replayed: Replayed) -> int:
+    """What it is sent with."""
+    return captured.gas if captured.gas is not None else replayed.gas_used * _MARGIN // 100
 
 
 def request(captured: Captured, gas: int) -> Request:

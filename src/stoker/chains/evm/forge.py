@@ -56,6 +56,9 @@ case "$1" in
     *) while read -r _; do :; done; exec /bin/cat output.json ;;
 esac
 """
+_UNKNOWN: Final = "an unknown cheatcode"
+"""As the engine in process says it, whose refusals come as texts. What it knows and refuses is
+refused."""
 
 
 class ForgeEngine:
@@ -254,11 +257,6 @@ def _contract(one: Compilation, names: Mapping[str, int]) -> dict[str, Any]:
             "methodIdentifiers": {},
         },
     }
-
-
-_UNKNOWN: Final = "an unknown cheatcode"
-"""As the engine in process says it, whose refusals come as texts. What it knows and refuses is
-refused."""
 
 
 class FallbackEngine:

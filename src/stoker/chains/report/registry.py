@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Final
 
-from stoker.chains.address import BadAddress, parsed
+from stoker.chains.address import parsed
 from stoker.chains.evm.frame import Frame, walk
 from stoker.chains.evm.pyevm.addresses import CHEATCODES
 from stoker.chains.report.abi import Entry, Parameter, decoded, entries, event_values
@@ -70,9 +70,9 @@ class Registry:
         self._compiled: dict[str, _Abi] = {}
         self._creations: dict[str, bytes] = {}
         for source in sources:
-            self.add(source.name, source.abi, source.address, source.chain_id)
-            if source.implementation:
-                self.add(source.name, source.abi, source.implementation, source.chain_id)
+            told = _Abi(source.name, entries(source.abi, source.name))
+            for address in filter(None, (source.address, source.implementation)):
+                self._put(source.chain_id, parsed(address), told)
         for one in compilations:
             for each in (one, *one.libraries):
                 self._compiled[each.name] = _Abi(each.name, entries(each.abi, each.name))
@@ -80,14 +80,6 @@ class Registry:
                 self._compiled.setdefault(name, _Abi(name, entries(abi, name)))
             self._creations.update(one.creations)
         self._put(None, CHEATCODES, _cheatcodes())
-
-    def add(self, name: str, abi: object, address: str | bytes, chain_id: int | None) -> None:
-        """Say what is at an address. One that cannot be read is passed over."""
-        try:
-            where = parsed(address) if isinstance(address, str) else address
-        except BadAddress:
-            return
-        self._put(chain_id, where, _Abi(name, entries(abi, name)))
 
     def learn(self, frame: Frame, chain_id: int | None = None) -> None:
         """Find out what was created in a frame, by the code that created it, or that was left."""

@@ -19,6 +19,8 @@ _ENDED: Final = frozenset(("{", ";", "=", "}"))
 _DEFINITION: Final = re.compile(r"\n\s*\n(?=(?:@|def|event|struct|interface|enum|flag)\b)")
 _DEFINED: Final = re.compile(r"^(?:def|event|struct|interface|enum|flag) (\w+)", re.MULTILINE)
 _LONGEST: Final = 8_000
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_MOST_WORDS: Final = 64
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -92,10 +94,6 @@ def _name(member: list[Token]) -> str:
     end = next(n for n, (word, after) in enumerate(signs) if word in _ENDED and after != ">")
     names = [one.text for one in member[:end] if one.kind == "word"]
     return names[-1] if names else ""
-
-
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_MOST_WORDS: Final = 64
 
 
 class Library:

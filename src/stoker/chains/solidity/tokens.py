@@ -25,6 +25,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class Token(Struct, frozen=True):
@@ -57,9 +58,6 @@ def place(source: str, index: int) -> tuple[int, int]:
     """Line and column, from 1, of a character."""
     line = source.count("\n", 0, index)
     return line + 1, index - source.rfind("\n", 0, index)
-
-
-_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def addresses(source: str) -> Iterator[tuple[int, str, str]]:

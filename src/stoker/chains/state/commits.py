@@ -14,6 +14,9 @@ from stoker.chains.evm.job import Captured, Pin
 from stoker.chains.state.change import Access, Delta
 from stoker.chains.state.overlay import merge_chains
 
+_VIEWS: Final = 8
+"""Merged states that are kept, for groups that come after those of others."""
+
 
 class Committed(Struct, frozen=True, kw_only=True):
     """A group's effects are the plan's. In the step's outputs, and enough to have them again
@@ -37,10 +40,6 @@ class Conflict(Struct, frozen=True):
     """A group has looked at what these have changed meanwhile: it is to run again, after them."""
 
     groups: tuple[int, ...]
-
-
-_VIEWS: Final = 8
-"""Merged states that are kept, for groups that come after those of others."""
 
 
 class State(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from stoker.chains.hexadecimal import data, quantity, text, word
 from stoker.chains.state.change import Override
 from stoker.chains.state.store import Key, RemoteAccount, Value
 
+_NOTHING: Final = Override()
+
 
 class _Header(Struct, rename="camel"):
     number: str
@@ -51,8 +53,6 @@ def read_pin(result: Any) -> Pin | None:
 
 Call = tuple[bytes, bytes | None, int, bytes]
 """From, to (None: a creation), value in wei, data."""
-
-_NOTHING: Final = Override()
 
 
 class TracedAccount(Struct):

@@ -28,6 +28,8 @@ _DIED: Final = "the process that ran EVM code has died"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 Foresight = Callable[[], Awaitable[None]]
 
+_ENDS: Final = (wire.DONE, wire.REFUSED, wire.LIMITED, wire.BROKEN)
+
 
 @asynccontextmanager
 async def open_pyevm(remote: Remote, *, workers: int = 0) -> AsyncIterator[PyEvm]:
@@ -203,6 +205,3 @@ class _Talk:
             return msgspec.json.encode(await self._remote.slots(pin, slots))
         pin, number = msgspec.json.decode(payload, type=wire.AskBlock)
         return msgspec.json.encode(await self._remote.block_hash(pin, number))
-
-
-_ENDS: Final = (wire.DONE, wire.REFUSED, wire.LIMITED, wire.BROKEN)

@@ -16,6 +16,10 @@ from stoker.chains.errors import LimitReached
 from stoker.chains.evm.job import Pin
 from stoker.chains.evm.pyevm import wire
 
+_PINS = 16
+_KEPT = 200_000
+"""Accounts and slots, at which a worker forgets a block's."""
+
 
 class Clock:
     """Raises `LimitReached` in the main thread, wherever it is, when a job's time is up."""
@@ -44,11 +48,6 @@ class Clock:
         finally:
             if left:
                 signal.setitimer(signal.ITIMER_REAL, left)
-
-
-_PINS = 16
-_KEPT = 200_000
-"""Accounts and slots, at which a worker forgets a block's."""
 
 
 class Channel:

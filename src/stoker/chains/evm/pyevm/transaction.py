@@ -66,43 +66,33 @@ def transact(
         raise Invalid(f"0x{sender.hex()} has {balance} wei, and it sends {value}")
     world.begin(sender)
     world.set_nonce(sender, have + 1)
-    message = _message(world, sender, to, value, data, gas - before, have)
-    world.mark_address_warm(message.storage_address)
-    made = execute(world, message)
-    used = gas - made.gas
-    if made.fault is None:
-        used -= min(world.refund, used // _REFUND_QUOTIENT)
-        world.destroy()
-    return Receipt(made, max(used, floor), gas)
-
-
-def _message(
-    world: World,
-    sender: bytes,
-    to: bytes | None,
-    value: int,
-    data: bytes,
-    gas: int,
-    nonce: int,
-) -> Message:
+    delegate = None
     if to is None:
         world.chain.seen_nonces.add(sender)
-        address = create_address(sender, nonce)
-        code, delegate, data = data, None, b""
+        address, code, data = create_address(sender, have), data, b""
     else:
         address = to
         code, delegate = code_at(world, to)
         if delegate is not None:
             world.mark_address_warm(delegate)
-    return Message(
-        kind="CREATE" if to is None else "CALL",
-        sender=sender,
-        address=address,
-        code_address=delegate or address,
-        value=value,
-        data=data,
-        code=code,
-        gas=gas,
-        depth=0,
-        delegated=delegate is not None,
+    world.mark_address_warm(address)
+    made = execute(
+        world,
+        Message(
+            kind="CREATE" if to is None else "CALL",
+            sender=sender,
+            address=address,
+            code_address=delegate or address,
+            value=value,
+            data=data,
+            code=code,
+            gas=gas - before,
+            depth=0,
+            delegated=delegate is not None,
+        ),
     )
+    used = gas - made.gas
+    if made.fault is None:
+        used -= min(world.refund, used // _REFUND_QUOTIENT)
+        world.destroy()
+    return Receipt(made, max(used, floor), gas)
