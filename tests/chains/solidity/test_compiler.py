@@ -198,6 +198,18 @@ def test_many_at_once_are_compiled_by_few_processes_which_end_with_the_pool(with
     assert pids and not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_nobody_waits_for_a_compiler_that_is_closed(packages, tmp_path):
+    async def use():
+        compiler = SolidityCompiler(solc=str(packages), cache=tmp_path)
+        async with compiler:
+            await compiler.compile({"a.s.sol": TOY}, None, SETTINGS)
+        async with asyncio.timeout(10):
+            await compiler.compile({"b.s.sol": TOY}, None, SETTINGS)
+
+    with pytest.raises(ChainError, match="the compiler is closed"):
+        asyncio.run(use())
+
+
 def test_one_that_nobody_waits_for_any_more_is_ended_and_one_that_died_is_replaced(shared):
     async def use(compiler):
         await compiler.warm()

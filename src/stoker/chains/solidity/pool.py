@@ -69,6 +69,8 @@ class Pool:
                 return one
             self._all.discard(one)
             await one.close()
+        if self._closed:
+            raise ChainError("the compiler is closed")
         waiting: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self._grow()
