@@ -16,6 +16,7 @@ from stoker.chains.report.compare import failure_text
 from stoker.chains.report.registry import Registry
 from stoker.chains.report.trace import Tracer
 from stoker.chains.state.change import AccountChange, Delta
+from stoker.chains.state.overlay import merge
 
 _MINT: Final = bytes.fromhex("40c10f19")
 _TRANSFER: Final = bytes.fromhex("a9059cbb")
@@ -108,7 +109,7 @@ async def relay(
         problems = _unminted(bridges, ledger.changes())
     deltas = {chain: _without_nonces(delta, transactions) for chain, delta in replay.deltas.items()}
     for chain, delta in credits.items():
-        deltas[chain] = _added(deltas.get(chain, Delta()), delta)
+        deltas[chain] = merge([deltas.get(chain, Delta()), delta])
     evidence = () if problems else tuple(_said(one) for one in bridges)
     return Relayed(
         problems=problems, evidence=evidence, replay=structs.replace(replay, deltas=deltas)
@@ -159,11 +160,3 @@ def _without_nonces(delta: Delta, made: Sequence[Captured]) -> Delta:
             for who, change in delta.accounts.items()
         }
     )
-
-
-def _added(delta: Delta, credit: Delta) -> Delta:
-    accounts = dict(delta.accounts)
-    for who, change in credit.accounts.items():
-        before = accounts.get(who, AccountChange())
-        accounts[who] = structs.replace(before, balance=before.balance + change.balance)
-    return Delta(accounts)

@@ -114,14 +114,10 @@ class Tracer:
             return f"← [Return] {len(frame.output)} bytes of code"
         if not frame.output:
             return "← [Return]" if frame.to == CHEATCODES else "← [Stop]"
-        return f"← [Return] {self._returned(frame)}"
-
-    def _returned(self, frame: Frame) -> str:
         found = self._outputs(frame)
         if found is None:
-            return hex_text(frame.output)
-        entry, values = found
-        return arguments_text(entry.outputs, values, self.name)
+            return f"← [Return] {hex_text(frame.output)}"
+        return f"← [Return] {arguments_text(found[0].outputs, found[1], self.name)}"
 
     def _outputs(self, frame: Frame) -> tuple[Entry, tuple[Any, ...]] | None:
         found = self._registry.function(frame.to, frame.input, self._chain)

@@ -44,7 +44,7 @@ class _Extraction(Struct, frozen=True):
 
 
 class ScriptModel:
-    """Shared by all plans. Of one event loop; close it."""
+    """Shared by all plans. Of one event loop; its connections end with its block."""
 
     def __init__(
         self, settings: ModelSettings, aliases: Mapping[int, str], sender: str | None = None
@@ -60,9 +60,6 @@ class ScriptModel:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
         """End the connections."""
         if self._client is not None:
             await self._client.close()

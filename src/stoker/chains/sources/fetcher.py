@@ -34,7 +34,7 @@ class _Missing(Exception):
 
 
 class SourceFetcher:
-    """Shared by all plans; close it, and what is under way ends. `reader` tells what explorers
+    """Shared by all plans; what is under way ends with its block. `reader` tells what explorers
     do not: where proxies lead, and what has no code at all."""
 
     def __init__(
@@ -62,9 +62,6 @@ class SourceFetcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
         """End everything under way."""
         tasks = [*self._flights.values(), *self._asked.values()]
         for task in tasks:

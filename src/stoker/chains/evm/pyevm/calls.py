@@ -227,13 +227,15 @@ def _create(kind: CallType) -> Instruction:
 def _created(c: Computation, message: Message, salt: bytes) -> Computation:
     world = c.state
     nonce = world.get_nonce(message.sender)
+    why: VMError | None = None
     if message.depth > MAX_DEPTH or nonce >= 2**64 - 1:
-        made = Computation(world, message, code_of(b""))
-        fail(made, StackDepthLimit(), b"")
+        why = StackDepthLimit()
     elif world.get_balance(message.sender) < message.value:
         world.look_at_balance(message.sender)
+        why = InsufficientFunds()
+    if why is not None:
         made = Computation(world, message, code_of(b""))
-        fail(made, InsufficientFunds(), b"")
+        fail(made, why, b"")
     else:
         world.set_nonce(message.sender, nonce + 1)
         if salt:

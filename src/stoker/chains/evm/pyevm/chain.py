@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from stoker.chains.evm.job import Pin
 from stoker.chains.evm.pyevm.source import Source
 from stoker.chains.state.change import Access, AccountChange, Delta
@@ -10,29 +12,18 @@ Key = tuple[bytes, int]
 EMPTY_CHANGE = AccountChange()
 
 
-class Block:
+class Block(Struct):
     """The block that code sees; cheatcodes change it."""
 
-    __slots__ = (
-        "base_fee",
-        "blob_base_fee",
-        "chain_id",
-        "coinbase",
-        "gas_limit",
-        "number",
-        "prevrandao",
-        "timestamp",
-    )
-
-    def __init__(self, pin: Pin) -> None:
-        self.chain_id = pin.chain_id
-        self.number = pin.number
-        self.timestamp = pin.timestamp
-        self.base_fee = pin.base_fee
-        self.gas_limit = pin.gas_limit
-        self.coinbase = pin.coinbase
-        self.prevrandao = pin.prevrandao
-        self.blob_base_fee: int | None = None
+    chain_id: int
+    number: int
+    timestamp: int
+    base_fee: int
+    gas_limit: int
+    coinbase: bytes
+    prevrandao: bytes
+    blob_base_fee: int | None = None
+    """None: as the excess says."""
 
 
 class Chain:
@@ -69,7 +60,15 @@ class Chain:
     def __init__(self, pin: Pin, block: Pin, delta: Delta, source: Source) -> None:
         """`pin`: whose state it is; `block`: in which code runs."""
         self.pin = pin
-        self.block = Block(block)
+        self.block = Block(
+            chain_id=block.chain_id,
+            number=block.number,
+            timestamp=block.timestamp,
+            base_fee=block.base_fee,
+            gas_limit=block.gas_limit,
+            coinbase=block.coinbase,
+            prevrandao=block.prevrandao,
+        )
         self.fork = 0
         self._delta = delta.accounts
         self._source = source
