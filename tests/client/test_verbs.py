@@ -160,7 +160,7 @@ def with_an_attempt(stoker, repository):
     assert (draft["prompt"], draft["version"], draft["queued"]) == ("x", 2, False)
     stale = ("draft", "queue", attempt, "--expected-version", "1")
     assert "has version 2, not 1" in stoker("task", *stale, code=2).err
-    assert "any more" in stoker("task", "draft", "cancel", attempt).err
+    assert "is gone" in stoker("task", "draft", "remove", attempt, "follow_up").err
     stoker("task", "draft", "remove", attempt, "retry")
 
     again = json.dumps([{"edit": "c", "content": "three\n"}])

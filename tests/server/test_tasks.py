@@ -130,4 +130,4 @@ def test_stopping_keeps_the_work_and_the_stream_ends(server, repository):
         view = settled(client, key)
         assert (view["status"], view["queued"]["queued"]) == ("canceled", False)
         assert client.get(f"/v1/attempts/{key}/branch-status").json()["commits_ahead"] == 1
-        assert client.delete(f"/v1/attempts/{key}/follow-up").status_code == 204
+        assert client.delete(f"/v1/attempts/{key}/drafts/follow_up").status_code == 204

@@ -145,7 +145,9 @@ _OF_TASKS: Final = {
         "write it down, or change it; the agent is not told yet",
         {**_PROMPT, "retry_turn": "of a retry: the turn to take the place of", **_VERSION},
     ),
-    "draft remove": Verb("drafts.remove", "forget it", says="the draft is gone"),
+    "draft remove": Verb(
+        "drafts.remove", "forget it, also if it is queued", says="the draft is gone"
+    ),
     "draft queue": Verb(
         "drafts.queue",
         "have it sent as soon as the agent is idle, or not",
@@ -155,11 +157,6 @@ _OF_TASKS: Final = {
             "expected_queued": "only if it is queued still, or not yet",
         },
         begins=True,
-    ),
-    "draft cancel": Verb(
-        "attempts.take_back",
-        "take back what is queued",
-        says="nothing is queued any more",
     ),
     "backup list": Verb("work.backups", "newest first", row="ref time"),
     "backup restore": Verb(

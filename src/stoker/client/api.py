@@ -217,7 +217,6 @@ class Attempts(Group[C]):
     show = on_one("GET", "/v1/attempts/{attempt_id}", Wait, AttemptView)
     remove = on_one("DELETE", "/v1/attempts/{attempt_id}", nothing, NONE)
     follow_up = on_one("POST", "/v1/attempts/{attempt_id}/follow-up", FollowUpRequest, Told)
-    take_back = on_one("DELETE", "/v1/attempts/{attempt_id}/follow-up", nothing, NONE)
     stop = on_one("POST", "/v1/attempts/{attempt_id}/stop", nothing, NONE)
     transcript = on_turn("GET", "/v1/attempts/{attempt_id}/turns/{turn}", nothing, Transcript)
     stream = feed_of_turn("/v1/attempts/{attempt_id}/turns/{turn}/stream", nothing, Put)

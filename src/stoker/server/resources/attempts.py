@@ -60,9 +60,6 @@ TAG = "attempts"
 ROUTES = (
     route(api.Tasks.start, "Another try at a task", Starter.start, status=201),
     route(api.Attempts.follow_up, "Tell the agent more", Turns.follow_up, status=202),
-    route(
-        api.Attempts.take_back, "Take back what waits for the end of the turn", Turns.remove_draft
-    ),
     route(api.Attempts.stop, "End the turn; what the agent has done is kept", Turns.stop),
     route(
         api.Attempts.patch,
