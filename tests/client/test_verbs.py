@@ -82,6 +82,12 @@ def test_with_a_server(server, stoker):
     stoker("task", "dev-server", "start", attempt)
     step = document(stoker, "task", "dev-server", "show", attempt)["step"]
     assert "stopped" in stoker("task", "dev-server", "stop", attempt, step).err
+    newest = begun(stoker)
+    page = stoker("task", "attempts", "--limit", "1")
+    assert page.out.startswith(newest)
+    cursor = re.search(r"--cursor (\S+)\n", page.err)[1]
+    rest = stoker("task", "attempts", "--cursor", cursor)
+    assert (rest.out[:8], rest.err) == (attempt, "")
     assert "uptime_sec" in stoker("server", "stats").out
     assert "status           ok" in stoker("server", "ready").out
     assert "/dev-server' status=20" in server.log

@@ -281,6 +281,8 @@ def _tell(args: Namespace, context: Context, verb: Verb, answer: Any) -> int:
             lines.append("  ".join(filter(None, cells)))
     for line in lines:
         context.output.line(line)
+    if cursor := plain.get("next_cursor"):
+        context.output.note(f"there are more: --cursor {cursor}")
     if not lines and verb.says:
         context.output.note(verb.says)
     return exit_codes.SUCCEEDED
