@@ -533,6 +533,8 @@ def test_profiles_that_are_put_take_effect(serve_forge):
     assert json.loads(told["content"]) == {"executors": info["executors"]}
     wrong = {"executors": {"CODEX": {"DEFAULT": {"CODEX": {"no_such_setting": 1}}}}}
     assert "no_such_setting" in forge.refused("PUT", "/profiles", 400, json=wrong)["message"]
+    broken = forge.client.put("/api/profiles", json={"profiles": "{"})
+    assert (broken.status_code, "as JSON" in broken.text) == (400, True)
     mine = {"driver": "command", "base_command_override": "sh -c 'cat; echo overridden'"}
     for body in (
         {"executors": {"MINE": {"DEFAULT": {"MINE": mine}}}},

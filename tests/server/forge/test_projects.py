@@ -23,6 +23,7 @@ def test_a_file_is_no_place_for_a_project(common):
         (place, True, "The specified path is not a directory"),
         (place, False, "Failed to create directory: File exists"),
         (f"{place}/below", True, "The specified path does not exist"),
+        ("~nobody-of-this-name/x", True, "git_repo_path: there is no home ~nobody-of-this-name"),
         (f"{place}/below", False, "Failed to create directory: Not a directory"),
     ):
         body = {"name": "P", "git_repo_path": path, "use_existing_repo": existing}

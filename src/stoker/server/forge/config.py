@@ -21,7 +21,17 @@ from msgspec.structs import replace
 
 from stoker.agents import mcp_config, profiles
 from stoker.agents.mcp_config import BadMcpConfig, NoMcpConfig
-from stoker.server.forge.envelope import Business, Envelope, Unreadable, get, ok, post, put, read
+from stoker.server.forge.envelope import (
+    Business,
+    Envelope,
+    Unreadable,
+    get,
+    ok,
+    parsed,
+    post,
+    put,
+    read,
+)
 from stoker.server.forge.shapes import Config, GitHub
 from stoker.server.params import App, Asked, Name
 from stoker.server.service import Service
@@ -155,7 +165,7 @@ async def update_profiles(request: Asked) -> Envelope:
     body = await read(request, dict[str, Any])
     document = body.get("profiles", body)
     if isinstance(document, str):
-        document = msgspec.json.decode(document)
+        document = parsed(document, dict[str, Any])
     if isinstance(document, dict) and "executors" not in document:
         document = {"executors": document}
     if _HIDDEN in str(document):

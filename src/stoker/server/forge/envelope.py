@@ -71,8 +71,13 @@ def ok(data: Any = None) -> Envelope:
 async def read(request: Asked, type_: type[T]) -> T:
     """The body; none, and `null`, are an empty object. Raises `Unreadable`."""
     raw = (await request.body()).strip()
+    return parsed(b"{}" if raw in (b"", b"null") else raw, type_)
+
+
+def parsed(raw: bytes | str, type_: type[T]) -> T:
+    """What is in JSON. Raises `Unreadable`."""
     try:
-        return msgspec.json.decode(b"{}" if raw in (b"", b"null") else raw, type=type_)
+        return msgspec.json.decode(raw, type=type_)
     except msgspec.ValidationError as error:
         raise Unreadable(422, f"Failed to deserialize the JSON body: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:

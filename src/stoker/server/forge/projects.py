@@ -133,7 +133,11 @@ async def search(
 
 
 def _expanded(path: str) -> str:
-    return str(Path(path).expanduser())
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        home = path.partition("/")[0]
+        raise Business(f"git_repo_path: there is no home {home}") from error
 
 
 def _no_repository(path: Path) -> str:
