@@ -106,6 +106,27 @@ def test_a_step_whose_effects_happen_once_is_never_run_again_without_a_person(tm
         victim.close()
 
 
+def test_what_a_killed_engine_left_has_ended_when_its_step_runs_again(tmp_path, db):
+    alive = "grep -qs '^State:.[^ZX]' /proc/$old/status"
+    look = f"for old in $(cat up); do {alive} && echo >> beside; done"
+    leave = "setsid sh -c 'echo $$ >> up; exec sleep 300' & until test -s up; do sleep 0.01; done"
+    line = f"test -s up && {{ {look}; exit 0; }}; {leave}; echo $$ >> up; exec sleep 300"
+    victim = Victim(tmp_path, {"plan_id": "p", "steps": [{"id": "a", "run": line}]}, db)
+    try:
+        engine = victim.launch()
+        wait_for(lambda: up(victim) == 2)
+        engine.kill()
+        engine.communicate()
+        assert victim.finish() == 0
+        assert not (tmp_path / "beside").exists()
+        assert victim.query("SELECT status FROM step_attempts ORDER BY attempt") == [
+            ("lost",),
+            ("succeeded",),
+        ]
+    finally:
+        victim.close()
+
+
 def test_canceling_a_dead_run_ends_all_it_left_behind(tmp_path, db):
     sleeps = "echo $$ >> up; setsid sleep 300 & sleep 300"
     nested = {"plan_id": "inner", "steps": [{"id": "deep", "run": sleeps}]}

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -224,14 +224,14 @@ class Victim:
 
     def lines(self, what: str) -> list[tuple[str, str, int]]:
         """Run, step and attempt of the side file's `start` or `end` lines, in order."""
-        found = []
+        return [(run, step, number) for word, run, step, number in self._told() if word == what]
+
+    def _told(self) -> Iterator[tuple[str, str, str, int]]:
         for line in self.side.read_text().splitlines():
             assert line != "overlap", "two steps held one lock"
             word, marker = line.split()
-            if word == what:
-                _, run, step, number = marker.rsplit("/", 3)
-                found.append((run, step, int(number)))
-        return found
+            _, run, step, number = marker.rsplit("/", 3)
+            yield word, run, step, int(number)
 
     # What must be true.
 
@@ -247,6 +247,10 @@ class Victim:
         starts, ends = self.lines("start"), self.lines("end")
         assert len(set(starts)) == len(starts), "an attempt ran twice"
         assert set(starts) <= attempts, "a process ran that the journal did not know of"
+        newest: dict[tuple[str, str], int] = {}
+        for _, run, step, number in self._told():
+            assert number >= newest.get((run, step), 0), f"{step} ran again beside what was left"
+            newest[run, step] = number
         counts = Counter((run, step) for run, step, _ in starts)
         settled = self.settlements()
         for key, started in self._settled.items():
