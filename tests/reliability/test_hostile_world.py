@@ -18,6 +18,7 @@ from real import carry_out, plan_of
 from victim import RUN, Victim
 
 from stoker.engine.attempt import realm
+from stoker.engine.commands import CommandRefused
 from stoker.engine.engine import Engine
 from stoker.engine.options import RunOptions
 from stoker.journal.base import JournalError
@@ -217,6 +218,38 @@ def test_an_engine_whose_journal_refused_a_commit_can_resume_that_run_itself(tmp
             assert outcome.reason == "step 'a' failed: timed out after 0.2 s"
             assert await journal.check() == []
             assert marked(f"{realm(tmp_path)}/") == []
+        await journal.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("what", ["end", "pause"])
+def test_nobody_hears_or_acts_on_what_could_not_be_committed(tmp_path, what):
+    os.mkfifo(tmp_path / "gate")
+    plan = plan_of(
+        {"id": "a", "run": "read line < gate"},
+        {"id": "b", "run": "touch b", "depends_on": ["a"]},
+    )
+
+    async def main():
+        journal = await open_journal(tmp_path / "journal.db")
+        async with Engine(journal, tmp_path, kinds()) as engine:
+            handle = await engine.start(plan, run_id="r", options=RunOptions(cwd=str(tmp_path)))
+            async for event in handle.events():
+                if event.type == "attempt.running":
+                    break
+            journal._db.execute("PRAGMA query_only = ON")
+            if what == "end":
+                await asyncio.to_thread((tmp_path / "gate").write_text, "\n")
+            else:
+                with pytest.raises((CommandRefused, JournalError)):
+                    await handle.pause()
+            with pytest.raises(JournalError, match="read-only"):
+                await asyncio.wait_for(handle.wait(), 20)
+            heard = [event async for event in handle.events()]
+            journal._db.execute("PRAGMA query_only = OFF")
+            assert heard == await journal.events("r")
+            assert not (tmp_path / "b").exists()
         await journal.close()
 
     asyncio.run(main())
