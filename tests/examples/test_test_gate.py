@@ -168,6 +168,14 @@ def test_a_check_that_fails_closes_the_gate_and_the_others_still_run(
     assert "this is wrong" in gate.stoker("logs", "last", check).stdout
 
 
+def test_a_check_that_was_ended_is_told_with_what_it_said(gate: Gate) -> None:
+    kept = 'until grep -q far "$GATE_REPORTS/unit.log"; do :; done'
+    assert gate.run(unit=f"echo this far; {kept}; kill -9 $PPID").returncode == 1
+    text = (gate.reports / "report.md").read_text()
+    assert "## unit\n\nit was ended: its time was up, or somebody killed it\n" in text
+    assert "    this far\n" in text
+
+
 @pytest.mark.parametrize("check", ["format", "architecture"])
 def test_advice_may_fail(gate: Gate, check: str) -> None:
     done = gate.run(**{check: "kill -9 $$"})

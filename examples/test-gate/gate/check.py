@@ -45,15 +45,22 @@ def run(name: str, command: str, project: Path, reports: Path) -> int:
             sys.stdout.buffer.flush()
     code = process.wait()
     code = 128 - code if code < 0 else code
-    with log.open(errors="replace") as said:
-        lines = [line.rstrip("\n") for line in deque(said, TAIL)]
-    checked = Checked(command, code, round(time.monotonic() - began, 2), lines)
+    checked = Checked(command, code, round(time.monotonic() - began, 2), tail(name, reports))
     (reports / f"{name}.check.json").write_text(json.dumps(asdict(checked), indent=1))
     return code
 
 
+def tail(name: str, reports: Path) -> list[str]:
+    """The last lines of its output, also of a check that did not end by itself."""
+    try:
+        with (reports / f"{name}.log").open(errors="replace") as said:
+            return [line.rstrip("\n") for line in deque(said, TAIL)]
+    except FileNotFoundError:
+        return []
+
+
 def read(name: str, reports: Path) -> Checked | None:
-    """How a check ended; None if it never did."""
+    """How a check ended; None if it did not by itself."""
     try:
         return Checked(**json.loads((reports / f"{name}.check.json").read_text()))
     except FileNotFoundError:

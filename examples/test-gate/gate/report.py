@@ -20,7 +20,7 @@ def collect(statuses: Mapping[str, str], advice: Collection[str], reports: Path)
         checks[name] = {
             "status": status,
             "advice": name in advice,
-            **(asdict(checked) if checked else {}),
+            **(asdict(checked) if checked else {"tail": check.tail(name, reports)}),
             **({"tests": asdict(tests)} if tests else {}),
         }
     report: dict[str, Any] = {
@@ -50,8 +50,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += [f"- {name}: {percent} %" for name, percent in covered["least_covered"]]
     for name, found in report["checks"].items():
         if found["status"] == "failed" and found.get("tail"):
-            lines += ["", f"## {name}", "", f"`{found['command']}`: exit code {found['exit_code']}"]
-            lines += ["", *(f"    {line}" for line in found["tail"])]
+            how = "it was ended: its time was up, or somebody killed it"
+            if "exit_code" in found:
+                how = f"`{found['command']}`: exit code {found['exit_code']}"
+            lines += ["", f"## {name}", "", how, "", *(f"    {line}" for line in found["tail"])]
     return "\n".join(lines) + "\n"
 
 
