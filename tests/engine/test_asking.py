@@ -56,7 +56,9 @@ async def _work(definition, attempt):
 
 def plan(*steps, **more):
     document = json.dumps({"plan_id": "p", "steps": list(steps), **more})
-    return loads(document, kinds={**kinds(), "asks": AskingKind(), "nests": Nests()}).plan
+    return loads(
+        document, kinds={**kinds(), "asks": AskingKind(), "nests": Nests(), "late": Late()}
+    ).plan
 
 
 def asks(id="s", **definition):
@@ -65,7 +67,7 @@ def asks(id="s", **definition):
 
 @pytest.fixture
 def carried(drive):
-    return partial(drive, more_kinds=(AskingKind(), Nests()))
+    return partial(drive, more_kinds=(AskingKind(), Nests(), Late()))
 
 
 def begin(engine, tmp_path, plan, **more):
@@ -182,3 +184,30 @@ def test_a_nested_run_has_the_slot_of_the_step_that_it_is_nested_in(tmp_path, ca
 
     outcome = carried(scenario, max_concurrency=1)
     assert outcome.status == "succeeded"
+
+
+class Late(AskingKind):
+    """Looks around before it goes on with the run that is nested in it."""
+
+    name = "late"
+
+    def start(self, step, definition, attempt):
+        return _late(attempt)
+
+
+async def _late(attempt):
+    if attempt.resumed:
+        await asyncio.Event().wait()
+    await attempt.run_plan(plan({"id": "inner", "step_def": {"type": "approval"}}), {})
+
+
+def test_a_nested_run_is_canceled_whose_step_has_not_come_to_it_again(tmp_path, carried):
+    whole = plan({"id": "s", "step_def": {"type": "late"}})
+
+    async def scenario(engine, journal):
+        assert (await (await begin(engine, tmp_path, whole)).wait()).status == "waiting"
+        handle = await engine.resume("r", park=False)
+        await handle.cancel("enough")
+        return (await handle.wait()).status, (await journal.run("r.s.1")).status
+
+    assert carried(scenario) == ("canceled", "canceled")

@@ -31,7 +31,7 @@ from stoker.engine.launch import Launcher
 from stoker.engine.leases import Leases
 from stoker.engine.lifecycle import RUN_OVER, STEP_OVER
 from stoker.engine.machine import RunMachine
-from stoker.engine.nested import end_abandoned, run_nested
+from stoker.engine.nested import end_abandoned, end_nested, run_nested
 from stoker.engine.options import RunOptions
 from stoker.engine.profile import demand, profile
 from stoker.engine.registry import kind_of
@@ -290,6 +290,7 @@ class Engine:
             cwd=options.cwd,
             redactor=_redactor(resolved, secrets),
             run_plan=partial(run_nested, self),
+            end_nested=partial(end_nested, self),
             keep=partial(keep, self),
             shared=self.shared,
             execute=self._execute,

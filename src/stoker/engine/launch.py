@@ -11,6 +11,7 @@ import msgspec
 
 from stoker.engine import outputs, scope
 from stoker.engine.attempt import Files, Keep, LiveAttempt, RunPlan, Shared, consumed_env
+from stoker.engine.creation import nested_run_id
 from stoker.engine.kinds import ProcessWork, Result, StepFailed, Work
 from stoker.engine.profile import Profile
 from stoker.engine.state import RunState, StepState
@@ -20,6 +21,7 @@ from stoker.plan.references import has_template
 from stoker.plan.template import as_text, compile_template, render_value
 from stoker.process.redact import Redactor
 from stoker.process.spec import Exit, ProcessSpec
+from stoker.process.tree import end_all
 
 if TYPE_CHECKING:
     from stoker.engine.run import Run
@@ -44,6 +46,7 @@ class Launcher:
         cwd: str,
         redactor: Redactor,
         run_plan: RunPlan,
+        end_nested: Callable[[str, Sequence[str]], Awaitable[None]],
         keep: Keep,
         shared: Shared,
         execute: Callable[[ProcessSpec, Redactor], Awaitable[tuple[Exit, bytes]]],
@@ -54,6 +57,7 @@ class Launcher:
         self._inputs = inputs
         self.redactor = redactor
         self._run_plan = run_plan
+        self._end_nested = end_nested
         self._keep = keep
         self._shared = shared
         self._execute = execute
@@ -252,6 +256,13 @@ class Launcher:
     def marker_of(self, index: int, number: int) -> str:
         """The marker of an attempt's processes."""
         return f"{self._files.marker}/{self._state.steps[index].step.id}/{number}"
+
+    async def abandon(self, index: int, number: int) -> None:
+        """End what an attempt had begun before a crash, processes and nested run: whoever went on
+        with it was canceled, perhaps before it looked for them."""
+        await end_all(self.marker_of(index, number))
+        run_id = nested_run_id(self._state.run_id, self._state.steps[index].step.id, number)
+        await self._end_nested(run_id, self.redactor.secrets)
 
     def keeper(self, index: int, number: int) -> str:
         return self._files.keeper(self._state.steps[index].step.id, number)

@@ -78,13 +78,14 @@ async def end_abandoned(
         for index, step in enumerate(state.steps)
         if step.status == "running" and step.number and not adopted(index)
     ]
-    ends = (_end_alone(engine, run_id, secrets) for run_id in ids)
+    ends = (end_nested(engine, run_id, secrets) for run_id in ids)
     for error in await asyncio.gather(*ends, return_exceptions=True):
         if error is not None:
             raise error
 
 
-async def _end_alone(engine: Engine, run_id: str, secrets: Sequence[str]) -> None:
+async def end_nested(engine: Engine, run_id: str, secrets: Sequence[str]) -> None:
+    """Cancel such a run, if there is one. Raises as `end_abandoned`."""
     journal = engine.journal
     with suppress(UnknownRun, RunOver):  # most steps have no nested run
         row = await journal.run(run_id)

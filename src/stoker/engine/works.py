@@ -13,6 +13,7 @@ from stoker.engine.kept import adopted
 from stoker.engine.kinds import ProcessWork, Result, StepFailed
 from stoker.engine.launch import Launcher
 from stoker.engine.profile import Profile
+from stoker.journal.base import JournalError
 from stoker.log import get_logger
 from stoker.plan.expression import EvaluationError, ExpressionError
 from stoker.process.spawner import Child, Spawner, SpawnError
@@ -60,7 +61,7 @@ class Works:
             profile = self._profile_of(index)
             work = self._launcher.begin(index, number, profile, resumed=start.resumed)
             if not isinstance(work, ProcessWork):
-                self._carry(index, number, work)
+                self._carry(start, work)
                 return
             on_exit = partial(self._ended, index, number, work)
             if start.resumed:
@@ -109,8 +110,9 @@ class Works:
         self._tasks.pop(index, None)
         self._found(index, found or Exit(cause="lost"), on_exit)
 
-    def _carry(self, index: int, number: int, work: Coroutine[Any, Any, Result]) -> None:
-        task = self._tasks[index] = self.group.create_task(self._result_of(index, work))
+    def _carry(self, start: Start, work: Coroutine[Any, Any, Result]) -> None:
+        index, number = start.step, start.number
+        task = self._tasks[index] = self.group.create_task(self._result_of(start, work))
 
         def carried(task: asyncio.Task[Result]) -> None:
             self._tasks.pop(index, None)
@@ -123,13 +125,25 @@ class Works:
 
         task.add_done_callback(carried)
 
-    async def _result_of(self, index: int, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _result_of(self, start: Start, work: Coroutine[Any, Any, Result]) -> Result:
         try:
             return await work
+        except asyncio.CancelledError:
+            if not start.resumed or self._leaving:
+                raise
+            return await self._abandoned(start)
         except StepFailed as error:
             return Result(exit_code=error.exit_code, error=str(error))
         except Exception as error:  # a kind is foreign code: its step answers for it
-            return self._broke(index, error)
+            return self._broke(start.step, error)
+
+    async def _abandoned(self, start: Start) -> Result:
+        """It may not have come to what it was to go on with."""
+        try:
+            await self._launcher.abandon(start.step, start.number)
+        except JournalError as error:
+            return self._broke(start.step, error)
+        return Result(error="canceled")
 
     def _broke(self, index: int, error: Exception) -> Result:
         log.exception(

@@ -74,6 +74,8 @@ def test_a_run_of_another_journal_is_refused_until_the_first_is_gone(
     told, _ = third.communicate(timeout=120)
     assert third.returncode == 0, told
     assert len(world.log("roadmap/plan")) == 2
+    words = (sys.executable, "-m", "stoker.cli", "cancel", "first")  # its agent is there still
+    subprocess.run(words, cwd=world.root, check=True, capture_output=True, timeout=120)
 
 
 def test_one_that_has_begun_waits_for_who_was_quicker(world: World, tmp_path: Path) -> None:

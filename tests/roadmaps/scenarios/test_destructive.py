@@ -133,3 +133,4 @@ def test_two_wait_and_the_third_is_done_when_there_is_room(shop: Shop) -> None:
     shop.stoker("reject", "r", "1.1.1", door="", code=3)
     standing = {name: one["status"] for name, one in shop.evidence().items()}
     assert standing == {"1.1.1": "done", "1.1.2": "in_progress", "1.1.3": "done"}
+    shop.stoker("cancel", "r", door="", code=0)  # an agent waits still
