@@ -163,8 +163,14 @@ def on_nodes(run: Run, nodes: dict[int, Node]) -> None:
     """The replay foretold what happens when the transactions are sent."""
     assert run.replay is not None and run.replay.error is None
     pairs = zip(run.capture.transactions, run.replay.transactions, strict=True)
+    times: dict[int, str] = {}
     for captured, replayed in pairs:
-        receipt = sent(nodes[captured.chain_id], captured)
+        node = nodes[captured.chain_id]
+        if captured.chain_id in times:  # as in one block: pairs note how long ago they changed
+            node.rpc("evm_setNextBlockTimestamp", times[captured.chain_id])
+        receipt = sent(node, captured)
+        block = node.rpc("eth_getBlockByNumber", receipt["blockNumber"], False)
+        times[captured.chain_id] = block["timestamp"]
         assert (receipt["status"] == "0x1") is replayed.succeeded
         assert int(receipt["gasUsed"], 16) == replayed.gas_used
         assert [(one["address"], one["topics"], one["data"]) for one in receipt["logs"]] == [
@@ -175,7 +181,7 @@ def on_nodes(run: Run, nodes: dict[int, Node]) -> None:
             )
             for one in replayed.logs
         ]
-        traced = nodes[captured.chain_id].rpc(
+        traced = node.rpc(
             "debug_traceTransaction",
             receipt["transactionHash"],
             {"tracer": "callTracer", "tracerConfig": {"withLog": True}},
