@@ -6,6 +6,7 @@ What a try changed is what git says of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -33,8 +34,14 @@ from stoker.workspace.status import entries
 from stoker.workspace.worktree import Worktree, checked_out
 
 _DIFF_LIMIT = 24_000
+_BLANK = re.compile(r"[\x00-\x1f\x7f]")
 OURS = (".executor", ".stoker")
 """What says how work is verified and what is done: no agent's to write."""
+
+
+def on_one_line(text: str) -> str:
+    """As a trailer of a commit has it."""
+    return " ".join(_BLANK.sub(" ", text).split())
 
 
 def place(state: Path, unit: str, run: str) -> tuple[Path, str]:

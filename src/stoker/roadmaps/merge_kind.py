@@ -102,7 +102,7 @@ def _trailers(definition: Merge, used: int) -> Trailers:
     return (
         ("Stoker-Run", definition.run),
         ("Stoker-Step", definition.step),
-        *(("Stoker-Task", task) for task in definition.unit.ids),
+        *(("Stoker-Task", integration.on_one_line(task)) for task in definition.unit.ids),
         ("Stoker-Try", definition.token),
         ("Stoker-Tokens", str(used)),
     )

@@ -53,6 +53,7 @@ async def revert(
         log = ("log", "--first-parent", f"--format={_FORMAT}", f"refs/heads/{branch}")
         records = (await repository.git.text(*log)).split("\x1e")
         line = [record.strip("\n").split("\0") for record in records if record.strip()]
+        wanted = set(map(integration.on_one_line, tasks))
         chosen: tuple[str, ...] = ()
         gone: set[str] = set()
         for oid, made_for, reverts, made_by, of in line:
@@ -60,7 +61,7 @@ async def revert(
                 return oid, tuple(filter(None, reverts.split("\x1f")))
             gone.update(reverts.split("\x1f"))
             # As they say, and not as the journal does: it may not have heard of the last yet.
-            if made_by == run and oid not in gone and not set(tasks).isdisjoint(of.split("\x1f")):
+            if made_by == run and oid not in gone and not wanted.isdisjoint(of.split("\x1f")):
                 chosen += (oid,)
         if not chosen:
             return "", ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -77,6 +78,16 @@ def test_what_is_just_merged_as_all_is_taken_back_goes_with_it(
     found = shell.standing()
     assert found.pop("1.1.1") in ("pending", "skipped")  # it may end before the run does
     assert found == {"1.1.2": "failed"}
+
+
+def test_ids_that_fit_no_line_of_a_commit_are_found_on_it(shell: Shell) -> None:
+    tasks = [{"id": one, "title": f"T {one}", "status": "pending"} for one in ("5  ", "6\t\n7")]
+    shell.begin(**{"tasks__json": json.dumps({"tasks": tasks})})
+    shell.roadmap("run", "tasks.json", "--grouping", "section")
+    assert shell.files("roadmap/tasks") == {".rb"}
+    shell.roadmap("rollback", "--task", "6\t\n7")
+    assert shell.files("roadmap/tasks") == set()
+    assert shell.read("tasks.json").count("pending") == 2
 
 
 def test_what_was_built_upon_in_the_same_lines_is_not_torn_out(shell: Shell) -> None:
