@@ -11,7 +11,7 @@ from stoker.cli import exit_codes, given
 from stoker.cli.context import Context, UsageError
 from stoker.cli.output import one_line, printable
 from stoker.cli.progress import add_progress
-from stoker.cli.roadmap_file import add_model, add_reading, normalised
+from stoker.cli.roadmap_file import add_model, add_reading, normalised, reading
 from stoker.cli.roadmap_runs import add_run, conclude, drive, find, tell
 from stoker.cli.roadmap_workspace import is_workspace
 from stoker.roadmaps.settings import Adapt, Strategy
@@ -172,7 +172,6 @@ async def _prepared(
 ) -> tuple[Plan | None, dict[str, Prepared]]:
     """The plan, None if there is nothing to do; and what it is of, by project."""
     from stoker.roadmaps import begin, workspace
-    from stoker.roadmaps.format import Reading
     from stoker.steps.registry import kinds
 
     retry = getattr(args, "retry_failed", False)
@@ -187,9 +186,8 @@ async def _prepared(
         if args.normalize_with_llm:
             model = context.environment.get("STOKER_NORMALIZE_MODEL") or args.model
             await normalised(args.file, context, model)
-        reading = Reading(include_fenced=args.include_fenced, tag=args.tag)
         one = await begin.prepare(
-            file, context.directory, said, format=args.format, reading=reading, **common
+            file, context.directory, said, format=args.format, reading=reading(args), **common
         )
     phases = {phase.id for phase in one.roadmap.phases}
     tasks = {task.id for task in one.roadmap.walk()}

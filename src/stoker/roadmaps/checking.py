@@ -18,7 +18,8 @@ from stoker.engine.kinds import Attempt
 from stoker.roadmaps.bench import Bench
 from stoker.roadmaps.document import Task
 from stoker.roadmaps.evidence import Evidence
-from stoker.roadmaps.unit import Job, Unit, family, is_open
+from stoker.roadmaps.try_plan import Frame
+from stoker.roadmaps.unit import Unit, family, is_open
 from stoker.roadmaps.verify import verification
 from stoker.roadmaps.verify.owed import names_in
 from stoker.roadmaps.verify.runner import Runner
@@ -27,22 +28,11 @@ from stoker.roadmaps.verify.work import Settings, Work
 _TAKES_AWAY: Final = re.compile(r"\W*(delete|remove|rename|move|drop)\b", re.IGNORECASE)
 
 
-async def check(
-    attempt: Attempt,
-    bench: Bench,
-    job: Job,
-    unit: Unit,
-    run_id: str,
-    *,
-    base: str,
-    commit: str,
-    last: bool,
-) -> Evidence:
-    """The evidence of a unit's work, verified in a fresh checkout. `run_id`: of the
-    roadmap's run; `last`: there is no other try. Raises `StepFailed`,
-    `WorkspaceError`, OSError."""
-    said = unit.options
-    document = (await bench.begun(run_id)).document
+async def check(attempt: Attempt, bench: Bench, frame: Frame, base: str, commit: str) -> Evidence:
+    """The evidence of the work of a try between two commits, verified in a fresh checkout. Raises
+    `StepFailed`, `WorkspaceError`, OSError."""
+    job, unit, said = frame.job, frame.unit, frame.unit.options
+    document = (await bench.begun(frame.run)).document
     shells = dict.fromkeys(task.verify for task in family(unit.tasks) if task.verify)
     work = Work(
         base=base,
@@ -54,7 +44,7 @@ async def check(
         forbidden=tuple(map(escape, job.plan_files)),
         names=_names(family(unit.tasks)),
         others=_names(one for one in document.walk() if is_open(one) and one.id not in unit.ids),
-        last=last,
+        last=frame.last,
     )
     settings = Settings(mode=said.verify, command=said.command)
     repository = await bench.repository(job.root)

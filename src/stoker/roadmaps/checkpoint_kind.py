@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
@@ -59,24 +58,19 @@ class CheckpointKind(BaseKind[Checkpoint]):
         """git."""
         return "git"
 
-    def start(self, step: Step, definition: Checkpoint, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Checkpoint, attempt: Attempt) -> Result:
         """What is to be moved, or moving it."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Checkpoint, attempt: Attempt) -> Result:
-    bench = await attempt.shared(opened)
-    try:
-        moves = definition.moves
-        if moves is None:
-            found = [await _intended(bench, ref) for ref in definition.refs]
-            moves = tuple(move for move in found if move is not None)
-        else:
-            await _together(bench, moves)
-    except (WorkspaceError, OSError) as error:
-        raise StepFailed(str(error)) from error
-    outputs: dict[str, Any] = {"moves": msgspec.to_builtins(moves)}
-    return Result(exit_code=0, outputs=outputs)
+        bench = await attempt.shared(opened)
+        try:
+            moves = definition.moves
+            if moves is None:
+                found = [await _intended(bench, ref) for ref in definition.refs]
+                moves = tuple(move for move in found if move is not None)
+            else:
+                await _together(bench, moves)
+        except (WorkspaceError, OSError) as error:
+            raise StepFailed(str(error)) from error
+        return Result(exit_code=0, outputs={"moves": msgspec.to_builtins(moves)})
 
 
 async def _intended(bench: Bench, ref: Ref) -> Move | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import Bench, opened
@@ -42,17 +42,13 @@ class MergeKind(BaseKind[Merge]):
         """git."""
         return "git"
 
-    def start(self, step: Step, definition: Merge, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Merge, attempt: Attempt) -> Result:
         """A place in the queue, a commit."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Merge, attempt: Attempt) -> Result:
-    bench = await attempt.shared(opened)
-    try:
-        return Result(exit_code=0, outputs=await _merge(definition, attempt, bench))
-    except (WorkspaceError, OSError) as error:
-        raise StepFailed(str(error)) from error
+        bench = await attempt.shared(opened)
+        try:
+            return Result(exit_code=0, outputs=await _merge(definition, attempt, bench))
+        except (WorkspaceError, OSError) as error:
+            raise StepFailed(str(error)) from error
 
 
 async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str, Any]:
@@ -85,10 +81,7 @@ async def _merge(definition: Merge, attempt: Attempt, bench: Bench) -> dict[str,
         outputs: dict[str, Any] = {}
         if onto != definition.base:
             attempt.write("the branch has moved: verifying what comes of both\n")
-            run, last = definition.run, definition.last
-            evidence = await check(
-                attempt, bench, job, unit, run, base=onto, commit=made, last=last
-            )
+            evidence = await check(attempt, bench, definition, onto, made)
             outputs["evidence"] = msgspec.to_builtins(evidence)
             if evidence.verdict == "failed":
                 return outputs

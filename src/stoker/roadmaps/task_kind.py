@@ -10,7 +10,7 @@ import asyncio
 from pathlib import Path
 
 from stoker.engine.creation import nested_run_id, stored_plan
-from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.journal.base import UnknownRun
 from stoker.plan.model import Plan, Step
 from stoker.roadmaps import integration, knowledge, needs, tries
@@ -45,20 +45,16 @@ class RoadmapTaskKind(BaseKind[Planned]):
         """It has tasks."""
         return [] if definition.tasks else ["tasks: expected a task, found none"]
 
-    def start(self, step: Step, definition: Planned, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Planned, attempt: Attempt) -> Result:
         """One try."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Planned, attempt: Attempt) -> Result:
-    bench = await attempt.shared(opened)
-    try:
-        began = await bench.begun(attempt.run_id)
-        repository = await bench.repository(began.job.root)
-        this = _Try(began, began.unit(definition), attempt, bench, repository)
-        return await this.carry_out()
-    except (WorkspaceError, OSError) as error:
-        raise StepFailed(str(error)) from error
+        bench = await attempt.shared(opened)
+        try:
+            began = await bench.begun(attempt.run_id)
+            repository = await bench.repository(began.job.root)
+            this = _Try(began, began.unit(definition), attempt, bench, repository)
+            return await this.carry_out()
+        except (WorkspaceError, OSError) as error:
+            raise StepFailed(str(error)) from error
 
 
 class _Try:

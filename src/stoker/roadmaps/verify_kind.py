@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stoker.engine.kinds import Attempt, Result, StepFailed, Work
+from stoker.engine.kinds import Attempt, Result, StepFailed
 from stoker.plan.model import Step
 from stoker.roadmaps import integration
 from stoker.roadmaps.bench import opened
@@ -35,65 +35,52 @@ class VerifyKind(BaseKind[Verify]):
     name = "roadmap-verify"
     definition = Verify
 
-    def start(self, step: Step, definition: Verify, attempt: Attempt) -> Work:
+    async def start(self, step: Step, definition: Verify, attempt: Attempt) -> Result:
         """A commit, and its verification."""
-        return _work(definition, attempt)
-
-
-async def _work(definition: Verify, attempt: Attempt) -> Result:
-    job, unit, base = definition.job, definition.unit, definition.base
-    bench = await attempt.shared(opened)
-    try:
-        repository = await bench.repository(job.root)
-        commit, digest = base, ""
-        if not unit.gate:
-            worktree = Worktree.open(repository, attempt.cwd)
-            commit, digest = await integration.collect(
-                worktree, base, job.plan_files, unit.title, bench.spares
-            )
-            if definition.goes_on:  # what is done is no change any more
-                await worktree.git.run("read-tree", commit)
-        checked = check(
-            attempt,
-            bench,
-            job,
-            unit,
-            definition.run,
-            base=base,
-            commit=commit,
-            last=definition.last,
+        job, unit, base = definition.job, definition.unit, definition.base
+        bench = await attempt.shared(opened)
+        try:
+            repository = await bench.repository(job.root)
+            commit, digest = base, ""
+            if not unit.gate:
+                worktree = Worktree.open(repository, attempt.cwd)
+                commit, digest = await integration.collect(
+                    worktree, base, job.plan_files, unit.title, bench.spares
+                )
+                if definition.goes_on:  # what is done is no change any more
+                    await worktree.git.run("read-tree", commit)
+            checked = check(attempt, bench, definition, base, commit)
+            if commit == base:
+                evidence = await checked
+            else:
+                evidence, _ = await both(checked, integration.keep(worktree, commit))
+            suggestions: tuple[Suggestion, ...] = ()
+            if definition.pending is not None and evidence.faults:
+                tree = await repository.git.records("ls-tree", "-r", "-z", "--name-only", commit)
+                suggestions = suggest(
+                    evidence.faults,
+                    files=set(tree),
+                    promised=unit.files,
+                    changed=evidence.files,
+                    pending=definition.pending,
+                )[:_MOST]
+        except (WorkspaceError, OSError) as error:
+            raise StepFailed(str(error)) from error
+        attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
+        for fault in evidence.faults:
+            attempt.write(f"{fault.category}: {fault.path}: {fault.message}\n", error=True)
+        for one in suggestions:
+            attempt.write(f"suggested ({one.rating:.0%}): {one.kind}: {one.reason}\n")
+        return Result(
+            exit_code=0,
+            outputs={
+                "verdict": evidence.verdict,
+                "evidence": msgspec.to_builtins(evidence),
+                "commit": commit,
+                "digest": digest,
+                "suggestions": msgspec.to_builtins(suggestions),
+            },
         )
-        if commit == base:
-            evidence = await checked
-        else:
-            evidence, _ = await both(checked, integration.keep(worktree, commit))
-        suggestions: tuple[Suggestion, ...] = ()
-        if definition.pending is not None and evidence.faults:
-            tree = await repository.git.records("ls-tree", "-r", "-z", "--name-only", commit)
-            suggestions = suggest(
-                evidence.faults,
-                files=set(tree),
-                promised=unit.files,
-                changed=evidence.files,
-                pending=definition.pending,
-            )[:_MOST]
-    except (WorkspaceError, OSError) as error:
-        raise StepFailed(str(error)) from error
-    attempt.write(f"{evidence.verdict}: {evidence.reason}\n")
-    for fault in evidence.faults:
-        attempt.write(f"{fault.category}: {fault.path}: {fault.message}\n", error=True)
-    for one in suggestions:
-        attempt.write(f"suggested ({one.rating:.0%}): {one.kind}: {one.reason}\n")
-    return Result(
-        exit_code=0,
-        outputs={
-            "verdict": evidence.verdict,
-            "evidence": msgspec.to_builtins(evidence),
-            "commit": commit,
-            "digest": digest,
-            "suggestions": msgspec.to_builtins(suggestions),
-        },
-    )
 
 
 KIND = VerifyKind()

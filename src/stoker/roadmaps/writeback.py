@@ -26,15 +26,11 @@ from stoker.roadmaps.unit import Job, Unit, family, is_open
 _RACES: Final = 5
 
 
-def reading(job: Job) -> Reading:
-    """How the run's plan file is read."""
-    return Reading(include_fenced=job.include_fenced, tag=job.tag)
-
-
 def read_again(job: Job) -> Roadmap:
     """The plan file as it is now. Raises `NotReadable`."""
+    reading = Reading(include_fenced=job.include_fenced, tag=job.tag)
     root = Path(job.root)
-    return detect.read(Path(job.source), root=root, format=job.format, reading=reading(job))
+    return detect.read(Path(job.source), root=root, format=job.format, reading=reading)
 
 
 async def write_back(
