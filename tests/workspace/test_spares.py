@@ -186,7 +186,7 @@ def test_work_in_one_is_kept_when_it_is_removed(bench, run):
             worktree = await stock.create("second")
             (worktree.path / "a.txt").write_text("mine\n")
             removed = await removal.remove(worktree, "second")
-            assert bench.git("show", f"{removed.backup.ref}:a.txt") == "mine"
+            assert bench.git("show", f"{removed.ref}:a.txt") == "mine"
 
     run(check())
 

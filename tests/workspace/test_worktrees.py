@@ -312,7 +312,7 @@ def test_paths_with_links_and_odd_names(bench, run):
         assert (path / "a.txt").exists()
         assert Worktree.open(repository, path).git.git_dir == worktree.git.git_dir
         (path / "new").write_text("x")
-        assert (await removal.remove(worktree, "task")).backup is not None
+        assert await removal.remove(worktree, "task") is not None
         assert os.listdir(bench.top / "real") == []
 
     run(check())
