@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from stoker.agents.pending import pending
 from stoker.agents.store import place
 from stoker.agents.stream import Approval
 from stoker.tasks import listing
 from stoker.tasks.model import Asked
-from stoker.tasks.plan import role
+from stoker.tasks.plan import agents
 from stoker.tasks.service import Tasks
 
 
@@ -20,19 +19,18 @@ async def asked(tasks: Tasks) -> list[Asked]:
     for one in await listing.attempts(tasks.engine, active=True, limit=10_000):
         attempt = one.attempt
         state = await tasks.progress.state(attempt)
-        for step in state.steps:
-            of = role(step.step.id)
-            if of is None or of[0] != "agent" or step.status != "running":
+        for turn, step in agents(state.steps).items():
+            if step.status != "running":
                 continue
             directory = place(tasks.progress.directory(attempt), step.step.id, step.number)
-            for entry in await asyncio.to_thread(pending, Path(directory)):
+            for entry in await asyncio.to_thread(pending, directory):
                 assert isinstance(entry.content, Approval)  # noqa: S101 - what `pending` gives
                 found.append(
                     Asked(
                         attempt_id=attempt.attempt_id,
                         task_id=attempt.task_id,
                         project_id=one.project_id,
-                        turn=of[1],
+                        turn=turn,
                         asked_at=entry.time,
                         approval=entry.content,
                     )

@@ -27,6 +27,7 @@ from stoker.tasks import plan
 from stoker.tasks.catalog import Catalog
 from stoker.tasks.errors import Conflict
 from stoker.tasks.model import Attempt
+from stoker.tasks.store import OVER
 
 log = get_logger(__name__)
 
@@ -81,11 +82,10 @@ class DevServers:
 
     async def recover(self) -> None:
         """Go on with those that were running when the last owner of the journal ended."""
-        over = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
         async with self._engine.journal.snapshot() as session:
             rows = await session.fetch(
                 "SELECT run_id FROM runs WHERE run_id IN "  # noqa: S608 - ours
-                f"(SELECT 'dev-' || attempt_id FROM attempts) AND status NOT IN ({over})"
+                f"(SELECT 'dev-' || attempt_id FROM attempts) AND status NOT IN ({OVER})"
             )
         for (found,) in rows:
             try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from stoker.engine.engine import Engine
-from stoker.engine.lifecycle import RUN_OVER
 from stoker.tasks.model import Attempt, Listed, Task
-from stoker.tasks.store import ATTEMPTS, TASKS
+from stoker.tasks.store import ATTEMPTS, OVER, TASKS
 
 Place = tuple[float, str]
 """`created_at` and id of the last of the page before."""
@@ -24,14 +23,13 @@ async def attempts(
 ) -> list[Listed]:
     """The newest first: of a project, of a task, or of all; `active`: only those whose run is not
     over, or is."""
-    over = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
     wanted, asked = "a.state = 'ready'", []
     for column, value in (("t.project_id", project_id), ("a.task_id", task_id)):
         if value is not None:
             asked.append(value)
             wanted += f" AND {column} = ?{len(asked)}"
     if active is not None:
-        wanted += f" AND COALESCE(r.status, 'canceled') {'NOT ' if active else ''}IN ({over})"
+        wanted += f" AND COALESCE(r.status, 'canceled') {'NOT ' if active else ''}IN ({OVER})"
     values: list[object] = [*asked]
     if before is not None:
         values += [*before]

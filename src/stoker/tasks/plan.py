@@ -162,8 +162,8 @@ def last(steps: list[StepState]) -> int:
 
 def ended(steps: list[StepState]) -> StepState | None:
     """The agent's step of the last turn that is over."""
-    over = (step for step in reversed(steps) if step.status in STEP_OVER)
-    return next((step for step in over if (role(step.step.id) or ("",))[0] == "agent"), None)
+    turns = reversed(agents(steps).values())
+    return next((step for step in turns if step.status in STEP_OVER), None)
 
 
 def agents(steps: list[StepState]) -> dict[int, StepState]:

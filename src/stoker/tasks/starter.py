@@ -24,7 +24,6 @@ from stoker.agents import profiles
 from stoker.engine.commands import CommandRefused
 from stoker.engine.engine import Engine
 from stoker.engine.handle import RunHandle
-from stoker.engine.lifecycle import RUN_OVER
 from stoker.engine.options import RunOptions
 from stoker.journal import events as ev
 from stoker.journal.base import JournalError
@@ -41,7 +40,7 @@ from stoker.tasks.plan import Turn
 from stoker.tasks.readiness import hindrance
 from stoker.tasks.removal import Removal, forget_run
 from stoker.tasks.sessions import conversation
-from stoker.tasks.store import ATTEMPTS, DRAFTS, PROJECTS, TASKS
+from stoker.tasks.store import ATTEMPTS, DRAFTS, OVER, PROJECTS, TASKS
 from stoker.tasks.trailers import note, trailers
 from stoker.tasks.turns import Turns
 from stoker.workspace import creation, removal
@@ -274,9 +273,8 @@ class Starter:
 
     async def _unfinished(self) -> list[tuple[Attempt, bool]]:
         """Attempts with which there is something to be done, and whether their runs are over."""
-        open_ = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
         async with self._journal.snapshot() as session:
-            rows = await session.fetch(f"SELECT run_id FROM runs WHERE status NOT IN ({open_})")  # noqa: S608 - ours
+            rows = await session.fetch(f"SELECT run_id FROM runs WHERE status NOT IN ({OVER})")  # noqa: S608 - ours
             queued = {draft.attempt_id for draft in await DRAFTS.find(session, queued=True)}
             found = await ATTEMPTS.find(session)
         running = {row[0] for row in rows}

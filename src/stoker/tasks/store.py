@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from stoker.engine.lifecycle import RUN_OVER
 from stoker.journal.session import Session
 from stoker.tasks.errors import Unknown
 from stoker.tasks.model import (
@@ -24,6 +25,8 @@ from stoker.tasks.model import (
 )
 
 R = TypeVar("R", bound=Struct)
+OVER: Final = ", ".join(f"'{status}'" for status in sorted(RUN_OVER))
+"""Of runs that are over: their statuses, as SQL lists them."""
 
 
 class Table(Generic[R]):
