@@ -44,6 +44,20 @@ def test_images_are_kept_told_and_forgotten(world):
     world.run(scenario)
 
 
+def test_what_has_images_ignored_is_never_half_written(world):
+    """A worktree may get a copy of it at any moment."""
+
+    async def scenario(tasks):
+        image = await tasks.library.images.add(PNG, "a.png")
+        ignoring = (await tasks.library.images.file(image.image_id)).with_name(".gitignore")
+        assert ignoring.read_text() == "*\n"
+        before = ignoring.stat().st_mtime_ns
+        await tasks.library.images.add(PNG, "b.png")
+        assert ignoring.stat().st_mtime_ns == before
+
+    world.run(scenario)
+
+
 def test_an_agent_is_given_the_images_of_its_task(world, scripted):
     async def scenario(tasks):
         image = await tasks.library.images.add(PNG, "a.png")

@@ -128,7 +128,9 @@ class Images:
 
     def _write(self, name: str, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._directory / ".gitignore").write_text("*\n")
+        ignoring = self._directory / ".gitignore"
+        if not ignoring.exists():
+            whole_file.replace(ignoring, b"*\n", mode=None)
         whole_file.replace(self._directory / name, data, mode=None)
 
     def _place(self, folder: Path, names: Sequence[str]) -> None:
