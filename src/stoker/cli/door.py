@@ -66,15 +66,11 @@ async def opened(
     from stoker.client import Client
     from stoker.client.local import running
 
-    url = server or context.environment.get("STOKER_URL")
-    found = None if url else running(context.directory, context.location)
-    if url or found:
-        client = (
-            Client(found.url, token=found.token, patience_sec=_PATIENCE_SEC)
-            if found
-            else Client(url, patience_sec=_PATIENCE_SEC)
-        )
-        async with client:
+    url, token = server or context.environment.get("STOKER_URL"), None
+    if not url and (found := running(context.directory, context.location)):
+        url, token = found.url, found.token
+    if url:
+        async with Client(url, token=token, patience_sec=_PATIENCE_SEC) as client:
             yield client
         return
     try:

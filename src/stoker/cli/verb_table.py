@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-from stoker.cli.verb import Verb
+
+class Verb(NamedTuple):
+    """A request."""
+
+    operation: str
+    """Of `stoker.client`: group and name. It says what the command takes, and of which types."""
+    help: str
+    takes: Mapping[str, str] = MappingProxyType({})
+    """What to say of each field of the request."""
+    row: str = ""
+    """What is shown of each item of the list that is answered."""
+    says: str = ""
+    """What is said where nothing is answered."""
+    creates: bool = False
+    """Makes the journal, if there is none."""
+    served: bool = False
+    """What it begins lasts no longer than the server."""
+    begins: bool = False
+    """The agent is at work afterwards, which is watched."""
+
 
 _MANY: Final = "; may be given again, '' alone: none"
 

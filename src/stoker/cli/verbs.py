@@ -20,8 +20,7 @@ from stoker.cli.context import Context, UsageError
 from stoker.cli.given import at_least
 from stoker.cli.output import one_line, printable
 from stoker.cli.task_find import attempt_of, find, standing_project, told
-from stoker.cli.verb import Verb
-from stoker.cli.verb_table import GROUPS, TABLE
+from stoker.cli.verb_table import GROUPS, TABLE, Verb
 
 if TYPE_CHECKING:
     from msgspec.inspect import Type

@@ -26,7 +26,7 @@ from litestar.types import ASGIApp, Scope
 from stoker.server import forge, problems, resources
 from stoker.server.document import completed
 from stoker.server.forge import envelope
-from stoker.server.guard import TOLD, Guard
+from stoker.server.guard import BODY_BYTES, TOLD, Guard
 from stoker.server.mcp import Mcp
 from stoker.server.params import Asked
 from stoker.server.problems import Refused, Told
@@ -70,7 +70,7 @@ def _litestar(settings: Settings, provide: Callable[[], Service]) -> Litestar:
         guards=[permit, accept],
         exception_handlers={Exception: _response},
         after_exception=[_keep],
-        request_max_body_size=settings.body_limit,
+        request_max_body_size=BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="Stoker",
             version=_version(),

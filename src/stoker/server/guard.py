@@ -33,6 +33,7 @@ TOLD: Final = "told"
 PEER: Final = "peer"
 """In a connection's state: who is at its other end."""
 DOCS: Final = "/openapi/"
+BODY_BYTES: Final = 16 * 1024 * 1024
 HEADER_BYTES: Final = 32 * 1024
 _TARGET_BYTES: Final = 16 * 1024
 PROTOCOL: Final = "stoker.v1"

@@ -9,6 +9,7 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from stoker.client.client import Client
+from stoker.server.guard import BODY_BYTES
 from stoker.server.service import Service
 from stoker.server.transport import client
 
@@ -48,7 +49,7 @@ class Mcp:
         manager = StreamableHTTPSessionManager(
             server(self._client),
             stateless=True,
-            max_request_body_size=self._service.settings.body_limit,
+            max_request_body_size=BODY_BYTES,
         )
         async with manager.run():
             self._manager.set_result(manager)

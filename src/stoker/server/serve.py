@@ -32,6 +32,10 @@ _FRAME_BYTES = 64 * 1024
 _PARTS = 64
 _PING_SEC = 20.0
 _HEADERS_SEC = 10.0
+_CONNECTIONS = 2000
+"""At once; more are answered 503."""
+_GRACE_SEC = 10
+"""How long responses may take to end when the server does."""
 
 
 async def serve(
@@ -154,8 +158,8 @@ def _config(settings: Settings, service: Service) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=2 * HEADER_BYTES,
-        limit_concurrency=settings.connections,
-        timeout_graceful_shutdown=int(settings.grace_sec) or 1,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SEC,
         ws_max_size=_FRAME_BYTES,
         ws_ping_interval=_PING_SEC,
         ws_ping_timeout=_PING_SEC,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
 
-from msgspec import Meta, Struct
-
-Positive = Annotated[int, Meta(ge=1)]
+from msgspec import Struct
 
 
 class BadSettings(Exception):
@@ -37,16 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Without TLS on an address that is not loopback: something before it does that."""
     docs: bool = False
     """Serve a page to try the API, which loads scripts from another site."""
-    body_limit: Positive = 16 * 1024 * 1024
-    """Bytes a request may have."""
     rate: int = 200
     """Requests a second and client, with bursts of twice that; 0: no limit."""
-    connections: Positive = 2000
-    """At once; more are answered 503."""
-    heartbeat_sec: float = 15.0
-    """After so much silence a stream tells that it is alive."""
-    grace_sec: float = 10.0
-    """How long responses may take to end when the server does."""
 
     @property
     def loopback(self) -> bool:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 SSE = "text/event-stream"
+_HEARTBEAT_SEC = 15.0
+"""After so much silence a stream tells that it is alive."""
 _NORMAL, _UNEXPECTED, _RESTART = 1000, 1008, 1012
 
 
@@ -36,7 +38,7 @@ async def alive(items: AsyncIterator[T], service: Service) -> AsyncIterator[T | 
             waiting: set[asyncio.Future[Any]] = {coming, stopping}
             await asyncio.wait(
                 waiting,
-                timeout=service.settings.heartbeat_sec,
+                timeout=_HEARTBEAT_SEC,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if coming.done():
