@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
 import socket
 import ssl
 import stat
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -401,6 +404,16 @@ def test_a_server_whose_plans_have_no_groups_imports_nothing_of_chains(tmp_path)
             assert client.get(path).status_code == 200, path
         assert server.stop() == 0
     assert of_chains(server.log) == set()
+
+
+def test_a_connection_outlasts_the_keeping_of_clients(shared):
+    """Who sends something as the server closes the connection cannot know whether it arrived."""
+    connection = http.client.HTTPConnection(shared.url.removeprefix("http://"), timeout=30)
+    with contextlib.closing(connection):
+        for pause in (0, httpx.Limits().keepalive_expiry + 1):
+            time.sleep(pause)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b'{"status":"ok"}'
 
 
 def test_a_step_begun_over_http_says_who_asked(serve):

@@ -32,6 +32,9 @@ _FRAME_BYTES = 64 * 1024
 _PARTS = 64
 _PING_SEC = 20.0
 _HEADERS_SEC = 10.0
+_KEEP_SEC = 60
+"""How long a connection may stay without a request: longer than clients keep theirs, or they would
+send something just when it is closed, and not know whether it arrived."""
 _CONNECTIONS = 2000
 """At once; more are answered 503."""
 _GRACE_SEC = 10
@@ -159,6 +162,7 @@ def _config(settings: Settings, service: Service) -> uvicorn.Config:
         proxy_headers=False,
         h11_max_incomplete_event_size=2 * HEADER_BYTES,
         limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_KEEP_SEC,
         timeout_graceful_shutdown=_GRACE_SEC,
         ws_max_size=_FRAME_BYTES,
         ws_ping_interval=_PING_SEC,
