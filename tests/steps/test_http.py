@@ -311,6 +311,8 @@ def test_cancel(carry, server):
     [
         ({"url": "ftp://host/"}, "expected http:// or https://, found 'ftp://host/'"),
         ({"url": "http://u:hunter2@[::1"}, "url: it cannot be read"),
+        ({"url": "http://u:hun/ter2:hunter2@h/"}, "url: it cannot be read"),
+        ({"url": "http://h:99999/"}, "url: it cannot be read"),
         ({"url": "http://h", "body": "a", "json": 1}, "found more"),
         ({"url": "http://h", "query": {"a": 1}, "params": {"a": 1}}, "expected one of them"),
         ({"url": "http://h", "timeout_sec": 0}, "timeout_sec: expected more than 0"),
@@ -349,7 +351,7 @@ def test_an_excerpt_of_the_answer_is_cut_after_its_secrets_are_masked(carry, ser
 
 def test_a_url_that_cannot_be_read_is_not_quoted(carry):
     with pytest.raises(StepFailed) as caught:
-        carry("http", url="http://user:hun/ter2:correct-horse@127.0.0.1/", retries=0)
+        carry("http", url="http://user:correct-horse@127.0.0.1/\x7f", retries=0)
     assert "InvalidURL: the URL cannot be read" in str(caught.value)
 
 

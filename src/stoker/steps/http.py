@@ -83,9 +83,10 @@ class HttpKind(BaseKind[Http]):
         if "${{" not in url:
             try:
                 parts = urlsplit(url)
+                sound = parts.scheme in ("http", "https") and parts.netloc and parts.port != 0
             except ValueError:  # it would quote a piece, which may be of a password
                 return ["url: it cannot be read"]
-            if parts.scheme not in ("http", "https") or not parts.netloc:
+            if not sound:
                 problems.append(f"url: expected http:// or https://, found {shown(url)!r}")
         if [definition.body, definition.json, definition.form].count(None) < 2:
             problems.append("expected one of 'body', 'json' and 'form', found more")
