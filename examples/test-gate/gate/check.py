@@ -31,7 +31,7 @@ def run(name: str, command: str, project: Path, reports: Path) -> int:
     to `NAME.check.json`. Returns its exit code, 128 + N for signal N, as a shell says it."""
     began = time.monotonic()
     log = reports / f"{name}.log"
-    with log.open("wb") as kept:
+    with log.open("wb", buffering=0) as kept:
         process = subprocess.Popen(
             ("sh", "-c", command),
             cwd=project,
