@@ -218,9 +218,10 @@ except JournalError as error:
     print(error)
 """
     # The interpreter is started before it gives its rights up: it may lie where only its
-    # owner can read.
+    # owner can read. Since Python 3.13 a path needs urllib to say what its URI is.
     if os.geteuid() == 0:
-        body = f"import stoker.journal.sqlite\nos.setgid(65534); os.setuid(65534)\n{body}"
+        ahead = "import stoker.journal.sqlite, urllib.parse"
+        body = f"{ahead}\nos.setgid(65534); os.setuid(65534)\n{body}"
     before = path.read_bytes()
     writer = child(body, path)
     said, _ = writer.communicate()
