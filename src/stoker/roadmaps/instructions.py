@@ -59,8 +59,6 @@ class Instruction(Struct, frozen=True, kw_only=True):
 
     path: str
     """Relative to the root."""
-    directory: str
-    """What it is about: everything below; `""` for the whole repository."""
     text: str
     """Without front matter."""
 
@@ -135,11 +133,7 @@ def _read(source: Source, file: Path, directory: Path, target: str) -> Instructi
     if head is not None and not _about(head.value, target, below):
         return None
     body = text.text[head.body if head else 0 :].removeprefix("\ufeff").strip()
-    return Instruction(
-        path=relative,
-        directory="" if below == "." else below,
-        text=body,
-    )
+    return Instruction(path=relative, text=body)
 
 
 def _about(value: dict[str, object], target: str, below: str) -> bool:

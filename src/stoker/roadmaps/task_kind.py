@@ -7,6 +7,7 @@ it is told follows from the journal, so that one that was killed goes on as it w
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from stoker.engine.creation import nested_run_id, stored_plan
@@ -214,7 +215,7 @@ class _Try:
     async def _wait(self, next_: Next) -> None:
         agent = self._who(next_.reviewed)
         until = max(next_.not_before, self.bench.paused(agent))
-        while (left := until - tries.now()) > 0:
+        while (left := until - time.time()) > 0:
             self.attempt.write(f"{agent} will listen again in {left:.0f} s\n")
             await asyncio.sleep(left)
             until = max(until, self.bench.paused(agent))

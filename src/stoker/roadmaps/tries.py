@@ -3,7 +3,6 @@ reading: the next try is the same whenever it is asked for."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -298,8 +297,3 @@ def evidence_of(value: Any) -> Evidence | None:
     if (path := artefact(value)) is not None:
         value = msgspec.json.decode(Path(path).read_bytes())
     return None if value is None else msgspec.convert(value, Evidence)
-
-
-def now() -> float:
-    """Seconds since the Unix epoch."""
-    return time.time()

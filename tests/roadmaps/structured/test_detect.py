@@ -159,13 +159,13 @@ def test_the_nearest_instructions_come_first(tmp_path):
     (tmp_path / ".cursor/rules").mkdir(parents=True)
     (tmp_path / ".cursor/rules/bad.mdc").write_bytes(b"\xff")
     found = instructions(tmp_path, "web/src/a/b.ts")
-    assert [(one.path, one.directory) for one in found] == [
-        ("web/AGENTS.md", "web"),
-        ("web/.cursor/rules/ts.mdc", "web"),
-        ("AGENTS.md", ""),
-        (".github/copilot-instructions.md", ""),
-        (".github/instructions/t.instructions.md", ""),
-        (".kiro/steering/tech.md", ""),
+    assert [one.path for one in found] == [
+        "web/AGENTS.md",
+        "web/.cursor/rules/ts.mdc",
+        "AGENTS.md",
+        ".github/copilot-instructions.md",
+        ".github/instructions/t.instructions.md",
+        ".kiro/steering/tech.md",
     ]
     assert found[-1].text == "Kiro"
     assert [one.path for one in instructions(tmp_path, "tools/x.py")] == [
