@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -17,8 +17,6 @@ from stoker.chains.settings import ChainSettings, Settings
 from stoker.chains.solidity.compilation import Compilation, CompilerSettings
 from stoker.chains.sources.contract_source import ContractSource
 
-SCRIPT: Final = "Script.s.sol"
-"""What the compiler calls a group's script."""
 T = TypeVar("T")
 
 

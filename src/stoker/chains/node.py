@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stoker.chains.address import checksummed, parsed
-from stoker.chains.config import SCRIPT, GroupArtifacts, GroupConfig, chain_ids, own
+from stoker.chains.config import GroupArtifacts, GroupConfig, chain_ids, own
 from stoker.chains.errors import ChainError, ModelFailed
 from stoker.chains.evm.job import Capture, CaptureJob, Chains, Replay, ReplayJob
 from stoker.chains.group import Contract, OperationGroup
@@ -117,7 +117,7 @@ class GroupNode:
 
         self._try(text)
         foreign = self._tools.settings.capture == "forge"
-        return review(text, aliases=self.config.aliases, file=SCRIPT, foreign=foreign)
+        return review(text, aliases=self.config.aliases, foreign=foreign)
 
     def edit_script(self, text: str, old: str, new: str) -> str:
         """`text` with its one `old` replaced. Raises `ChainError` if there is none or several."""

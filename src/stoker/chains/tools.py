@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from stoker.chains import metrics
-from stoker.chains.config import SCRIPT, GroupConfig
+from stoker.chains.config import GroupConfig
 from stoker.chains.errors import ChainError
 from stoker.chains.evm.job import Capturing, Replaying
 from stoker.chains.evm.pyevm.pool import PyEvm, open_pyevm
@@ -18,7 +18,7 @@ from stoker.chains.load import Loaded
 from stoker.chains.rpc import Rpc
 from stoker.chains.settings import Settings
 from stoker.chains.solidity.ahead import Ahead
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings
+from stoker.chains.solidity.compilation import SCRIPT, Compilation, CompilerSettings
 from stoker.chains.solidity.compiler import SolidityCompiler
 from stoker.chains.sources.fetcher import SourceFetcher
 from stoker.chains.sources.proxy import ChainReader

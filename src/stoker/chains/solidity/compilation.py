@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from msgspec import Struct, field
 
 from stoker.chains.solidity.tokens import place
+
+SCRIPT: Final = "Script.s.sol"
+"""What the compiler calls a script that has no name."""
 
 
 class Diagnostic(Struct, frozen=True, kw_only=True):

@@ -13,13 +13,11 @@ import msgspec
 from stoker.chains.errors import CompileFailed
 from stoker.chains.kept import Kept
 from stoker.chains.solidity import standard_json, toolchain
-from stoker.chains.solidity.compilation import Compilation, CompilerSettings, Diagnostic
+from stoker.chains.solidity.compilation import SCRIPT, Compilation, CompilerSettings, Diagnostic
 from stoker.chains.solidity.imports import reach
 from stoker.chains.solidity.outline import contract_of, outline
 from stoker.chains.solidity.pool import Pool
 
-FILE: Final = "Script.s.sol"
-"""What a script is called that has no name."""
 SECONDS: Final = 30.0
 MEMORY: Final = 1 << 30
 WORKERS: Final = 2
@@ -160,8 +158,8 @@ class SolidityCompiler:
 
     def _pool(self, found: toolchain.Compiler) -> Pool:
         if found not in self._pools:
-            sources = reach({FILE: _WARMING}, None)
-            asked = standard_json.question(sources, [f"{FILE}:Warm"], (), CompilerSettings())
+            sources = reach({SCRIPT: _WARMING}, None)
+            asked = standard_json.question(sources, [f"{SCRIPT}:Warm"], (), CompilerSettings())
             self._pools[found] = Pool(
                 found,
                 asked,

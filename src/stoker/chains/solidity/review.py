@@ -12,8 +12,7 @@ from typing import Final
 
 from stoker.chains.errors import ChainError
 from stoker.chains.solidity import forge_std
-from stoker.chains.solidity.compilation import Diagnostic
-from stoker.chains.solidity.compiler import FILE
+from stoker.chains.solidity.compilation import SCRIPT, Diagnostic
 from stoker.chains.solidity.imports import GIVEN, too_large
 from stoker.chains.solidity.outline import problem_of
 from stoker.chains.solidity.tokens import Token, addresses, content, place, tokens
@@ -53,20 +52,19 @@ def review(
     text: str,
     *,
     aliases: Collection[str] | None = None,
-    file: str = FILE,
     foreign: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """Faults in the order of their places. `aliases`: of the chains it may select, None: not
     known; `foreign`: whether cheatcodes that are not in the list may be used where nothing is known
     against them."""
     if len(text) > GIVEN:
-        return (Diagnostic(message=too_large(len(text)), file=file),)
+        return (Diagnostic(message=too_large(len(text)), file=SCRIPT),)
     found = list(tokens(text))
     faults: list[tuple[int, str]] = []
     for some in (_cheatcodes(found, foreign), _forks(found, aliases), _checksums(text)):
         faults += islice(some, _MOST)
-    told = [Diagnostic.at(at, what, file=file, text=text) for at, what in sorted(faults)]
-    problem = problem_of({file: text})
+    told = [Diagnostic.at(at, what, file=SCRIPT, text=text) for at, what in sorted(faults)]
+    problem = problem_of({SCRIPT: text})
     return (*told, problem) if isinstance(problem, Diagnostic) else tuple(told)
 
 
