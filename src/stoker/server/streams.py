@@ -104,6 +104,17 @@ def sse(items: AsyncIterator[Sequence[Told]], service: Service) -> Stream:
     return Stream(lines(), media_type=SSE, headers=headers)
 
 
+async def numbered(items: AsyncIterator[Any], after: int) -> AsyncIterator[Sequence[Told]]:
+    """Items that come in the same order each time, as events by their number, but the first
+    `after`."""
+    number = 0
+    async with aclosing(items) as found:  # type: ignore[type-var]
+        async for item in found:
+            number += 1
+            if number > after:
+                yield [(str(number), "", item)]
+
+
 def _event(told: Told) -> bytes:
     place, name, data = told
     named = f"event: {name}\n" if name else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 from typing import Annotated
 
 from litestar import get, post, websocket
@@ -13,7 +11,6 @@ from msgspec import json
 from msgspec.structs import asdict, replace
 
 from stoker.agents.inbox import Interrupt, Reply
-from stoker.agents.stream import Put
 from stoker.client import api
 from stoker.server import paging
 from stoker.server.params import (
@@ -30,8 +27,7 @@ from stoker.server.params import (
     whole,
 )
 from stoker.server.route import route
-from stoker.server.streams import Told as Event
-from stoker.server.streams import each, sse
+from stoker.server.streams import each, numbered, sse
 from stoker.server.streams import send as send_frames
 from stoker.tasks import listing
 from stoker.tasks.asking import asked
@@ -196,17 +192,7 @@ async def stream(
     service: App, attempt_id: Name, turn: Turn, last_event: LastEvent = None
 ) -> Response[None]:
     entries = await follow(service.tasks, attempt_id, turn, watch=service.watch)
-    return sse(_numbered(entries, whole(last_event)), service)  # type: ignore[return-value]
-
-
-async def _numbered(entries: AsyncIterator[Put], after: int) -> AsyncIterator[Sequence[Event]]:
-    """The states of entries but the first `after`, which come in the same order each time."""
-    number = 0
-    async with aclosing(entries) as found:  # type: ignore[type-var]
-        async for one in found:
-            number += 1
-            if number > after:
-                yield [(str(number), "", one)]
+    return sse(numbered(entries, whole(last_event)), service)  # type: ignore[return-value]
 
 
 @websocket("/v1/attempts/{attempt_id:str}/turns/{turn:int}/stream/ws")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from litestar import get
@@ -16,7 +14,7 @@ from stoker.server.params import Accept, App, Asked, LastEvent, Name, whole
 from stoker.server.problems import Refused, faults
 from stoker.server.route import handler
 from stoker.server.service import Service
-from stoker.server.streams import SSE, Told, sse
+from stoker.server.streams import SSE, numbered, sse
 from stoker.wire.chains import ChainPlan, ExtendRequest, NextRequest, PlanRequest
 from stoker.wire.runs import Reason
 
@@ -114,14 +112,5 @@ async def results(
     found = await forge.get_results(plan_id)
     if SSE not in accept:
         return Response(found)
-    told = _told(forge.subscribe_results(plan_id), whole(last_event))
+    told = numbered(forge.subscribe_results(plan_id), whole(last_event))
     return sse(told, service)  # type: ignore[return-value]
-
-
-async def _told(results: AsyncIterator[GroupResult], seen: int) -> AsyncIterator[Sequence[Told]]:
-    number = 0
-    async with aclosing(results) as found:  # type: ignore[type-var]
-        async for result in found:
-            number += 1
-            if number > seen:
-                yield [(str(number), "", result)]
