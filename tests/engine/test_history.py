@@ -298,28 +298,25 @@ def test_retention_takes_whole_families_that_are_over(with_journal, tmp_path):
     )
     stray = tmp_path / "runs" / "stray"
     stray.mkdir()
+    (stray / "journal").write_text("journal.db")
     os.utime(stray, (0, 0))
 
     async def body(journal):
-        nothing = await collect(
-            journal, tmp_path, Policy(older_than_sec=10), now=1_010.0, orphans=False
-        )
+        nothing = await collect(journal, tmp_path, Policy(older_than_sec=10), now=1_010.0)
         assert (nothing.runs, nothing.orphans, nothing.kept) == ([], [], 7)
         now = stray.parent.stat().st_mtime
-        would = await collect(
-            journal, tmp_path, Policy(keep=1), now=now, orphans=True, dry_run=True
-        )
+        would = await collect(journal, tmp_path, Policy(keep=1), now=now, dry_run=True)
         assert set(would.runs) == {"old", "old.a.1"}
         assert would.orphans == ["stray"]
         assert would.bytes >= 10_000
         assert stray.exists()
-        done = await collect(journal, tmp_path, Policy(keep=1), now=now, orphans=True)
+        done = await collect(journal, tmp_path, Policy(keep=1), now=now)
         assert done == would
-        again = await collect(journal, tmp_path, Policy(keep=1), now=now, orphans=True)
+        again = await collect(journal, tmp_path, Policy(keep=1), now=now)
         assert (again.runs, again.orphans, again.bytes) == ([], [], 0)
         with pytest.raises(UnknownRun):
             await journal.run("old")
-        rest = await collect(journal, tmp_path, Policy(), now=now, orphans=True)
+        rest = await collect(journal, tmp_path, Policy(), now=now)
         assert set(rest.runs) == {"new", "other"}
         with pytest.raises(RunBusy):
             await journal.delete_run("open")

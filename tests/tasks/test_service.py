@@ -385,9 +385,7 @@ def test_retention_leaves_attempts_alone(world, scripted):
         begun = await started(tasks, world, scripted({"say": "x"}))
         await tasks.turns.settled(begun.attempt.attempt_id)
         run_id = begun.attempt.run_id
-        gone = await collect(
-            tasks.feed._journal, world.state, Policy(), now=time.time() + 1e6, orphans=True
-        )
+        gone = await collect(tasks.feed._journal, world.state, Policy(), now=time.time() + 1e6)
         assert gone.runs == []
         with pytest.raises(RunBusy, match="attempt"):
             await forget(tasks.feed._journal, world.state, run_id)

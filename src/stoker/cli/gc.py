@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from stoker.cli import given
 from stoker.cli.context import Context
@@ -44,21 +43,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     keep = args.keep if args.keep is not None else 0 if args.older_than is not None else _KEEP
     policy = Policy(keep=keep, older_than_sec=args.older_than or 0.0)
     output = context.output
-    others = _other_journals(context)
     async with context.journal() as journal:
         done = await collect(
-            journal,
-            context.directory,
-            policy,
-            now=time.time(),
-            orphans=not others,
-            dry_run=args.dry_run,
-        )
-    if others:
-        names = ", ".join(path.name for path in others)
-        output.note(
-            f"directories without a run are left alone: {context.directory} is also the place "
-            f"of {names}"
+            journal, context.directory, policy, now=time.time(), dry_run=args.dry_run
         )
     if args.json:
         output.json(done)
@@ -72,12 +59,6 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     left = f"{done.kept} {'is' if done.kept == 1 else 'are'} left"
     output.line(f"{word} {plural(len(done.runs), 'run')} ({size}); {left}")
     return SUCCEEDED
-
-
-def _other_journals(context: Context) -> list[Path]:
-    """Journals that share the state directory, and whose runs have directories there."""
-    mine = Path(context.location)
-    return [path for path in sorted(context.directory.glob("*.db")) if path != mine]
 
 
 def _age(text: str) -> float:

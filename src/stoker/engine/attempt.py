@@ -22,6 +22,7 @@ from stoker.process.spread import spread
 
 if TYPE_CHECKING:
     from stoker.engine.run import Run
+    from stoker.journal.base import Journal
 
 MAX_ENV_VALUE = 100 * 1024
 """Longer values go through a file: Linux takes 128 KiB in one environment string."""
@@ -50,6 +51,10 @@ class Shared(Protocol):
     def __call__(self, opener: Opener[T]) -> Awaitable[T]: ...
 
 
+OWNER = "journal"
+"""In a run's directory: the file that names the run's journal."""
+
+
 class Files:
     """Where the files of one run live."""
 
@@ -64,13 +69,15 @@ class Files:
         self._outputs_fd = -1
         self.artefacts = directory / "artefacts"
 
-    def create(self) -> None:
-        """Make the directories, readable by their owner only: raw logs may hold secrets."""
+    def create(self, owner: str) -> None:
+        """Make the directories, readable by their owner only: raw logs may hold secrets.
+        `owner` names the run's journal, which is not the only one that may have runs here."""
         runs = self.directory.parent
         runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         spread(runs)
         for path in (self.directory, self._logs, self._outputs):
             Path(path).mkdir(mode=0o700, exist_ok=True)
+        (self.directory / OWNER).write_text(owner)
         self._outputs_fd = os.open(self._outputs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._close = finalize(self, os.close, self._outputs_fd)  # if nobody else does
 
@@ -110,6 +117,12 @@ class Files:
         """File for a consumed value that is too long for the environment; in a directory of
         their own, where no name is that of another file of the attempt."""
         return Path(f"{self._outputs}/{file_name(step_id)}.{number}.values/{file_name(name)}")
+
+
+def owner(journal: Journal) -> str:
+    """What tells the runs of a journal from those of others in the same state directory. Only
+    of one that is a file there is it sure: a database has the runs of many directories."""
+    return Path(journal.location).name if journal.local else journal.location
 
 
 def realm(state: Path) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from stoker.engine.attempt import Files, realm
+from stoker.engine.attempt import Files, owner, realm
 from stoker.engine.capacity import Capacity
 from stoker.engine.commands import CommandRefused
 from stoker.engine.creation import hidden, new_run, require_secrets, stored_plan
@@ -281,7 +281,7 @@ class Engine:
         inputs = resolved.values
         state.plan_dir = options.plan_dir or options.cwd
         files = Files(self._directory, state.run_id)
-        files.create()
+        files.create(owner(self.journal))
         return Launcher(
             state,
             files,

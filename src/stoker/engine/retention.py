@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stoker.engine.attempt import OWNER, owner
 from stoker.engine.lifecycle import RUN_OVER
 from stoker.journal.base import Journal, RunBusy, RunRow, UnknownRun
 
@@ -49,18 +50,17 @@ async def collect(
     policy: Policy,
     *,
     now: float,
-    orphans: bool,
     dry_run: bool = False,
 ) -> Collected:
     """Delete what `policy` lets go, `now` being seconds since the epoch.
 
-    `directory` is the state directory; `orphans`: also delete run directories that no run
-    of this journal owns. Runs that are not over are never touched, nor is a nested run
-    before the one it belongs to, nor one that is kept (`RunOptions.kept`). May be
-    interrupted at any time and run again. Raises `JournalError`, and `OSError` for a
-    directory that cannot be deleted.
+    `directory` is the state directory. With the runs go directories of runs that a journal in
+    it has no more; those of other journals' runs are left alone. Runs that are not over are never
+    touched, nor is a nested run before the one it belongs to, nor one that is kept
+    (`RunOptions.kept`). May be interrupted at any time and run again. Raises `JournalError`, and
+    `OSError` for a directory that cannot be deleted.
     """
-    present = _directories(directory / "runs", now - _YOUNG_SEC) if orphans else []
+    present = _directories(directory / "runs", now - _YOUNG_SEC, journal) if journal.local else []
     rows = await journal.runs(limit=_ALL)
     known = {row.run_id for row in rows}
     doomed = [row.run_id for row in reversed(_expired(rows, policy, now))]
@@ -128,7 +128,7 @@ def _root(row: RunRow, by_id: Mapping[str, RunRow]) -> str:
     return row.run_id
 
 
-def _directories(runs: Path, before: float) -> list[str]:
+def _directories(runs: Path, before: float, journal: Journal) -> list[str]:
     try:
         with os.scandir(runs) as entries:
             return sorted(
@@ -136,9 +136,17 @@ def _directories(runs: Path, before: float) -> list[str]:
                 for entry in entries
                 if entry.is_dir(follow_symlinks=False)
                 and entry.stat(follow_symlinks=False).st_mtime < before
+                and _is_of(Path(entry), journal)
             )
     except FileNotFoundError:
         return []
+
+
+def _is_of(run: Path, journal: Journal) -> bool:
+    try:
+        return (run / OWNER).read_text() == owner(journal)
+    except (OSError, ValueError):
+        return False
 
 
 async def _gone(journal: Journal, run_id: str) -> bool:

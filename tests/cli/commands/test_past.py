@@ -171,6 +171,8 @@ def test_gc_forgets_what_is_over_and_nothing_else(stoker):
     stray, fresh = runs / "stray/logs", runs / "fresh"
     stray.mkdir(parents=True)
     fresh.mkdir()
+    for directory in (stray.parent, fresh):
+        (directory / "journal").write_text("journal.db")
     os.utime(stray.parent, (0, 0))
     would = json.loads(stoker("gc", "--keep", "1", "--dry-run", "--json").stdout)
     assert would["runs"] == [one, two]
@@ -184,7 +186,16 @@ def test_gc_forgets_what_is_over_and_nothing_else(stoker):
     assert [row["run_id"] for row in listed] == [three, asks]
     assert [row["activity"] for row in listed] == ["over", "parked"]
     assert "expected a number" in stoker("gc", "--older-than", "soon", status=2).stderr
-    (stoker.path / ".stoker/other.db").touch()
-    os.utime(fresh, (0, 0))
-    assert "other.db" in stoker("gc").stderr
-    assert fresh.exists()
+
+
+def test_gc_leaves_the_runs_of_other_journals_alone(stoker, postgres_url):
+    stoker.plan({"id": "a", "run": "echo a"})
+    runs = stoker.path / ".stoker/runs"
+    journals = ((), ("--db", postgres_url), ("--db", ".stoker/other.db"))
+    for number, options in enumerate(journals):
+        name = f"{stoker.run_id}-{number}"
+        stoker("run", "plan.json", "--run-id", name, "-q", *options)
+        os.utime(runs / name, (0, 0))
+        for mine in journals[: number + 1]:
+            assert json.loads(stoker("gc", "--json", *mine).stdout)["orphans"] == []
+    assert len(list(runs.iterdir())) == 3
