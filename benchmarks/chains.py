@@ -217,7 +217,7 @@ def _start(bench: Bench, field: Field, rounds: int) -> list[Row]:
         )
         (folder / "groups.json").write_text(json.dumps({"groups": [field.wrap(sender=0)]}))
         words = ("chain", "run", "groups.json", "--settings", "chains.toml")
-        found.rounds.append(run([sys.executable, "-m", "stoker.cli", *words], folder))
+        found.rounds.append(run([sys.executable, "-m", "stoker", *words], folder))
         note(f"chains: from the shell {found.rounds[-1]}")
     value = found.median("wall")
     goal, met = at_most("", value, _START_SEC, " s")

@@ -102,7 +102,7 @@ def _spawn(folder: Path) -> tuple[subprocess.Popen[str], str]:
     environment["STOKER_PROFILES"] = str(folder.parent / "profiles.json")
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stoker.cli", "serve", "--port", "0", "--rate", "0"],
+            [sys.executable, "-m", "stoker", "serve", "--port", "0", "--rate", "0"],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,

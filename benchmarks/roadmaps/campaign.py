@@ -108,7 +108,7 @@ def stoker(
     project: Project,
     environment: dict[str, str],
     *arguments: str,
-    by: Sequence[str] = ("-m", "stoker.cli"),
+    by: Sequence[str] = ("-m", "stoker"),
     expected: Sequence[int] = (0, 1, 3),
 ) -> int:
     """`stoker roadmap ...` in the project; its exit code."""

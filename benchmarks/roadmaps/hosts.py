@@ -99,7 +99,7 @@ def _together(name: str, cells: Sequence[Cell]) -> Cell:
 
 def _begin(project: Project, environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "stoker.cli", "roadmap", *words],
+        [sys.executable, "-m", "stoker", "roadmap", *words],
         cwd=project.root,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -107,7 +107,7 @@ def _show(where: Path, env: dict[str, str], *words: str) -> int:
     """Run a command as a user would; its exit status."""
     sys.stdout.write(f"\n$ {shlex.join(words)}\n")
     sys.stdout.flush()
-    argv = (sys.executable, "-m", "stoker.cli", *words[1:]) if words[0] == "stoker" else words
+    argv = (sys.executable, "-m", "stoker", *words[1:]) if words[0] == "stoker" else words
     return subprocess.run(argv, cwd=where, env=env, check=False).returncode
 
 

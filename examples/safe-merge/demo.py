@@ -150,7 +150,7 @@ def _merge(root: Path) -> int:
         "scratch": root / "scratch",
     }
     words = [word for name, value in inputs.items() for word in ("--input", f"{name}={value}")]
-    command = [sys.executable, "-m", "stoker.cli", "run", str(HERE / "plan.yaml"), *words]
+    command = [sys.executable, "-m", "stoker", "run", str(HERE / "plan.yaml"), *words]
     return subprocess.run([*command, "--db", str(root / "journal.db")], check=False).returncode
 
 

@@ -77,7 +77,7 @@ def main(directory: Path) -> int:
     repository, profiles = prepare(directory)
     env = {**os.environ, "STOKER_PROFILES": str(profiles)}
     server = subprocess.Popen(
-        [sys.executable, "-m", "stoker.cli", "serve", "--port", "0"],
+        [sys.executable, "-m", "stoker", "serve", "--port", "0"],
         cwd=directory,
         env=env,
         stdout=subprocess.PIPE,

@@ -67,7 +67,7 @@ class Project:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "stoker.cli", *words]
+        return [sys.executable, "-m", "stoker", *words]
 
     def close(self) -> None:
         for process in self._started:

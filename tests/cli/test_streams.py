@@ -11,7 +11,7 @@ import pytest
 def shell(project, script: str) -> subprocess.CompletedProcess[str]:
     """Run `script`, in which `$STOKER` is the command line's program."""
     done = subprocess.run(
-        ["sh", "-c", script.replace("$STOKER", f"{sys.executable} -m stoker.cli")],
+        ["sh", "-c", script.replace("$STOKER", f"{sys.executable} -m stoker")],
         cwd=project.directory,
         env=project.environment,
         capture_output=True,

@@ -22,7 +22,7 @@ def stoker(server, repository):
     def run(*words: str, directory: Path = repository, **environment: str):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("STOKER_")}
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", "task", *words],
+            [sys.executable, "-m", "stoker", "task", *words],
             cwd=directory,
             env={**kept, **environment},
             check=False,
@@ -74,7 +74,7 @@ def test_agents_are_answered_and_stopped(server, stoker, scripted):
     begun = document(stoker("start", asks, "-a", "SCRIPTED:APPROVALS", "--detach", "--json"))
     key = begun["attempt"]["attempt_id"][:8]
     follower = subprocess.Popen(
-        [sys.executable, "-u", "-m", "stoker.cli", "task", "logs", "-f", key],
+        [sys.executable, "-u", "-m", "stoker", "task", "logs", "-f", key],
         cwd=server.directory / "repository",
         stdout=subprocess.PIPE,
         text=True,

@@ -202,7 +202,7 @@ def test_completion_and_help_know_them():
     assert "--expected-version" in script
     assert "dev_server" in script
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "stoker.cli", "task", "draft", "queue", "-h"],
+        [sys.executable, "-X", "importtime", "-m", "stoker", "task", "draft", "queue", "-h"],
         capture_output=True,
         text=True,
         check=True,

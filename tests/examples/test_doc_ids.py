@@ -60,7 +60,7 @@ class Docs:
 
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            (sys.executable, "-m", "stoker.cli", *words),
+            (sys.executable, "-m", "stoker", *words),
             check=False,
             cwd=self.directory,
             env=self.env,

@@ -38,13 +38,13 @@ class Shops:
     def command(self, **inputs: Any) -> tuple[str, ...]:
         given = {"build": "build", "public": self.public, **inputs}
         pairs = [word for name, value in given.items() for word in ("--input", f"{name}={value}")]
-        return (sys.executable, "-m", "stoker.cli", "run", str(EXAMPLE / "plan.yaml"), *pairs)
+        return (sys.executable, "-m", "stoker", "run", str(EXAMPLE / "plan.yaml"), *pairs)
 
     def run(self, **inputs: Any) -> subprocess.CompletedProcess[str]:
         return self.execute(*self.command(**inputs))
 
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.execute(sys.executable, "-m", "stoker.cli", *words)
+        return self.execute(sys.executable, "-m", "stoker", *words)
 
     def execute(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

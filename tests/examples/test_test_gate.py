@@ -80,7 +80,7 @@ class Gate:
 
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            (sys.executable, "-m", "stoker.cli", *words),
+            (sys.executable, "-m", "stoker", *words),
             cwd=self.directory,
             env=self.env,
             capture_output=True,

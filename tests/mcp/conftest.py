@@ -31,7 +31,7 @@ def server(tmp_path) -> Iterator[Server]:
 async def over_stdio(directory: Path):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("STOKER_")}
     started = StdioServerParameters(
-        command=sys.executable, args=["-m", "stoker.cli", "mcp"], cwd=directory, env=kept
+        command=sys.executable, args=["-m", "stoker", "mcp"], cwd=directory, env=kept
     )
     async with stdio_client(started) as streams, ClientSession(*streams) as session:
         await session.initialize()

@@ -71,7 +71,7 @@ def test_each_is_refused_in_bounded_time_and_memory(tmp_path: Path) -> None:
         data = content.encode() if isinstance(content, str) else content
         (tmp_path / name).write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-m", "stoker.cli", "validate", "--json", *FILES],
+        [sys.executable, "-m", "stoker", "validate", "--json", *FILES],
         cwd=tmp_path,
         capture_output=True,
         timeout=SECONDS,

@@ -101,7 +101,7 @@ class Project:
 
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *words],
+            [sys.executable, "-m", "stoker", *words],
             cwd=self.directory,
             env={key: value for key, value in os.environ.items() if key[:7] != "STOKER_"},
             capture_output=True,

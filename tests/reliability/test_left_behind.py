@@ -17,7 +17,7 @@ SECRET = "hunter2-secret"
 def stoker(directory: Path, *words: str) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("STOKER_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "stoker.cli", *words],
+        [sys.executable, "-m", "stoker", *words],
         cwd=directory,
         env={**kept, "STOKER_INPUT_T": SECRET},
         stdout=subprocess.PIPE,

@@ -52,7 +52,7 @@ def killed(postgres_url, tmp_path):
     def run(plan, up) -> None:
         (here / "plan.json").write_text(json.dumps(plan))
         engine = subprocess.Popen(
-            [sys.executable, "-m", "stoker.cli", "run", "plan.json", "--run-id", RUN, "-q"],
+            [sys.executable, "-m", "stoker", "run", "plan.json", "--run-id", RUN, "-q"],
             cwd=here,
             env={**os.environ, "STOKER_DB": postgres_url},
             stdout=subprocess.PIPE,

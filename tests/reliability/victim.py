@@ -130,7 +130,7 @@ class Victim:
             words = ("resume", RUN) if self.stored() else ("run", "plan.json", "--run-id", RUN)
             words += ("--json",)
         return subprocess.Popen(
-            [sys.executable, "-m", "stoker.cli", *words],
+            [sys.executable, "-m", "stoker", *words],
             cwd=self.directory,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ class Server:
         self.arguments = arguments
         self.environment: dict[str, str] = {}
         """What it is started with beside the tests' own."""
-        self.program = ["-m", "stoker.cli"]
+        self.program = ["-m", "stoker"]
         """What Python is to run."""
         self.process: subprocess.Popen[str]
         self.url = ""
@@ -71,7 +71,7 @@ class Server:
 
     def stoker(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *words],
+            [sys.executable, "-m", "stoker", *words],
             cwd=self.directory,
             capture_output=True,
             text=True,

@@ -110,7 +110,7 @@ def test_another_package_adds_a_kind(tmp_path):
 
     def stoker(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *words],
+            [sys.executable, "-m", "stoker", *words],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": f"{SOURCE}:{site}"},
             capture_output=True,

@@ -99,7 +99,7 @@ def stoker(world: World) -> Callable[..., subprocess.CompletedProcess[str]]:
         *words: str, command: str = "task", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", command, *words],
+            [sys.executable, "-m", "stoker", command, *words],
             cwd=world.repository,
             env={**os.environ, **variables},
             check=False,

@@ -70,7 +70,7 @@ def test_ctrl_c_stops_the_agent_and_keeps_its_work(world, scripted):
     script = scripted(
         {"edit": "b", "content": "half"}, {"say": "now"}, {"run": "touch up; sleep 300"}
     )
-    command = [sys.executable, "-u", "-m", "stoker.cli", "task", "start", script, "-a", "SCRIPTED"]
+    command = [sys.executable, "-u", "-m", "stoker", "task", "start", script, "-a", "SCRIPTED"]
     started = subprocess.Popen(
         command, cwd=world.repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -87,7 +87,7 @@ def test_ctrl_c_stops_the_agent_and_keeps_its_work(world, scripted):
 
 def test_a_second_ctrl_c_ends_the_command_and_the_agent_at_once(world, scripted):
     script = scripted({"say": "now"}, {"say": "deaf"}, {"hang": "deaf"})
-    command = [sys.executable, "-u", "-m", "stoker.cli", "task", "start", script, "-a", "SCRIPTED"]
+    command = [sys.executable, "-u", "-m", "stoker", "task", "start", script, "-a", "SCRIPTED"]
     world.state = world.repository / ".stoker"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = subprocess.Popen(command, cwd=world.repository, **pipes)
@@ -151,7 +151,7 @@ def test_a_stop_that_fails_is_told_and_may_be_tried_again():
 
 
 def test_what_was_queued_is_shown_after_the_turn_under_way(world, scripted):
-    words = [sys.executable, "-u", "-m", "stoker.cli", "task"]
+    words = [sys.executable, "-u", "-m", "stoker", "task"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     gate = {"run": "until [ -e go ]; do sleep 0.05; done; rm go"}
     script = scripted({"say": "one"}, gate, {"say": "two"})

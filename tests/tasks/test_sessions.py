@@ -49,7 +49,7 @@ def stoker_command(world):
 
     def run(*words):
         return subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *words],
+            [sys.executable, "-m", "stoker", *words],
             cwd=world.repository,
             check=False,
             capture_output=True,

@@ -29,7 +29,7 @@ steps:
 
 def run(directory: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "stoker.cli", *words],
+        [sys.executable, "-m", "stoker", *words],
         check=False,
         cwd=directory,
         env={**os.environ, **env},
@@ -150,7 +150,7 @@ def test_killed_and_resumed_is_one_trace(tmp_path: Path, receiver: Receiver) -> 
     (tmp_path / "plan.yaml").write_text(
         "plan_id: outer\nsteps:\n  - {id: nested, step_def: {type: plan, path: inner.yaml}}\n"
     )
-    words = [sys.executable, "-m", "stoker.cli", "run", "plan.yaml", "-q", "--run-id", "r"]
+    words = [sys.executable, "-m", "stoker", "run", "plan.yaml", "-q", "--run-id", "r"]
     with subprocess.Popen(words, cwd=tmp_path) as process:
         try:
             receiver.wait("step first")

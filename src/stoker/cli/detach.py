@@ -69,7 +69,7 @@ def _start(words: list[str], log: Path, environment: Mapping[str, str]) -> bool:
         try:
             with os.fdopen(os.open(log, _APPEND, 0o600), "ab") as file:
                 subprocess.Popen(
-                    [sys.executable, "-m", "stoker.cli", *words, "--ready-fd", str(writing)],
+                    [sys.executable, "-m", "stoker", *words, "--ready-fd", str(writing)],
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=file,

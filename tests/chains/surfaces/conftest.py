@@ -80,7 +80,7 @@ def stoker(project: Path) -> Callable[..., Told]:
         env = {name: one for name, one in os.environ.items() if not name.startswith("STOKER_")}
         return Told(
             subprocess.run(
-                (sys.executable, "-m", "stoker.cli", *words),
+                (sys.executable, "-m", "stoker", *words),
                 cwd=project,
                 env=env,
                 capture_output=True,

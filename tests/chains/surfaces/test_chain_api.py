@@ -68,7 +68,7 @@ def test_tools_are_named_as_their_clients_know_them(project, wrap):
     async def main():
         started = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "stoker.cli", "mcp"],
+            args=["-m", "stoker", "mcp"],
             cwd=project,
             env=dict(os.environ),
         )

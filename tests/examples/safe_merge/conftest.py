@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "safe-merge"
-STOKER = (sys.executable, "-m", "stoker.cli")
+STOKER = (sys.executable, "-m", "stoker")
 
 POLICY = """
 classes:

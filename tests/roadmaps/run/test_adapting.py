@@ -32,7 +32,7 @@ def test_what_a_failed_try_lacks(world: World, mode: str) -> None:
     suggested = [s.kind for s in one.tries[0].suggestions]
     assert suggested == ([] if mode == "no_adapt" else ["add_import"])
     if mode == "suggest":
-        argv = [sys.executable, "-m", "stoker.cli", "roadmap", "suggest", "r"]
+        argv = [sys.executable, "-m", "stoker", "roadmap", "suggest", "r"]
         argv += ["--json", "--db", str(world.state / "journal.db")]
         done = subprocess.run(argv, cwd=world.root, capture_output=True, check=True)
         (found,) = json.loads(done.stdout)["suggestions"]

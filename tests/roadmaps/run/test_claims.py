@@ -25,7 +25,7 @@ OVER = {"command": "true", "infer": False}
 
 def _stoker(directory: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "stoker.cli", "roadmap", "run", "ROADMAP.md", *words, "--quiet"],
+        [sys.executable, "-m", "stoker", "roadmap", "run", "ROADMAP.md", *words, "--quiet"],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,7 +74,7 @@ def test_a_run_of_another_journal_is_refused_until_the_first_is_gone(
     told, _ = third.communicate(timeout=120)
     assert third.returncode == 0, told
     assert len(world.log("roadmap/plan")) == 2
-    words = (sys.executable, "-m", "stoker.cli", "cancel", "first")  # its agent is there still
+    words = (sys.executable, "-m", "stoker", "cancel", "first")  # its agent is there still
     subprocess.run(words, cwd=world.root, check=True, capture_output=True, timeout=120)
 
 

@@ -22,7 +22,7 @@ RUN = ("run", "ROADMAP.md", "--run-id", "r", "--parallel", "2")
 
 def stoker(world: World, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "stoker.cli", "roadmap", *words, "--quiet"],
+        [sys.executable, "-m", "stoker", "roadmap", *words, "--quiet"],
         cwd=world.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

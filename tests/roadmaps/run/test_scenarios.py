@@ -42,7 +42,7 @@ def roadmap(world: World) -> str:
 
 def stoker(world: World, *words: str, code: int = 0) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "stoker.cli", "roadmap", *words],
+        [sys.executable, "-m", "stoker", "roadmap", *words],
         cwd=world.root,
         capture_output=True,
         text=True,

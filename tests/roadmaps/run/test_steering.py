@@ -52,7 +52,7 @@ def test_a_running_agent_is_told(world: World, interrupt: bool) -> None:
     async def act(handle: RunHandle) -> None:
         assert await asyncio.to_thread(begun.wait, 60)
         words = ["--interrupt"] if interrupt else []
-        argv = ["-m", "stoker.cli", "roadmap", "steer", "r", "1.1.1", WORD, *words]
+        argv = ["-m", "stoker", "roadmap", "steer", "r", "1.1.1", WORD, *words]
         command = [*argv, "--db", str(world.state / "journal.db")]
         asking = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=world.root)
         await until_said(handle)

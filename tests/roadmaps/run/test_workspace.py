@@ -56,7 +56,7 @@ def both(world: World, tmp_path: Path) -> World:
 
 def roadmap(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "stoker.cli", "roadmap", *words],
+        [sys.executable, "-m", "stoker", "roadmap", *words],
         check=False,
         cwd=where,
         capture_output=True,
@@ -123,7 +123,7 @@ def test_an_agent_of_a_project_is_told(both: World, tmp_path: Path) -> None:
 
 
 def test_killed_and_resumed(both: World, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "stoker.cli", "roadmap", "run", "roadmaps.toml", "-q"]
+    words = [sys.executable, "-m", "stoker", "roadmap", "run", "roadmaps.toml", "-q"]
     words += ["--verify-mode", "skip"]
     with subprocess.Popen([*words, "--run-id", "w"], cwd=tmp_path) as process:
         both.on_request = lambda task, number: process.kill() if task == "1.1.2" else None

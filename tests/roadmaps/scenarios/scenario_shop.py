@@ -89,7 +89,7 @@ class Shop(World):
     def stoker(self, *words: str, code: int = 0, door: str = "roadmap") -> str:
         """`stoker DOOR ...` in the repository; what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "stoker.cli", *filter(None, (door,)), *words],
+            [sys.executable, "-m", "stoker", *filter(None, (door,)), *words],
             cwd=self.root,
             capture_output=True,
             text=True,

@@ -66,7 +66,7 @@ def test_what_is_rejected_is_not_run_and_the_agent_is_told(tidying: Shop) -> Non
 
 
 def test_a_person_answers_though_the_engine_was_killed_while_it_waited(tidying: Shop) -> None:
-    argv = [sys.executable, "-m", "stoker.cli", "roadmap", *RUN, "--wait", "--quiet"]
+    argv = [sys.executable, "-m", "stoker", "roadmap", *RUN, "--wait", "--quiet"]
     process = subprocess.Popen(argv, cwd=tidying.root)
     try:
         while not _asked(tidying):

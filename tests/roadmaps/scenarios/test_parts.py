@@ -110,7 +110,7 @@ def test_a_division_that_is_none(dividing: Dividing) -> None:
 
 def test_killed_between_parts_it_goes_on_with_the_next(dividing: Dividing) -> None:
     shop = dividing.shop
-    argv = [sys.executable, "-m", "stoker.cli", "roadmap", "run", shop.plan, "--run-id", "r"]
+    argv = [sys.executable, "-m", "stoker", "roadmap", "run", shop.plan, "--run-id", "r"]
     running = subprocess.Popen([*argv, "--quiet"], cwd=shop.root)
     second = dividing.second
 
