@@ -74,7 +74,8 @@ def test_a_dev_server_outlives_the_engine_and_ends_with_the_worktree(world, scri
     async def first(tasks):
         await project(tasks, world, dev_script=SERVE)
         attempt = await worked(tasks, world, scripted({"say": "x"}))
-        await tasks.turns.start_dev_server(attempt.attempt_id)
+        step = await tasks.turns.start_dev_server(attempt.attempt_id)
+        assert await fetched(tasks, world, attempt, step, "a.txt") == "one\n"
         return attempt
 
     attempt = world.run(first)
