@@ -298,7 +298,7 @@ def test_retention_takes_whole_families_that_are_over(with_journal, tmp_path):
     )
     stray = tmp_path / "runs" / "stray"
     stray.mkdir()
-    (stray / "journal").write_text("journal.db")
+    (stray / "journal").symlink_to("../../journal.db")
     os.utime(stray, (0, 0))
 
     async def body(journal):

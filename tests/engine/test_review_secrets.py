@@ -281,7 +281,7 @@ def test_the_token_outlives_a_lost_attempt_but_not_a_failed_one(drive):
 )
 def test_consumed_names_that_share_a_variable_are_refused(tmp_path, values):
     files = Files(tmp_path, "r")
-    files.create("journal.db")
+    files.create("../../journal.db")
     for given in (values, dict(reversed(values.items()))):
         with pytest.raises(StepFailed, match="STOKER_INPUT_"):
             consumed_env(given, "s", 1, files)
@@ -289,7 +289,7 @@ def test_consumed_names_that_share_a_variable_are_refused(tmp_path, values):
 
 def test_a_long_value_takes_no_file_of_the_steps_own(tmp_path):
     files = Files(tmp_path, "r")
-    files.create("journal.db")
+    files.create("../../journal.db")
     env = consumed_env({"extend": "y" * 200_000}, "s", 1, files)
     path = env["STOKER_INPUT_EXTEND_FILE"]
     assert os.path.getsize(path) == 200_000

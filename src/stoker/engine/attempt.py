@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -52,7 +53,8 @@ class Shared(Protocol):
 
 
 OWNER = "journal"
-"""In a run's directory: the file that names the run's journal."""
+"""In a run's directory: a link to the run's journal, or to what names it. A link takes no block
+of a disk that is full."""
 
 
 class Files:
@@ -71,13 +73,14 @@ class Files:
 
     def create(self, owner: str) -> None:
         """Make the directories, readable by their owner only: raw logs may hold secrets.
-        `owner` names the run's journal, which is not the only one that may have runs here."""
+        `owner`: see there; not one journal alone may have runs here."""
         runs = self.directory.parent
         runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         spread(runs)
         for path in (self.directory, self._logs, self._outputs):
             Path(path).mkdir(mode=0o700, exist_ok=True)
-        (self.directory / OWNER).write_text(owner)
+        with suppress(FileExistsError):
+            (self.directory / OWNER).symlink_to(owner)
         self._outputs_fd = os.open(self._outputs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._close = finalize(self, os.close, self._outputs_fd)  # if nobody else does
 
@@ -122,7 +125,7 @@ class Files:
 def owner(journal: Journal) -> str:
     """What tells the runs of a journal from those of others in the same state directory. Only
     of one that is a file there is it sure: a database has the runs of many directories."""
-    return Path(journal.location).name if journal.local else journal.location
+    return f"../../{Path(journal.location).name}" if journal.local else journal.location
 
 
 def realm(state: Path) -> str:

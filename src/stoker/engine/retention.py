@@ -144,8 +144,8 @@ def _directories(runs: Path, before: float, journal: Journal) -> list[str]:
 
 def _is_of(run: Path, journal: Journal) -> bool:
     try:
-        return (run / OWNER).read_text() == owner(journal)
-    except (OSError, ValueError):
+        return os.readlink(run / OWNER) == owner(journal)  # noqa: PTH115 - as it was written
+    except OSError:
         return False
 
 

@@ -172,7 +172,7 @@ def test_gc_forgets_what_is_over_and_nothing_else(stoker):
     stray.mkdir(parents=True)
     fresh.mkdir()
     for directory in (stray.parent, fresh):
-        (directory / "journal").write_text("journal.db")
+        (directory / "journal").symlink_to("../../journal.db")
     os.utime(stray.parent, (0, 0))
     would = json.loads(stoker("gc", "--keep", "1", "--dry-run", "--json").stdout)
     assert would["runs"] == [one, two]
