@@ -71,16 +71,16 @@ class Files:
         self._outputs_fd = -1
         self.artefacts = directory / "artefacts"
 
-    def create(self, owner: str) -> None:
+    def create(self, journal: str) -> None:
         """Make the directories, readable by their owner only: raw logs may hold secrets.
-        `owner`: see there; not one journal alone may have runs here."""
+        `journal`: what `owner` says of the run's journal; several may have runs here."""
         runs = self.directory.parent
         runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         spread(runs)
         for path in (self.directory, self._logs, self._outputs):
             Path(path).mkdir(mode=0o700, exist_ok=True)
         with suppress(FileExistsError):
-            (self.directory / OWNER).symlink_to(owner)
+            (self.directory / OWNER).symlink_to(journal)
         self._outputs_fd = os.open(self._outputs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._close = finalize(self, os.close, self._outputs_fd)  # if nobody else does
 
